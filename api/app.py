@@ -1,0 +1,70 @@
+"""The application factory."""
+
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from api.dependencies import Services
+from api.errors import install_error_handlers
+from api.request_id import RequestIdMiddleware
+from api.routes import health, models, predict
+from api.settings import Settings
+from api.uploads import FRAMING_BYTES, BodyLimitMiddleware
+
+DISCLAIMER: Final = "Decision support for research, not a medical device."
+
+_DESCRIPTION: Final = f"""Reads a chest CT slice or X-ray and says, with three CNNs (VGG16,
+ResNet50, Xception) and their ensemble, whether it looks like COVID-19, how sure each model is and how long
+it took.
+
+**{DISCLAIMER}**
+"""
+
+
+class ModelServerNotSetError(ValueError):
+    """The gateway was not told where its model server is."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the gateway.
+
+    Args:
+        settings: must name a model server; ``covidscan serve`` starts the embedded one and sets it.
+
+    Raises:
+        ModelServerNotSetError: it does not.
+    """
+    if settings.model_server is None:
+        raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
+    model_server = settings.model_server
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Inside the lifespan, because a gRPC channel belongs to the running event loop.
+        app.state.services = Services.create(settings, model_server)
+        yield
+        await app.state.services.close()
+
+    app = FastAPI(
+        title="covidscan",
+        summary="COVID-19 likelihood from a chest CT slice or X-ray",
+        description=_DESCRIPTION,
+        version=importlib.metadata.version("covidscan"),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_error_handlers(app)
+    for module in (predict, models, health):
+        app.include_router(module.router)
+    app.add_middleware(
+        BodyLimitMiddleware,
+        default_bytes=settings.max_upload_bytes + FRAMING_BYTES,
+        path_bytes={predict.BATCH_PATH: settings.max_batch_bytes + FRAMING_BYTES},
+    )
+    app.add_middleware(RequestIdMiddleware)
+    return app

@@ -1,0 +1,87 @@
+"""Ask every model at once; what fails is named, never guessed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from api.ensemble import decide
+from api.schemas import ModelAnswer, ModelAnswerStatus
+from serving.client import EncodedImages, ModelServerClient
+from serving.contract import POSITIVE_CLASS_INDEX
+from serving.errors import (
+    InvalidAnswerError,
+    ModelDeadlineError,
+    ModelNotFoundError,
+    ModelServerError,
+    ModelServerUnavailableError,
+)
+
+_FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
+    ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
+    ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
+    ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
+    InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
+    ModelServerError: ModelAnswerStatus.ERROR,
+}
+
+
+def failure_status(error: ModelServerError) -> ModelAnswerStatus:
+    """How a failed call is named in an answer."""
+    return _FAILURES[type(error)]
+
+
+async def ask_all(
+    client: ModelServerClient,
+    names: Sequence[str],
+    image: EncodedImages,
+    *,
+    timeout_seconds: float,
+    operating_point: float,
+) -> list[ModelAnswer]:
+    """Ask all models about one image, in the order of ``names``; takes as long as the slowest."""
+    return await asyncio.gather(
+        *(
+            _ask(
+                client,
+                name,
+                image,
+                timeout_seconds=timeout_seconds,
+                operating_point=operating_point,
+            )
+            for name in names
+        )
+    )
+
+
+async def _ask(
+    client: ModelServerClient,
+    name: str,
+    image: EncodedImages,
+    *,
+    timeout_seconds: float,
+    operating_point: float,
+) -> ModelAnswer:
+    started = time.perf_counter()
+    try:
+        answer = await client.predict(name, image, timeout_seconds=timeout_seconds)
+    except ModelServerError as error:
+        return ModelAnswer(
+            name=name,
+            version=None,
+            status=failure_status(error),
+            prediction=None,
+            confidence=None,
+            probabilities=None,
+            duration_seconds=time.perf_counter() - started,
+        )
+    verdict = decide(float(answer.probabilities[0, POSITIVE_CLASS_INDEX]), operating_point)
+    return ModelAnswer(
+        name=name,
+        version=answer.version,
+        status=ModelAnswerStatus.OK,
+        prediction=verdict.prediction,
+        confidence=verdict.confidence,
+        probabilities=verdict.probabilities,
+        duration_seconds=time.perf_counter() - started,
+    )

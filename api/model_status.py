@@ -1,0 +1,62 @@
+"""What is known of the models: the model server's states joined with the volume's cards."""
+
+import asyncio
+
+from api.fan_out import failure_status
+from api.model_cards import ModelCards
+from api.schemas import ModelAnswerStatus, ModelInfo, VersionInfo
+from api.settings import Settings
+from serving.client import ModelServerClient, VersionState, VersionStatus
+from serving.contract import MODEL_NAMES
+from serving.errors import ModelServerError
+
+
+class ModelStatusReader:
+    """Tells the state of every model.
+
+    Args:
+        client: the model server.
+        cards: what is known of the versions.
+        settings: the deadline.
+    """
+
+    def __init__(self, client: ModelServerClient, cards: ModelCards, settings: Settings) -> None:
+        self._client = client
+        self._cards = cards
+        self._timeout_seconds = settings.status_timeout_seconds
+
+    async def read_all(self) -> list[ModelInfo]:
+        """Every model of the contract, in its order."""
+        return await asyncio.gather(*(self._read(name) for name in MODEL_NAMES))
+
+    async def _read(self, name: str) -> ModelInfo:
+        try:
+            statuses = await self._client.version_statuses(
+                name, timeout_seconds=self._timeout_seconds
+            )
+            status = ModelAnswerStatus.OK
+        except ModelServerError as error:
+            statuses, status = [], failure_status(error)
+        versions = [await self._version_info(name, version) for version in statuses]
+        available = [v for v in versions if v.state == VersionState.AVAILABLE.name]
+        if status is ModelAnswerStatus.OK and not available:
+            status = ModelAnswerStatus.NOT_AVAILABLE
+        return ModelInfo(
+            name=name,
+            available=bool(available),
+            serving_version=available[0].version if available else None,
+            status=status,
+            demo=available[0].demo if available else None,
+            versions=versions,
+        )
+
+    async def _version_info(self, name: str, status: VersionStatus) -> VersionInfo:
+        card = await self._cards.get(name, status.version)
+        return VersionInfo(
+            version=status.version,
+            state=status.state.name,
+            error=status.error or None,
+            demo=card.demo if card else None,
+            created_at=card.created_at if card else None,
+            metrics=card.metrics if card else None,
+        )

@@ -1,0 +1,133 @@
+"""The core: from a file's bytes to an answer. Knows nothing of HTTP requests."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from api.ensemble import agreement, vote
+from api.errors import ModelsLateError, ModelsUnavailableError, image_problem
+from api.fan_out import ask_all
+from api.model_cards import ModelCards
+from api.schemas import ImageInfo, ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
+from api.settings import Settings
+from serving.client import EncodedImages, ModelServerClient, encode_images
+from serving.contract import MODEL_NAMES
+from serving.errors import ImageError
+from serving.preprocess import decode_image, preprocess
+
+
+@dataclass(frozen=True)
+class _PreparedImage:
+    info: ImageInfo
+    encoded: EncodedImages
+    decode_seconds: float
+    preprocess_seconds: float
+
+
+class Predictor:
+    """Reads an image, asks the models, aggregates what they say.
+
+    Args:
+        client: the model server.
+        cards: what is known of the versions that answer.
+        settings: deadlines, limits, quorum and operating point.
+    """
+
+    def __init__(self, client: ModelServerClient, cards: ModelCards, settings: Settings) -> None:
+        self._client = client
+        self._cards = cards
+        self._settings = settings
+        # Decoding releases the GIL; more threads than cores would only queue for them.
+        self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+
+    def close(self) -> None:
+        """End the decoding threads."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def predict(self, filename: str, data: bytes, *, request_id: str) -> PredictionAnswer:
+        """Predict one image.
+
+        Args:
+            filename: as the client named it; only echoed.
+            data: the file.
+            request_id: echoed in the answer.
+
+        Raises:
+            ProblemError: the image cannot be read, or too few models answered.
+        """
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        image = await loop.run_in_executor(
+            self._executor, _prepare, data, self._settings.max_pixels
+        )
+        asked = time.perf_counter()
+        answers = await ask_all(
+            self._client,
+            MODEL_NAMES,
+            image.encoded,
+            timeout_seconds=self._settings.model_timeout_seconds,
+            operating_point=self._settings.operating_point,
+        )
+        inference_seconds = time.perf_counter() - asked
+        self._check_quorum(answers)
+        verdict = vote(answers, self._settings.operating_point)
+        return PredictionAnswer(
+            request_id=request_id,
+            filename=filename,
+            image=image.info,
+            prediction=verdict.prediction,
+            confidence=verdict.confidence,
+            probabilities=verdict.probabilities,
+            agreement=agreement(answers, verdict.prediction),
+            degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
+            demo=await self._demo(answers),
+            models=answers,
+            timing=Timing(
+                decode_seconds=image.decode_seconds,
+                preprocess_seconds=image.preprocess_seconds,
+                inference_seconds=inference_seconds,
+                total_seconds=time.perf_counter() - started,
+            ),
+        )
+
+    def _check_quorum(self, answers: Sequence[ModelAnswer]) -> None:
+        failed = [answer for answer in answers if answer.status is not ModelAnswerStatus.OK]
+        if len(answers) - len(failed) >= self._settings.quorum:
+            return
+        reasons = ", ".join(f"{answer.name}: {answer.status}" for answer in failed)
+        if all(answer.status is ModelAnswerStatus.TIMEOUT for answer in answers):
+            raise ModelsLateError(f"no model answered in time ({reasons}); try again")
+        raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
+
+    async def _demo(self, answers: Sequence[ModelAnswer]) -> bool | None:
+        cards = [
+            await self._cards.get(answer.name, answer.version)
+            for answer in answers
+            if answer.version is not None
+        ]
+        if any(card is not None and card.demo for card in cards):
+            return True
+        return None if None in cards else False
+
+
+def _prepare(data: bytes, max_pixels: int) -> _PreparedImage:
+    started = time.perf_counter()
+    try:
+        image = decode_image(data, max_pixels=max_pixels)
+    except ImageError as error:
+        raise image_problem(error) from error
+    decoded = time.perf_counter()
+    encoded = encode_images(preprocess(image.pixels)[None])
+    finished = time.perf_counter()
+    info = ImageInfo(
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    return _PreparedImage(info, encoded, decoded - started, finished - decoded)

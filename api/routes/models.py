@@ -1,0 +1,19 @@
+"""``GET /models``."""
+
+from fastapi import APIRouter
+
+from api.dependencies import ServicesDep
+from api.schemas import ModelsAnswer
+from serving.contract import CLASS_NAMES
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/models", summary="State of the models")
+async def models(services: ServicesDep) -> ModelsAnswer:
+    """Each model's versions: state, demo or not, and metrics on its held-out test set."""
+    return ModelsAnswer(
+        classes=list(CLASS_NAMES),
+        operating_point=services.settings.operating_point,
+        models=await services.model_status.read_all(),
+    )

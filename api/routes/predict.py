@@ -1,0 +1,105 @@
+"""``POST /predict`` and ``POST /predict/batch``."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, File, Request, Response, UploadFile
+
+from api.dependencies import RequestIdDep, Services, ServicesDep
+from api.errors import ProblemError, UploadTooLargeError, to_problem
+from api.routes.problems import problem_responses
+from api.schemas import BatchAnswer, BatchItem, PredictionAnswer, Timing
+from api.uploads import read_upload
+
+BATCH_PATH: Final = "/predict/batch"
+
+router = APIRouter(tags=["prediction"])
+
+_UPLOAD_PROBLEMS: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes, pixels or files than the limit.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "No file, an empty file, or a damaged image.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An error on the service's side.",
+}
+
+
+@router.post(
+    "/predict",
+    summary="Predict one image",
+    responses=problem_responses(
+        {
+            **_UPLOAD_PROBLEMS,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The content is no image format that is read.",
+            HTTPStatus.SERVICE_UNAVAILABLE: "Too few models could be reached; see Retry-After.",
+            HTTPStatus.GATEWAY_TIMEOUT: "No model answered in time; see Retry-After.",
+        }
+    ),
+)
+async def predict(
+    file: Annotated[UploadFile, File(description="A PNG, JPEG, BMP, TIFF or WebP image.")],
+    services: ServicesDep,
+    request_id: RequestIdDep,
+    response: Response,
+) -> PredictionAnswer:
+    """Ask the three CNNs about a chest CT slice or X-ray, all at once.
+
+    The answer holds the ensemble's verdict, each model's own with its confidence and duration, and
+    where the time went, which the `Server-Timing` header repeats for browsers.
+
+    Decision support for research, not a medical device.
+    """
+    answer = await _predict(services, file, request_id)
+    response.headers["Server-Timing"] = server_timing(answer.timing)
+    return answer
+
+
+@router.post(
+    BATCH_PATH,
+    summary="Predict several images",
+    responses=problem_responses(_UPLOAD_PROBLEMS),
+)
+async def predict_batch(
+    files: Annotated[
+        list[UploadFile], File(description="PNG, JPEG, BMP, TIFF or WebP images, one field each.")
+    ],
+    services: ServicesDep,
+    request_id: RequestIdDep,
+    request: Request,
+) -> BatchAnswer:
+    """Predict several images; one that fails has its problem in its place, the others an answer."""
+    if len(files) > services.settings.max_batch_files:
+        raise UploadTooLargeError(
+            f"{len(files)} files are more than the limit of {services.settings.max_batch_files};"
+            " send them in several batches"
+        )
+    items = [
+        await _predict_item(services, file, request_id, instance=request.url.path) for file in files
+    ]
+    succeeded = sum(item.result is not None for item in items)
+    return BatchAnswer(
+        request_id=request_id, succeeded=succeeded, failed=len(items) - succeeded, items=items
+    )
+
+
+def server_timing(timing: Timing) -> str:
+    """The ``Server-Timing`` header (W3C), in milliseconds."""
+    return ", ".join(
+        f"{name.removesuffix('_seconds')};dur={seconds * 1000:.3f}"
+        for name, seconds in timing.model_dump().items()
+    )
+
+
+async def _predict(services: Services, file: UploadFile, request_id: str) -> PredictionAnswer:
+    data = await read_upload(file, services.settings)
+    return await services.predictor.predict(file.filename or "", data, request_id=request_id)
+
+
+async def _predict_item(
+    services: Services, file: UploadFile, request_id: str, *, instance: str
+) -> BatchItem:
+    filename = file.filename or ""
+    try:
+        result = await _predict(services, file, request_id)
+    except ProblemError as error:
+        problem = to_problem(error, instance, request_id)
+        return BatchItem(filename=filename, result=None, problem=problem)
+    return BatchItem(filename=filename, result=result, problem=None)

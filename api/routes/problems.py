@@ -1,0 +1,20 @@
+"""How a route's errors stand in the OpenAPI document."""
+
+from http import HTTPStatus
+from typing import Any
+
+from api.errors import PROBLEM_MEDIA_TYPE
+from api.schemas import Problem
+
+
+def problem_responses(descriptions: dict[HTTPStatus, str]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route: each status is a problem, with what it means here."""
+    return {
+        status.value: {
+            "description": description,
+            "content": {
+                PROBLEM_MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+            },
+        }
+        for status, description in descriptions.items()
+    }

@@ -1,0 +1,62 @@
+"""Everything that can be configured, from the environment and ``.env``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
+from serving.preprocess import DEFAULT_MAX_PIXELS
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """The gateway's settings; each is read from ``COVIDSCAN_<NAME>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COVIDSCAN_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+    host: str = "127.0.0.1"
+    """Address that the gateway listens on."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port that the gateway listens on; 0 takes a free one."""
+
+    model_server: str | None = None
+    """Address of the model server, ``host:port``, ``dns:///name:port`` or ``unix:/path``; where it
+    is not set, ``covidscan serve`` starts the embedded model server."""
+
+    models_dir: Path = Path("models")
+    """The versioned volume. The gateway only reads model cards from it."""
+
+    model_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Deadline of a call to a model; a model that is later is left out of the answer."""
+
+    status_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """Deadline of a question about a model's state."""
+
+    quorum: Annotated[int, Field(ge=1, le=len(MODEL_NAMES))] = 1
+    """Models that must answer; below it the answer is 503 and never a guess."""
+
+    operating_point: Annotated[float, Field(gt=0, lt=1)] = DEFAULT_OPERATING_POINT
+    """The probability from which on ``COVID`` is predicted."""
+
+    max_upload_bytes: Annotated[int, Field(gt=0)] = 10 * MEBIBYTE
+    """Largest file that is accepted."""
+
+    max_pixels: Annotated[int, Field(gt=0)] = DEFAULT_MAX_PIXELS
+    """Largest image, width times height, that is decoded."""
+
+    max_batch_files: Annotated[int, Field(gt=0, le=1024)] = 64
+    """Most files in one call of ``/predict/batch``."""
+
+    max_batch_bytes: Annotated[int, Field(gt=0)] = 64 * MEBIBYTE
+    """Largest body of ``/predict/batch``, all files together."""

@@ -1,0 +1,5 @@
+"""``python -m covidscan``."""
+
+from covidscan.main import app
+
+app()

@@ -1,0 +1,96 @@
+"""``covidscan predict``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from covidscan.commands.failure import FAILURE, fail
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_SECONDS: Final = 60.0
+
+
+def predict(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", exists=True, dir_okay=False, readable=True, help="Images to send."
+        ),
+    ],
+    url: Annotated[
+        str, typer.Option(envvar="COVIDSCAN_URL", help="The running gateway.")
+    ] = "http://127.0.0.1:8000",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each answer as a line of JSON.")
+    ] = False,
+) -> None:
+    """Send images to a running gateway and print what the models say.
+
+    The exit code is 1 where any file got no prediction.
+    """
+    import httpx
+
+    try:
+        with httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS) as client:
+            answers = [(file, _post(client, file)) for file in files]
+    except httpx.HTTPError as error:
+        fail(f"the gateway at {url} cannot be asked: {error}")
+    if as_json:
+        for _, answer in answers:
+            typer.echo(json.dumps(answer))
+    else:
+        _print_table(answers)
+    if any("prediction" not in answer for _, answer in answers):
+        raise typer.Exit(FAILURE)
+
+
+def _post(client: "httpx.Client", file: Path) -> dict[str, Any]:
+    with file.open("rb") as content:
+        response = client.post("/predict", files={"file": (file.name, content)})
+    try:
+        answer: dict[str, Any] = response.json()
+    except ValueError:
+        fail(f"{client.base_url} answered {response.status_code} and no JSON: is it covidscan?")
+    return answer
+
+
+def _print_table(answers: list[tuple[Path, dict[str, Any]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("File", "Model", "Version", "Prediction", "Confidence", "Seconds")
+    for file, answer in answers:
+        if "prediction" not in answer:
+            table.add_row(file.name, "", "", f"{answer['title']}: {answer['detail']}", "", "")
+            continue
+        for model in answer["models"]:
+            table.add_row("", model["name"], *_model_cells(model))
+        total_seconds = answer["timing"]["total_seconds"]
+        table.add_row(
+            file.name,
+            "ensemble",
+            "",
+            answer["prediction"],
+            f"{answer['confidence']:.1%}",
+            f"{total_seconds:.4f}",
+            end_section=True,
+        )
+    console = Console()
+    console.print(table)
+    if any(answer.get("demo") for _, answer in answers):
+        console.print("Demo models: they learned from phantoms and say nothing about patients.")
+
+
+def _model_cells(model: dict[str, Any]) -> list[str]:
+    if model["status"] != "ok":
+        return ["", model["status"], "", f"{model['duration_seconds']:.4f}"]
+    return [
+        str(model["version"]),
+        model["prediction"],
+        f"{model['confidence']:.1%}",
+        f"{model['duration_seconds']:.4f}",
+    ]

@@ -1,0 +1,49 @@
+"""``covidscan serve``."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from covidscan.commands.failure import BAD_USE, fail
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on. [default: 8000]")
+    ] = None,
+    models_dir: Annotated[
+        Path | None, typer.Option(help="The versioned volume. [default: models]")
+    ] = None,
+    model_server: Annotated[
+        str | None,
+        typer.Option(help="Address of a model server; without it the embedded one is started."),
+    ] = None,
+) -> None:
+    """Start the gateway, and the embedded model server where no other is named.
+
+    Every option can be given as COVIDSCAN_<NAME> in the environment or in .env instead.
+    """
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+    from covidscan.service import EmbeddedServerMissingError, run_service
+
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "models_dir": models_dir,
+        "model_server": model_server,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        asyncio.run(run_service(settings))
+    except ValidationError as error:
+        faults = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
+        fail(f"settings: {'; '.join(faults)}", BAD_USE)
+    except EmbeddedServerMissingError as error:
+        fail(str(error), BAD_USE)

@@ -1,0 +1,100 @@
+"""The embedded model server as a child process of the gateway, supervised."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS: Final = 2.5
+_FIRST_BACKOFF_SECONDS: Final = 0.1
+_LONGEST_BACKOFF_SECONDS: Final = 5.0
+_STABLE_SECONDS: Final = 10.0
+
+
+class EmbeddedProcess:
+    """Keeps ``covidscan model-server`` running on a private Unix socket.
+
+    A process that dies is started again, after pauses that double while it keeps dying. The child
+    has a session of its own, so that Ctrl-C reaches only the parent, which ends both in order; it
+    watches the pipe on its standard input, so that it never outlives a parent that was killed.
+
+    Args:
+        models_dir: the versioned volume.
+    """
+
+    def __init__(self, models_dir: Path) -> None:
+        self._models_dir = models_dir
+        # Only this user may connect: the directory is made with mode 0700.
+        self._runtime_dir = Path(tempfile.mkdtemp(prefix="covidscan-"))
+        self._socket = self._runtime_dir / "model-server.sock"
+        self._process: asyncio.subprocess.Process | None = None
+        self._supervision: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the model server listens."""
+        return f"unix:{self._socket}"
+
+    async def __aenter__(self) -> Self:
+        """Start the process; it loads models while the gateway comes up."""
+        self._process = await self._start()
+        self._supervision = asyncio.create_task(self._supervise(), name="supervise model server")
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the process: SIGTERM, then SIGKILL if it does not heed it."""
+        if self._supervision:
+            self._supervision.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervision
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                logger.warning("the model server did not stop in time and is killed")
+                self._process.kill()
+                await self._process.wait()
+        shutil.rmtree(self._runtime_dir)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "covidscan",
+            "model-server",
+            f"--models-dir={self._models_dir}",
+            f"--socket={self._socket}",
+            "--exit-with-stdin",
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
+        backoff_seconds = _FIRST_BACKOFF_SECONDS
+        while self._process:
+            started = loop.time()
+            code = await self._process.wait()
+            if loop.time() - started > _STABLE_SECONDS:
+                backoff_seconds = _FIRST_BACKOFF_SECONDS
+            logger.error(
+                "the model server ended with code %d and is started again in %.1f s",
+                code,
+                backoff_seconds,
+            )
+            await asyncio.sleep(backoff_seconds)
+            backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
+            self._process = await self._start()

@@ -1,0 +1,12 @@
+"""What the processes log and how: times, levels and events, never images, names or answers."""
+
+import logging
+
+
+def configure_logging() -> None:
+    """Log our own events, and other libraries' warnings, to stderr."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for name in ("api", "covidscan", "serving"):
+        logging.getLogger(name).setLevel(logging.INFO)

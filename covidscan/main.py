@@ -1,0 +1,18 @@
+"""The ``covidscan`` command."""
+
+import typer
+
+from covidscan.commands import demo, model_server, predict, serve, train
+
+app = typer.Typer(
+    name="covidscan",
+    help="COVID-19 likelihood from a chest CT or X-ray image. For research, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("model-server")(model_server.model_server)
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)

@@ -1,0 +1,209 @@
+"""The client of a model server: one channel, a deadline on every call, errors of our own."""
+
+import enum
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import grpc
+import grpc.aio
+import numpy as np
+from google.protobuf.message import DecodeError, Message
+from numpy.typing import NDArray
+
+from serving import protocol, tensors
+from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.errors import (
+    InvalidAnswerError,
+    ModelDeadlineError,
+    ModelNotFoundError,
+    ModelServerError,
+    ModelServerUnavailableError,
+)
+from serving.protos.model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+    ModelVersionStatus,
+)
+from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.max_send_message_length", protocol.MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", protocol.MAX_MESSAGE_BYTES),
+    # Every replica behind a dns:/// address gets its share.
+    ("grpc.lb_policy_name", "round_robin"),
+    # A restarted model server is found again at once, not after gRPC's default of up to 120 s.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+)
+
+_ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
+    grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ModelDeadlineError,
+    grpc.StatusCode.UNAVAILABLE: ModelServerUnavailableError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ModelServerUnavailableError,
+    grpc.StatusCode.CANCELLED: ModelServerUnavailableError,
+}
+
+_M = TypeVar("_M", bound=Message)
+
+if TYPE_CHECKING:
+    _Method = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+
+_ROW_SUM_TOLERANCE: Final = 1e-2
+"""bfloat16 rounds probabilities to about three digits."""
+
+
+class VersionState(enum.Enum):
+    """The life of a version, by TensorFlow Serving's names."""
+
+    UNKNOWN = ModelVersionStatus.UNKNOWN
+    START = ModelVersionStatus.START
+    LOADING = ModelVersionStatus.LOADING
+    AVAILABLE = ModelVersionStatus.AVAILABLE
+    UNLOADING = ModelVersionStatus.UNLOADING
+    END = ModelVersionStatus.END
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One version as the model server sees it; ``error`` is empty where it is well."""
+
+    version: int
+    state: VersionState
+    error: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one model answered: float32 ``[N, 2]`` probabilities and the version that gave them."""
+
+    version: int
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """A batch serialised once, for as many models as will be asked."""
+
+    count: int
+    message: bytes
+    """A ``PredictRequest`` that lacks only its ``model_spec``."""
+
+
+def encode_images(images: NDArray[np.float32]) -> EncodedImages:
+    """Serialise a batch, float32 ``[N, 64, 64, 3]``."""
+    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)})
+    return EncodedImages(len(images), request.SerializeToString())
+
+
+class ModelServerClient:
+    """Speaks TensorFlow Serving's gRPC API to one address over one channel.
+
+    ::
+
+        async with ModelServerClient("127.0.0.1:8500") as client:
+            prediction = await client.predict(
+                "vgg16", encode_images(images), timeout_seconds=1.0
+            )
+
+    Args:
+        address: ``host:port``, ``dns:///name:port`` or ``unix:/path``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        # Requests are handed over as bytes: the inputs are serialised once, not once a model.
+        self._predict: "_Method" = self._channel.unary_unary(protocol.PREDICT)
+        self._get_model_status: "_Method" = self._channel.unary_unary(protocol.GET_MODEL_STATUS)
+
+    async def __aenter__(self) -> Self:
+        """Hand out the client itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the channel."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the channel; calls in flight are cancelled."""
+        await self._channel.close()
+
+    async def predict(
+        self, name: str, images: EncodedImages, *, timeout_seconds: float
+    ) -> Prediction:
+        """Ask one model's newest available version.
+
+        Args:
+            name: the servable.
+            images: a batch from ``encode_images``.
+            timeout_seconds: the deadline, which travels with the call.
+
+        Raises:
+            ModelServerError: the call failed, by the subclass that says why.
+        """
+        # Serialised messages that are joined merge, so this is one whole PredictRequest.
+        spec = PredictRequest(model_spec=ModelSpec(name=name, signature_name=SIGNATURE_NAME))
+        request = spec.SerializeToString() + images.message
+        answer = await _call(self._predict, request, timeout_seconds)
+        response = _parse(PredictResponse(), answer)
+        probabilities = _probabilities(name, response)
+        if len(probabilities) != images.count:
+            raise InvalidAnswerError(
+                f"the answer of {name} has {len(probabilities)} rows for {images.count} images"
+            )
+        return Prediction(response.model_spec.version.value, probabilities)
+
+    async def version_statuses(self, name: str, *, timeout_seconds: float) -> list[VersionStatus]:
+        """All versions of a model that the server knows of, newest first.
+
+        Raises:
+            ModelNotFoundError: the server has never seen a version of this model.
+            ModelServerError: the call failed otherwise, by the subclass that says why.
+        """
+        request = GetModelStatusRequest(model_spec=ModelSpec(name=name)).SerializeToString()
+        answer = await _call(self._get_model_status, request, timeout_seconds)
+        response = _parse(GetModelStatusResponse(), answer)
+        return [
+            VersionStatus(status.version, VersionState(status.state), status.status.error_message)
+            for status in sorted(response.model_version_status, key=lambda s: -s.version)
+        ]
+
+
+async def _call(method: "_Method", request: bytes, timeout_seconds: float) -> bytes:
+    try:
+        return await method(request, timeout=timeout_seconds)
+    except grpc.aio.AioRpcError as error:
+        translated = _ERRORS.get(error.code(), ModelServerError)
+        raise translated(f"{error.code().name}: {error.details()}") from error
+
+
+def _parse(message: _M, data: bytes) -> _M:
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise InvalidAnswerError("the answer is not the message that was asked for") from error
+    return message
+
+
+def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
+    if OUTPUT_NAME not in response.outputs:
+        raise InvalidAnswerError(f"the answer of {name} has no output {OUTPUT_NAME!r}")
+    try:
+        values = tensors.decode(response.outputs[OUTPUT_NAME])
+    except tensors.TensorError as error:
+        raise InvalidAnswerError(f"the answer of {name} cannot be decoded: {error}") from error
+    if values.dtype != np.float32 or values.shape[1:] != (len(CLASS_NAMES),):
+        raise InvalidAnswerError(f"the answer of {name} is {values.dtype} {values.shape}")
+    # A NaN fails both comparisons and so is refused as well.
+    in_range = (values >= -_ROW_SUM_TOLERANCE) & (values <= 1 + _ROW_SUM_TOLERANCE)
+    if not (in_range.all() and np.allclose(values.sum(axis=1), 1, atol=_ROW_SUM_TOLERANCE)):
+        raise InvalidAnswerError(f"the answer of {name} is no probability distribution")
+    return np.clip(values, 0, 1)

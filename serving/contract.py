@@ -1,0 +1,28 @@
+"""What every part agrees on: the models, their classes, and the signature they are served under."""
+
+from typing import Final
+
+MODEL_NAMES: Final = ("vgg16", "resnet50", "xception")
+"""The servables, in the order in which answers list them."""
+
+CLASS_NAMES: Final = ("COVID", "non-COVID")
+"""The classes in the order of a model's output columns."""
+
+POSITIVE_CLASS_INDEX: Final = 0
+"""The column whose probability is held against the operating point."""
+
+IMAGE_SIZE: Final = 64
+"""Height and width of a model's input, in pixels."""
+
+CHANNELS: Final = 3
+"""Channels of a model's input: RGB."""
+
+SIGNATURE_NAME: Final = "serving_default"
+INPUT_NAME: Final = "image"
+"""float32 ``[N, 64, 64, 3]``, RGB, 0 to 1."""
+
+OUTPUT_NAME: Final = "probabilities"
+"""float32 ``[N, 2]``, rows sum to one, columns as in ``CLASS_NAMES``."""
+
+DEFAULT_OPERATING_POINT: Final = 0.5
+"""The positive class is predicted at this probability and above."""

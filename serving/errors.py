@@ -1,0 +1,65 @@
+"""Every exception of the shared layer.
+
+::
+
+    ServingError
+    ├── ImageError
+    │   ├── UnknownImageFormatError      not a format that we read
+    │   ├── DamagedImageError            the format is known, the content is not readable
+    │   └── TooManyPixelsError           refused from its header, before decoding
+    ├── VolumeError                      the versioned volume cannot be read or written as asked
+    ├── ModelConfigError                 models.config does not say what it must
+    └── ModelServerError                 a call to the model server failed
+        ├── ModelNotFoundError           no such servable or version
+        ├── ModelServerUnavailableError  unreachable, overloaded or going away
+        ├── ModelDeadlineError           no answer within the deadline
+        └── InvalidAnswerError           the answer breaks the contract
+"""
+
+
+class ServingError(Exception):
+    """The base of all exceptions of ``serving``."""
+
+
+class ImageError(ServingError):
+    """The bytes are not an image that can be read."""
+
+
+class UnknownImageFormatError(ImageError):
+    """The content is none of the supported image formats."""
+
+
+class DamagedImageError(ImageError):
+    """The format is recognised, but the image cannot be decoded whole."""
+
+
+class TooManyPixelsError(ImageError):
+    """The header announces more pixels than the limit."""
+
+
+class VolumeError(ServingError):
+    """The versioned volume cannot be read or written as asked."""
+
+
+class ModelConfigError(ServingError):
+    """A models.config file is malformed or names what cannot be served."""
+
+
+class ModelServerError(ServingError):
+    """A call to the model server failed; the message is the server's own where there is one."""
+
+
+class ModelNotFoundError(ModelServerError):
+    """The model server has no such servable or version."""
+
+
+class ModelServerUnavailableError(ModelServerError):
+    """The model server cannot be reached, or refuses work for the moment."""
+
+
+class ModelDeadlineError(ModelServerError):
+    """The model server did not answer within the deadline."""
+
+
+class InvalidAnswerError(ModelServerError):
+    """The model server's answer breaks the contract."""

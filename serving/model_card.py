@@ -1,0 +1,58 @@
+"""The model card: what a published version knows about itself."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from serving.contract import DEFAULT_OPERATING_POINT
+from serving.errors import VolumeError
+
+CARD_PATH: Final = Path("assets.extra") / "model_card.json"
+"""Where the card lies inside a version; TensorFlow Serving ignores ``assets.extra``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a version was made from and how good it is.
+
+    After "Model Cards for Model Reporting" (Mitchell et al. 2019, arXiv 1810.03993).
+    """
+
+    name: str
+    demo: bool
+    """True where the model learned from phantoms and says nothing about patients."""
+    created_at: str
+    """ISO 8601, UTC."""
+    metrics: dict[str, float]
+    """On the held-out test set: ``accuracy``, ``sensitivity``, ``specificity``, ``auroc`` …"""
+    dataset: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    temperature: float = 1.0
+    operating_point: float = DEFAULT_OPERATING_POINT
+
+    def write(self, version_dir: Path) -> None:
+        """Write the card into a version directory."""
+        path = version_dir / CARD_PATH
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def read(cls, version_dir: Path) -> Self:
+        """Read the card of a version.
+
+        Fields that a newer trainer added are passed over, so that an old gateway still reads the
+        rest.
+
+        Raises:
+            VolumeError: there is no card, or it is not one.
+        """
+        path = version_dir / CARD_PATH
+        known = {f.name for f in dataclasses.fields(cls)}
+        try:
+            fields = json.loads(path.read_text())
+            return cls(**{key: value for key, value in fields.items() if key in known})
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise VolumeError(f"no readable model card in version {version_dir.name}") from error

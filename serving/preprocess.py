@@ -1,0 +1,78 @@
+"""The one preprocess: what turns a file's bytes into a model's input, in training and in serving.
+
+A change here changes every answer of every published model, so recorded values hold it to the bit
+(``tests/unit/serving/test_preprocess.py``).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.contract import IMAGE_SIZE
+from serving.errors import DamagedImageError, TooManyPixelsError
+from serving.image_header import read_header
+
+DEFAULT_MAX_PIXELS: Final = 40_000_000
+
+# A damaged upload is answered to its sender; OpenCV's own report of it on stderr helps nobody.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image's pixels, uint8 ``[height, width, 3]`` RGB, and the format they came in."""
+
+    format: str
+    pixels: NDArray[np.uint8]
+
+    @property
+    def width(self) -> int:
+        """In pixels, after EXIF orientation."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """In pixels, after EXIF orientation."""
+        return int(self.pixels.shape[0])
+
+
+def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> DecodedImage:
+    """Decode a PNG, JPEG, BMP, TIFF or WebP file to 8-bit RGB.
+
+    Grey becomes three equal channels, alpha is dropped, 16 bits are cut to 8, EXIF orientation is
+    applied, of several pages or frames the first is taken.
+
+    Raises:
+        UnknownImageFormatError: the content is none of these formats.
+        TooManyPixelsError: the header announces more than ``max_pixels``; nothing was decoded.
+        DamagedImageError: the file is truncated or corrupt.
+    """
+    header = read_header(data)
+    if header.pixels > max_pixels:
+        raise TooManyPixelsError(
+            f"{header.width} x {header.height} pixels are more than the limit of {max_pixels}"
+        )
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise DamagedImageError(f"the {header.format} file cannot be decoded") from error
+    if pixels is None:
+        raise DamagedImageError(f"the {header.format} file is truncated or corrupt")
+    return DecodedImage(header.format, pixels.astype(np.uint8, copy=False))
+
+
+def preprocess(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Bring an image to a model's input.
+
+    Args:
+        pixels: uint8 ``[height, width, 3]`` RGB.
+
+    Returns:
+        float32 ``[64, 64, 3]`` RGB, 0 to 1.
+    """
+    resized = cv2.resize(pixels, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
+    scaled: NDArray[np.float32] = resized.astype(np.float32) / np.float32(255)
+    return scaled

@@ -1,0 +1,21 @@
+"""The gRPC methods of TensorFlow Serving, by the paths that both sides name explicitly."""
+
+from typing import Final
+
+PREDICTION_SERVICE: Final = "tensorflow.serving.PredictionService"
+MODEL_SERVICE: Final = "tensorflow.serving.ModelService"
+
+PREDICT: Final = f"/{PREDICTION_SERVICE}/Predict"
+GET_MODEL_METADATA: Final = f"/{PREDICTION_SERVICE}/GetModelMetadata"
+GET_MODEL_STATUS: Final = f"/{MODEL_SERVICE}/GetModelStatus"
+HANDLE_RELOAD_CONFIG_REQUEST: Final = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
+
+SIGNATURE_DEF_FIELD: Final = "signature_def"
+"""The one metadata field that GetModelMetadata knows."""
+
+SIGNATURE_DEF_MAP_TYPE_URL: Final = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+
+PREDICT_METHOD_NAME: Final = "tensorflow/serving/predict"
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""gRPC's default of 4 MiB is too small for a batch of images."""

@@ -1,0 +1,114 @@
+"""NumPy arrays to and from ``TensorProto``, in both encodings that TensorFlow Serving uses."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from serving.protos.tensor_pb2 import DataType, TensorProto, TensorShapeProto
+
+_DTYPES: Final[dict["DataType", tuple[np.dtype[Any], str]]] = {
+    DataType.DT_FLOAT: (np.dtype("<f4"), "float_val"),
+    DataType.DT_DOUBLE: (np.dtype("<f8"), "double_val"),
+    DataType.DT_INT32: (np.dtype("<i4"), "int_val"),
+    DataType.DT_UINT8: (np.dtype("u1"), "int_val"),
+    DataType.DT_INT16: (np.dtype("<i2"), "int_val"),
+    DataType.DT_UINT16: (np.dtype("<u2"), "int_val"),
+    DataType.DT_INT8: (np.dtype("i1"), "int_val"),
+    DataType.DT_INT64: (np.dtype("<i8"), "int64_val"),
+    DataType.DT_UINT32: (np.dtype("<u4"), "uint32_val"),
+    DataType.DT_UINT64: (np.dtype("<u8"), "uint64_val"),
+    DataType.DT_BOOL: (np.dtype("?"), "bool_val"),
+    DataType.DT_HALF: (np.dtype("<f2"), "half_val"),
+}
+_DATA_TYPES: Final = {dtype: data_type for data_type, (dtype, _) in _DTYPES.items()}
+
+MAX_TENSOR_BYTES: Final = 256 * 1024 * 1024
+"""A short message may announce a huge shape; nothing larger than this is ever allocated."""
+
+
+class TensorError(ValueError):
+    """The message does not hold the tensor that it announces."""
+
+
+def encode(array: NDArray[Any]) -> TensorProto:
+    """Encode an array as ``tensor_content``: little-endian, C order.
+
+    Raises:
+        TensorError: the dtype has no ``DataType`` here.
+    """
+    return TensorProto(
+        dtype=data_type(array.dtype),
+        tensor_shape=shape_proto(array.shape),
+        tensor_content=np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes(),
+    )
+
+
+def decode(tensor: TensorProto) -> NDArray[Any]:
+    """Decode a tensor from ``tensor_content`` or from its typed repeated field.
+
+    The array may be a read-only view of the message's bytes. As TensorFlow has it, fewer values
+    than the shape asks for repeat the last one, more are cut, none are zeros.
+
+    Raises:
+        TensorError: unknown dtype, unknown rank, a bad or huge shape, or ``tensor_content`` of the
+            wrong length.
+    """
+    if tensor.dtype not in _DTYPES:
+        raise TensorError(f"dtype {tensor.dtype} is not supported")
+    dtype, value_field = _DTYPES[tensor.dtype]
+    shape = decode_shape(tensor.tensor_shape)
+    count = math.prod(shape)
+    if count * dtype.itemsize > MAX_TENSOR_BYTES:
+        raise TensorError(f"shape {list(shape)} is larger than {MAX_TENSOR_BYTES} bytes")
+    if tensor.tensor_content:
+        if len(tensor.tensor_content) != count * dtype.itemsize:
+            raise TensorError(
+                f"shape {list(shape)} needs {count * dtype.itemsize} bytes,"
+                f" tensor_content has {len(tensor.tensor_content)}"
+            )
+        return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
+    return _from_values(getattr(tensor, value_field), dtype, count).reshape(shape)
+
+
+def data_type(dtype: DTypeLike) -> "DataType":
+    """The ``DataType`` of a NumPy dtype.
+
+    Raises:
+        TensorError: there is none here.
+    """
+    little_endian = np.dtype(dtype).newbyteorder("<")
+    if little_endian not in _DATA_TYPES:
+        raise TensorError(f"dtype {little_endian} has no tensor encoding")
+    return _DATA_TYPES[little_endian]
+
+
+def shape_proto(shape: tuple[int, ...]) -> TensorShapeProto:
+    """A shape as a message; -1 stands for a dimension that is not fixed."""
+    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
+
+
+def decode_shape(shape: TensorShapeProto) -> tuple[int, ...]:
+    """A fully known shape.
+
+    Raises:
+        TensorError: the rank is unknown or a dimension is negative.
+    """
+    sizes = tuple(dim.size for dim in shape.dim)
+    if shape.unknown_rank or any(size < 0 for size in sizes):
+        raise TensorError("the tensor's shape is not fully known")
+    return sizes
+
+
+def _from_values(values: Any, dtype: np.dtype[Any], count: int) -> NDArray[Any]:  # noqa: ANN401
+    if dtype == np.dtype("<f2"):
+        # half_val carries the 16 bits of each value as an integer.
+        given = np.fromiter((value & 0xFFFF for value in values), "<u2", len(values)).view(dtype)
+    else:
+        given = np.array(values, dtype)
+    if len(given) >= count:
+        return given[:count]
+    filled = np.full(count, given[-1] if len(given) else 0, dtype)
+    filled[: len(given)] = given
+    return filled

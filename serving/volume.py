@@ -1,0 +1,144 @@
+"""The versioned volume ``models/<name>/<version>/``: the only way in is an atomic publication.
+
+A model server polls the volume and loads whatever child of ``<name>`` is called by an integer, at
+once. So a version is written whole into a hidden sibling and renamed into place, and a number that
+was ever used is never used again: a server does not look twice at a number it has tried.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from serving.errors import VolumeError
+
+DEFAULT_VERSIONS_KEPT: Final = 3
+"""Versions that stay for rollback, the newest included."""
+
+_DRAFT_PREFIX: Final = ".draft-"
+_LAST_VERSION_FILE: Final = ".last_version"
+
+
+@dataclass
+class Draft:
+    """A version in the making: write into ``path``; ``version`` is its number once published."""
+
+    path: Path
+    version: int | None = None
+
+
+def versions(models_dir: Path, name: str) -> list[int]:
+    """The published versions of a model, ascending; empty where there is none."""
+    model_dir = models_dir / name
+    if not model_dir.is_dir():
+        return []
+    return sorted(int(child.name) for child in model_dir.iterdir() if is_version_dir(child))
+
+
+def is_version_dir(path: Path) -> bool:
+    """Whether a child of a model's directory is a version, as TensorFlow Serving judges it."""
+    return path.name.isascii() and path.name.isdecimal() and path.is_dir()
+
+
+def version_dir(models_dir: Path, name: str, version: int) -> Path:
+    """Where a version lies, whatever leading zeros its directory carries.
+
+    Raises:
+        VolumeError: there is no such version.
+    """
+    model_dir = models_dir / name
+    if model_dir.is_dir():
+        for child in model_dir.iterdir():
+            if is_version_dir(child) and int(child.name) == version:
+                return child
+    raise VolumeError(f"model {name} has no version {version}")
+
+
+@contextlib.contextmanager
+def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> Iterator[Draft]:
+    """Publish a new version of a model, or nothing at all.
+
+    The body writes into ``draft.path``. When it ends well, all of it is flushed to disk and
+    renamed to the next number, and versions beyond ``keep`` are removed, oldest first. When it
+    raises, the draft is removed and the volume is as before.
+
+    Raises:
+        VolumeError: the volume cannot be written.
+    """
+    model_dir = models_dir / name
+    try:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=model_dir))
+    except OSError as error:
+        raise VolumeError(f"cannot write to the volume of {name}: {error.strerror}") from error
+    work = Draft(path=staging)
+    try:
+        yield work
+        work.version = _publish(model_dir, staging)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    prune(models_dir, name, keep=keep)
+
+
+def prune(models_dir: Path, name: str, *, keep: int) -> list[int]:
+    """Remove all but the newest ``keep`` versions; returns the numbers that went."""
+    if keep < 1:
+        raise ValueError("at least one version must be kept")
+    gone = versions(models_dir, name)[:-keep]
+    for version in gone:
+        shutil.rmtree(version_dir(models_dir, name, version))
+    return gone
+
+
+def _publish(model_dir: Path, staging: Path) -> int:
+    # mkdtemp gives 0700, which a model server under another user could not read.
+    staging.chmod(0o755)
+    _fsync_tree(staging)
+    version = _next_version(model_dir)
+    while True:
+        _remember(model_dir, version)
+        try:
+            staging.rename(model_dir / str(version))
+        except OSError as error:
+            # Another publisher took the number between the look and the rename.
+            if not (model_dir / str(version)).exists():
+                raise VolumeError(f"cannot publish version {version}: {error.strerror}") from error
+            version += 1
+        else:
+            break
+    _fsync(model_dir)
+    return version
+
+
+def _next_version(model_dir: Path) -> int:
+    used = versions(model_dir.parent, model_dir.name)
+    with contextlib.suppress(FileNotFoundError):
+        used.append(int((model_dir / _LAST_VERSION_FILE).read_text()))
+    return max(used, default=0) + 1
+
+
+def _remember(model_dir: Path, version: int) -> None:
+    note = model_dir / f"{_DRAFT_PREFIX}{_LAST_VERSION_FILE}"
+    note.write_text(f"{version}\n")
+    _fsync(note)
+    note.replace(model_dir / _LAST_VERSION_FILE)
+
+
+def _fsync_tree(root: Path) -> None:
+    for directory, _, files in os.walk(root):
+        for file in files:
+            _fsync(Path(directory) / file)
+        _fsync(Path(directory))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
