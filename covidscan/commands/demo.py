@@ -1,2 +1,40 @@
-def demo() -> None:
-    """placeholder"""
+"""``covidscan demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from covidscan.commands.training_report import print_results, run_trainer
+from serving import volume
+from serving.contract import MODEL_NAMES
+
+
+def demo(
+    models_dir: Annotated[
+        Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
+    ] = Path("models"),
+    dataset_dir: Annotated[
+        Path, typer.Option(help="Where the phantoms are written.")
+    ] = Path("data/phantoms"),
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 7,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Train only models that have no version yet.")
+    ] = False,
+) -> None:
+    """Draw CT-like phantoms, train the three CNNs on them from scratch, and publish them.
+
+    Takes a few minutes on two cores. Demo models say nothing about patients, and every answer of
+    theirs says so.
+    """
+    names = [
+        name for name in MODEL_NAMES if not (if_missing and volume.versions(models_dir, name))
+    ]
+    if not names:
+        typer.echo(f"every model has a version in {models_dir}")
+        return
+    with run_trainer():
+        from trainer.demo.models import make_demo
+
+        results = make_demo(dataset_dir, models_dir, names, seed=seed)
+    print_results(results)

@@ -1,0 +1,54 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help serve test check protos constraints clean
+
+help:
+	@echo "make serve        install, make demo models if there are none, start the service"
+	@echo "make test         install, then all checks and all tests"
+	@echo "make protos       regenerate serving/protos/*_pb2.py"
+	@echo "make constraints  pin the newest versions that fit together"
+	@echo "make clean        remove the virtual environment and all caches"
+
+serve: $(VENV)/.serve
+	$(BIN)/covidscan demo --if-missing
+	$(BIN)/covidscan serve
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "covidscan needs Python 3.11 or later; choose one: make PYTHON=python3.12 serve"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[embedded,trainer]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[embedded,trainer,dev]'
+	@touch $@ $(VENV)/.serve
+
+# grpcio-tools 1.71 writes code for protobuf 5, which TensorFlow 2.19 needs.
+protos:
+	$(PYTHON) -m venv build/protos
+	build/protos/bin/python -m pip install --quiet 'grpcio-tools==1.71.*'
+	build/protos/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. serving/protos/*.proto
+
+constraints:
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet uv
+	build/constraints/bin/uv pip compile --quiet --universal --upgrade --all-extras --python-version 3.11 \
+		--no-annotate --no-header --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,95 @@
+"""Fixtures that several folders share; each folder's own conftest has the rest."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+
+SHARED_UPLOADS = Path(__file__).parents[2] / "shared" / "data" / "uploads"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Neither the developer's environment nor a .env file decides what a test sees."""
+    for name in [name for name in os.environ if name.startswith("COVIDSCAN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel of the contract's signature that loads in milliseconds."""
+    import keras
+
+    from trainer.export import save
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, CHANNELS), name=INPUT_NAME)
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(image))
+    outputs = keras.layers.Dense(2, activation="softmax", name=OUTPUT_NAME)(features)
+    path = tmp_path_factory.mktemp("tiny") / "saved_model"
+    save(keras.Model(image, outputs, name="tiny"), path)
+    return path
+
+
+@pytest.fixture
+def tiny_volume(tiny_saved_model: Path, tmp_path: Path) -> Path:
+    """A volume with version 1 of each model of the contract, all tiny."""
+    models_dir = tmp_path / "models"
+    for name in MODEL_NAMES:
+        shutil.copytree(tiny_saved_model, models_dir / name / "1")
+    return models_dir
+
+
+@pytest.fixture
+def phantom_png() -> bytes:
+    """A phantom as a PNG file."""
+    import cv2
+
+    from trainer.demo.phantoms import draw_phantom
+
+    phantom = draw_phantom(np.random.default_rng(0), covid=True)
+    return cv2.imencode(".png", phantom)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``covidscan demo`` makes: the real thing, trained once for the whole run."""
+    root = tmp_path_factory.mktemp("demo")
+    subprocess.run(
+        [
+            sys.executable,
+            *("-m", "covidscan", "demo"),
+            f"--models-dir={root / 'models'}",
+            f"--dataset-dir={root / 'phantoms'}",
+        ],
+        check=True,
+        timeout=900,
+    )
+    return root
+
+
+@pytest.fixture(scope="session")
+def demo_models_dir(demo_dir: Path) -> Path:
+    """A volume with the trained demo models."""
+    return demo_dir / "models"
+
+
+@pytest.fixture(scope="session")
+def demo_dataset_dir(demo_dir: Path) -> Path:
+    """The phantoms that the demo models learned from, ``COVID/`` and ``non-COVID/``."""
+    return demo_dir / "phantoms"

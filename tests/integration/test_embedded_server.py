@@ -1,0 +1,286 @@
+"""The embedded model server over a real gRPC wire."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from serving import protocol, tensors
+from serving.client import ModelServerClient, VersionState, encode_images
+from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
+from serving.errors import (
+    ModelDeadlineError,
+    ModelNotFoundError,
+    ModelServerUnavailableError,
+)
+from serving.protos.model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    SignatureDefMap,
+)
+from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
+from tests.integration.conftest import model_server, wait_until
+
+T = TypeVar("T")
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((3, 64, 64, 3), np.float32)
+
+
+@pytest.fixture
+def address(tiny_volume: Path) -> Iterator[str]:
+    with model_server(tiny_volume) as address:
+        wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
+        yield address
+
+
+def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with ModelServerClient(address) as client:
+            return await question(client)
+
+    return asyncio.run(run())
+
+
+def predict(address: str, name: str = "vgg16", images: np.ndarray = IMAGES) -> Any:
+    return ask(address, lambda c: c.predict(name, encode_images(images), timeout_seconds=10))
+
+
+def statuses(address: str, name: str = "vgg16") -> dict[int, VersionState]:
+    found = ask(address, lambda c: c.version_statuses(name, timeout_seconds=10))
+    return {status.version: status.state for status in found}
+
+
+def health(address: str, service: str = "") -> int:
+    with grpc.insecure_channel(address) as channel:
+        request = health_pb2.HealthCheckRequest(service=service)
+        return health_pb2_grpc.HealthStub(channel).Check(request, timeout=10).status
+
+
+def raw_predict(address: str, request: PredictRequest) -> PredictResponse:
+    with grpc.insecure_channel(address) as channel:
+        method = channel.unary_unary(
+            protocol.PREDICT,
+            request_serializer=PredictRequest.SerializeToString,
+            response_deserializer=PredictResponse.FromString,
+        )
+        return method(request, timeout=10)
+
+
+def request_of(array: np.ndarray, **spec: Any) -> PredictRequest:
+    return PredictRequest(
+        model_spec=ModelSpec(**{"name": "vgg16", **spec}),
+        inputs={INPUT_NAME: tensors.encode(array)},
+    )
+
+
+def test_a_batch_gets_a_row_of_probabilities_for_each_image(address: str):
+    prediction = predict(address)
+    assert prediction.version == 1
+    assert prediction.probabilities.shape == (3, 2)
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_image_gets_the_same_answer_alone_and_in_a_batch(address: str):
+    alone = [predict(address, images=IMAGES[i : i + 1]).probabilities[0] for i in range(3)]
+    np.testing.assert_allclose(alone, predict(address).probabilities, atol=1e-6)
+
+
+def test_the_answer_is_the_one_that_tensorflow_gives(address: str, tiny_saved_model: Path):
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(str(tiny_saved_model)).signatures[SIGNATURE_NAME]
+    expected = signature(**{INPUT_NAME: tf.constant(IMAGES)})[OUTPUT_NAME].numpy()
+    np.testing.assert_allclose(predict(address).probabilities, expected, atol=1e-5)
+
+
+def test_sixty_four_calls_at_once_are_all_answered(address: str):
+    async def question(client: ModelServerClient) -> list[Any]:
+        calls = [
+            client.predict(name, encode_images(IMAGES), timeout_seconds=30)
+            for name in (MODEL_NAMES * 22)[:64]
+        ]
+        return await asyncio.gather(*calls)
+
+    answers = ask(address, question)
+    for answer in answers:
+        np.testing.assert_array_equal(answer.probabilities, answers[0].probabilities)
+
+
+def test_a_message_over_four_mebibytes_is_answered(address: str):
+    images = np.zeros((100, 64, 64, 3), np.float32)
+    assert images.nbytes > 4 * 1024 * 1024
+    assert len(predict(address, images=images).probabilities) == 100
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (IMAGES[0], "has shape"),
+        (IMAGES[:, :32, :32], "has shape"),
+        (IMAGES[..., :1], "has shape"),
+        (IMAGES[None], "has shape"),
+        (IMAGES[:0], "no empty dimension"),
+        (IMAGES.astype(np.float64), "Expects arg[0] to be float but double is provided"),
+        ((IMAGES * 255).astype(np.uint8), "Expects arg[0] to be float but uint8 is provided"),
+    ],
+    ids=["rank 3", "32x32", "grey", "rank 5", "empty", "float64", "uint8"],
+)
+def test_a_wrong_tensor_is_refused_and_hurts_nobody(address: str, array: np.ndarray, message: str):
+    with pytest.raises(grpc.RpcError) as caught:
+        raw_predict(address, request_of(array))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert message in caught.value.details()
+    assert predict(address).version == 1
+
+
+@pytest.mark.parametrize(
+    ("request_message", "code", "message"),
+    [
+        (PredictRequest(), grpc.StatusCode.INVALID_ARGUMENT, "Missing ModelSpec"),
+        (
+            request_of(IMAGES, name=""),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "ModelSpec has no name specified.",
+        ),
+        (
+            request_of(IMAGES, name="nosuch"),
+            grpc.StatusCode.NOT_FOUND,
+            "Servable not found for request: Latest(nosuch)",
+        ),
+        (
+            request_of(IMAGES, version={"value": 99}),
+            grpc.StatusCode.NOT_FOUND,
+            "Servable not found for request: Specific(vgg16, 99)",
+        ),
+        (
+            request_of(IMAGES, signature_name="nosig"),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            'Serving signature key "nosig" not found.',
+        ),
+        (
+            PredictRequest(model_spec=ModelSpec(name="vgg16")),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "input size does not match signature: 0!=1 len({}) != len({image})."
+            " Sent extra: {}. Missing but required: {image}.",
+        ),
+    ],
+)
+def test_refusals_are_tensorflow_servings_own(
+    address: str, request_message: PredictRequest, code: grpc.StatusCode, message: str
+):
+    with pytest.raises(grpc.RpcError) as caught:
+        raw_predict(address, request_message)
+    assert (caught.value.code(), caught.value.details()) == (code, message)
+
+
+def test_only_the_outputs_asked_for_are_answered(address: str):
+    request = request_of(IMAGES)
+    request.output_filter.append(OUTPUT_NAME)
+    assert set(raw_predict(address, request).outputs) == {OUTPUT_NAME}
+    request.output_filter.append("nope")
+    with pytest.raises(grpc.RpcError) as caught:
+        raw_predict(address, request)
+    assert caught.value.details() == (
+        "output tensor alias not found in signature: nope"
+        " Outputs expected to be in the set {probabilities}."
+    )
+
+
+def test_metadata_tells_the_signature(address: str):
+    with grpc.insecure_channel(address) as channel:
+        method = channel.unary_unary(
+            protocol.GET_MODEL_METADATA,
+            request_serializer=GetModelMetadataRequest.SerializeToString,
+            response_deserializer=GetModelMetadataResponse.FromString,
+        )
+        response = method(
+            GetModelMetadataRequest(
+                model_spec=ModelSpec(name="vgg16"), metadata_field=[protocol.SIGNATURE_DEF_FIELD]
+            ),
+            timeout=10,
+        )
+    packed = response.metadata[protocol.SIGNATURE_DEF_FIELD]
+    signature = SignatureDefMap.FromString(packed.value).signature_def[SIGNATURE_NAME]
+    assert packed.type_url == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+    assert [d.size for d in signature.inputs[INPUT_NAME].tensor_shape.dim] == [-1, 64, 64, 3]
+    assert [d.size for d in signature.outputs[OUTPUT_NAME].tensor_shape.dim] == [-1, 2]
+
+
+def test_a_new_version_takes_over_without_a_failed_call(
+    address: str, tiny_volume: Path, tiny_saved_model: Path
+):
+    seen = [predict(address).version]
+    publish(tiny_saved_model, tiny_volume, 2)
+    while seen[-1] != 2:
+        seen.append(predict(address).version)
+        assert len(seen) < 2000, "version 2 never answered"
+    assert seen == sorted(seen)
+    wait_until(
+        lambda: statuses(address) == {2: VersionState.AVAILABLE, 1: VersionState.END}
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", None], ids=["empty", "garbage", "missing"])
+def test_a_broken_version_leaves_the_good_one_in_service(
+    address: str, tiny_volume: Path, tiny_saved_model: Path, content: bytes | None
+):
+    broken = tiny_volume / ".broken"
+    broken.mkdir()
+    if content is not None:
+        (broken / "saved_model.pb").write_bytes(content)
+    broken.rename(tiny_volume / "vgg16" / "2")
+    wait_until(lambda: statuses(address).get(2) is VersionState.END)
+    assert predict(address).version == 1
+    publish(tiny_saved_model, tiny_volume, 3)
+    wait_until(lambda: predict(address).version == 3)
+
+
+def test_removing_the_newest_version_rolls_back(
+    address: str, tiny_volume: Path, tiny_saved_model: Path
+):
+    publish(tiny_saved_model, tiny_volume, 2)
+    wait_until(lambda: predict(address).version == 2)
+    shutil.rmtree(tiny_volume / "vgg16" / "2")
+    wait_until(lambda: predict(address).version == 1)
+
+
+def test_without_any_version_a_model_is_not_found_and_health_says_so(
+    address: str, tiny_volume: Path
+):
+    shutil.rmtree(tiny_volume / "vgg16")
+    wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.NOT_SERVING)
+    assert health(address, "resnet50") == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(ModelNotFoundError, match=r"Latest\(vgg16\)"):
+        predict(address)
+
+
+def test_an_empty_volume_is_a_state_and_not_a_hang(tmp_path: Path, tiny_saved_model: Path):
+    with model_server(tmp_path) as address:
+        assert health(address) == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(ModelNotFoundError, match="Could not find any versions of model"):
+            statuses(address)
+        publish(tiny_saved_model, tmp_path, 1)
+        wait_until(lambda: health(address, "vgg16") == health_pb2.HealthCheckResponse.SERVING)
+
+
+def test_no_server_is_an_error_of_ours_at_once():
+    with pytest.raises(ModelServerUnavailableError):
+        predict("127.0.0.1:1")
+
+
+def test_a_late_answer_is_an_error_of_ours(address: str):
+    with pytest.raises(ModelDeadlineError):
+        ask(address, lambda c: c.predict("vgg16", encode_images(IMAGES), timeout_seconds=1e-9))
+
+
+def publish(saved_model: Path, models_dir: Path, version: int) -> None:
+    draft = models_dir / ".draft"
+    shutil.copytree(saved_model, draft)
+    (models_dir / "vgg16").mkdir(exist_ok=True)
+    draft.rename(models_dir / "vgg16" / str(version))

@@ -1,0 +1,65 @@
+"""Soft voting at an operating point."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.ensemble import agreement, decide, vote
+from api.schemas import ModelAnswer, ModelAnswerStatus
+
+PROBABILITY = st.floats(0, 1)
+
+
+def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
+    if positive is None:
+        return ModelAnswer(
+            name="m",
+            version=None,
+            status=ModelAnswerStatus.TIMEOUT,
+            prediction=None,
+            confidence=None,
+            probabilities=None,
+            duration_seconds=1.0,
+        )
+    verdict = decide(positive, operating_point)
+    return ModelAnswer(
+        name="m",
+        version=1,
+        status=ModelAnswerStatus.OK,
+        prediction=verdict.prediction,
+        confidence=verdict.confidence,
+        probabilities=verdict.probabilities,
+        duration_seconds=0.1,
+    )
+
+
+@given(PROBABILITY, st.floats(0.01, 0.99))
+def test_the_positive_class_is_predicted_from_the_operating_point_on(
+    positive: float, operating_point: float
+):
+    verdict = decide(positive, operating_point)
+    assert (verdict.prediction == "COVID") == (positive >= operating_point)
+    assert verdict.confidence == verdict.probabilities[verdict.prediction]
+    assert sum(verdict.probabilities.values()) == pytest.approx(1)
+
+
+@given(st.lists(PROBABILITY, min_size=1, max_size=5))
+def test_the_ensemble_is_the_mean_of_the_models(positives: list[float]):
+    verdict = vote([answer(p) for p in positives], 0.5)
+    assert verdict.probabilities["COVID"] == pytest.approx(sum(positives) / len(positives))
+
+
+def test_a_model_without_an_answer_has_no_vote():
+    assert vote([answer(0.9), answer(None)], 0.5).confidence == pytest.approx(0.9)
+
+
+def test_without_any_answer_there_is_no_verdict():
+    with pytest.raises(ValueError, match="at least one"):
+        vote([answer(None)], 0.5)
+
+
+def test_a_sure_model_outvotes_two_unsure_ones():
+    answers = [answer(0.99), answer(0.4), answer(0.4)]
+    assert vote(answers, 0.5).prediction == "COVID"
+    counted = agreement([*answers, answer(None)], "COVID")
+    assert (counted.agreeing, counted.answered, counted.asked) == (1, 3, 4)

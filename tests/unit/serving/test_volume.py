@@ -1,0 +1,75 @@
+"""The versioned volume: whole versions or none, and a number is never used twice."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from serving import volume
+from serving.errors import VolumeError
+
+
+def publish(models_dir: Path, name: str = "m", **options: int) -> int:
+    with volume.draft(models_dir, name, **options) as draft:
+        (draft.path / "variables").mkdir()
+        (draft.path / "saved_model.pb").write_bytes(b"graph")
+    assert draft.version is not None
+    return draft.version
+
+
+def test_versions_count_up_from_one(tmp_path: Path):
+    assert [publish(tmp_path) for _ in range(3)] == [1, 2, 3]
+    assert volume.versions(tmp_path, "m") == [1, 2, 3]
+
+
+def test_a_published_version_is_whole_and_readable_by_others(tmp_path: Path):
+    version_dir = volume.version_dir(tmp_path, "m", publish(tmp_path))
+    assert (version_dir / "saved_model.pb").read_bytes() == b"graph"
+    assert stat.S_IMODE(version_dir.stat().st_mode) == 0o755
+
+
+def test_a_draft_is_never_seen_as_a_version(tmp_path: Path):
+    with volume.draft(tmp_path, "m") as draft:
+        assert volume.versions(tmp_path, "m") == []
+        assert draft.path.name.startswith(".")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_draft_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]):
+    with pytest.raises(error), volume.draft(tmp_path, "m") as draft:
+        (draft.path / "saved_model.pb").write_bytes(b"half")
+        raise error
+    assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_number_is_not_used_again_after_its_version_is_gone(tmp_path: Path):
+    publish(tmp_path)
+    last = volume.version_dir(tmp_path, "m", publish(tmp_path))
+    last.rename(tmp_path / "elsewhere")
+    assert publish(tmp_path) == 3
+
+
+def test_only_the_newest_versions_are_kept(tmp_path: Path):
+    for _ in range(5):
+        publish(tmp_path, keep=2)
+    assert volume.versions(tmp_path, "m") == [4, 5]
+
+
+def test_versions_are_directories_named_by_integers(tmp_path: Path):
+    for name in ("1", "007", "tmp", ".draft-x", "1.5", "-3", "٣"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    (tmp_path / "m" / "4").write_text("a file")
+    assert volume.versions(tmp_path, "m") == [1, 7]
+    assert volume.version_dir(tmp_path, "m", 7).name == "007"
+
+
+def test_a_model_that_is_not_there_has_no_versions(tmp_path: Path):
+    assert volume.versions(tmp_path, "m") == []
+    with pytest.raises(VolumeError, match="model m has no version 1"):
+        volume.version_dir(tmp_path, "m", 1)
+
+
+def test_a_volume_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path):
+    (tmp_path / "m").write_text("a file in the place of the model's directory")
+    with pytest.raises(VolumeError, match="cannot write"):
+        publish(tmp_path)

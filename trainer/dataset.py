@@ -1,0 +1,92 @@
+"""A folder of images, one sub-folder a class, as a frame and as arrays."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from serving.contract import CLASS_NAMES
+from serving.errors import ImageError
+from serving.preprocess import decode_image, preprocess
+from trainer.errors import DatasetError
+
+logger = logging.getLogger(__name__)
+
+COLUMNS: Final = ("File", "DiseaseID", "DiseaseType")
+"""Path of the image, its class's column in the models' output, and the class's name."""
+
+MAX_UNREADABLE_SHARE: Final = 0.05
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images float32 ``[N, 64, 64, 3]``, and their classes int64 ``[N]``."""
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.intp]) -> "LabelledImages":
+        """The images at these indices."""
+        return LabelledImages(self.images[indices], self.labels[indices])
+
+
+def read_frame(dataset_dir: Path) -> pd.DataFrame:
+    """List the images of a dataset in the layout ``COVID/``, ``non-COVID/``.
+
+    Returns:
+        A frame with ``COLUMNS``, a row for each file, in the order of classes and names.
+
+    Raises:
+        DatasetError: a class folder is missing or empty.
+    """
+    rows = [
+        (str(file), disease_id, name)
+        for disease_id, name in enumerate(CLASS_NAMES)
+        for file in _files(dataset_dir / name)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def load_images(frame: pd.DataFrame) -> LabelledImages:
+    """Read and preprocess every image of a frame, exactly as the service does.
+
+    Files that are no images are named in the log and left out.
+
+    Raises:
+        DatasetError: more than ``MAX_UNREADABLE_SHARE`` of the files are no images.
+    """
+    images, labels, unreadable = [], [], []
+    for file, label in zip(frame["File"], frame["DiseaseID"], strict=True):
+        try:
+            images.append(preprocess(decode_image(Path(file).read_bytes()).pixels))
+            labels.append(int(label))
+        except ImageError as error:
+            logger.warning("left out %s: %s", file, error)
+            unreadable.append(file)
+    if len(unreadable) > MAX_UNREADABLE_SHARE * len(frame):
+        raise DatasetError(
+            f"{len(unreadable)} of {len(frame)} files cannot be read, the first is {unreadable[0]};"
+            " remove or replace them"
+        )
+    return LabelledImages(np.stack(images), np.array(labels, np.int64))
+
+
+def _files(class_dir: Path) -> list[Path]:
+    if not class_dir.is_dir():
+        raise DatasetError(
+            f"{class_dir} is missing; a dataset has a folder for each of {', '.join(CLASS_NAMES)}"
+        )
+    files = sorted(
+        file for file in class_dir.iterdir() if file.is_file() and not file.name.startswith(".")
+    )
+    if not files:
+        raise DatasetError(f"{class_dir} is empty; put this class's images there")
+    return files

@@ -1,0 +1,54 @@
+"""The demo models: the three CNNs, trained from scratch on phantoms in a few minutes on a CPU."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from trainer.demo.dataset import write_phantoms
+from trainer.pipeline import Result, train_and_publish
+from trainer.recipe import Augmentation, Recipe
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_SEED: Final = 7
+
+MIN_ACCURACY: Final = 0.95
+"""On the held-out phantoms; a model below it is not published."""
+
+RECIPE: Final = Recipe(
+    epochs=4,
+    batch_size=16,
+    learning_rate=1e-3,
+    batch_norm_momentum=0.9,
+    augmentation=Augmentation(),
+    stop_at_accuracy=0.99,
+)
+
+
+def make_demo(
+    dataset_dir: Path, models_dir: Path, names: Sequence[str], *, seed: int = DEFAULT_SEED
+) -> list[Result]:
+    """Draw the phantoms, train the CNNs on them and publish them as demo models.
+
+    Args:
+        dataset_dir: where the phantoms go.
+        models_dir: the versioned volume.
+        names: which CNNs.
+        seed: of everything that is random.
+
+    Raises:
+        TrainerError: a folder cannot be used, or a model stayed below ``MIN_ACCURACY``.
+        VolumeError: the volume cannot be written.
+    """
+    logger.info("drawing phantoms into %s", dataset_dir)
+    write_phantoms(dataset_dir, seed=seed)
+    return train_and_publish(
+        dataset_dir,
+        models_dir,
+        names,
+        RECIPE,
+        seed=seed,
+        demo=True,
+        min_accuracy=MIN_ACCURACY,
+    )

@@ -1,0 +1,119 @@
+"""Export: from a trained Keras model to a published version that a model server loads."""
+
+import datetime
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from serving import volume
+from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.model_card import ModelCard
+from trainer.errors import ExportError
+
+WARM_UP_PATH: Final = Path("assets.extra") / "tf_serving_warmup_requests"
+WARM_UP_BATCH_SIZES: Final = (1, 8)
+
+_TOLERANCE: Final = 1e-4
+_PROBE_SEED: Final = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a version's card tells of its origin."""
+
+    demo: bool
+    dataset: dict[str, Any]
+    recipe: dict[str, Any]
+
+
+def publish(
+    model: keras.Model, models_dir: Path, metrics: dict[str, float], provenance: Provenance
+) -> int:
+    """Export a model as the next version of its servable; returns the version.
+
+    Raises:
+        ExportError: the exported graph answers differently; nothing is published.
+        VolumeError: the volume cannot be written; nothing is published.
+    """
+    card = ModelCard(
+        name=model.name,
+        demo=provenance.demo,
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        metrics=metrics,
+        dataset=provenance.dataset,
+        recipe=provenance.recipe,
+        environment={
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+    )
+    with volume.draft(models_dir, model.name) as draft:
+        save(model, draft.path)
+        check_same_answers(model, draft.path)
+        write_warm_up(model.name, draft.path)
+        card.write(draft.path)
+    if draft.version is None:
+        raise ExportError(f"{model.name} was not published")
+    return draft.version
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write a SavedModel of the contract's one signature.
+
+    Variables are folded to constants, so the graph holds each weight once, has no operations of
+    training, and needs nothing restored when it is loaded.
+    """
+    image = tf.TensorSpec([None, IMAGE_SIZE, IMAGE_SIZE, CHANNELS], tf.float32, name=INPUT_NAME)
+    inference = tf.function(
+        lambda image: model(image, training=False), input_signature=[image], jit_compile=False
+    )
+    frozen = convert_variables_to_constants_v2(inference.get_concrete_function())
+
+    module = tf.Module()
+    module.predict = tf.function(
+        lambda image: {OUTPUT_NAME: frozen(image)[0]}, input_signature=[image]
+    )
+    tf.saved_model.save(module, str(path), signatures={SIGNATURE_NAME: module.predict})
+
+
+def check_same_answers(model: keras.Model, path: Path) -> None:
+    """Hold the SavedModel's answers against the model's own.
+
+    Raises:
+        ExportError: they differ by more than rounding.
+    """
+    images = np.random.default_rng(_PROBE_SEED).random(
+        (4, IMAGE_SIZE, IMAGE_SIZE, CHANNELS), np.float32
+    )
+    signature = tf.saved_model.load(str(path)).signatures[SIGNATURE_NAME]
+    exported = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
+    expected = model.predict(images, verbose=0)
+    difference = float(np.abs(exported - expected).max())
+    # A NaN compares false and so is refused as well.
+    if not difference <= _TOLERANCE:
+        raise ExportError(f"the export of {model.name} answers differently, by {difference:.2g}")
+
+
+def write_warm_up(name: str, path: Path) -> None:
+    """Write the requests that TensorFlow Serving replays before a version becomes available."""
+    target = path / WARM_UP_PATH
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(target)) as writer:
+        for batch_size in WARM_UP_BATCH_SIZES:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = name
+            request.model_spec.signature_name = SIGNATURE_NAME
+            images = np.zeros((batch_size, IMAGE_SIZE, IMAGE_SIZE, CHANNELS), np.float32)
+            request.inputs[INPUT_NAME].CopyFrom(tf.make_tensor_proto(images))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())

@@ -1,0 +1,107 @@
+"""Training of one CNN."""
+
+import logging
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.architectures import build
+from trainer.augmentation import augmenter
+from trainer.convolution_gradient import speed_up_gradients
+from trainer.dataset import LabelledImages
+from trainer.errors import DatasetError
+from trainer.recipe import Recipe
+from trainer.split import Split
+
+logger = logging.getLogger(__name__)
+
+def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
+    """Train one CNN with a progress bar, and return it as it was in its best epoch.
+
+    Args:
+        name: one of ``serving.contract.MODEL_NAMES``.
+        split: the training part is learned from, the validation part picks the epoch.
+        recipe: how.
+        seed: of initialisation, order and augmentation.
+
+    Raises:
+        DatasetError: there are fewer training images than a batch.
+    """
+    if len(split.train) < recipe.batch_size:
+        raise DatasetError(
+            f"{len(split.train)} training images are fewer than a batch of {recipe.batch_size};"
+            " add images or choose a smaller batch"
+        )
+    keras.utils.set_random_seed(seed)
+    model = build(name, weights=recipe.weights, batch_norm_momentum=recipe.batch_norm_momentum)
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if not on_gpu:
+        speed_up_gradients(model)
+    steps_per_epoch = len(split.train) // recipe.batch_size
+    model.compile(
+        optimizer=keras.optimizers.Adam(_schedule(recipe, recipe.epochs * steps_per_epoch)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        # Keras would choose XLA by itself, which is several times slower on a CPU.
+        jit_compile="auto" if on_gpu else False,
+    )
+    logger.info("training %s: %d parameters", name, model.count_params())
+    model.fit(
+        _training_batches(split.train, recipe, seed=seed),
+        validation_data=(split.validation.images, split.validation.labels),
+        epochs=recipe.epochs,
+        callbacks=_callbacks(recipe),
+        verbose=1,
+    )
+    return model
+
+
+def _schedule(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    warmup_steps = math.ceil(recipe.warmup_share * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.learning_rate / 20,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup_steps,
+        decay_steps=max(1, steps - warmup_steps),
+        alpha=0.01,
+    )
+
+
+def _training_batches(data: LabelledImages, recipe: Recipe, *, seed: int) -> Any:  # noqa: ANN401
+    vary = augmenter(recipe.augmentation, seed=seed)
+    return (
+        tf.data.Dataset.from_tensor_slices((data.images, data.labels))
+        .shuffle(len(data), seed=seed)
+        # A short last batch would give batch normalisation a noisy step.
+        .batch(recipe.batch_size, drop_remainder=True)
+        .map(
+            lambda images, labels: (vary(images, training=True), labels),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.EarlyStopping(
+            "val_loss", patience=recipe.epochs, restore_best_weights=True
+        )
+    ]
+    if recipe.stop_at_accuracy is not None:
+        callbacks.append(_StopAtAccuracy(recipe.stop_at_accuracy))
+    return callbacks
+
+
+class _StopAtAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends training once validation is good enough."""
+
+    def __init__(self, accuracy: float) -> None:
+        super().__init__()
+        self._accuracy = accuracy
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if (logs or {}).get("val_accuracy", 0.0) >= self._accuracy:
+            self.model.stop_training = True
