@@ -1,7 +1,6 @@
 """What an image says of itself before it is decoded."""
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +10,11 @@ from serving.errors import DamagedImageError, UnknownImageFormatError
 
 IMAGE_FORMATS: Final = ("png", "jpeg", "bmp", "tiff", "webp")
 """The formats that are read, recognised by content and never by file name."""
+
+_PILLOW_FORMATS: Final = [name.upper() for name in IMAGE_FORMATS]
+
+# Pillow would warn of large images; here the caller holds the size against a limit of its own.
+Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,11 @@ def read_header(data: bytes) -> ImageHeader:
         DamagedImageError: the header of a known format cannot be read.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow only warns of bombs; the pixel limit is the caller's, from the size returned.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=[f.upper() for f in IMAGE_FORMATS]) as image:
-                return ImageHeader((image.format or "").lower(), image.width, image.height)
+        with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
+            return ImageHeader((image.format or "").lower(), image.width, image.height)
     except UnidentifiedImageError as error:
         raise UnknownImageFormatError(
             f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
         ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DamagedImageError("the image's header cannot be read") from error

@@ -43,7 +43,7 @@ def test_one_version_is_served_where_no_policy_is_given():
         (config('name: "m" base_path: "x" model_platform: "tensorflow"'), "absolute path"),
         (config('name: "m" base_path: "/x"'), "model_platform"),
         (config(f"{ENTRY} model_version_policy {{ all {{}} }}"), "version policies"),
-        (config(ENTRY) + config(ENTRY), "more than once: m"),
+        (config(f"{ENTRY} }} config {{ {ENTRY}"), "more than once: m"),
     ],
 )
 def test_what_cannot_be_served_is_refused(text: str, reason: str):

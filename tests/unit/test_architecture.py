@@ -1,0 +1,23 @@
+"""The gateway is thin: importing it loads neither TensorFlow nor an engine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("tensorflow", "keras", "openvino", "pandas", "sklearn", "tensorflow_serving")
+
+
+@pytest.mark.parametrize(
+    "modules", ["api.app, api.settings", "serving.client", "covidscan.main", "covidscan.service"]
+)
+def test_importing_it_loads_nothing_heavy(repository: Path, modules: str):
+    program = (
+        f"import sys, {modules};"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stdout)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=repository
+    )
+    assert loaded.stdout.strip() == "[]"
