@@ -42,7 +42,9 @@ class BodyLimitMiddleware:
             if received > limit:
                 raise UploadTooLargeError(
                     f"the body is larger than {_mebibytes(limit - FRAMING_BYTES)};"
-                    " send a smaller file, or fewer"
+                    " send a smaller file, or fewer",
+                    # Otherwise the server would go on to receive, and discard, all the rest.
+                    {"Connection": "close"},
                 )
             return message
 
