@@ -16,9 +16,9 @@ from api.uploads import FRAMING_BYTES, BodyLimitMiddleware
 
 DISCLAIMER: Final = "Decision support for research, not a medical device."
 
-_DESCRIPTION: Final = f"""Reads a chest CT slice or X-ray and says, with three CNNs (VGG16,
-ResNet50, Xception) and their ensemble, whether it looks like COVID-19, how sure each model is and how long
-it took.
+_DESCRIPTION: Final = f"""
+Reads a chest CT slice or X-ray and says, with three CNNs (VGG16, ResNet50, Xception) and their
+ensemble, whether it looks like COVID-19, how sure each model is and how long it took.
 
 **{DISCLAIMER}**
 """

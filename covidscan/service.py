@@ -18,8 +18,6 @@ from covidscan.logs import configure_logging
 GRACE_SECONDS: Final = 2
 """How long requests in flight may take when the service stops."""
 
-_STARTED_POLL_SECONDS: Final = 0.02
-
 
 class EmbeddedServerMissingError(RuntimeError):
     """No model server is named and the embedded one is not installed."""
@@ -45,7 +43,7 @@ async def run_service(settings: Settings) -> None:
 
 
 async def _run_gateway(settings: Settings) -> None:
-    server = uvicorn.Server(
+    server = _AnnouncingServer(
         uvicorn.Config(
             create_app(settings),
             host=settings.host,
@@ -59,18 +57,17 @@ async def _run_gateway(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, lambda: None)
-    announcement = asyncio.create_task(_announce(server), name="announce")
-    try:
-        await server.serve()
-    finally:
-        announcement.cancel()
+    await server.serve()
 
 
-async def _announce(server: uvicorn.Server) -> None:
-    while not server.started:
-        await asyncio.sleep(_STARTED_POLL_SECONDS)
-    address = _url(server.servers[0].sockets[0])
-    typer.echo(f"\n  page  {address}/\n  docs  {address}/docs\n\n  {DISCLAIMER}\n")
+class _AnnouncingServer(uvicorn.Server):
+    """Prints where the page and the docs are, once they are there."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            address = _url(self.servers[0].sockets[0])
+            typer.echo(f"\n  page  {address}/\n  docs  {address}/docs\n\n  {DISCLAIMER}\n")
 
 
 def _url(listener: socket.socket) -> str:

@@ -116,8 +116,8 @@ class ModelServerClient:
     def __init__(self, address: str) -> None:
         self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         # Requests are handed over as bytes: the inputs are serialised once, not once a model.
-        self._predict: "_Method" = self._channel.unary_unary(protocol.PREDICT)
-        self._get_model_status: "_Method" = self._channel.unary_unary(protocol.GET_MODEL_STATUS)
+        self._predict: _Method = self._channel.unary_unary(protocol.PREDICT)
+        self._get_model_status: _Method = self._channel.unary_unary(protocol.GET_MODEL_STATUS)
 
     async def __aenter__(self) -> Self:
         """Hand out the client itself."""

@@ -1,5 +1,6 @@
 """The three CNNs."""
 
+import re
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -15,6 +16,12 @@ _BACKBONES: Final[dict[str, Callable[..., keras.Model]]] = {
     "resnet50": keras.applications.ResNet50,
     "xception": keras.applications.Xception,
 }
+
+_LAST_OF_RESIDUAL_BRANCH: Final = re.compile(
+    r"conv\d_block\d_3_bn"  # ResNet50
+    r"|block(?:[2-4]|13)_sepconv2_bn|block(?:[5-9]|1[0-2])_sepconv3_bn"  # Xception
+)
+"""By the names that keras.applications gives its layers."""
 
 _DROPOUT: Final = 0.5
 _HIDDEN_UNITS: Final = 256
@@ -41,7 +48,7 @@ def build(
         include_top=False, weights=None if weights == "none" else weights, input_tensor=adapted
     )
     if weights == "none":
-        _initialise_for_relu(backbone)
+        _initialise(backbone)
     features = layers.GlobalAveragePooling2D()(backbone.output)
     hidden = layers.Dropout(_DROPOUT)(layers.BatchNormalization()(features))
     hidden = layers.Dense(_HIDDEN_UNITS, activation="relu")(hidden)
@@ -54,14 +61,21 @@ def build(
     return model
 
 
-def _initialise_for_relu(backbone: keras.Model) -> None:
-    """Give convolutions without batch normalisation He's initialisation.
+def _initialise(backbone: keras.Model) -> None:
+    """Start a backbone from where its architecture learns fastest.
 
-    Keras' default halves the variance of activations at every ReLU (He et al. 2015, arXiv
-    1502.01852), which VGG16's thirteen convolutions in a row do not survive.
+    In residual networks the last scale of each residual branch starts at zero, so that every block
+    starts as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1). Without batch
+    normalisation, convolutions start as He et al. 2015 (arXiv 1502.01852) have it: Keras' default
+    halves the variance of activations at every ReLU, and VGG16 has thirteen of them in a row.
     """
-    if any(isinstance(layer, layers.BatchNormalization) for layer in backbone.layers):
-        return
-    for layer in backbone.layers:
-        if isinstance(layer, layers.Conv2D):
-            layer.kernel.assign(keras.initializers.HeNormal()(layer.kernel.shape))
+    normalisations = [
+        layer for layer in backbone.layers if isinstance(layer, layers.BatchNormalization)
+    ]
+    for layer in normalisations:
+        if _LAST_OF_RESIDUAL_BRANCH.fullmatch(layer.name):
+            layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
+    if not normalisations:
+        for layer in backbone.layers:
+            if isinstance(layer, layers.Conv2D):
+                layer.kernel.assign(keras.initializers.HeNormal()(layer.kernel.shape))

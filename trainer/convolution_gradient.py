@@ -1,9 +1,9 @@
 """Convolutions whose gradient is as fast on a CPU as the convolution itself.
 
 TensorFlow's ``Conv2DBackpropInput`` runs at a few per cent of a CPU's speed where feature maps are
-small and channels many: 3 GFLOP/s against 90 forward for 512 channels of 2x2, which is most of a
-training step at 64x64 pixels. The gradient towards a convolution's input is itself a convolution,
-with the kernel turned round and its channels swapped, so the fast forward operation serves for both.
+small and channels many, which is most of a training step at 64x64 pixels. The gradient towards a
+convolution's input is itself a convolution, with the kernel turned round and its channels swapped,
+so the fast forward operation serves for both (docs/decisions/0005).
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Export: from a trained Keras model to a published version that a model server loads."""
 
-import datetime
+import datetime as dt
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ def publish(
     card = ModelCard(
         name=model.name,
         demo=provenance.demo,
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         metrics=metrics,
         dataset=provenance.dataset,
         recipe=provenance.recipe,

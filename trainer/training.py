@@ -17,6 +17,7 @@ from trainer.split import Split
 
 logger = logging.getLogger(__name__)
 
+
 def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
     """Train one CNN with a progress bar, and return it as it was in its best epoch.
 
@@ -86,9 +87,7 @@ def _training_batches(data: LabelledImages, recipe: Recipe, *, seed: int) -> Any
 
 def _callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.EarlyStopping(
-            "val_loss", patience=recipe.epochs, restore_best_weights=True
-        )
+        keras.callbacks.EarlyStopping("val_loss", patience=recipe.epochs, restore_best_weights=True)
     ]
     if recipe.stop_at_accuracy is not None:
         callbacks.append(_StopAtAccuracy(recipe.stop_at_accuracy))

@@ -14,9 +14,9 @@ def demo(
     models_dir: Annotated[
         Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
     ] = Path("models"),
-    dataset_dir: Annotated[
-        Path, typer.Option(help="Where the phantoms are written.")
-    ] = Path("data/phantoms"),
+    dataset_dir: Annotated[Path, typer.Option(help="Where the phantoms are written.")] = Path(
+        "data/phantoms"
+    ),
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 7,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Train only models that have no version yet.")
@@ -27,9 +27,7 @@ def demo(
     Takes a few minutes on two cores. Demo models say nothing about patients, and every answer of
     theirs says so.
     """
-    names = [
-        name for name in MODEL_NAMES if not (if_missing and volume.versions(models_dir, name))
-    ]
+    names = [name for name in MODEL_NAMES if not (if_missing and volume.versions(models_dir, name))]
     if not names:
         typer.echo(f"every model has a version in {models_dir}")
         return

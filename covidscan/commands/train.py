@@ -9,7 +9,13 @@ import typer
 from covidscan.commands.training_report import print_results, run_trainer
 from serving.contract import MODEL_NAMES
 
-ModelName = StrEnum("ModelName", {name: name for name in MODEL_NAMES})
+
+class ModelName(StrEnum):
+    """The CNNs, as the contract names them."""
+
+    VGG16 = "vgg16"
+    RESNET50 = "resnet50"
+    XCEPTION = "xception"
 
 
 class Weights(StrEnum):
@@ -32,9 +38,7 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 40,
     batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")] = 32,
     learning_rate: Annotated[float, typer.Option(min=0, help="At its highest.")] = 1e-3,
-    weights: Annotated[
-        Weights, typer.Option(help="imagenet downloads Keras' own.")
-    ] = Weights.NONE,
+    weights: Annotated[Weights, typer.Option(help="imagenet downloads Keras' own.")] = Weights.NONE,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of training.")] = 42,
 ) -> None:
     """Train CNNs on your own images and publish each as the next version of its model."""

@@ -1,5 +1,6 @@
 """What the training commands share: how they fail, and the table they end with."""
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 @contextmanager
 def run_trainer() -> Iterator[None]:
     """Run the body; end the command in one line where the trainer says that it cannot go on."""
-    try:
-        import tensorflow  # noqa: F401 - is it there?
-    except ModuleNotFoundError as error:
-        fail(f"{error.name} is not installed; run: pip install 'covidscan[trainer]'", BAD_USE)
+    if importlib.util.find_spec("tensorflow") is None:
+        fail("TensorFlow is not installed; run: pip install 'covidscan[trainer]'", BAD_USE)
     from serving.errors import VolumeError
     from trainer.errors import DatasetError, TrainerError
 

@@ -7,13 +7,13 @@ from google.protobuf.message import Message
 
 pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="needs the trainer extra")
 
-from tensorflow_serving.apis import (  # noqa: E402, F401 - registers the oracle's descriptors
+from tensorflow_serving.apis import (  # noqa: F401 - registers the oracle's descriptors
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_management_pb2,
 )
 
-from serving.protos import (  # noqa: E402
+from serving.protos import (
     model_config_pb2,
     model_metadata_pb2,
     model_status_pb2,

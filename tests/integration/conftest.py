@@ -38,7 +38,7 @@ def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]
         asyncio.set_event_loop(loop)
         try:
             loop.run_until_complete(run())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by the test's thread
             failure.append(error)
         finally:
             loop.close()
@@ -72,9 +72,11 @@ def model_server(models_dir: Path) -> Iterator[str]:
 @contextmanager
 def gateway(settings: Settings) -> Iterator[httpx.Client]:
     """A gateway; gives a client of it."""
-    with in_thread(lambda: _uvicorn(settings)) as port:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield client
+    with (
+        in_thread(lambda: _uvicorn(settings)) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        yield client
 
 
 @asynccontextmanager
@@ -82,7 +84,7 @@ async def _uvicorn(settings: Settings) -> AsyncIterator[int]:
     server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="warning"))
     # Signals belong to the main thread, where the tests run.
     serving = asyncio.create_task(server._serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
         await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True

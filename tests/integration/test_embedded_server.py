@@ -166,8 +166,10 @@ def test_a_wrong_tensor_is_refused_and_hurts_nobody(address: str, array: np.ndar
         (
             PredictRequest(model_spec=ModelSpec(name="vgg16")),
             grpc.StatusCode.INVALID_ARGUMENT,
-            "input size does not match signature: 0!=1 len({}) != len({image})."
-            " Sent extra: {}. Missing but required: {image}.",
+            (
+                "input size does not match signature: 0!=1 len({}) != len({image})."
+                " Sent extra: {}. Missing but required: {image}."
+            ),
         ),
     ],
 )
@@ -221,9 +223,7 @@ def test_a_new_version_takes_over_without_a_failed_call(
         seen.append(predict(address).version)
         assert len(seen) < 2000, "version 2 never answered"
     assert seen == sorted(seen)
-    wait_until(
-        lambda: statuses(address) == {2: VersionState.AVAILABLE, 1: VersionState.END}
-    )
+    wait_until(lambda: statuses(address) == {2: VersionState.AVAILABLE, 1: VersionState.END})
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", None], ids=["empty", "garbage", "missing"])

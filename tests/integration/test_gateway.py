@@ -63,9 +63,7 @@ def test_the_time_is_told_in_the_body_and_in_server_timing(
     timing = response.json()["timing"]
     parts = ("decode_seconds", "preprocess_seconds", "inference_seconds")
     assert 0 < sum(timing[part] for part in parts) <= timing["total_seconds"]
-    durations = dict(
-        part.split(";dur=") for part in response.headers["server-timing"].split(", ")
-    )
+    durations = dict(part.split(";dur=") for part in response.headers["server-timing"].split(", "))
     assert float(durations["total"]) == pytest.approx(1000 * timing["total_seconds"], abs=0.001)
 
 
@@ -192,16 +190,15 @@ def test_a_batch_answers_each_file_in_its_place(tiny_service: httpx.Client, phan
     assert good["result"]["probabilities"] == pytest.approx(single["probabilities"], abs=1e-6)
 
 
-def test_a_missing_model_degrades_the_answer_and_is_named(
-    tiny_volume: Path, phantom_png: bytes
-):
+def test_a_missing_model_degrades_the_answer_and_is_named(tiny_volume: Path, phantom_png: bytes):
     shutil.rmtree(tiny_volume / "resnet50")
-    with model_server(tiny_volume) as address:
-        with gateway(Settings(_env_file=None, model_server=address)) as client:
-            not_ready = ["resnet50"]
-            wait_until(lambda: client.get("/readyz").json()["not_ready"] == not_ready)
-            assert client.get("/readyz").status_code == 503
-            answer = post(client, phantom_png).json()
+    with (
+        model_server(tiny_volume) as address,
+        gateway(Settings(_env_file=None, model_server=address)) as client,
+    ):
+        wait_until(lambda: client.get("/readyz").json()["not_ready"] == ["resnet50"])
+        assert client.get("/readyz").status_code == 503
+        answer = post(client, phantom_png).json()
     assert answer["degraded"] is True
     assert answer["agreement"]["answered"] == 2
     missing = answer["models"][1]
@@ -211,10 +208,12 @@ def test_a_missing_model_degrades_the_answer_and_is_named(
 
 def test_below_the_quorum_there_is_no_guess(tiny_volume: Path, phantom_png: bytes):
     shutil.rmtree(tiny_volume / "resnet50")
-    with model_server(tiny_volume) as address:
-        with gateway(Settings(_env_file=None, model_server=address, quorum=3)) as client:
-            wait_until(lambda: len(client.get("/readyz").json()["not_ready"]) == 1)
-            response = post(client, phantom_png)
+    with (
+        model_server(tiny_volume) as address,
+        gateway(Settings(_env_file=None, model_server=address, quorum=3)) as client,
+    ):
+        wait_until(lambda: client.get("/readyz").json()["not_ready"] == ["resnet50"])
+        response = post(client, phantom_png)
     assert "resnet50: not_available" in problem(response, 503, "models-unavailable").detail
     assert int(response.headers["retry-after"]) > 0
 
@@ -229,9 +228,7 @@ def test_without_a_model_server_the_gateway_lives_and_is_not_ready(phantom_png: 
         assert {m["status"] for m in client.get("/models").json()["models"]} == {"unreachable"}
 
 
-def test_models_that_are_all_late_are_a_gateway_timeout(
-    tiny_volume: Path, phantom_png: bytes
-):
+def test_models_that_are_all_late_are_a_gateway_timeout(tiny_volume: Path, phantom_png: bytes):
     with model_server(tiny_volume) as address:
         late = Settings(_env_file=None, model_server=address, model_timeout_seconds=1e-6)
         with gateway(late) as client:

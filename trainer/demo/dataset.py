@@ -43,8 +43,6 @@ def _make_empty(class_dir: Path) -> None:
     if class_dir.exists():
         strangers = [file for file in class_dir.iterdir() if not file.match("phantom-*.png")]
         if strangers:
-            raise DatasetError(
-                f"{strangers[0]} is no phantom; give the demo a folder of its own"
-            )
+            raise DatasetError(f"{strangers[0]} is no phantom; give the demo a folder of its own")
         shutil.rmtree(class_dir)
     class_dir.mkdir(parents=True)

@@ -9,7 +9,7 @@ opacity tells the classes apart.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -206,9 +206,13 @@ def _add_effusion(rng: np.random.Generator, anatomy: Anatomy) -> None:
         anatomy.image[fluid] = _SOFT_TISSUE * rng.uniform(0.8, 0.95)
 
 
-_OTHER_FINDINGS: Final[
-    tuple[Callable[[np.random.Generator, Anatomy], None], ...]
-] = (_add_nothing, _add_consolidation, _add_perihilar_haze, _add_nodules, _add_effusion)
+_OTHER_FINDINGS: Final[tuple[Callable[[np.random.Generator, Anatomy], None], ...]] = (
+    _add_nothing,
+    _add_consolidation,
+    _add_perihilar_haze,
+    _add_nodules,
+    _add_effusion,
+)
 _OTHER_FINDING_SHARES: Final = (0.3, 0.2, 0.2, 0.15, 0.15)
 
 
@@ -234,7 +238,7 @@ def _add_haze(
             1.0,
             rng.uniform(0, 180),
         )
-    blob = cv2.GaussianBlur(blob, (0, 0), radius * 0.14)
+    blob = _blur(blob, radius * 0.14)
     if mottling:
         blob *= 1 + mottling * _smooth_noise(rng, 7)
     # Denser tissue brightens less, so no haze is ever brighter than a consolidation.
@@ -244,14 +248,15 @@ def _add_haze(
 
 def _acquire(rng: np.random.Generator, image: Image) -> NDArray[np.uint8]:
     """What scanner, position and window make of the anatomy."""
-    image = image * (1 + 0.05 * _smooth_noise(rng, 48))
+    uneven = image * (1 + 0.05 * _smooth_noise(rng, 48))
     matrix = cv2.getRotationMatrix2D((128, 128), rng.uniform(-8, 8), rng.uniform(0.92, 1.12))
-    matrix[:, 2] += rng.uniform(-6, 6, 2)
-    image = cv2.warpAffine(image, matrix, image.shape, borderValue=_AIR)
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.2))
-    image = image + rng.uniform(0.01, 0.035) * rng.standard_normal(image.shape, np.float32)
-    image = (image - rng.uniform(-0.03, 0.04)) * rng.uniform(0.85, 1.15)
-    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+    placed = cv2.warpAffine(
+        uneven, matrix + [[0, 0, rng.uniform(-6, 6)]] * 2, uneven.shape, borderValue=_AIR
+    )
+    sharpness, noise = rng.uniform(0.6, 1.2), rng.uniform(0.01, 0.035)
+    noisy = _blur(placed, sharpness) + noise * rng.standard_normal(uneven.shape, np.float32)
+    windowed = (noisy - rng.uniform(-0.03, 0.04)) * rng.uniform(0.85, 1.15)
+    return (np.clip(windowed, 0, 1) * 255).astype(np.uint8)
 
 
 def _fill_ellipse(
@@ -279,8 +284,14 @@ def _pick(rng: np.random.Generator, mask: Mask) -> tuple[int, int]:
     return int(columns[index]), int(rows[index])
 
 
+def _blur(image: NDArray[Any], sigma: float) -> Image:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+
+
 def _smooth_noise(rng: np.random.Generator, scale: int) -> Image:
     """Noise of about unit variance that varies over ``scale`` pixels."""
     grid = PHANTOM_SIZE // scale + 1
     noise = rng.standard_normal((grid, grid), np.float32)
-    return cv2.resize(noise, (PHANTOM_SIZE, PHANTOM_SIZE), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(
+        cv2.resize(noise, (PHANTOM_SIZE, PHANTOM_SIZE), interpolation=cv2.INTER_CUBIC), np.float32
+    )

@@ -11,7 +11,11 @@ from api.settings import Settings
 
 def test_defaults_listen_on_loopback_only():
     settings = Settings(_env_file=None)
-    assert (settings.host, settings.port, settings.models_dir) == ("127.0.0.1", 8000, Path("models"))
+    assert (settings.host, settings.port, settings.models_dir) == (
+        "127.0.0.1",
+        8000,
+        Path("models"),
+    )
 
 
 def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch):

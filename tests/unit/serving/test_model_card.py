@@ -26,9 +26,7 @@ def test_fields_of_a_newer_trainer_are_passed_over(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"name": "vgg16"}'])
-def test_a_version_without_a_readable_card_is_an_error_of_ours(
-    tmp_path: Path, content: str | None
-):
+def test_a_version_without_a_readable_card_is_an_error_of_ours(tmp_path: Path, content: str | None):
     if content is not None:
         (tmp_path / CARD_PATH).parent.mkdir()
         (tmp_path / CARD_PATH).write_text(content)

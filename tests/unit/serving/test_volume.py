@@ -36,9 +36,13 @@ def test_a_draft_is_never_seen_as_a_version(tmp_path: Path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_draft_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]):
-    with pytest.raises(error), volume.draft(tmp_path, "m") as draft:
-        (draft.path / "saved_model.pb").write_bytes(b"half")
-        raise error
+    def fail_half_way() -> None:
+        with volume.draft(tmp_path, "m") as draft:
+            (draft.path / "saved_model.pb").write_bytes(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail_half_way()
     assert list((tmp_path / "m").iterdir()) == []
 
 

@@ -1,0 +1,181 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import Settings
+
+LONG_RUNNING = ("model-server", "api")
+ALL = ("trainer", *LONG_RUNNING)
+
+TENSORFLOW_SERVING_FLAGS = {
+    "port",
+    "rest_api_port",
+    "model_config_file",
+    "monitoring_config_file",
+    "enable_batching",
+    "batching_parameters_file",
+    "grpc_max_threads",
+    "num_load_threads",
+    "max_num_load_retries",
+    "load_retry_interval_micros",
+    "file_system_poll_wait_seconds",
+}
+"""Spelled as in the server's source: it ignores a flag that it does not know."""
+
+
+def mounts(service: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A service's mounts by target, the short syntax spelled out."""
+    found = {}
+    for mount in service["volumes"]:
+        if isinstance(mount, dict):
+            found[mount["target"]] = mount
+        else:
+            source, target, *mode = mount.split(":")
+            found[target] = {"source": source, "read_only": mode == ["ro"]}
+    return found
+
+
+def test_nothing_starts_before_what_it_needs(services: dict[str, Any]):
+    needs = {name: service.get("depends_on") for name, service in services.items()}
+    assert needs == {
+        "trainer": None,
+        "model-server": {"trainer": {"condition": "service_completed_successfully"}},
+        "api": {"model-server": {"condition": "service_healthy"}},
+    }
+
+
+def test_the_trainer_only_fills_what_is_empty_and_ends(services: dict[str, Any]):
+    assert services["trainer"]["command"] == ["covidscan", "demo", "--if-missing"]
+    assert services["trainer"]["restart"] == "no"
+
+
+@pytest.mark.parametrize("name", LONG_RUNNING)
+def test_what_serves_comes_back_after_a_crash(services: dict[str, Any], name: str):
+    assert services[name]["restart"] == "unless-stopped"
+
+
+def test_only_the_gateway_is_published_and_by_default_to_this_machine(services: dict[str, Any]):
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"api": ["${COVIDSCAN_PUBLISH:-127.0.0.1:8000}:8000"]}
+
+
+def test_only_the_gateway_reaches_the_model_server(compose: dict[str, Any]):
+    network = "model-server"
+    members = {
+        name
+        for name, service in compose["services"].items()
+        if network in service.get("networks", [])
+    }
+    assert members == {"model-server", "api"}
+    assert compose["services"]["model-server"]["networks"] == [network]
+    assert compose["networks"][network]["internal"] is True
+
+
+def test_only_the_trainer_writes_to_the_volume(services: dict[str, Any]):
+    writers = {
+        name
+        for name, service in services.items()
+        if not mounts(service)["/models"].get("read_only", False)
+    }
+    assert writers == {"trainer"}
+    assert {mounts(service)["/models"]["source"] for service in services.values()} == {"models"}
+
+
+@pytest.mark.parametrize("name", LONG_RUNNING)
+def test_an_empty_volume_takes_its_owner_from_the_trainer(services: dict[str, Any], name: str):
+    assert mounts(services[name])["/models"]["volume"] == {"nocopy": True}
+    assert "volume" not in mounts(services["trainer"])["/models"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_service_has_more_rights_than_it_needs(services: dict[str, Any], name: str):
+    service = services[name]
+    user, group = service["user"].split(":")
+    assert int(user) > 0
+    assert int(group) > 0
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["deploy"]["resources"]["limits"]["memory"].endswith("g")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_sigterm_arrives(services: dict[str, Any], name: str):
+    assert services[name]["init"] is True
+
+
+def test_the_model_server_is_not_started_by_its_image_s_shell(model_server: dict[str, Any]):
+    assert model_server["entrypoint"] == ["tensorflow_model_server"]
+
+
+def test_every_flag_is_one_that_tensorflow_serving_knows(flags: dict[str, str]):
+    assert set(flags) <= TENSORFLOW_SERVING_FLAGS
+
+
+def test_a_small_machine_does_not_refuse_its_own_gateway(flags: dict[str, str]):
+    # grpc_burst_64_concurrent_default_threads: 57 of 64 refused.
+    assert int(flags["grpc_max_threads"]) >= 100
+
+
+def test_a_broken_version_does_not_keep_good_ones_from_loading(flags: dict[str, str]):
+    # life_load_threads2_broken; by default one broken version blocks every model for 301 s.
+    assert int(flags["num_load_threads"]) >= 2
+    assert int(flags["max_num_load_retries"]) <= 1
+    assert int(flags["load_retry_interval_micros"]) <= 5_000_000
+
+
+def test_new_versions_are_looked_for(flags: dict[str, str]):
+    assert int(flags["file_system_poll_wait_seconds"]) >= 1
+
+
+def test_batching_is_enabled_where_it_is_configured(flags: dict[str, str]):
+    # startup_batching_file_without_enable: the server exits.
+    assert flags["enable_batching"] == "true"
+    assert "batching_parameters_file" in flags
+
+
+def test_metrics_have_a_port(flags: dict[str, str]):
+    assert "monitoring_config_file" in flags
+    assert flags["rest_api_port"] not in ("0", flags["port"])
+
+
+def test_every_config_file_is_mounted_from_the_repository(
+    model_server: dict[str, Any], flags: dict[str, str], root: Path
+):
+    files = {path for name, path in flags.items() if name.endswith("_file")}
+    found = mounts(model_server)
+    assert files == set(found) - {"/models"}
+    for target in files:
+        assert found[target]["read_only"]
+        assert (root / found[target]["source"]).is_file()
+
+
+def test_the_model_server_is_ready_once_its_port_is_open(
+    model_server: dict[str, Any], flags: dict[str, str]
+):
+    assert model_server["healthcheck"]["test"] == [
+        "CMD",
+        "bash",
+        "-c",
+        f"</dev/tcp/127.0.0.1/{flags['port']}",
+    ]
+
+
+def test_the_gateway_s_settings_fit_the_other_containers(
+    services: dict[str, Any], flags: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in services["api"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)
+    assert settings.model_server == f"model-server:{flags['port']}"
+    assert settings.host == "0.0.0.0"  # noqa: S104 -- inside the container
+    assert str(settings.models_dir) in mounts(services["api"])
+    assert services["api"]["ports"][0].endswith(f":{settings.port}")
+    assert f":{settings.port}/healthz" in services["api"]["healthcheck"]["test"][-1]
+
+
+def test_the_gateway_s_health_check_is_python_that_compiles(services: dict[str, Any]):
+    *command, program = services["api"]["healthcheck"]["test"]
+    assert command == ["CMD", "python", "-c"]
+    compile(program, "healthcheck", "exec")

@@ -1,0 +1,36 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GPU_SERVICES = ("trainer", "model-server")
+
+
+def test_only_what_computes_changes(gpu_override: dict[str, Any]):
+    changed = {name: set(service) for name, service in gpu_override["services"].items()}
+    assert changed == {
+        "trainer": {"build", "environment", "deploy"},
+        "model-server": {"image", "environment", "deploy"},
+    }
+
+
+def test_the_server_is_the_same_release(gpu_override: dict[str, Any], model_server: dict[str, Any]):
+    assert gpu_override["services"]["model-server"]["image"] == f"{model_server['image']}-gpu"
+
+
+@pytest.mark.parametrize("name", GPU_SERVICES)
+def test_a_gpu_is_reserved_and_its_memory_shared(gpu_override: dict[str, Any], name: str):
+    service = gpu_override["services"][name]
+    assert service["deploy"] == {
+        "resources": {
+            "reservations": {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}
+        }
+    }
+    assert service["environment"] == {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+def test_the_trainer_s_build_argument_exists(gpu_override: dict[str, Any], root: Path):
+    (argument,) = gpu_override["services"]["trainer"]["build"]["args"]
+    dockerfile = (root / "Dockerfile.trainer").read_text()
+    assert f"ARG {argument}=" in dockerfile
+    assert f'"${argument}"' in dockerfile
