@@ -1,0 +1,161 @@
+"""``covidscan serve`` as a user runs it: one command, two processes, none left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.conftest import wait_until
+
+COVIDSCAN = [sys.executable, "-m", "covidscan"]
+
+
+@contextmanager
+def running(models_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The service on a free port; gives the process and its address."""
+    process = subprocess.Popen(
+        [*COVIDSCAN, "serve", "--port=0", f"--models-dir={models_dir}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if page := re.search(r"page +(http://\S+)/$", line):
+                address = page[1]
+                break
+        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
+        yield process, address
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(child) for child in listed.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return False
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_both_processes_within_five_seconds(
+    tiny_volume: Path, signal_number: signal.Signals
+):
+    with running(tiny_volume) as (process, _):
+        (model_server,) = children(process.pid)
+        process.send_signal(signal_number)
+        assert process.wait(timeout=5) == 0
+        assert not is_alive(model_server)
+
+
+def test_ctrl_c_in_a_terminal_ends_both_processes(tiny_volume: Path):
+    """A terminal sends SIGINT to the whole foreground process group."""
+    with running(tiny_volume) as (process, _):
+        (model_server,) = children(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=5) == 0
+        assert not is_alive(model_server)
+
+
+def test_a_killed_gateway_leaves_no_model_server_behind(tiny_volume: Path):
+    with running(tiny_volume) as (process, _):
+        (model_server,) = children(process.pid)
+        process.kill()
+        wait_until(lambda: not is_alive(model_server), timeout_seconds=5)
+
+
+def test_a_killed_model_server_is_started_again(tiny_volume: Path, phantom_png: bytes):
+    with running(tiny_volume) as (process, address):
+        (model_server,) = children(process.pid)
+        os.kill(model_server, signal.SIGKILL)
+        wait_until(lambda: not is_alive(model_server))
+        files = {"file": ("slice.png", phantom_png)}
+        statuses = set()
+
+        def answers() -> bool:
+            statuses.add(httpx.post(f"{address}/predict", files=files).status_code)
+            return 200 in statuses
+
+        wait_until(answers)
+        assert statuses <= {200, 503}
+        assert children(process.pid) != [model_server]
+
+
+def test_predict_prints_each_model_and_the_ensemble(
+    tiny_volume: Path, phantom_png: bytes, tmp_path: Path
+):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    good.write_bytes(phantom_png)
+    bad.write_bytes(b"no image")
+    with running(tiny_volume) as (_, address):
+        command = [*COVIDSCAN, "predict", f"--url={address}"]
+        table = subprocess.run(
+            [*command, str(good)], capture_output=True, text=True, check=True
+        ).stdout
+        mixed = subprocess.run(
+            [*command, "--json", str(good), str(bad)], capture_output=True, text=True, check=False
+        )
+    for expected in ("vgg16", "resnet50", "xception", "ensemble", "good.png"):
+        assert expected in table
+    assert mixed.returncode == 1
+    first, second = mixed.stdout.splitlines()
+    assert '"prediction"' in first
+    assert "unknown-format" in second
+
+
+def test_predict_without_a_gateway_fails_in_one_line(tmp_path: Path):
+    file = tmp_path / "image.png"
+    file.write_bytes(b"x")
+    result = subprocess.run(
+        [*COVIDSCAN, "predict", "--url=http://127.0.0.1:1", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("covidscan: the gateway at http://127.0.0.1:1 cannot be asked")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--port=99999"],
+        ["predict"],
+        ["predict", "nosuchfile.png"],
+        ["model-server", "--precision=f16"],
+        ["model-server", "--config=nosuch.config"],
+        ["train", "--dataset=nosuchdir"],
+        ["nosuchcommand"],
+    ],
+)
+def test_bad_use_has_exit_code_two(arguments: list[str]):
+    result = subprocess.run([*COVIDSCAN, *arguments], capture_output=True, check=False)
+    assert result.returncode == 2
+    assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "model-server", "demo", "train", "predict"])
+def test_every_command_has_help(command: str):
+    result = subprocess.run(
+        [*COVIDSCAN, command, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "Usage" in result.stdout

@@ -1,0 +1,104 @@
+"""An export is frozen, holds each weight once, and answers everywhere as the model itself does."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from serving import volume
+from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
+from serving.embedded.engine import Engine
+from serving.model_card import ModelCard
+from trainer.architectures import build
+from trainer.errors import ExportError
+from trainer.export import WARM_UP_PATH, Provenance, check_same_answers, publish
+
+IMAGES = np.random.default_rng(0).random((5, 64, 64, 3), np.float32)
+PROVENANCE = Provenance(demo=True, dataset={"images": 5}, recipe={"epochs": 1})
+
+
+def randomise_batch_norm(model: keras.Model) -> None:
+    """Statistics as training leaves them: at their start values, folding them proves nothing."""
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.gamma.shape
+            layer.gamma.assign(rng.uniform(0.5, 1.5, shape))
+            layer.beta.assign(rng.normal(0, 0.1, shape))
+            layer.moving_mean.assign(rng.normal(0, 0.1, shape))
+            layer.moving_variance.assign(rng.uniform(0.5, 1.5, shape))
+
+
+@pytest.fixture(scope="module", params=MODEL_NAMES)
+def published(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[keras.Model, Path]:
+    """Each CNN, untrained, as version 1 of a volume."""
+    keras.utils.set_random_seed(0)
+    model = build(request.param)
+    randomise_batch_norm(model)
+    models_dir = tmp_path_factory.mktemp("models")
+    assert publish(model, models_dir, {"accuracy": 0.5}, PROVENANCE) == 1
+    return model, volume.version_dir(models_dir, model.name, 1)
+
+
+def test_the_embedded_engine_answers_as_keras_does(published: tuple[keras.Model, Path]):
+    model, version_dir = published
+    loaded = Engine().load(version_dir)
+    answers = loaded.infer({INPUT_NAME: IMAGES})[OUTPUT_NAME]
+    np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
+    assert [(s.name, s.shape) for s in loaded.inputs] == [(INPUT_NAME, (-1, 64, 64, 3))]
+    assert [(s.name, s.shape) for s in loaded.outputs] == [(OUTPUT_NAME, (-1, 2))]
+
+
+def test_tensorflow_answers_as_keras_does_under_the_one_signature(
+    published: tuple[keras.Model, Path],
+):
+    model, version_dir = published
+    saved = tf.saved_model.load(str(version_dir))
+    assert list(saved.signatures) == [SIGNATURE_NAME]
+    signature = saved.signatures[SIGNATURE_NAME]
+    assert list(signature.structured_outputs) == [OUTPUT_NAME]
+    answers = signature(**{INPUT_NAME: tf.constant(IMAGES)})[OUTPUT_NAME]
+    np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-5)
+
+
+def test_each_weight_is_on_disk_once_and_no_variable_is_left(
+    published: tuple[keras.Model, Path],
+):
+    model, version_dir = published
+    size = sum(file.stat().st_size for file in version_dir.rglob("*") if file.is_file())
+    assert 0.95 < size / (4 * model.count_params()) < 1.1
+    assert not any((version_dir / "variables").glob("variables.data*"))
+
+
+def test_the_warm_up_requests_are_ones_that_tensorflow_serving_can_replay(
+    published: tuple[keras.Model, Path],
+):
+    model, version_dir = published
+    records = list(tf.data.TFRecordDataset(str(version_dir / WARM_UP_PATH)).as_numpy_iterator())
+    requests = [
+        prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        for record in records
+    ]
+    assert {request.model_spec.name for request in requests} == {model.name}
+    assert {request.model_spec.signature_name for request in requests} == {SIGNATURE_NAME}
+    shapes = [tf.make_ndarray(request.inputs[INPUT_NAME]).shape for request in requests]
+    assert shapes == [(1, 64, 64, 3), (8, 64, 64, 3)]
+
+
+def test_the_card_tells_where_the_version_comes_from(published: tuple[keras.Model, Path]):
+    model, version_dir = published
+    card = ModelCard.read(version_dir)
+    assert (card.name, card.demo, card.metrics) == (model.name, True, {"accuracy": 0.5})
+    assert card.environment["tensorflow"] == tf.__version__
+
+
+def test_an_export_that_answers_differently_is_refused(published: tuple[keras.Model, Path]):
+    model, version_dir = published
+    other = keras.models.clone_model(model)
+    with pytest.raises(ExportError, match="answers differently"):
+        check_same_answers(other, version_dir)

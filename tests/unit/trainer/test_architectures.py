@@ -1,0 +1,66 @@
+"""The three CNNs are the ones that the service is named for."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+from trainer.architectures import build
+
+BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712, "xception": 20_861_480}
+HEAD = [
+    layers.GlobalAveragePooling2D,
+    layers.BatchNormalization,
+    layers.Dropout,
+    layers.Dense,
+    layers.BatchNormalization,
+    layers.Dropout,
+    layers.Dense,
+]
+
+
+@pytest.fixture(scope="module", params=MODEL_NAMES)
+def model(request: pytest.FixtureRequest) -> keras.Model:
+    return build(request.param, batch_norm_momentum=0.9)
+
+
+def test_it_maps_images_to_probabilities(model: keras.Model):
+    images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    probabilities = np.asarray(model(images))
+    assert (probabilities.shape, probabilities.dtype) == ((2, 2), np.float32)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (model.layers[0].name, model.layers[-1].name) == (INPUT_NAME, OUTPUT_NAME)
+
+
+def test_an_adapter_stands_before_the_backbone_and_the_head_behind(model: keras.Model):
+    adapter = model.layers[1]
+    assert isinstance(adapter, layers.Conv2D)
+    assert (adapter.filters, adapter.kernel_size, adapter.padding) == (3, (3, 3), "same")
+    head = model.layers[-len(HEAD) :]
+    assert [type(layer) for layer in head] == HEAD
+    assert [layer.rate for layer in head if isinstance(layer, layers.Dropout)] == [0.5, 0.5]
+    assert [layer.units for layer in head if isinstance(layer, layers.Dense)] == [256, 2]
+
+
+def test_the_backbone_is_the_whole_published_one(model: keras.Model):
+    backbone = model.layers[2 : -len(HEAD)]
+    assert sum(layer.count_params() for layer in backbone) == BACKBONE_PARAMETERS[model.name]
+
+
+def test_every_batch_normalisation_has_the_momentum_asked_for(model: keras.Model):
+    momenta = {
+        layer.momentum for layer in model.layers if isinstance(layer, layers.BatchNormalization)
+    }
+    assert momenta == {0.9}
+
+
+@pytest.mark.parametrize(("name", "branches"), [("resnet50", 16), ("xception", 12), ("vgg16", 0)])
+def test_residual_branches_start_closed(name: str, branches: int):
+    closed = [
+        layer.name
+        for layer in build(name).layers
+        if isinstance(layer, layers.BatchNormalization)
+        and not np.any(keras.ops.convert_to_numpy(layer.gamma))
+    ]
+    assert len(closed) == branches
