@@ -3,25 +3,18 @@
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from fastapi import FastAPI
 
+from api import about
 from api.dependencies import Services
 from api.errors import install_error_handlers
+from api.page.routes import mount_page
 from api.request_id import RequestIdMiddleware
 from api.routes import health, models, predict
+from api.routes.docs import mount_docs
 from api.settings import Settings
 from api.uploads import FRAMING_BYTES, BodyLimitMiddleware
-
-DISCLAIMER: Final = "Decision support for research, not a medical device."
-
-_DESCRIPTION: Final = f"""
-Reads a chest CT slice or X-ray and says, with three CNNs (VGG16, ResNet50, Xception) and their
-ensemble, whether it looks like COVID-19, how sure each model is and how long it took.
-
-**{DISCLAIMER}**
-"""
 
 
 class ModelServerNotSetError(ValueError):
@@ -49,9 +42,9 @@ def create_app(settings: Settings) -> FastAPI:
         await app.state.services.close()
 
     app = FastAPI(
-        title="covidscan",
-        summary="COVID-19 likelihood from a chest CT slice or X-ray",
-        description=_DESCRIPTION,
+        title=about.TITLE,
+        summary=about.SUMMARY,
+        description=about.DESCRIPTION,
         version=importlib.metadata.version("covidscan"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
@@ -61,6 +54,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     for module in (predict, models, health):
         app.include_router(module.router)
+    mount_page(app)
+    mount_docs(app)
     app.add_middleware(
         BodyLimitMiddleware,
         default_bytes=settings.max_upload_bytes + FRAMING_BYTES,

@@ -10,7 +10,8 @@ from typing import Final
 import typer
 import uvicorn
 
-from api.app import DISCLAIMER, create_app
+from api.about import DISCLAIMER
+from api.app import create_app
 from api.settings import Settings
 from covidscan.embedded_process import EmbeddedProcess
 from covidscan.logs import configure_logging

@@ -6,7 +6,9 @@ convolution's input is itself a convolution, with the kernel turned round and it
 so the fast forward operation serves for both (docs/decisions/0005).
 """
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any, Final
 
 import keras
@@ -16,19 +18,30 @@ from keras import layers
 _POINT: Final = (1, 1)
 
 
-def speed_up_gradients(model: keras.Model) -> None:
+@contextlib.contextmanager
+def fast_gradients(model: keras.Model) -> Iterator[None]:
     """Let every convolution of a model that allows it take the faster gradient.
 
-    Layers, weights, configuration and answers stay as they are.
+    Layers, weights, configuration and answers stay as they are; afterwards the model is its old
+    self, so that what is exported of it has no trace of a gradient.
     """
+    replaced: list[tuple[keras.Layer, str]] = []
     for layer in model.layers:
         if isinstance(layer, layers.SeparableConv2D):
             if _is_supported(_POINT, _POINT, layer.dilation_rate):
                 layer.call = functools.partial(_call_separable, layer)
+                replaced.append((layer, "call"))
         elif isinstance(layer, layers.Conv2D) and _is_supported(
             layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding, layer.groups
         ):
             layer.convolution_op = functools.partial(convolve, stride=layer.strides[0])
+            replaced.append((layer, "convolution_op"))
+    try:
+        yield
+    finally:
+        for layer, method in replaced:
+            # What was set on the instance hid the class's own method.
+            delattr(layer, method)
 
 
 def convolve(images: tf.Tensor, kernel: tf.Tensor, *, stride: int = 1) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,8 +36,7 @@ class Result:
 def train_and_publish(
     dataset_dir: Path,
     models_dir: Path,
-    names: Sequence[str],
-    recipe: Recipe,
+    recipes: Mapping[str, Recipe],
     *,
     seed: int = DEFAULT_SEED,
     demo: bool = False,
@@ -48,8 +47,7 @@ def train_and_publish(
     Args:
         dataset_dir: images in the layout ``COVID/``, ``non-COVID/``.
         models_dir: the versioned volume.
-        names: which CNNs.
-        recipe: how they are trained.
+        recipes: which CNNs, and how each of them is trained.
         seed: of the split and of all that is random in training.
         demo: whether the images are phantoms.
         min_accuracy: on the test part; a model below it is not published.
@@ -64,18 +62,14 @@ def train_and_publish(
     frame = read_frame(dataset_dir)
     data = load_images(frame)
     split = random_split(data, seed=seed)
-    provenance = Provenance(
-        demo=demo,
-        dataset={
-            "images": len(data),
-            "sha256": _fingerprint(data),
-            "split": {"kind": "random", "seed": seed, "test": len(split.test)},
-        },
-        recipe=recipe.describe(),
-    )
+    dataset = {
+        "images": len(data),
+        "sha256": _fingerprint(data),
+        "split": {"kind": "random", "seed": seed, "test": len(split.test)},
+    }
     results: list[Result] = []
     probabilities: list[NDArray[np.float32]] = []
-    for name in names:
+    for name, recipe in recipes.items():
         model = train(name, split, recipe, seed=seed)
         probabilities.append(predict(model, split.test))
         scores = metrics(probabilities[-1], split.test.labels)
@@ -84,6 +78,7 @@ def train_and_publish(
                 f"{name} reached an accuracy of {scores['accuracy']:.1%} on its test part,"
                 f" less than {min_accuracy:.0%}, and is not published"
             )
+        provenance = Provenance(demo=demo, dataset=dataset, recipe=recipe.describe())
         version = publish(model, models_dir, scores, provenance)
         logger.info("published %s version %d, accuracy %.3f", name, version, scores["accuracy"])
         results.append(Result(name, version, scores))

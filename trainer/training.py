@@ -1,15 +1,18 @@
 """Training of one CNN."""
 
+import contextlib
 import logging
 import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from trainer.architectures import build
+from serving.contract import CLASS_NAMES
+from trainer.architectures import build, standardise
 from trainer.augmentation import augmenter
-from trainer.convolution_gradient import speed_up_gradients
+from trainer.convolution_gradient import fast_gradients
 from trainer.dataset import LabelledImages
 from trainer.errors import DatasetError
 from trainer.recipe import Recipe
@@ -37,9 +40,9 @@ def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
         )
     keras.utils.set_random_seed(seed)
     model = build(name, weights=recipe.weights, batch_norm_momentum=recipe.batch_norm_momentum)
+    if recipe.weights == "none":
+        standardise(model, split.train.images)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    if not on_gpu:
-        speed_up_gradients(model)
     steps_per_epoch = len(split.train) // recipe.batch_size
     model.compile(
         optimizer=keras.optimizers.Adam(_schedule(recipe, recipe.epochs * steps_per_epoch)),
@@ -48,15 +51,26 @@ def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
         # Keras would choose XLA by itself, which is several times slower on a CPU.
         jit_compile="auto" if on_gpu else False,
     )
+    _create_all_variables(model)
     logger.info("training %s: %d parameters", name, model.count_params())
-    model.fit(
-        _training_batches(split.train, recipe, seed=seed),
-        validation_data=(split.validation.images, split.validation.labels),
-        epochs=recipe.epochs,
-        callbacks=_callbacks(recipe),
-        verbose=1,
-    )
+    with contextlib.nullcontext() if on_gpu else fast_gradients(model):
+        model.fit(
+            _training_batches(split.train, recipe, seed=seed),
+            validation_data=(split.validation.images, split.validation.labels),
+            epochs=recipe.epochs,
+            shuffle=False,  # the pipeline does
+            callbacks=_callbacks(recipe),
+            verbose=1,
+        )
     return model
+
+
+def _create_all_variables(model: keras.Model) -> None:
+    """Create what Keras would create inside the first step, which TensorFlow then traces twice."""
+    model.optimizer.build(model.trainable_variables)
+    undecided = np.full((1, len(CLASS_NAMES)), 1 / len(CLASS_NAMES), np.float32)
+    model.compute_metrics(x=None, y=np.zeros(1), y_pred=undecided)
+    model.reset_metrics()
 
 
 def _schedule(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +68,9 @@ def model_server(
         )
     except RuntimeError as error:
         fail(f"cannot listen on {address}: {error}")
+    # Ending the usual way would wait for a model that is being loaded, which nothing interrupts.
+    logging.shutdown()
+    os._exit(0)
 
 
 def _model_configs(config: Path | None, models_dir: Path | None) -> "list[ModelConfig]":

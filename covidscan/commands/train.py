@@ -52,7 +52,6 @@ def train(
             learning_rate=learning_rate,
             weights=weights.value,
         )
-        results = train_and_publish(
-            dataset, models_dir, [str(name) for name in model or MODEL_NAMES], recipe, seed=seed
-        )
+        recipes = {str(name): recipe for name in model or MODEL_NAMES}
+        results = train_and_publish(dataset, models_dir, recipes, seed=seed)
     print_results(results)

@@ -100,6 +100,10 @@ class Engine:
 
     def __init__(self, precision: str = "f32") -> None:
         self._core = openvino.Core()
+        # OpenVINO's bindings set themselves up for NumPy when the first tensor is made. Two
+        # threads that both make the first one wait for each other for ever, so it is made here,
+        # before there are threads.
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._options = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from api.app import create_app
 from api.settings import Settings
 from serving.embedded.server import EmbeddedModelServer
 from serving.model_config import default_model_configs
+from tests.service_process import wait_until
 
 T = TypeVar("T")
 
@@ -99,11 +99,3 @@ def tiny_service(tiny_volume: Path) -> Iterator[httpx.Client]:
         with gateway(settings) as client:
             wait_until(lambda: client.get("/readyz").status_code == 200)
             yield client
-
-
-def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 20) -> None:
-    """Wait for a condition, asking every 20 ms."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

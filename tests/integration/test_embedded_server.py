@@ -25,7 +25,8 @@ from serving.protos.model_metadata_pb2 import (
     SignatureDefMap,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
-from tests.integration.conftest import model_server, wait_until
+from tests.integration.conftest import model_server
+from tests.service_process import wait_until
 
 T = TypeVar("T")
 RNG = np.random.default_rng(0)

@@ -1,44 +1,15 @@
 """``covidscan serve`` as a user runs it: one command, two processes, none left behind."""
 
 import os
-import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.conftest import wait_until
-
-COVIDSCAN = [sys.executable, "-m", "covidscan"]
-
-
-@contextmanager
-def running(models_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The service on a free port; gives the process and its address."""
-    process = subprocess.Popen(
-        [*COVIDSCAN, "serve", "--port=0", f"--models-dir={models_dir}"],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if page := re.search(r"page +(http://\S+)/$", line):
-                address = page[1]
-                break
-        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
-        yield process, address
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
+from tests.service_process import COVIDSCAN, running_service, wait_until
 
 
 def children(pid: int) -> list[int]:
@@ -59,7 +30,7 @@ def is_alive(pid: int) -> bool:
 def test_a_signal_ends_both_processes_within_five_seconds(
     tiny_volume: Path, signal_number: signal.Signals
 ):
-    with running(tiny_volume) as (process, _):
+    with running_service(tiny_volume) as (process, _):
         (model_server,) = children(process.pid)
         process.send_signal(signal_number)
         assert process.wait(timeout=5) == 0
@@ -68,7 +39,7 @@ def test_a_signal_ends_both_processes_within_five_seconds(
 
 def test_ctrl_c_in_a_terminal_ends_both_processes(tiny_volume: Path):
     """A terminal sends SIGINT to the whole foreground process group."""
-    with running(tiny_volume) as (process, _):
+    with running_service(tiny_volume) as (process, _):
         (model_server,) = children(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=5) == 0
@@ -76,14 +47,14 @@ def test_ctrl_c_in_a_terminal_ends_both_processes(tiny_volume: Path):
 
 
 def test_a_killed_gateway_leaves_no_model_server_behind(tiny_volume: Path):
-    with running(tiny_volume) as (process, _):
+    with running_service(tiny_volume) as (process, _):
         (model_server,) = children(process.pid)
         process.kill()
         wait_until(lambda: not is_alive(model_server), timeout_seconds=5)
 
 
 def test_a_killed_model_server_is_started_again(tiny_volume: Path, phantom_png: bytes):
-    with running(tiny_volume) as (process, address):
+    with running_service(tiny_volume) as (process, address):
         (model_server,) = children(process.pid)
         os.kill(model_server, signal.SIGKILL)
         wait_until(lambda: not is_alive(model_server))
@@ -105,7 +76,7 @@ def test_predict_prints_each_model_and_the_ensemble(
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     good.write_bytes(phantom_png)
     bad.write_bytes(b"no image")
-    with running(tiny_volume) as (_, address):
+    with running_service(tiny_volume) as (_, address):
         command = [*COVIDSCAN, "predict", f"--url={address}"]
         table = subprocess.run(
             [*command, str(good)], capture_output=True, text=True, check=True

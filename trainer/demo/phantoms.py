@@ -148,15 +148,15 @@ def _add_peripheral_ground_glass(rng: np.random.Generator, anatomy: Anatomy) -> 
     for lung in anatomy.lungs:
         depth = _depth(lung)
         rim = lung & (depth < 0.35)
-        for _ in range(int(rng.integers(3, 6))):
+        for _ in range(int(rng.integers(5, 9))):
             _add_haze(
                 rng,
                 anatomy.image,
                 lung,
                 _pick(rng, rim),
-                radius=rng.uniform(13, 26),
-                density=rng.uniform(0.35, 0.65),
-                mottling=0.5,
+                radius=rng.uniform(16, 28),
+                density=rng.uniform(0.45, 0.8),
+                mottling=0.6,
             )
 
 
@@ -181,8 +181,8 @@ def _add_perihilar_haze(rng: np.random.Generator, anatomy: Anatomy) -> None:
                 anatomy.image,
                 lung,
                 at,
-                radius=rng.uniform(12, 22),
-                density=rng.uniform(0.35, 0.65),
+                radius=rng.uniform(10, 17),
+                density=rng.uniform(0.4, 0.7),
             )
 
 
@@ -213,7 +213,7 @@ _OTHER_FINDINGS: Final[tuple[Callable[[np.random.Generator, Anatomy], None], ...
     _add_nodules,
     _add_effusion,
 )
-_OTHER_FINDING_SHARES: Final = (0.3, 0.2, 0.2, 0.15, 0.15)
+_OTHER_FINDING_SHARES: Final = (0.3, 0.2, 0.12, 0.2, 0.18)
 
 
 def _add_haze(

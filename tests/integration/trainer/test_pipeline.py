@@ -22,7 +22,7 @@ def dataset_dir(tmp_path: Path) -> Path:
 
 
 def test_a_trained_model_is_published_with_its_metrics(tmp_path: Path, dataset_dir: Path):
-    results = train_and_publish(dataset_dir, tmp_path / "models", ["vgg16"], QUICK, seed=3)
+    results = train_and_publish(dataset_dir, tmp_path / "models", {"vgg16": QUICK}, seed=3)
     assert [(result.name, result.version) for result in results] == [("vgg16", 1)]
     card = ModelCard.read(volume.version_dir(tmp_path / "models", "vgg16", 1))
     assert card.metrics == results[0].metrics
@@ -35,7 +35,7 @@ def test_a_trained_model_is_published_with_its_metrics(tmp_path: Path, dataset_d
 def test_a_model_that_is_not_good_enough_is_not_published(tmp_path: Path, dataset_dir: Path):
     with pytest.raises(TrainingError, match="is not published"):
         train_and_publish(
-            dataset_dir, tmp_path / "models", ["vgg16"], QUICK, seed=3, min_accuracy=1.01
+            dataset_dir, tmp_path / "models", {"vgg16": QUICK}, seed=3, min_accuracy=1.01
         )
     assert volume.versions(tmp_path / "models", "vgg16") == []
 
@@ -45,7 +45,7 @@ def test_a_batch_larger_than_the_training_part_is_an_error_of_ours(
 ):
     with pytest.raises(DatasetError, match="fewer than a batch of 64"):
         train_and_publish(
-            dataset_dir, tmp_path / "models", ["vgg16"], Recipe(epochs=1, batch_size=64)
+            dataset_dir, tmp_path / "models", {"vgg16": Recipe(epochs=1, batch_size=64)}
         )
 
 
@@ -53,4 +53,4 @@ def test_a_batch_larger_than_the_training_part_is_an_error_of_ours(
 def test_one_class_alone_is_an_error_of_ours(tmp_path: Path, dataset_dir: Path, name: str):
     (dataset_dir / name).rename(tmp_path / "elsewhere")
     with pytest.raises(DatasetError, match="is missing"):
-        train_and_publish(dataset_dir, tmp_path / "models", ["vgg16"], QUICK)
+        train_and_publish(dataset_dir, tmp_path / "models", {"vgg16": QUICK})

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
-from trainer.architectures import build
+from trainer.architectures import build, standardise
 
 BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712, "xception": 20_861_480}
 HEAD = [
@@ -64,3 +64,19 @@ def test_residual_branches_start_closed(name: str, branches: int):
         and not np.any(keras.ops.convert_to_numpy(layer.gamma))
     ]
     assert len(closed) == branches
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_an_untrained_model_is_undecided(name: str):
+    images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    np.testing.assert_array_equal(build(name)(images), np.full((2, 2), 0.5))
+
+
+def test_the_adapter_can_start_as_the_standardisation_of_the_images():
+    images = np.random.default_rng(0).normal(0.3, 0.2, (8, 64, 64, 3)).astype(np.float32)
+    model = build("vgg16")
+    standardise(model, images)
+    adapted = np.asarray(model.get_layer("adapter")(images))
+    np.testing.assert_allclose((adapted.mean(), adapted.std()), (0, 1), atol=1e-3)
+    expected = (images - images.mean()) / images.std()
+    np.testing.assert_allclose(adapted, expected, atol=1e-4)

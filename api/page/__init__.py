@@ -1,0 +1,1 @@
+"""The upload page: server-rendered, works without JavaScript, loads nothing from elsewhere."""

@@ -1,0 +1,82 @@
+"""``GET /`` shows the page; ``POST /`` is its form and answers the page with the result."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from api.dependencies import RequestIdDep, Services, ServicesDep
+from api.errors import MissingFileError, to_problem
+from api.page.view import make_templates
+from api.uploads import read_upload
+
+# Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # A result is about a patient; no cache keeps it.
+    "Cache-Control": "no-store",
+}
+
+router = APIRouter(include_in_schema=False)
+_templates = make_templates()
+
+
+def mount_page(app: FastAPI) -> None:
+    """Add the page and its static files."""
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.include_router(router)
+
+
+@router.get("/")
+async def show(request: Request, services: ServicesDep) -> HTMLResponse:
+    """The empty page."""
+    return await _render(request, services)
+
+
+@router.post("/")
+async def submit(request: Request, services: ServicesDep, request_id: RequestIdDep) -> HTMLResponse:
+    """Predict the uploaded image and show the result, or what was wrong."""
+    try:
+        async with request.form(max_files=1, max_fields=1) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile) or not file.filename:
+                raise MissingFileError("choose an image first")
+            data = await read_upload(file, services.settings)
+            answer = await services.predictor.predict(file.filename, data, request_id=request_id)
+    except HTTPException as error:
+        problem = to_problem(error, request.url.path, request_id)
+        return await _render(
+            request, services, status=error.status_code, headers=error.headers, problem=problem
+        )
+    return await _render(request, services, answer=answer)
+
+
+async def _render(
+    request: Request,
+    services: Services,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: object,
+) -> HTMLResponse:
+    return _templates.TemplateResponse(
+        request,
+        "index.html",
+        {
+            "models": await services.model_status.read_all(),
+            "max_upload_bytes": services.settings.max_upload_bytes,
+            **context,
+        },
+        status_code=status,
+        headers={**_HEADERS, **(headers or {})},
+    )

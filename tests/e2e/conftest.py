@@ -1,0 +1,88 @@
+"""A real browser on the real service with the real demo models."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from tests.service_process import running_service
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FLAGS = [
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+_TIMEOUT_MILLISECONDS = 15_000
+
+
+@pytest.fixture(scope="session")
+def service(demo_models_dir: Path) -> Iterator[str]:
+    """The address of the running service."""
+    with running_service(demo_models_dir) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine."""
+    executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine; install chromium to run the browser tests")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context_options() -> dict[str, object]:
+    """What the browser of a test is like; a test overrides it by parametrisation."""
+    return {}
+
+
+@pytest.fixture
+def context(
+    browser: Browser, service: str, context_options: dict[str, object]
+) -> Iterator[BrowserContext]:
+    """A fresh profile; an error, or a request to any other place, fails the test."""
+    context = browser.new_context(base_url=service, **context_options)
+    context.set_default_timeout(_TIMEOUT_MILLISECONDS)
+    outside: list[str] = []
+    errors: list[str] = []
+
+    def refuse_outside(route: Route) -> None:
+        if route.request.url.startswith((service, "data:", "blob:")):
+            route.continue_()
+        else:
+            outside.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", refuse_outside)
+    context.on("weberror", lambda event: errors.append(str(event.error)))
+    context.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            # The browser itself reports a 4xx answer as an error; tests of those look at the page.
+            if message.type == "error" and "Failed to load resource" not in message.text
+            else None
+        ),
+    )
+    yield context
+    context.close()
+    assert outside == []
+    assert errors == []
+
+
+@pytest.fixture
+def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page; its last look is kept where SCREENSHOTS_DIR names a folder."""
+    page = context.new_page()
+    yield page
+    if folder := os.environ.get("SCREENSHOTS_DIR"):
+        page.screenshot(path=Path(folder) / f"{request.node.name}.png", full_page=True)
