@@ -1,0 +1,71 @@
+"""The page and the docs over HTTP, as a browser without JavaScript gets them."""
+
+import re
+
+import httpx
+import pytest
+
+from api.settings import MEBIBYTE
+
+
+def test_the_page_shows_its_form_and_the_state_of_each_model(tiny_service: httpx.Client):
+    page = tiny_service.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert 'enctype="multipart/form-data"' in page.text
+    for label in ("VGG16", "ResNet50", "Xception"):
+        assert label in page.text
+    assert "not a medical device" in page.text
+
+
+def test_an_upload_is_answered_with_the_page_and_the_result(
+    tiny_service: httpx.Client, phantom_png: bytes
+):
+    page = tiny_service.post("/", files={"file": ("slice.png", phantom_png, "image/png")})
+    assert page.status_code == 200
+    assert page.text.count("<tr data-model=") == 3
+    assert 'id="verdict"' in page.text
+    assert "slice.png: PNG, 256 " in page.text
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "title"),
+    [
+        ({"file": ("x.png", b"no image")}, 415, "Unknown image format"),
+        ({"file": ("x.png", b"")}, 422, "No file"),
+        ({"other": ("x.png", b"x")}, 422, "No file"),
+        ({"file": ("x.png", bytes(11 * MEBIBYTE))}, 413, "Too large"),
+    ],
+)
+def test_a_bad_upload_is_answered_with_the_page_and_the_problem(
+    tiny_service: httpx.Client, files: dict[str, tuple[str, bytes]], status: int, title: str
+):
+    page = tiny_service.post("/", files=files)
+    assert page.status_code == status
+    assert title in page.text
+    assert 'id="upload"' in page.text
+
+
+def test_a_file_name_is_shown_as_text(tiny_service: httpx.Client, phantom_png: bytes):
+    name = "<script>alert(1)</script>.png"
+    page = tiny_service.post("/", files={"file": (name, phantom_png)})
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.png" in page.text
+
+
+def test_a_result_is_kept_by_no_cache_and_the_page_runs_nothing_inline(tiny_service: httpx.Client):
+    page = tiny_service.get("/")
+    assert page.headers["cache-control"] == "no-store"
+    assert "'unsafe-inline'" not in page.headers["content-security-policy"]
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert not re.search(r"<script>|<style|style=|\son\w+=", page.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_all_that_a_page_loads_is_on_this_server(tiny_service: httpx.Client, path: str):
+    text = tiny_service.get(path).text
+    loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', text)
+    assert loaded
+    for url in loaded:
+        assert url.startswith("/")
+        assert tiny_service.get(url).status_code == 200
