@@ -15,10 +15,13 @@ _BATCH_SIZE = 64
 
 def predict(model: keras.Model, data: LabelledImages) -> NDArray[np.float32]:
     """Probabilities float32 ``[N, 2]``, in inference mode."""
-    probabilities: NDArray[np.float32] = model.predict(
-        data.images, batch_size=_BATCH_SIZE, verbose=0
+    # Called and not model.predict: tracing a graph takes longer than a few batches without one.
+    return np.concatenate(
+        [
+            np.asarray(model(data.images[start : start + _BATCH_SIZE], training=False))
+            for start in range(0, len(data), _BATCH_SIZE)
+        ]
     )
-    return probabilities
 
 
 def metrics(

@@ -15,6 +15,7 @@ from trainer.augmentation import augmenter
 from trainer.convolution_gradient import fast_gradients
 from trainer.dataset import LabelledImages
 from trainer.errors import DatasetError
+from trainer.recalibration import Recalibration
 from trainer.recipe import Recipe
 from trainer.split import Split
 
@@ -59,7 +60,7 @@ def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
             validation_data=(split.validation.images, split.validation.labels),
             epochs=recipe.epochs,
             shuffle=False,  # the pipeline does
-            callbacks=_callbacks(recipe),
+            callbacks=_callbacks(recipe, split.train, seed=seed),
             verbose=1,
         )
     return model
@@ -99,9 +100,14 @@ def _training_batches(data: LabelledImages, recipe: Recipe, *, seed: int) -> Any
     )
 
 
-def _callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
+def _callbacks(
+    recipe: Recipe, data: LabelledImages, *, seed: int
+) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.EarlyStopping("val_loss", patience=recipe.epochs, restore_best_weights=True)
+        Recalibration(data.images, seed=seed),
+        keras.callbacks.EarlyStopping(
+            "val_loss", patience=recipe.epochs, restore_best_weights=True
+        ),
     ]
     if recipe.stop_at_accuracy is not None:
         callbacks.append(_StopAtAccuracy(recipe.stop_at_accuracy))

@@ -21,6 +21,9 @@ PHANTOM_SIZE: Final = 256
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+_MAX_OPACITIES: Final = 30
+_VISIBLE: Final = 0.1
+
 _AIR, _LUNG, _FAT, _SOFT_TISSUE, _BONE = 0.04, 0.2, 0.68, 0.82, 1.0
 
 
@@ -145,19 +148,23 @@ def _grow_vessel(
 
 
 def _add_peripheral_ground_glass(rng: np.random.Generator, anatomy: Anatomy) -> None:
+    """Opacities from the pleura inwards, until they cover a share of each lung."""
     for lung in anatomy.lungs:
-        depth = _depth(lung)
-        rim = lung & (depth < 0.35)
-        for _ in range(int(rng.integers(5, 9))):
+        rim = lung & (_depth(lung) < 0.35)
+        clear = anatomy.image[lung]
+        extent = rng.uniform(0.35, 0.65)
+        for _ in range(_MAX_OPACITIES):
             _add_haze(
                 rng,
                 anatomy.image,
                 lung,
                 _pick(rng, rim),
-                radius=rng.uniform(16, 28),
-                density=rng.uniform(0.45, 0.8),
+                radius=rng.uniform(14, 28),
+                density=rng.uniform(0.5, 0.85),
                 mottling=0.6,
             )
+            if np.mean(anatomy.image[lung] > clear + _VISIBLE) >= extent:
+                break
 
 
 def _add_nothing(rng: np.random.Generator, anatomy: Anatomy) -> None:
