@@ -1,0 +1,58 @@
+"""The demo models, trained for real, behind the real service."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.settings import Settings
+from serving import volume
+from serving.contract import CLASS_NAMES, MODEL_NAMES
+from serving.model_card import ModelCard
+from tests.integration.conftest import gateway, model_server
+from tests.service_process import wait_until
+from trainer.demo.dataset import write_phantoms
+
+
+@pytest.fixture(scope="module")
+def service(demo_models_dir: Path) -> Iterator[httpx.Client]:
+    with model_server(demo_models_dir) as address:
+        settings = Settings(_env_file=None, model_server=address, models_dir=demo_models_dir)
+        with gateway(settings) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            yield client
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_each_model_is_right_on_95_percent_of_held_out_phantoms(demo_models_dir: Path, name: str):
+    card = ModelCard.read(volume.version_dir(demo_models_dir, name, 1))
+    assert card.metrics["accuracy"] >= 0.95
+    assert card.dataset["split"]["test"] >= 100
+    assert card.demo
+
+
+def test_served_models_know_phantoms_that_nobody_has_seen(service: httpx.Client, tmp_path: Path):
+    write_phantoms(tmp_path, seed=20_201, per_class=30)
+    right: dict[str, list[bool]] = {name: [] for name in (*MODEL_NAMES, "ensemble")}
+    for class_name in CLASS_NAMES:
+        files = [
+            ("files", (file.name, file.read_bytes()))
+            for file in sorted((tmp_path / class_name).iterdir())
+        ]
+        answer = service.post("/predict/batch", files=files).raise_for_status().json()
+        for item in answer["items"]:
+            right["ensemble"].append(item["result"]["prediction"] == class_name)
+            for model in item["result"]["models"]:
+                right[model["name"]].append(model["prediction"] == class_name)
+    shares = {name: sum(answers) / len(answers) for name, answers in right.items()}
+    assert min(shares.values()) >= 0.9, shares
+
+
+def test_every_answer_says_that_the_models_are_demo_models(
+    service: httpx.Client, phantom_png: bytes
+):
+    answer = service.post("/predict", files={"file": ("x.png", phantom_png)}).json()
+    assert answer["demo"] is True
+    assert all(model["demo"] is True for model in service.get("/models").json()["models"])
+    assert 'data-notice="demo"' in service.get("/").text
