@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,6 +16,8 @@ from trainer.augmentation import augmenter
 from trainer.convolution_gradient import fast_gradients
 from trainer.dataset import LabelledImages
 from trainer.errors import DatasetError
+from trainer.graph_optimisation import without_graph_optimisation
+from trainer.optimizer import FusedAdam
 from trainer.recalibration import Recalibration
 from trainer.recipe import Recipe
 from trainer.split import Split
@@ -46,7 +49,7 @@ def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     steps_per_epoch = len(split.train) // recipe.batch_size
     model.compile(
-        optimizer=keras.optimizers.Adam(_schedule(recipe, recipe.epochs * steps_per_epoch)),
+        optimizer=FusedAdam(_schedule(recipe, recipe.epochs * steps_per_epoch)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         # Keras would choose XLA by itself, which is several times slower on a CPU.
@@ -54,7 +57,7 @@ def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
     )
     _create_all_variables(model)
     logger.info("training %s: %d parameters", name, model.count_params())
-    with contextlib.nullcontext() if on_gpu else fast_gradients(model):
+    with contextlib.nullcontext() if on_gpu else _fast_on_cpu(model):
         model.fit(
             _training_batches(split.train, recipe, seed=seed),
             validation_data=(split.validation.images, split.validation.labels),
@@ -64,6 +67,12 @@ def train(name: str, split: Split, recipe: Recipe, *, seed: int) -> keras.Model:
             verbose=1,
         )
     return model
+
+
+@contextlib.contextmanager
+def _fast_on_cpu(model: keras.Model) -> Iterator[None]:
+    with fast_gradients(model), without_graph_optimisation():
+        yield
 
 
 def _create_all_variables(model: keras.Model) -> None:

@@ -27,9 +27,13 @@ def service(demo_models_dir: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The Chromium of this machine."""
+    """The Chromium of this machine.
+
+    One per module: Playwright keeps an event loop running in this thread for as long as it is
+    open, and under it no later test could run one of its own.
+    """
     executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if executable is None:
         pytest.skip("no Chromium on this machine; install chromium to run the browser tests")
