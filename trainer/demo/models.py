@@ -21,7 +21,7 @@ _RECIPE: Final = Recipe(epochs=2, batch_size=16, augmentation=Augmentation())
 
 RECIPES: Final[Mapping[str, Recipe]] = {
     "vgg16": dataclasses.replace(_RECIPE, learning_rate=5e-4),
-    "resnet50": dataclasses.replace(_RECIPE, learning_rate=2e-3),
+    "resnet50": dataclasses.replace(_RECIPE, learning_rate=1.5e-3),
     "xception": dataclasses.replace(_RECIPE, learning_rate=3e-3, epochs=3),
 }
 """As short as they can be; the residual networks bear a higher learning rate."""
