@@ -76,7 +76,7 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"--dataset-dir={root / 'phantoms'}",
         ],
         check=True,
-        timeout=900,
+        timeout=800,
     )
     return root
 
