@@ -34,8 +34,6 @@ class Recipe:
     batch_norm_momentum: float = 0.9
     weights: Weights = "none"
     augmentation: Augmentation = Augmentation(rotation_degrees=10, shift=0.05, zoom=0.1)
-    stop_at_accuracy: float | None = None
-    """Training ends once validation reaches this accuracy."""
 
     def describe(self) -> dict[str, Any]:
         """The recipe as JSON values, for the model card."""

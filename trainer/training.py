@@ -112,24 +112,9 @@ def _training_batches(data: LabelledImages, recipe: Recipe, *, seed: int) -> Any
 def _callbacks(
     recipe: Recipe, data: LabelledImages, *, seed: int
 ) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [
+    return [
         Recalibration(data.images, seed=seed),
         keras.callbacks.EarlyStopping(
             "val_loss", patience=recipe.epochs, restore_best_weights=True
         ),
     ]
-    if recipe.stop_at_accuracy is not None:
-        callbacks.append(_StopAtAccuracy(recipe.stop_at_accuracy))
-    return callbacks
-
-
-class _StopAtAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ends training once validation is good enough."""
-
-    def __init__(self, accuracy: float) -> None:
-        super().__init__()
-        self._accuracy = accuracy
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        if (logs or {}).get("val_accuracy", 0.0) >= self._accuracy:
-            self.model.stop_training = True

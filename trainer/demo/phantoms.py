@@ -234,28 +234,31 @@ def _add_haze(
     mottling: float = 0.0,
 ) -> None:
     """Brighten an irregular area inside a lung; vessels stay visible through it."""
-    blob = np.zeros(image.shape, np.float32)
+    # The lung's own box: most of the image lies outside it.
+    left, top, width, height = cv2.boundingRect(lung.astype(np.uint8))
+    box = (slice(top, top + height), slice(left, left + width))
+    blob = np.zeros((height, width), np.float32)
     for _ in range(5):
         offset = rng.normal(0, radius * 0.4, 2)
         axes = rng.uniform(0.35, 0.8, 2) * radius
         _fill_ellipse(
             blob,
-            (int(at[0] + offset[0]), int(at[1] + offset[1])),
+            (int(at[0] - left + offset[0]), int(at[1] - top + offset[1])),
             (max(1, int(axes[0])), max(1, int(axes[1]))),
             1.0,
             rng.uniform(0, 180),
         )
     blob = _blur(blob, radius * 0.14)
     if mottling:
-        blob *= 1 + mottling * _smooth_noise(rng, 7)
+        blob *= 1 + mottling * _smooth_noise(rng, 7, blob.shape)
     # Denser tissue brightens less, so no haze is ever brighter than a consolidation.
-    headroom = np.clip(_SOFT_TISSUE - image, 0, None)
-    image[lung] += (headroom * np.clip(density * blob, 0, 0.95))[lung]
+    headroom = np.clip(_SOFT_TISSUE - image[box], 0, None)
+    image[box] += headroom * np.clip(density * blob, 0, 0.95) * lung[box]
 
 
 def _acquire(rng: np.random.Generator, image: Image) -> NDArray[np.uint8]:
     """What scanner, position and window make of the anatomy."""
-    uneven = image * (1 + 0.05 * _smooth_noise(rng, 48))
+    uneven = image * (1 + 0.05 * _smooth_noise(rng, 48, image.shape))
     matrix = cv2.getRotationMatrix2D((128, 128), rng.uniform(-8, 8), rng.uniform(0.92, 1.12))
     placed = cv2.warpAffine(
         uneven, matrix + [[0, 0, rng.uniform(-6, 6)]] * 2, uneven.shape, borderValue=_AIR
@@ -295,10 +298,8 @@ def _blur(image: NDArray[Any], sigma: float) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
 
 
-def _smooth_noise(rng: np.random.Generator, scale: int) -> Image:
+def _smooth_noise(rng: np.random.Generator, scale: int, shape: tuple[int, ...]) -> Image:
     """Noise of about unit variance that varies over ``scale`` pixels."""
-    grid = PHANTOM_SIZE // scale + 1
-    noise = rng.standard_normal((grid, grid), np.float32)
-    return np.asarray(
-        cv2.resize(noise, (PHANTOM_SIZE, PHANTOM_SIZE), interpolation=cv2.INTER_CUBIC), np.float32
-    )
+    height, width = shape
+    noise = rng.standard_normal((height // scale + 1, width // scale + 1), np.float32)
+    return np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
