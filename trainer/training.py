@@ -101,10 +101,8 @@ def _training_batches(data: LabelledImages, recipe: Recipe, *, seed: int) -> Any
         .shuffle(len(data), seed=seed)
         # A short last batch would give batch normalisation a noisy step.
         .batch(recipe.batch_size, drop_remainder=True)
-        .map(
-            lambda images, labels: (vary(images, training=True), labels),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+        # One batch after the other: who draws first would otherwise be a race.
+        .map(lambda images, labels: (vary(images, training=True), labels))
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -11,7 +11,7 @@ from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 from trainer.demo.phantoms import draw_phantom
 from trainer.errors import DatasetError
 
-DEFAULT_PHANTOMS_PER_CLASS: Final = 360
+DEFAULT_PHANTOMS_PER_CLASS: Final = 300
 
 
 def write_phantoms(
