@@ -24,7 +24,8 @@ RECIPES: Final[Mapping[str, Recipe]] = {
     "resnet50": dataclasses.replace(_RECIPE, learning_rate=1.5e-3),
     "xception": dataclasses.replace(_RECIPE, learning_rate=3e-3, epochs=3, batch_size=12),
 }
-"""As short as they can be; residual networks bear a higher learning rate; Xception needs more steps."""
+"""As short as they can be: residual networks bear a higher learning rate, Xception needs more
+steps."""
 
 
 def make_demo(
