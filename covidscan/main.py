@@ -2,7 +2,7 @@
 
 import typer
 
-from covidscan.commands import demo, model_server, predict, serve, train
+from covidscan.commands import demo, evaluate, model_server, predict, serve, train
 
 app = typer.Typer(
     name="covidscan",
@@ -15,4 +15,5 @@ app.command("serve")(serve.serve)
 app.command("model-server")(model_server.model_server)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

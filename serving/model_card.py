@@ -30,8 +30,19 @@ class ModelCard:
     dataset: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    """Of each metric the bootstrap 95 % interval: low, high."""
     temperature: float = 1.0
+    """By which the logits are divided in the graph."""
+    uncalibrated_ece: float | None = None
+    """Expected calibration error on the test set before that."""
     operating_point: float = DEFAULT_OPERATING_POINT
+    """Chosen on validation; the gateway's setting is its own."""
+    rolled_back_to: int | None = None
+    """The version that this one repeats, as a number is never used twice."""
+    gate: dict[str, Any] = field(default_factory=dict)
+    """What spoke against publication, whether that was overruled, and with which version this one
+    was compared."""
 
     def write(self, version_dir: Path) -> None:
         """Write the card into a version directory."""

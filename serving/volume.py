@@ -70,11 +70,9 @@ def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> 
         VolumeError: the volume cannot be written.
     """
     model_dir = models_dir / name
-    try:
+    with _writing(name):
         model_dir.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=model_dir))
-    except OSError as error:
-        raise VolumeError(f"cannot write to the volume of {name}: {error.strerror}") from error
     work = Draft(path=staging)
     try:
         yield work
@@ -85,14 +83,52 @@ def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> 
     prune(models_dir, name, keep=keep)
 
 
+def check_writable(models_dir: Path, name: str) -> None:
+    """Find out now, rather than after hours of training, that nothing can be published.
+
+    Raises:
+        VolumeError: the volume cannot be written.
+    """
+    with _writing(name):
+        (models_dir / name).mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name)).rmdir()
+
+
 def prune(models_dir: Path, name: str, *, keep: int) -> list[int]:
-    """Remove all but the newest ``keep`` versions; returns the numbers that went."""
+    """Remove all but the newest ``keep`` versions; returns the numbers that went.
+
+    Raises:
+        VolumeError: the volume cannot be written.
+    """
     if keep < 1:
         raise ValueError("at least one version must be kept")
     gone = versions(models_dir, name)[:-keep]
     for version in gone:
-        shutil.rmtree(version_dir(models_dir, name, version))
+        remove(models_dir, name, version)
     return gone
+
+
+def remove(models_dir: Path, name: str, version: int) -> None:
+    """Remove a version for ever: its number is not used again.
+
+    Raises:
+        VolumeError: there is no such version, or the volume cannot be written.
+    """
+    doomed = version_dir(models_dir, name, version)
+    with _writing(name):
+        _remember(models_dir / name, _next_version(models_dir / name) - 1)
+        # Renamed first, so that no server ever sees half of it as a version.
+        grave = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
+        doomed.rename(grave / doomed.name)
+        shutil.rmtree(grave)
+
+
+@contextlib.contextmanager
+def _writing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise VolumeError(f"cannot write to the volume of {name}: {error.strerror}") from error
 
 
 def _publish(model_dir: Path, staging: Path) -> int:

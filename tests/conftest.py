@@ -33,7 +33,7 @@ def tiny_saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SavedModel of the contract's signature that loads in milliseconds."""
     import keras
 
-    from trainer.export import save
+    from trainer.publication.export import save
 
     keras.utils.set_random_seed(0)
     image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, CHANNELS), name=INPUT_NAME)

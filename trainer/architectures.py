@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from typing import Final, Literal
+from pathlib import Path
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -10,14 +11,21 @@ from keras import layers
 from numpy.typing import NDArray
 
 from serving.contract import CHANNELS, CLASS_NAMES, IMAGE_SIZE, INPUT_NAME, OUTPUT_NAME
-
-Weights = Literal["none", "imagenet"]
+from trainer import imagenet
+from trainer.recipe import Recipe
 
 _BACKBONES: Final[dict[str, Callable[..., keras.Model]]] = {
     "vgg16": keras.applications.VGG16,
     "resnet50": keras.applications.ResNet50,
     "xception": keras.applications.Xception,
 }
+
+_IMAGENET_INPUTS: Final[dict[str, Callable[..., NDArray[Any]]]] = {
+    "vgg16": keras.applications.vgg16.preprocess_input,
+    "resnet50": keras.applications.resnet50.preprocess_input,
+    "xception": keras.applications.xception.preprocess_input,
+}
+"""What each backbone's ImageNet weights were trained on, from RGB in 0 to 255."""
 
 _LAST_OF_RESIDUAL_BRANCH: Final = re.compile(
     r"conv\d_block\d_3_bn"  # ResNet50
@@ -30,37 +38,41 @@ _DROPOUT: Final = 0.5
 _HIDDEN_UNITS: Final = 256
 
 
-def build(
-    name: str, *, weights: Weights = "none", batch_norm_momentum: float = 0.99
-) -> keras.Model:
+def build(name: str, recipe: Recipe, *, weights_dir: Path | None = None) -> keras.Model:
     """Build one CNN, not yet compiled.
 
     Args:
         name: one of ``serving.contract.MODEL_NAMES``.
-        weights: what the backbone starts from.
-        batch_norm_momentum: of every batch normalisation. Keras' default of 0.99 needs thousands
-            of steps before the moving averages, which inference uses, catch up with the weights.
+        recipe: its weights, initialisation and momentum of batch normalisation. Keras' default
+            momentum of 0.99 needs thousands of steps before the moving averages, which inference
+            uses, catch up with the weights.
+        weights_dir: where ImageNet weights lie; without it they are downloaded.
 
     Returns:
-        A model from float32 ``[N, 64, 64, 3]`` to probabilities ``[N, 2]``.
+        A model from float32 ``[N, 64, 64, 3]`` to float32 probabilities ``[N, 2]``.
+
+    Raises:
+        RecipeError: the ImageNet weights cannot be had.
     """
     image = layers.Input((IMAGE_SIZE, IMAGE_SIZE, CHANNELS), name=INPUT_NAME)
     adapted = layers.Conv2D(CHANNELS, 3, padding="same", name=ADAPTER)(image)
-    # Handed over as a tensor: Xception refuses an input_shape under 71 pixels, yet runs at 64.
-    backbone = _BACKBONES[name](
-        include_top=False, weights=None if weights == "none" else weights, input_tensor=adapted
-    )
+    backbone = _build_backbone(name, adapted, recipe, weights_dir)
     features = layers.GlobalAveragePooling2D()(backbone.output)
     hidden = layers.Dropout(_DROPOUT)(layers.BatchNormalization()(features))
     hidden = layers.Dense(_HIDDEN_UNITS, activation="relu")(hidden)
     hidden = layers.Dropout(_DROPOUT)(layers.BatchNormalization()(hidden))
-    probabilities = layers.Dense(len(CLASS_NAMES), activation="softmax", name=OUTPUT_NAME)(hidden)
+    probabilities = layers.Dense(
+        len(CLASS_NAMES),
+        activation="softmax",
+        name=OUTPUT_NAME,
+        dtype="float32",  # a softmax in 16 bits has steps that calibration would see
+    )(hidden)
     model = keras.Model(image, probabilities, name=name)
-    if weights == "none":
-        _initialise(model)
+    if recipe.initialisation == "calm":
+        _initialise_calmly(model, backbone_too=recipe.weights == "none")
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = batch_norm_momentum
+            layer.momentum = recipe.batch_norm_momentum
     return model
 
 
@@ -72,15 +84,46 @@ def standardise(model: keras.Model, images: NDArray[np.float32]) -> None:
         images: float32 ``[N, 64, 64, 3]``.
     """
     mean, deviation = images.mean(), images.std()
+    _set_adapter(model, np.eye(CHANNELS) / deviation, np.full(CHANNELS, -mean / deviation))
+
+
+def _build_backbone(
+    name: str, adapted: keras.KerasTensor, recipe: Recipe, weights_dir: Path | None
+) -> keras.Model:
+    # Handed over as a tensor: Xception refuses an input_shape under 71 pixels, yet runs at 64.
+    backbone = _BACKBONES[name](weights=None, include_top=False, input_tensor=adapted)
+    if recipe.weights == "imagenet":
+        weights = imagenet.find_weights(name, weights_dir)
+        # A backbone of its own: the files know nothing of an adapter, and are read by position.
+        with imagenet.loading(name):
+            trained = _BACKBONES[name](weights=weights, include_top=False)
+        # By position as well: Xception leaves the names of some layers to chance.
+        for layer, source in zip(backbone.layers[2:], trained.layers[1:], strict=True):
+            layer.set_weights(source.get_weights())
+    return backbone
+
+
+def _set_adapter(model: keras.Model, kernel: NDArray[Any], bias: NDArray[Any]) -> None:
+    """Let the adapter map each pixel by itself: ``pixel @ kernel + bias``."""
     adapter = model.get_layer(ADAPTER)
-    kernel = np.zeros(adapter.kernel.shape, np.float32)
-    centre = kernel.shape[0] // 2
-    kernel[centre, centre] = np.eye(CHANNELS) / deviation
-    adapter.kernel.assign(kernel)
-    adapter.bias.assign(np.full(CHANNELS, -mean / deviation, np.float32))
+    around = np.zeros(adapter.kernel.shape, np.float32)
+    centre = around.shape[0] // 2
+    around[centre, centre] = kernel
+    adapter.kernel.assign(around)
+    adapter.bias.assign(bias.astype(np.float32))
 
 
-def _initialise(model: keras.Model) -> None:
+def _expect_imagenet(model: keras.Model) -> None:
+    """Let the adapter start as what keras.applications does to the images of these weights."""
+
+    def transform(pixels: NDArray[np.float32]) -> NDArray[Any]:
+        return _IMAGENET_INPUTS[model.name](pixels.copy() * 255)
+
+    bias = transform(np.zeros((1, CHANNELS), np.float32))
+    _set_adapter(model, transform(np.eye(CHANNELS, dtype=np.float32)) - bias, bias[0])
+
+
+def _initialise_calmly(model: keras.Model, *, backbone_too: bool) -> None:
     """Start a model from where its architecture learns fastest.
 
     In residual networks the last scale of each residual branch starts at zero, so that every block
@@ -90,6 +133,11 @@ def _initialise(model: keras.Model) -> None:
     classifier starts undecided, at zero, so that its first guesses do not send noise through the
     backbone.
     """
+    classifier = model.get_layer(OUTPUT_NAME)
+    classifier.kernel.assign(np.zeros(classifier.kernel.shape))
+    if not backbone_too:
+        _expect_imagenet(model)
+        return
     for layer in model.layers:
         if _LAST_OF_RESIDUAL_BRANCH.fullmatch(layer.name):
             layer.gamma.assign(np.zeros(layer.gamma.shape))
@@ -97,5 +145,3 @@ def _initialise(model: keras.Model) -> None:
             layer, layers.Conv2D
         ):
             layer.kernel.assign(keras.initializers.HeNormal()(layer.kernel.shape))
-    classifier = model.get_layer(OUTPUT_NAME)
-    classifier.kernel.assign(np.zeros(classifier.kernel.shape))

@@ -1,97 +1,269 @@
-"""From a folder of images to published versions."""
+"""From a folder of images to published versions and a report of what they are worth."""
 
-import hashlib
+import dataclasses
+import datetime as dt
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
-from trainer.dataset import LabelledImages, load_images, read_frame
-from trainer.errors import TrainingError
-from trainer.evaluation import metrics, predict, soft_vote
-from trainer.export import Provenance, publish
+from serving import volume
+from serving.model_card import ModelCard
+from trainer.dataset.images import load_images, read_frame
+from trainer.dataset.leakage import LeakageReport, report_leakage
+from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_dataset
+from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
+from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
+from trainer.evaluation.inference import predict
+from trainer.evaluation.metrics import Probabilities, soft_vote
+from trainer.evaluation.operating_point import choose_operating_point
+from trainer.evaluation.report import write_report
+from trainer.publication.artefacts import write_artefacts
+from trainer.publication.export import describe_environment, publish
+from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
-from trainer.split import DEFAULT_SEED, random_split
-from trainer.training import train
+from trainer.run import Run, resume_run, start_run
+from trainer.training.checkpoint import Epoch
+from trainer.training.fit import train
 
 logger = logging.getLogger(__name__)
 
-ENSEMBLE: Final = "ensemble"
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be trained, on what, and when it may be published."""
+
+    dataset_dir: Path
+    """Images in the layout ``COVID/``, ``non-COVID/``."""
+    models_dir: Path
+    """The versioned volume."""
+    recipes: Mapping[str, Recipe]
+    """Which CNNs, and how each of them is trained."""
+    split: SplitOptions = field(default_factory=SplitOptions)
+    seed: int = DEFAULT_SEED
+    """Of all that is random in training."""
+    weights_dir: Path | None = None
+    """Where ImageNet weights lie; without it they are downloaded."""
+    run_dir: Path | None = None
+    """Where checkpoints, artefacts and report go; without it a new folder under ``runs/``."""
+    resume: bool = False
+    min_sensitivity: float | None = None
+    """Of the operating point."""
+    min_accuracy: float | None = None
+    """On the test part; a model below it is not published."""
+    force: bool = False
+    """Publish in spite of objections."""
+    demo: bool = False
+    """Whether the images are phantoms."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """A model's metrics on the test part; the ensemble has no version."""
+class Outcome:
+    """What a run came to."""
 
-    name: str
-    version: int | None
-    metrics: dict[str, float]
+    run_dir: Path
+    evaluations: list[Evaluation]
+    """Of each CNN, and of their ensemble where there are several."""
+    objections: dict[str, list[str]]
+    """Of each CNN that was not published: why not."""
 
 
-def train_and_publish(
-    dataset_dir: Path,
-    models_dir: Path,
-    recipes: Mapping[str, Recipe],
-    *,
-    seed: int = DEFAULT_SEED,
-    demo: bool = False,
-    min_accuracy: float | None = None,
-) -> list[Result]:
-    """Train CNNs on one dataset; each is published as soon as it is done.
+@dataclass(frozen=True)
+class _Context:
+    """What every CNN of a run has in common."""
 
-    Args:
-        dataset_dir: images in the layout ``COVID/``, ``non-COVID/``.
-        models_dir: the versioned volume.
-        recipes: which CNNs, and how each of them is trained.
-        seed: of the split and of all that is random in training.
-        demo: whether the images are phantoms.
-        min_accuracy: on the test part; a model below it is not published.
+    plan: Plan
+    run: Run
+    split: Split
+    dataset: dict[str, Any]
 
-    Returns:
-        A result for each model, and one for their ensemble where there are several.
+
+@dataclass(frozen=True)
+class _Judged:
+    """A CNN, calibrated, and what it says of the parts that it did not learn from."""
+
+    model: keras.Model
+    evaluation: Evaluation
+    validation: Probabilities
+    history: list[Epoch]
+
+
+def train_and_publish(plan: Plan) -> Outcome:
+    """Train CNNs on one dataset; each is published as soon as it is done, if the gate lets it.
 
     Raises:
-        TrainerError: the dataset, a model or its export is not good enough.
+        TrainerError: dataset, recipe, run or a training is not good enough to go on.
         VolumeError: the volume cannot be written.
     """
-    frame = read_frame(dataset_dir)
-    data = load_images(frame)
-    split = random_split(data, seed=seed)
+    for name in plan.recipes:
+        volume.check_writable(plan.models_dir, name)
+    data = load_images(read_frame(plan.dataset_dir))
+    split = split_dataset(data, plan.split)
+    leakage = report_leakage(split)
+    _log_leakage(split, leakage)
     dataset = {
         "images": len(data),
-        "sha256": _fingerprint(data),
-        "split": {"kind": "random", "seed": seed, "test": len(split.test)},
+        "sha256": data.fingerprint(),
+        "split": {
+            **plan.split.describe(),
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "leakage": leakage.describe(),
     }
-    results: list[Result] = []
-    probabilities: list[NDArray[np.float32]] = []
-    for name, recipe in recipes.items():
-        model = train(name, split, recipe, seed=seed)
-        probabilities.append(predict(model, split.test))
-        scores = metrics(probabilities[-1], split.test.labels)
-        if min_accuracy is not None and scores["accuracy"] < min_accuracy:
-            raise TrainingError(
-                f"{name} reached an accuracy of {scores['accuracy']:.1%} on its test part,"
-                f" less than {min_accuracy:.0%}, and is not published"
-            )
-        provenance = Provenance(demo=demo, dataset=dataset, recipe=recipe.describe())
-        version = publish(model, models_dir, scores, provenance)
-        logger.info("published %s version %d, accuracy %.3f", name, version, scores["accuracy"])
-        results.append(Result(name, version, scores))
+    context = _Context(plan, _open_run(plan, dataset), split, dataset)
+    evaluations: list[Evaluation] = []
+    validations: list[Probabilities] = []
+    histories: dict[str, list[Epoch]] = {}
+    objections: dict[str, list[str]] = {}
+    for name, recipe in plan.recipes.items():
+        judged = _train_and_judge(context, name, recipe)
+        version, against = _publish(context, judged, recipe)
+        if against:
+            objections[name] = against
+        evaluations.append(dataclasses.replace(judged.evaluation, version=version))
+        validations.append(judged.validation)
+        histories[name] = judged.history
+        del judged
         # Three models and their optimisers at once would not fit a small machine.
         keras.backend.clear_session()
-    if len(results) > 1:
-        ensemble = soft_vote(probabilities)
-        results.append(Result(ENSEMBLE, None, metrics(ensemble, split.test.labels)))
-    return results
+    if len(evaluations) > 1:
+        evaluations.append(_evaluate_ensemble(context, evaluations, validations))
+    write_report(
+        context.run.directory,
+        evaluations,
+        split.test,
+        dataset=dataset,
+        leakage=leakage,
+        histories=histories,
+        demo=plan.demo,
+    )
+    return Outcome(context.run.directory, evaluations, objections)
 
 
-def _fingerprint(data: LabelledImages) -> str:
-    """Changes with any pixel or label that the models see, and with nothing else."""
-    digest = hashlib.sha256(data.images.tobytes())
-    digest.update(data.labels.tobytes())
-    return digest.hexdigest()
+def _log_leakage(split: Split, leakage: LeakageReport) -> None:
+    logger.info(
+        "%d images to train on, %d to validate, %d to test; one nearest neighbour is right on"
+        " %.1f %% of the test images",
+        len(split.train),
+        len(split.validation),
+        len(split.test),
+        100 * leakage.nearest_neighbour_accuracy,
+    )
+    for found in leakage.duplicates:
+        if found.exact or found.near:
+            logger.warning(
+                "%s and %s share %d pairs of equal and %d of nearly equal images",
+                *found.parts,
+                len(found.exact),
+                len(found.near),
+            )
+
+
+def _open_run(plan: Plan, dataset: dict[str, Any]) -> Run:
+    settings = {
+        "dataset": dataset,
+        "seed": plan.seed,
+        "recipes": {name: recipe.model_dump() for name, recipe in plan.recipes.items()},
+    }
+    run = (resume_run if plan.resume else start_run)(plan.run_dir, settings)
+    logger.info("checkpoints, artefacts and the report go to %s", run.directory)
+    return run
+
+
+def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
+    plan, run, split = context.plan, context.run, context.split
+    trained = train(
+        name,
+        split,
+        recipe,
+        seed=plan.seed,
+        checkpoints=run.checkpoints(name),
+        weights_dir=plan.weights_dir,
+        tensorboard_dir=run.tensorboard_dir(name),
+    )
+    validation = predict(trained.model, split.validation)
+    uncalibrated = predict(trained.model, split.test)
+    temperature = fit_temperature(validation, split.validation.labels)
+    validation = scale(validation, temperature)
+    bake_temperature(trained.model, temperature)
+    write_artefacts(trained.model, run.artefacts_dir(name))
+    evaluation = evaluate(
+        name,
+        scale(uncalibrated, temperature),
+        split.test.labels,
+        operating_point=choose_operating_point(
+            validation, split.validation.labels, min_sensitivity=plan.min_sensitivity
+        ),
+        groups=split.test_groups,
+        temperature=temperature,
+        uncalibrated=uncalibrated,
+    )
+    return _Judged(trained.model, evaluation, validation, trained.history)
+
+
+def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | None, list[str]]:
+    """Publish a CNN unless the gate objects; returns its version, or the objections."""
+    plan, run, evaluation = context.plan, context.run, judged.evaluation
+    name = evaluation.name
+    version = run.published_version(name)
+    if version is not None:
+        return version, []
+    report = inspect(
+        name,
+        plan.models_dir,
+        evaluation.probabilities,
+        context.split.test,
+        demo=plan.demo,
+        min_accuracy=plan.min_accuracy,
+    )
+    if report.objections and not plan.force:
+        logger.error("%s is not published: %s", name, "; ".join(report.objections))
+        return None, report.objections
+    card = ModelCard(
+        name=name,
+        demo=plan.demo,
+        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        metrics=evaluation.metrics,
+        intervals={
+            metric: [estimate.low, estimate.high]
+            for metric, estimate in evaluation.estimates.items()
+        },
+        dataset=context.dataset,
+        recipe={**recipe.model_dump(), "seed": plan.seed},
+        environment=describe_environment(),
+        temperature=evaluation.temperature or 1.0,
+        uncalibrated_ece=evaluation.uncalibrated_ece,
+        operating_point=evaluation.operating_point,
+        gate={
+            "objections": report.objections,
+            "forced": bool(report.objections),
+            "compared_with": report.compared_with,
+        },
+    )
+    version = publish(judged.model, plan.models_dir, card, context.split.train)
+    run.note_published(name, version)
+    accuracy = evaluation.metrics["accuracy"]
+    logger.info("published %s version %d, accuracy %.3f", name, version, accuracy)
+    return version, []
+
+
+def _evaluate_ensemble(
+    context: _Context, evaluations: list[Evaluation], validations: list[Probabilities]
+) -> Evaluation:
+    split = context.split
+    return evaluate(
+        ENSEMBLE,
+        soft_vote([each.probabilities for each in evaluations]),
+        split.test.labels,
+        operating_point=choose_operating_point(
+            soft_vote(validations),
+            split.validation.labels,
+            min_sensitivity=context.plan.min_sensitivity,
+        ),
+        groups=split.test_groups,
+    )

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from covidscan.commands.training_report import print_results, run_trainer
+from covidscan.commands.failure import FAILURE, fail
+from covidscan.commands.training_report import print_evaluations, run_trainer
 from serving import volume
 from serving.contract import MODEL_NAMES
 
@@ -34,5 +35,7 @@ def demo(
     with run_trainer():
         from trainer.demo.models import make_demo
 
-        results = make_demo(dataset_dir, models_dir, names, seed=seed)
-    print_results(results)
+        outcome = make_demo(dataset_dir, models_dir, names, seed=seed)
+    print_evaluations(outcome.evaluations)
+    if outcome.objections:
+        fail(f"not published: {', '.join(outcome.objections)}", FAILURE)

@@ -3,13 +3,26 @@
 import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import typer
 
 from covidscan.commands.failure import BAD_USE, FAILURE, fail
 from covidscan.logs import configure_logging
 
 if TYPE_CHECKING:
-    from trainer.pipeline import Result
+    from trainer.evaluation.evaluation import Evaluation
+
+INTERRUPTED: Final = 130
+"""As shells have it for a command that Ctrl-C ended."""
+
+_COLUMNS: Final = {
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "auroc": "AUROC",
+    "ece": "ECE",
+}
 
 
 @contextmanager
@@ -17,29 +30,31 @@ def run_trainer() -> Iterator[None]:
     """Run the body; end the command in one line where the trainer says that it cannot go on."""
     if importlib.util.find_spec("tensorflow") is None:
         fail("TensorFlow is not installed; run: pip install 'covidscan[trainer]'", BAD_USE)
-    from serving.errors import VolumeError
-    from trainer.errors import DatasetError, TrainerError
+    from serving.errors import ServingError
+    from trainer.errors import DatasetError, RecipeError, RunError, TrainerError
 
     configure_logging()
     try:
         yield
-    except (DatasetError, VolumeError) as error:
+    except (DatasetError, RecipeError, RunError, ServingError) as error:
         fail(str(error), BAD_USE)
     except TrainerError as error:
         fail(str(error), FAILURE)
+    except KeyboardInterrupt:
+        typer.echo("covidscan: stopped; nothing half-done was published", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
-def print_results(results: "Sequence[Result]") -> None:
-    """Print each model's metrics on its held-out test part."""
+def print_evaluations(evaluations: "Sequence[Evaluation]") -> None:
+    """Print what each model is worth on the held-out test part."""
     from rich.console import Console
     from rich.table import Table
 
-    columns = list(results[0].metrics)
-    table = Table("Model", "Version", *(column.capitalize() for column in columns))
-    for result in results:
+    table = Table("Model", "Version", *_COLUMNS.values())
+    for each in evaluations:
         table.add_row(
-            result.name,
-            "" if result.version is None else str(result.version),
-            *(f"{result.metrics[column]:.3f}" for column in columns),
+            each.name,
+            "" if each.version is None else str(each.version),
+            *(f"{each.metrics[column]:.3f}" for column in _COLUMNS),
         )
     Console().print(table)

@@ -1,14 +1,15 @@
-"""The demo models: the three CNNs, trained from scratch on phantoms in a few minutes on a CPU."""
+"""The demo models: the three CNNs, trained from scratch on phantoms in a few minutes."""
 
-import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from trainer.dataset.split import SplitOptions
 from trainer.demo.dataset import write_phantoms
-from trainer.pipeline import Result, train_and_publish
-from trainer.recipe import Augmentation, Recipe
+from trainer.pipeline import Outcome, Plan, train_and_publish
+from trainer.recipe import read_recipes
 
 logger = logging.getLogger(__name__)
 
@@ -17,20 +18,10 @@ DEFAULT_SEED: Final = 7
 MIN_ACCURACY: Final = 0.95
 """On the held-out phantoms; a model below it is not published."""
 
-_RECIPE: Final = Recipe(epochs=2, batch_size=12, augmentation=Augmentation())
-
-RECIPES: Final[Mapping[str, Recipe]] = {
-    "vgg16": dataclasses.replace(_RECIPE, learning_rate=5e-4),
-    "resnet50": dataclasses.replace(_RECIPE, learning_rate=1.5e-3),
-    "xception": dataclasses.replace(_RECIPE, learning_rate=3e-3, epochs=3),
-}
-"""As short as they can be: residual networks bear a higher learning rate, Xception needs more
-steps."""
-
 
 def make_demo(
     dataset_dir: Path, models_dir: Path, names: Sequence[str], *, seed: int = DEFAULT_SEED
-) -> list[Result]:
+) -> Outcome:
     """Draw the phantoms, train the CNNs on them and publish them as demo models.
 
     Args:
@@ -45,11 +36,16 @@ def make_demo(
     """
     logger.info("drawing phantoms into %s", dataset_dir)
     write_phantoms(dataset_dir, seed=seed)
-    return train_and_publish(
-        dataset_dir,
-        models_dir,
-        {name: RECIPES[name] for name in names},
-        seed=seed,
-        demo=True,
-        min_accuracy=MIN_ACCURACY,
-    )
+    with tempfile.TemporaryDirectory(prefix="covidscan-demo-") as run_dir:
+        return train_and_publish(
+            Plan(
+                dataset_dir=dataset_dir,
+                models_dir=models_dir,
+                recipes=read_recipes("demo", names),
+                split=SplitOptions(seed=seed),
+                seed=seed,
+                run_dir=Path(run_dir),
+                min_accuracy=MIN_ACCURACY,
+                demo=True,
+            )
+        )

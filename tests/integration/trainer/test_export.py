@@ -1,5 +1,9 @@
 """An export is frozen, holds each weight once, and answers everywhere as the model itself does."""
 
+import contextlib
+import resource
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -11,16 +15,34 @@ from tensorflow_serving.apis import prediction_log_pb2
 from serving import volume
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
 from serving.embedded.engine import Engine
+from serving.errors import VolumeError
 from serving.model_card import ModelCard
 from trainer.architectures import build
+from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
-from trainer.export import WARM_UP_PATH, Provenance, check_same_answers, publish
-from trainer.recalibration import recalibrate
+from trainer.publication.export import WARM_UP_PATH, check_same_answers, publish
+from trainer.publication.training_images import TRAINING_IMAGES_PATH
+from trainer.recipe import Recipe
+from trainer.training.recalibration import recalibrate
 
 BRIGHTNESS = np.linspace(0.2, 1, 64, dtype=np.float32).reshape(64, 1, 1, 1)
 NOISE = np.random.default_rng(0).random((64, 64, 64, 3), np.float32) * BRIGHTNESS
 IMAGES = NOISE[::16]
-PROVENANCE = Provenance(demo=True, dataset={"images": 5}, recipe={"epochs": 1})
+RECIPE = Recipe(weights="none", initialisation="calm")
+LEARNED = LabelledImages(IMAGES, np.array([0, 1, 0, 1]), ("a", "b", "c", "d"))
+
+
+@contextlib.contextmanager
+def at_most_this_much_written(size_bytes: int) -> Iterator[None]:
+    """Let any larger file fail half-way, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def randomise(model: keras.Model) -> None:
@@ -41,10 +63,11 @@ def published(
 ) -> tuple[keras.Model, Path]:
     """Each CNN, untrained, as version 1 of a volume."""
     keras.utils.set_random_seed(0)
-    model = build(request.param)
+    model = build(request.param, RECIPE)
     randomise(model)
     models_dir = tmp_path_factory.mktemp("models")
-    assert publish(model, models_dir, {"accuracy": 0.5}, PROVENANCE) == 1
+    card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={"accuracy": 0.5})
+    assert publish(model, models_dir, card, LEARNED) == 1
     return model, volume.version_dir(models_dir, model.name, 1)
 
 
@@ -95,11 +118,26 @@ def test_the_warm_up_requests_are_ones_that_tensorflow_serving_can_replay(
     assert shapes == [(1, 64, 64, 3), (8, 64, 64, 3)]
 
 
-def test_the_card_tells_where_the_version_comes_from(published: tuple[keras.Model, Path]):
+def test_the_card_and_what_was_learned_from_lie_in_the_version(
+    published: tuple[keras.Model, Path],
+):
     model, version_dir = published
     card = ModelCard.read(version_dir)
     assert (card.name, card.demo, card.metrics) == (model.name, True, {"accuracy": 0.5})
-    assert card.environment["tensorflow"] == tf.__version__
+    assert set((version_dir / TRAINING_IMAGES_PATH).read_text().split()) == set(LEARNED.digests())
+
+
+def test_a_full_disk_publishes_nothing_and_is_one_line(
+    published: tuple[keras.Model, Path], tmp_path: Path
+):
+    model, _ = published
+    card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={})
+    with (
+        at_most_this_much_written(4 << 20),
+        pytest.raises(VolumeError, match=f"volume of {model.name}: .*; nothing was published"),
+    ):
+        publish(model, tmp_path, card, LEARNED)
+    assert [path.name for path in (tmp_path / model.name).iterdir()] == []
 
 
 def test_an_export_that_answers_differently_is_refused(published: tuple[keras.Model, Path]):

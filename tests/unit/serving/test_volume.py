@@ -1,5 +1,6 @@
 """The versioned volume: whole versions or none, and a number is never used twice."""
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -77,3 +78,45 @@ def test_a_volume_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path):
     (tmp_path / "m").write_text("a file in the place of the model's directory")
     with pytest.raises(VolumeError, match="cannot write"):
         publish(tmp_path)
+    with pytest.raises(VolumeError, match="cannot write"):
+        volume.check_writable(tmp_path, "m")
+
+
+def test_looking_whether_it_can_be_written_leaves_nothing(tmp_path: Path):
+    volume.check_writable(tmp_path, "m")
+    assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_removed_version_is_gone_and_so_is_its_number(tmp_path: Path):
+    for _ in range(2):
+        publish(tmp_path)
+    volume.remove(tmp_path, "m", 2)
+    assert volume.versions(tmp_path, "m") == [1]
+    assert publish(tmp_path) == 3
+    with pytest.raises(VolumeError, match="model m has no version 2"):
+        volume.remove(tmp_path, "m", 2)
+
+
+def test_so_is_the_number_of_a_version_that_someone_copied_there(tmp_path: Path):
+    for name in ("1", "007"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    volume.remove(tmp_path, "m", 7)
+    assert publish(tmp_path) == 8
+
+
+def test_no_server_sees_half_of_a_version_that_is_being_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for _ in range(2):
+        publish(tmp_path)
+    seen = []
+    delete = shutil.rmtree
+
+    def look_and_delete(path: Path) -> None:
+        seen.append(volume.versions(tmp_path, "m"))
+        delete(path)
+
+    monkeypatch.setattr(shutil, "rmtree", look_and_delete)
+    volume.remove(tmp_path, "m", 1)
+    assert seen == [[2]]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [".last_version", "2"]

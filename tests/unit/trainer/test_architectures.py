@@ -7,7 +7,9 @@ from keras import layers
 
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from trainer.architectures import build, standardise
+from trainer.recipe import Recipe
 
+FROM_NOTHING = Recipe(weights="none", initialisation="calm", batch_norm_momentum=0.9)
 BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712, "xception": 20_861_480}
 HEAD = [
     layers.GlobalAveragePooling2D,
@@ -22,7 +24,7 @@ HEAD = [
 
 @pytest.fixture(scope="module", params=MODEL_NAMES)
 def model(request: pytest.FixtureRequest) -> keras.Model:
-    return build(request.param, batch_norm_momentum=0.9)
+    return build(request.param, FROM_NOTHING)
 
 
 def test_it_maps_images_to_probabilities(model: keras.Model):
@@ -59,7 +61,7 @@ def test_every_batch_normalisation_has_the_momentum_asked_for(model: keras.Model
 def test_residual_branches_start_closed(name: str, branches: int):
     closed = [
         layer.name
-        for layer in build(name).layers
+        for layer in build(name, FROM_NOTHING).layers
         if isinstance(layer, layers.BatchNormalization) and not layer.gamma.numpy().any()
     ]
     assert len(closed) == branches
@@ -68,12 +70,12 @@ def test_residual_branches_start_closed(name: str, branches: int):
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_an_untrained_model_is_undecided(name: str):
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
-    np.testing.assert_array_equal(build(name)(images), np.full((2, 2), 0.5))
+    np.testing.assert_array_equal(build(name, FROM_NOTHING)(images), np.full((2, 2), 0.5))
 
 
 def test_the_adapter_can_start_as_the_standardisation_of_the_images():
     images = np.random.default_rng(0).normal(0.3, 0.2, (8, 64, 64, 3)).astype(np.float32)
-    model = build("vgg16")
+    model = build("vgg16", FROM_NOTHING)
     standardise(model, images)
     adapted = np.asarray(model.get_layer("adapter")(images))
     np.testing.assert_allclose((adapted.mean(), adapted.std()), (0, 1), atol=1e-3)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from trainer.optimizer import FusedAdam
+from trainer.training.optimizer import FusedAdam
 
 
 def _train(optimizer: keras.optimizers.Optimizer) -> keras.Model:

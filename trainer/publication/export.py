@@ -1,10 +1,8 @@
 """Export: from a trained Keras model to a published version that a model server loads."""
 
-import datetime as dt
 import platform
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import keras
 import numpy as np
@@ -14,9 +12,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving import volume
 from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.errors import VolumeError
 from serving.model_card import ModelCard
+from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
-from trainer.graph_optimisation import without_graph_optimisation
+from trainer.publication.training_images import write_training_images
+from trainer.training.graph_optimisation import without_graph_optimisation
 
 WARM_UP_PATH: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 WARM_UP_BATCH_SIZES: Final = (1, 8)
@@ -25,45 +26,42 @@ _TOLERANCE: Final = 1e-4
 _PROBE_SEED: Final = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """What a version's card tells of its origin."""
-
-    demo: bool
-    dataset: dict[str, Any]
-    recipe: dict[str, Any]
-
-
-def publish(
-    model: keras.Model, models_dir: Path, metrics: dict[str, float], provenance: Provenance
-) -> int:
+def publish(model: keras.Model, models_dir: Path, card: ModelCard, train: LabelledImages) -> int:
     """Export a model as the next version of its servable; returns the version.
+
+    Args:
+        model: computing in 32 bits.
+        models_dir: the versioned volume.
+        card: what the version is to know about itself.
+        train: what the model learned from.
 
     Raises:
         ExportError: the exported graph answers differently; nothing is published.
         VolumeError: the volume cannot be written; nothing is published.
     """
-    card = ModelCard(
-        name=model.name,
-        demo=provenance.demo,
-        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        metrics=metrics,
-        dataset=provenance.dataset,
-        recipe=provenance.recipe,
-        environment={
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-    )
-    with volume.draft(models_dir, model.name) as draft:
-        save(model, draft.path)
-        check_same_answers(model, draft.path)
-        write_warm_up(model.name, draft.path)
-        card.write(draft.path)
+    try:
+        with volume.draft(models_dir, model.name) as draft:
+            save(model, draft.path)
+            check_same_answers(model, draft.path)
+            write_warm_up(model.name, draft.path)
+            write_training_images(draft.path, train)
+            card.write(draft.path)
+    except (OSError, tf.errors.OpError) as error:
+        raise VolumeError(
+            f"cannot write to the volume of {model.name}: {_reason(error)}; nothing was published"
+        ) from error
     if draft.version is None:
         raise ExportError(f"{model.name} was not published")
     return draft.version
+
+
+def describe_environment() -> dict[str, str]:
+    """The versions that trained a model, for its card."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
 
 
 def save(model: keras.Model, path: Path) -> None:
@@ -119,3 +117,10 @@ def write_warm_up(name: str, path: Path) -> None:
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
+
+
+def _reason(error: OSError | tf.errors.OpError) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    # TensorFlow's message ends with the reason and begins with a path.
+    return str(error.message).rpartition("; ")[2].lower()

@@ -1,5 +1,6 @@
 """A folder of images, one sub-folder a class, as a frame and as arrays."""
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,12 @@ MAX_UNREADABLE_SHARE: Final = 0.05
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images float32 ``[N, 64, 64, 3]``, and their classes int64 ``[N]``."""
+    """Images float32 ``[N, 64, 64, 3]``, their classes int64 ``[N]`` and their files."""
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
+    files: tuple[str, ...]
+    """Relative to the dataset's folder: ``COVID/slice.png``."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -35,7 +38,18 @@ class LabelledImages:
 
     def take(self, indices: NDArray[np.intp]) -> "LabelledImages":
         """The images at these indices."""
-        return LabelledImages(self.images[indices], self.labels[indices])
+        files = tuple(self.files[index] for index in indices)
+        return LabelledImages(self.images[indices], self.labels[indices], files)
+
+    def digests(self) -> list[str]:
+        """SHA-256 of what the models see of each image; equal images have equal digests."""
+        return [hashlib.sha256(image.tobytes()).hexdigest() for image in self.images]
+
+    def fingerprint(self) -> str:
+        """Changes with any pixel or label that the models see, and with nothing else."""
+        digest = hashlib.sha256(self.images.tobytes())
+        digest.update(self.labels.tobytes())
+        return digest.hexdigest()
 
 
 def read_frame(dataset_dir: Path) -> pd.DataFrame:
@@ -63,12 +77,13 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
     Raises:
         DatasetError: more than ``MAX_UNREADABLE_SHARE`` of the files are no images.
     """
-    images, labels, unreadable = [], [], []
+    images, labels, files, unreadable = [], [], [], []
     for file, label in zip(frame["File"], frame["DiseaseID"], strict=True):
         try:
             images.append(preprocess(decode_image(Path(file).read_bytes()).pixels))
             labels.append(int(label))
-        except ImageError as error:
+            files.append("/".join(Path(file).parts[-2:]))
+        except (ImageError, OSError) as error:
             logger.warning("left out %s: %s", file, error)
             unreadable.append(file)
     if len(unreadable) > MAX_UNREADABLE_SHARE * len(frame):
@@ -76,7 +91,9 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
             f"{len(unreadable)} of {len(frame)} files cannot be read, the first is {unreadable[0]};"
             " remove or replace them"
         )
-    return LabelledImages(np.stack(images), np.array(labels, np.int64))
+    if unreadable:
+        logger.warning("left out %d of %d files, which are no images", len(unreadable), len(frame))
+    return LabelledImages(np.stack(images), np.array(labels, np.int64), tuple(files))
 
 
 def _files(class_dir: Path) -> list[Path]:

@@ -1,5 +1,6 @@
-"""A folder of images becomes a frame, arrays and three disjoint parts."""
+"""A folder of images becomes a frame and arrays."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -8,9 +9,8 @@ import numpy as np
 import pytest
 
 from serving.preprocess import decode_image, preprocess
-from trainer.dataset import COLUMNS, LabelledImages, load_images, read_frame
+from trainer.dataset.images import COLUMNS, load_images, read_frame
 from trainer.errors import DatasetError
-from trainer.split import random_split
 
 
 def write(path: Path, value: int) -> None:
@@ -73,21 +73,26 @@ def test_too_many_files_that_are_no_images_stop_the_training(dataset_dir: Path):
         load_images(read_frame(dataset_dir))
 
 
-def test_the_parts_of_a_split_share_no_image_and_all_have_both_classes():
-    count = 200
-    images = np.arange(count, dtype=np.float32)[:, None, None, None] * np.ones((1, 64, 64, 3), "f4")
-    data = LabelledImages(images, np.arange(count) % 2)
-    split = random_split(data, seed=1)
-    parts = [set(part.images[:, 0, 0, 0]) for part in (split.train, split.validation, split.test)]
-    assert [len(part) for part in parts] == [144, 16, 40]
-    assert len(set.union(*parts)) == count
-    assert all(set(p.labels) == {0, 1} for p in (split.train, split.validation, split.test))
-    again, other = random_split(data, seed=1), random_split(data, seed=2)
-    np.testing.assert_array_equal(split.test.images, again.test.images)
-    assert not np.array_equal(split.test.images, other.test.images)
+def test_a_file_keeps_its_name_beside_its_class(dataset_dir: Path):
+    data = load_images(read_frame(dataset_dir))
+    assert (data.files[0], data.files[-1]) == ("COVID/00.png", "non-COVID/29.png")
+    assert data.take(np.array([31, 2])).files == ("non-COVID/01.png", "COVID/02.png")
+    assert data.take(np.array([31, 2])).labels.tolist() == [1, 0]
 
 
-def test_too_few_images_to_split_are_an_error_of_ours():
-    data = LabelledImages(np.zeros((3, 64, 64, 3), np.float32), np.array([0, 0, 1]))
-    with pytest.raises(DatasetError, match="too few images"):
-        random_split(data)
+def test_the_fingerprint_changes_with_pixels_and_labels_and_with_nothing_else(dataset_dir: Path):
+    before = load_images(read_frame(dataset_dir))
+    # The first in the order of names, and so it stays.
+    (dataset_dir / "COVID" / "00.png").rename(dataset_dir / "COVID" / "000.png")
+    assert load_images(read_frame(dataset_dir)).fingerprint() == before.fingerprint()
+    relabelled = dataclasses.replace(before, labels=before.labels[::-1])
+    assert relabelled.fingerprint() != before.fingerprint()
+    write(dataset_dir / "COVID" / "000.png", 77)
+    assert load_images(read_frame(dataset_dir)).fingerprint() != before.fingerprint()
+
+
+def test_equal_images_have_equal_digests(dataset_dir: Path):
+    write(dataset_dir / "COVID" / "99.png", 7)
+    digests = load_images(read_frame(dataset_dir)).digests()
+    assert digests[7] == digests[30]
+    assert len(set(digests)) == 60

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from trainer.recalibration import recalibrate
+from trainer.training.recalibration import recalibrate
 
 
 def _model() -> keras.Model:

@@ -1,0 +1,7 @@
+"""The CNNs, as the contract names them, for options and arguments."""
+
+from enum import StrEnum
+
+from serving.contract import MODEL_NAMES
+
+ModelName = StrEnum("ModelName", [(name.upper(), name) for name in MODEL_NAMES])  # type: ignore[misc]

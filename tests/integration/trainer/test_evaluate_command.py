@@ -1,0 +1,113 @@
+"""``covidscan evaluate``: what is measured is what is served."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from covidscan.main import app
+from serving import volume
+from serving.contract import MODEL_NAMES
+from serving.model_card import ModelCard
+from trainer.dataset.images import load_images, read_frame
+from trainer.demo.dataset import write_phantoms
+from trainer.publication.training_images import write_training_images
+
+
+@pytest.fixture(scope="module")
+def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dataset")
+    write_phantoms(directory, seed=0, per_class=20)
+    return directory
+
+
+@pytest.fixture
+def models_dir(tiny_volume: Path) -> Path:
+    for name in MODEL_NAMES:
+        card = ModelCard(
+            name=name, demo=True, created_at="2026-11-24", metrics={}, operating_point=0.25
+        )
+        card.write(volume.version_dir(tiny_volume, name, 1))
+    return tiny_volume
+
+
+def evaluate(dataset_dir: Path, models_dir: Path, *options: str) -> Result:
+    return CliRunner().invoke(
+        app,
+        [
+            "evaluate",
+            f"--dataset={dataset_dir}",
+            f"--models-dir={models_dir}",
+            "--run-dir=run",
+            *options,
+        ],
+    )
+
+
+def metrics() -> dict:
+    return json.loads(Path("run/metrics.json").read_text())
+
+
+def test_every_published_model_and_the_ensemble_are_measured(dataset_dir: Path, models_dir: Path):
+    result = evaluate(dataset_dir, models_dir)
+    assert result.exit_code == 0, result.output
+    measured = metrics()
+    assert set(measured["models"]) == {*MODEL_NAMES, "ensemble"}
+    assert measured["dataset"]["images"] == 40
+    assert measured["demo"] is True
+    assert [measured["models"][name]["operating_point"] for name in ("vgg16", "ensemble")] == [
+        0.25,
+        0.5,
+    ]
+    assert Path("run/report.html").is_file()
+
+
+def test_the_answers_are_those_of_the_newest_version(dataset_dir: Path, models_dir: Path):
+    for name in MODEL_NAMES:
+        (models_dir / name / "1").rename(models_dir / name / "7")
+    assert evaluate(dataset_dir, models_dir, "--model=xception").exit_code == 0
+    assert {name: model["version"] for name, model in metrics()["models"].items()} == {
+        "xception": 7
+    }
+
+
+def test_only_listed_images_are_measured(dataset_dir: Path, models_dir: Path, tmp_path: Path):
+    names = [
+        f"{folder.name}/{file.name}"
+        for folder in sorted(dataset_dir.iterdir())
+        for file in sorted(folder.iterdir())[:3]
+    ]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    options = ("--files=list.txt", "--operating-point=0.000001")
+    assert evaluate(dataset_dir, models_dir, *options).exit_code == 0
+    confusion = metrics()["models"]["ensemble"]["at_operating_point"]["confusion"]
+    assert confusion["true_positives"] == confusion["false_positives"] == 3
+
+
+def test_images_that_a_model_learned_from_are_counted(dataset_dir: Path, models_dir: Path):
+    data = load_images(read_frame(dataset_dir))
+    write_training_images(volume.version_dir(models_dir, "vgg16", 1), data)
+    assert evaluate(dataset_dir, models_dir).exit_code == 0
+    assert metrics()["dataset"]["learned_from"] == {"vgg16 1": 40, "resnet50 1": 0, "xception 1": 0}
+    assert "vgg16 1 learned from 40 of these images" in Path("run/report.html").read_text()
+
+
+def test_a_volume_without_models_is_an_error_of_one_line(dataset_dir: Path, tmp_path: Path):
+    result = evaluate(dataset_dir, tmp_path / "empty")
+    assert result.exit_code == 2
+    assert "holds no models; train them first" in result.stderr
+
+
+def test_a_model_that_is_not_there_is_named(dataset_dir: Path, models_dir: Path):
+    (models_dir / "vgg16" / "1").rename(models_dir / "elsewhere")
+    result = evaluate(dataset_dir, models_dir, "--model=vgg16")
+    assert result.exit_code == 2
+    assert "holds no version of vgg16" in result.stderr
+
+
+def test_a_damaged_version_is_an_error_of_one_line(dataset_dir: Path, models_dir: Path):
+    (models_dir / "vgg16" / "1" / "saved_model.pb").write_bytes(b"damaged")
+    result = evaluate(dataset_dir, models_dir)
+    assert result.exit_code == 2
+    assert "cannot be served" in result.stderr

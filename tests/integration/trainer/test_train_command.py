@@ -1,0 +1,118 @@
+"""``covidscan train`` as its user meets it: what stops it says in one line what to do."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving import volume
+from tests.service_process import wait_until
+from trainer.demo.dataset import write_phantoms
+
+QUICK = ("--weights=none", "--initialisation=calm", "--epochs=2", "--batch-size=8", "--force")
+
+
+@pytest.fixture(scope="module")
+def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dataset")
+    write_phantoms(directory, seed=0, per_class=24)
+    return directory
+
+
+def start_training(
+    dataset_dir: Path, root: Path, *options: str, **environment: str
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            *("-m", "covidscan", "train", "--model=vgg16"),
+            f"--dataset={dataset_dir}",
+            f"--models-dir={root / 'models'}",
+            f"--run-dir={root / 'run'}",
+            *options,
+        ],
+        env={**os.environ, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def last_words(process: subprocess.Popen[str]) -> str:
+    """What a command that stopped itself said at the end, which is not a stack trace."""
+    _, errors = process.communicate(timeout=300)
+    assert "Traceback" not in errors
+    return errors.strip().splitlines()[-1]
+
+
+def test_weights_that_cannot_be_downloaded_are_an_error_that_says_what_to_do(
+    tmp_path: Path, dataset_dir: Path
+):
+    nowhere = "http://127.0.0.1:9"
+    training = start_training(
+        dataset_dir, tmp_path, https_proxy=nowhere, KERAS_HOME=str(tmp_path / "keras")
+    )
+    message = last_words(training)
+    assert training.returncode == 2
+    assert "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5" in message
+    assert "--weights-dir" in message
+    assert "--weights none" in message
+    assert volume.versions(tmp_path / "models", "vgg16") == []
+
+
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """As in a terminal: what a shell starts in the background ignores SIGINT, and its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
+def test_ctrl_c_publishes_nothing_and_resume_goes_on(tmp_path: Path, dataset_dir: Path):
+    training = start_training(dataset_dir, tmp_path, *QUICK)
+    history = tmp_path / "run" / "vgg16" / "checkpoints" / "history.json"
+    wait_until(history.exists, timeout_seconds=120)
+    training.send_signal(signal.SIGINT)
+    assert last_words(training) == "covidscan: stopped; nothing half-done was published"
+    assert training.returncode == 130
+    assert volume.versions(tmp_path / "models", "vgg16") == []
+
+    resumed = start_training(dataset_dir, tmp_path, *QUICK, "--resume")
+    output, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors
+    assert volume.versions(tmp_path / "models", "vgg16") == [1]
+    assert str(tmp_path / "run" / "report.html") in output.replace("\n", "")
+
+
+def test_a_volume_that_cannot_be_written_is_an_error_that_says_so(
+    tmp_path: Path, dataset_dir: Path
+):
+    (tmp_path / "models").write_text("a file where a folder should be")
+    training = start_training(dataset_dir, tmp_path, *QUICK, "--epochs=1")
+    message = last_words(training)
+    assert training.returncode == 2
+    assert "cannot write to the volume of vgg16" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--recipe=missing.toml",), "no recipe missing.toml: give the path of a recipe file"),
+        (("--epochs=0",), "epochs: input should be greater than or equal to 1"),
+        (("--split=groups",), "needs --groups, a CSV of file and patient"),
+        (("--split=files",), "needs --train-files and --test-files"),
+        (("--dataset=elsewhere",), "elsewhere/COVID is missing"),
+    ],
+)
+def test_what_cannot_be_trained_is_an_error_that_says_why(
+    tmp_path: Path, dataset_dir: Path, options: tuple[str, ...], complaint: str
+):
+    training = start_training(dataset_dir, tmp_path, *options)
+    assert complaint in last_words(training)
+    assert training.returncode == 2
+    assert not (tmp_path / "models").exists()

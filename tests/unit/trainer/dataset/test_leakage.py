@@ -1,0 +1,90 @@
+"""What a split gives away: duplicates across its parts, and what mere memory scores."""
+
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.leakage import report_leakage
+from trainer.dataset.split import Split
+
+
+def draw(count: int, seed: int, name: str) -> LabelledImages:
+    """Smooth grey images, each unlike the others."""
+    noise = np.random.default_rng(seed).random((count, 8, 8), np.float32)
+    grey = np.stack([cv2.resize(each, (64, 64), interpolation=cv2.INTER_CUBIC) for each in noise])
+    images = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=-1)
+    return LabelledImages(
+        images, np.arange(count) % 2, tuple(f"{name}-{index}" for index in range(count))
+    )
+
+
+@pytest.fixture
+def clean() -> Split:
+    return Split(draw(30, 0, "train"), draw(6, 1, "validation"), draw(10, 2, "test"))
+
+
+def with_test_images(split: Split, images: np.ndarray, labels: np.ndarray | None = None) -> Split:
+    test = dataclasses.replace(
+        split.test, images=images, labels=split.test.labels if labels is None else labels
+    )
+    return dataclasses.replace(split, test=test)
+
+
+def test_unrelated_images_are_no_duplicates(clean: Split):
+    report = report_leakage(clean)
+    assert [found.parts for found in report.duplicates] == [
+        ("train", "validation"),
+        ("train", "test"),
+        ("validation", "test"),
+    ]
+    assert not any(found.exact or found.near for found in report.duplicates)
+
+
+def test_an_image_in_two_parts_is_named(clean: Split):
+    images = clean.test.images.copy()
+    images[3] = clean.train.images[7]
+    report = report_leakage(with_test_images(clean, images))
+    assert [found.exact for found in report.duplicates] == [[], [("train-7", "test-3")], []]
+
+
+def test_an_image_that_is_nearly_another_is_named_as_such(clean: Split):
+    images = clean.test.images.copy()
+    images[3] = np.clip(clean.validation.images[2] * 0.97 + 0.01, 0, 1)
+    report = report_leakage(with_test_images(clean, images))
+    assert [found.exact for found in report.duplicates] == [[], [], []]
+    assert [found.near for found in report.duplicates] == [[], [], [("validation-2", "test-3")]]
+
+
+def test_one_nearest_neighbour_is_right_where_the_test_part_is_training_again(clean: Split):
+    images, labels = clean.train.images[:10], clean.train.labels[:10]
+    copied = with_test_images(clean, images, labels)
+    assert report_leakage(copied).nearest_neighbour_accuracy == 1
+    swapped = with_test_images(clean, images, 1 - labels)
+    assert report_leakage(swapped).nearest_neighbour_accuracy == 0
+
+
+def test_the_majority_is_that_of_training_counted_in_test(clean: Split):
+    labels = np.zeros(30, np.int64)
+    labels[0] = 1
+    test_labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1])
+    split = Split(
+        dataclasses.replace(clean.train, labels=labels),
+        clean.validation,
+        dataclasses.replace(clean.test, labels=test_labels),
+    )
+    assert report_leakage(split).majority_accuracy == pytest.approx(0.3)
+
+
+def test_a_model_that_is_hardly_better_than_a_neighbour_may_owe_it_to_the_split(clean: Split):
+    report = dataclasses.replace(report_leakage(clean), nearest_neighbour_accuracy=0.9)
+    assert report.leaks(0.94)
+    assert not report.leaks(0.96)
+
+
+def test_it_can_be_written_as_json(clean: Split):
+    described = json.loads(json.dumps(report_leakage(clean).describe()))
+    assert described["duplicates"][1]["parts"] == ["train", "test"]

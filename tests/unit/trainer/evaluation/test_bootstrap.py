@@ -1,0 +1,66 @@
+"""Intervals: as wide as the test set is small, and wider where images come in patients."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from trainer.evaluation import bootstrap
+from trainer.evaluation.bootstrap import measure_with_intervals
+
+
+def draw(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    score = np.clip(rng.normal(0.65 - 0.3 * labels, 0.25), 0, 1)
+    return np.stack([score, 1 - score], axis=1), labels
+
+
+def width(probabilities: np.ndarray, labels: np.ndarray, **options: Any) -> float:
+    estimate = measure_with_intervals(probabilities, labels, **options)["accuracy"]
+    return estimate.high - estimate.low
+
+
+def test_every_interval_holds_its_value_and_stays_between_0_and_1():
+    for name, each in measure_with_intervals(*draw(80)).items():
+        assert 0 <= each.low < each.high <= 1, name
+        # Resampling finds bins emptier than they are, so this one is biased upward.
+        if name != "ece":
+            assert each.low <= each.value <= each.high, name
+
+
+def test_a_seed_repeats_the_interval():
+    assert measure_with_intervals(*draw(80)) == measure_with_intervals(*draw(80))
+    assert measure_with_intervals(*draw(80)) != measure_with_intervals(*draw(80), seed=1)
+
+
+def test_more_images_make_it_narrower():
+    assert width(*draw(1600)) < 0.5 * width(*draw(80))
+
+
+def test_of_sensitivity_it_is_about_that_of_the_binomial_distribution():
+    probabilities, labels = draw(400)
+    estimate = measure_with_intervals(probabilities, labels)["sensitivity"]
+    expected = binom(200, estimate.value).ppf([0.025, 0.975]) / 200
+    assert [estimate.low, estimate.high] == pytest.approx(expected, abs=0.015)
+
+
+def test_slices_of_one_patient_count_less_than_as_many_patients():
+    probabilities, labels = draw(40)
+    slices = np.repeat(probabilities, 10, axis=0), np.repeat(labels, 10)
+    patients = np.repeat(np.arange(40), 10)
+    assert width(*slices, groups=patients) > 2 * width(*slices)
+
+
+def test_a_drawn_test_set_never_lacks_a_class():
+    probabilities, labels = draw(12)
+    patients = np.array([0, 1] * 6)
+    estimates = measure_with_intervals(probabilities, labels, groups=patients)
+    assert all(np.isfinite([each.low, each.high]).all() for each in estimates.values())
+
+
+def test_what_does_not_fit_into_memory_is_drawn_piece_by_piece(monkeypatch: pytest.MonkeyPatch):
+    whole = measure_with_intervals(*draw(80), resamples=50)
+    monkeypatch.setattr(bootstrap, "_MAX_WEIGHTS", 80 * 7)
+    assert measure_with_intervals(*draw(80), resamples=50) == whole

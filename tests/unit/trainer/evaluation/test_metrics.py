@@ -1,0 +1,102 @@
+"""Metrics with COVID as the positive class: as by hand, and as scikit-learn has them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from trainer.evaluation.metrics import Confusion, confusion, measure, measure_weighted, soft_vote
+
+LABELS = np.array([0, 0, 0, 1, 1, 1, 1])
+
+
+def of(positive: list[float] | np.ndarray) -> np.ndarray:
+    """Probabilities ``[N, 2]``, of which COVID's is the first column."""
+    score = np.asarray(positive, np.float64)
+    return np.stack([score, 1 - score], axis=1)
+
+
+PROBABILITIES = of([0.9, 0.8, 0.3, 0.1, 0.2, 0.4, 0.6])
+
+
+def test_metrics_are_as_counted_by_hand():
+    measured = measure(PROBABILITIES, LABELS)
+    assert measured["accuracy"] == pytest.approx(5 / 7)
+    assert measured["sensitivity"] == pytest.approx(2 / 3)
+    assert measured["specificity"] == pytest.approx(3 / 4)
+    assert measured["auroc"] == pytest.approx(10 / 12)
+    assert confusion(PROBABILITIES, LABELS) == Confusion(
+        true_positives=2, false_negatives=1, false_positives=1, true_negatives=3
+    )
+
+
+def test_the_operating_point_trades_sensitivity_for_specificity_and_leaves_areas_alone():
+    measured = measure(PROBABILITIES, LABELS, 0.25)
+    assert (measured["sensitivity"], measured["specificity"]) == (1, 0.5)
+    assert measured["auroc"] == measure(PROBABILITIES, LABELS)["auroc"]
+
+
+def test_the_operating_point_itself_is_covid():
+    assert measure(of([0.5, 0.4]), np.array([0, 1]))["accuracy"] == 1
+
+
+def test_a_perfect_model_has_no_error():
+    measured = measure(of([1, 1, 1, 0, 0, 0, 0]), LABELS)
+    assert {measured.pop("brier"), measured.pop("ece")} == {0}
+    assert set(measured.values()) == {1}
+
+
+scores = st.lists(st.integers(0, 20), min_size=3, max_size=60)
+
+
+@settings(deadline=None)
+@given(scores, st.randoms(use_true_random=False), st.sampled_from([0.2, 0.5, 0.73]))
+def test_metrics_are_those_of_scikit_learn(ties: list[int], random: object, threshold: float):
+    score = np.array(ties) / 20
+    truth = np.array([True, False] + [random.random() < 0.4 for _ in ties[2:]])
+    predicted = score >= threshold
+    measured = measure(of(score), np.where(truth, 0, 1), threshold)
+    expected = {
+        "accuracy": reference.accuracy_score(truth, predicted),
+        "balanced_accuracy": reference.balanced_accuracy_score(truth, predicted),
+        "sensitivity": reference.recall_score(truth, predicted),
+        "specificity": reference.recall_score(~truth, ~predicted),
+        "f1": reference.f1_score(truth, predicted),
+        "auroc": reference.roc_auc_score(truth, score),
+        "average_precision": reference.average_precision_score(truth, score),
+        "brier": reference.brier_score_loss(truth, score),
+    }
+    assert {name: measured[name] for name in expected} == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000))
+def test_a_weight_counts_as_so_many_images(seed: int):
+    rng = np.random.default_rng(seed)
+    probabilities, labels = of(rng.random(30).round(1)), rng.permutation([0, 1] * 15)
+    weights = rng.integers(0, 4, (2, 30)).astype(float)
+    weights[:, :2] = 1
+    labels[:2] = 0, 1
+    measured = measure_weighted(probabilities, labels, weights, 0.5)
+    for row, times in enumerate(weights.astype(int)):
+        repeated = measure(np.repeat(probabilities, times, axis=0), np.repeat(labels, times))
+        assert {name: values[row] for name, values in measured.items()} == pytest.approx(repeated)
+
+
+def test_calibration_error_is_how_far_probabilities_are_from_frequencies():
+    labels = np.array([0] * 6 + [1] * 4)
+    assert measure(of([0.8] * 10), labels)["ece"] == pytest.approx(0.2)
+    assert measure(of([0.6] * 10), labels)["ece"] == pytest.approx(0)
+
+
+def test_bins_are_weighted_by_how_many_images_are_in_them():
+    labels = np.array([0, 0, 1, 1])
+    # Three images between 0.9 and 1 of which two are COVID, one at 0.25 that is not.
+    expected = (3 * abs(0.95 - 2 / 3) + abs(0.25 - 0)) / 4
+    assert measure(of([0.95, 0.95, 0.95, 0.25]), labels)["ece"] == pytest.approx(expected)
+
+
+def test_the_ensemble_is_the_mean_of_the_models():
+    votes = [of([0.9, 0.2]), of([0.5, 0.2]), of([0.1, 0.8])]
+    np.testing.assert_allclose(soft_vote(votes), of([0.5, 0.4]))

@@ -1,0 +1,96 @@
+"""The gate: what a model must not be if it is to be served."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from serving import volume
+from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.model_card import ModelCard
+from trainer.dataset.images import LabelledImages
+from trainer.publication.gate import GateReport, inspect
+from trainer.publication.training_images import write_training_images
+
+COUNT = 40
+BRIGHTNESS = np.linspace(0, 1, COUNT, dtype=np.float32)
+TEST = LabelledImages(
+    np.broadcast_to(BRIGHTNESS[:, None, None, None], (COUNT, 64, 64, 3)),
+    # COVID is bright.
+    np.where(BRIGHTNESS > 0.5, 0, 1),
+    tuple(map(str, range(COUNT))),
+)
+GOOD = np.stack([BRIGHTNESS, 1 - BRIGHTNESS], axis=1)
+BAD = GOOD[:, ::-1]
+
+
+def publish(models_dir: Path, *, good: bool, demo: bool = False) -> int:
+    """Publish a SavedModel that goes by brightness, rightly or wrongly."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 64, 64, 3], tf.float32, name=INPUT_NAME)])
+    def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        bright = tf.reduce_mean(image, axis=[1, 2, 3])
+        columns = [bright, 1 - bright]
+        return {OUTPUT_NAME: tf.stack(columns if good else columns[::-1], axis=1)}
+
+    module = tf.Module()
+    module.predict = predict
+    with volume.draft(models_dir, "vgg16") as draft:
+        tf.saved_model.save(module, str(draft.path), signatures={SIGNATURE_NAME: predict})
+        ModelCard(name="vgg16", demo=demo, created_at="2026-11-24", metrics={}).write(draft.path)
+    assert draft.version is not None
+    return draft.version
+
+
+def pass_gate(models_dir: Path, probabilities: np.ndarray, **options: float) -> GateReport:
+    return inspect("vgg16", models_dir, probabilities, TEST, demo=False, **options)
+
+
+def test_a_good_first_model_passes(tmp_path: Path):
+    assert pass_gate(tmp_path, GOOD) == GateReport([], None)
+
+
+def test_a_collapsed_model_does_not(tmp_path: Path):
+    constant = 0.5 + (GOOD - 0.5) * 0.01
+    assert "nearly the same to every image" in pass_gate(tmp_path, constant).objections[0]
+
+
+def test_nor_one_that_is_less_accurate_than_it_must_be(tmp_path: Path):
+    assert pass_gate(tmp_path, GOOD, min_accuracy=0.9).objections == []
+    assert pass_gate(tmp_path, BAD, min_accuracy=0.9).objections == [
+        "its accuracy of 0.0% is less than 90%"
+    ]
+
+
+def test_nor_one_that_is_worse_than_what_it_would_replace(tmp_path: Path):
+    publish(tmp_path, good=False)
+    newest = publish(tmp_path, good=True)
+    report = pass_gate(tmp_path, BAD)
+    assert report.compared_with == newest
+    assert f"than the 100.0% of version {newest}, on 40 test images" in report.objections[0]
+
+
+@pytest.mark.parametrize("incumbent_is_good", [True, False])
+def test_one_that_is_as_good_or_better_passes(tmp_path: Path, incumbent_is_good: bool):
+    version = publish(tmp_path, good=incumbent_is_good)
+    assert pass_gate(tmp_path, GOOD) == GateReport([], version)
+
+
+def test_models_of_patients_are_not_compared_with_those_of_phantoms(tmp_path: Path):
+    real = publish(tmp_path, good=False)
+    publish(tmp_path, good=True, demo=True)
+    assert pass_gate(tmp_path, BAD) == GateReport([], real)
+
+
+def test_the_incumbent_is_not_judged_on_what_it_learned_from(tmp_path: Path):
+    version = publish(tmp_path, good=True)
+    directory = volume.version_dir(tmp_path, "vgg16", version)
+    write_training_images(directory, TEST.take(np.arange(0, COUNT, 8)))
+    assert "on 35 test images" in pass_gate(tmp_path, BAD).objections[0]
+    write_training_images(directory, TEST.take(np.arange(0, COUNT, 2)))
+    assert pass_gate(tmp_path, BAD) == GateReport([], None)
+
+
+def test_the_classes_are_those_of_the_contract():
+    assert CLASS_NAMES[TEST.labels[-1]] == "COVID"

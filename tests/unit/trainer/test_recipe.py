@@ -1,0 +1,69 @@
+"""Recipes: every choice of a training is an option, and a file can hold them."""
+
+from pathlib import Path
+
+import pytest
+
+from serving.contract import MODEL_NAMES
+from trainer.errors import RecipeError
+from trainer.recipe import NAMED_RECIPES, Recipe, read_recipes
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_default_is_the_reference_recipe():
+    recipe = Recipe()
+    assert (recipe.weights, recipe.initialisation) == ("imagenet", "keras")
+    assert (recipe.learning_rate, recipe.beta_1, recipe.beta_2) == (0.003, 0.9, 0.999)
+    assert (recipe.epsilon, recipe.weight_decay, recipe.label_smoothing) == (0.1, 0, 0)
+    assert (recipe.schedule, recipe.plateau_factor, recipe.plateau_patience) == ("plateau", 0.7, 5)
+    assert (recipe.min_learning_rate, recipe.select_by) == (1e-4, "accuracy")
+    assert (recipe.rotation_degrees, recipe.flip_horizontal, recipe.flip_vertical) == (
+        360,
+        True,
+        True,
+    )
+    assert recipe.shift > 0
+    assert recipe.zoom > 0
+    assert read_recipes("reference", MODEL_NAMES) == dict.fromkeys(MODEL_NAMES, recipe)
+
+
+@pytest.mark.parametrize("name", NAMED_RECIPES)
+def test_each_named_recipe_is_one(name: str):
+    assert set(read_recipes(name, MODEL_NAMES)) == set(MODEL_NAMES)
+
+
+def test_a_table_is_for_one_model_and_the_rest_for_all(tmp_path: Path):
+    source = write(tmp_path / "own.toml", "epochs = 7\nzoom = 0.3\n[vgg16]\nepochs = 9\n")
+    recipes = read_recipes(source, ["vgg16", "resnet50"])
+    assert recipes["vgg16"] == Recipe().changed(epochs=9, zoom=0.3)
+    assert recipes["resnet50"] == Recipe().changed(epochs=7, zoom=0.3)
+
+
+def test_what_is_given_besides_wins_over_the_file(tmp_path: Path):
+    source = write(tmp_path / "own.toml", "epochs = 7\n[vgg16]\nepochs = 9\n")
+    assert read_recipes(source, ["vgg16"], {"epochs": 2})["vgg16"].epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("epoch = 7", "epoch: extra inputs are not permitted"),
+        ("epochs = 0", "epochs: input should be greater than or equal to 1"),
+        ('epochs = "many"', "epochs: input should be a valid integer"),
+        ('schedule = "linear"', "schedule: input should be 'plateau'"),
+        ("[alexnet]\nepochs = 7", r"\[alexnet\] is none of vgg16, resnet50, xception"),
+        ("epochs 7", "is not TOML"),
+    ],
+)
+def test_what_is_no_recipe_is_named(tmp_path: Path, text: str, complaint: str):
+    with pytest.raises(RecipeError, match=complaint):
+        read_recipes(write(tmp_path / "own.toml", text), ["vgg16"])
+
+
+def test_a_recipe_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(RecipeError, match=r"no recipe fast: .* reference, robust, demo"):
+        read_recipes("fast", ["vgg16"])

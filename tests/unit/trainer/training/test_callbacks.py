@@ -1,0 +1,53 @@
+"""What picks the epoch that is kept, and the learning rate of the next."""
+
+import keras
+import numpy as np
+import pytest
+
+from trainer.recipe import Recipe
+from trainer.training.callbacks import PlateauSince, best_epoch
+from trainer.training.checkpoint import Epoch
+
+RECIPE = Recipe(learning_rate=1.0, plateau_factor=0.5, plateau_patience=2, min_learning_rate=0.1)
+MEASURED = [0.5, 0.6, 0.6, 0.55, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
+"""Accuracy in validation, epoch by epoch."""
+
+
+def epochs(*measured: tuple[float, float]) -> list[Epoch]:
+    return [{"val_accuracy": accuracy, "val_loss": loss} for accuracy, loss in measured]
+
+
+def test_the_most_accurate_epoch_is_the_best_and_of_equals_that_of_lower_loss():
+    history = epochs((0.8, 0.3), (0.9, 0.6), (0.9, 0.5), (0.9, 0.5), (0.7, 0.1))
+    assert best_epoch(history, "accuracy") == 2
+    assert best_epoch(history, "loss") == 4
+
+
+def live_through(first_epoch: int, history: list[Epoch], learning_rate: float) -> None:
+    """What Keras would do from an epoch on, each epoch measured as in ``MEASURED``."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(learning_rate), "mse")
+    plateau = PlateauSince(history, RECIPE)
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    for epoch in range(first_epoch, len(MEASURED)):
+        learning_rate = float(np.asarray(model.optimizer.learning_rate.value))
+        logs = {"val_accuracy": MEASURED[epoch]}
+        plateau.on_epoch_end(epoch, dict(logs))
+        history.append({**logs, "learning_rate": learning_rate})
+
+
+def test_the_learning_rate_falls_when_validation_stands_still_and_not_too_far():
+    history: list[Epoch] = []
+    live_through(0, history, 1.0)
+    rates = [epoch["learning_rate"] for epoch in history]
+    assert rates == pytest.approx([1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.1])
+
+
+@pytest.mark.parametrize("stopped_after", [1, 3, 4, 7, 9])
+def test_a_training_that_goes_on_waits_no_longer_than_one_that_did_not_stop(stopped_after: int):
+    whole: list[Epoch] = []
+    live_through(0, whole, 1.0)
+    resumed = whole[:stopped_after]
+    live_through(stopped_after, resumed, whole[stopped_after]["learning_rate"])
+    assert resumed == whole

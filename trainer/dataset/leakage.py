@@ -1,0 +1,120 @@
+"""Does the split leak? What a memory without any learning scores on the test part.
+
+Where test images have duplicates or neighbours in training, a network is rewarded for remembering.
+So, before training: images that are equal or nearly so on both sides of the split, and the accuracy
+of one nearest neighbour on grey pixels. A CNN that is hardly better than that has shown nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from imagehash import phash
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.split import Split
+
+NEAR_DUPLICATE_BITS: Final = 4
+"""Of the 64 bits of a perceptual hash: images that differ in no more are called near duplicates."""
+
+LEAK_MARGIN: Final = 0.05
+"""A CNN less than this better than one nearest neighbour may owe its accuracy to the split."""
+
+MAX_LISTED_PAIRS: Final = 20
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Images of two parts that are equal, or nearly so."""
+
+    parts: tuple[str, str]
+    exact: list[tuple[str, str]]
+    """Pairs of files, one of each part."""
+    near: list[tuple[str, str]]
+    """The same, without the exact ones."""
+
+
+@dataclass(frozen=True)
+class LeakageReport:
+    """What is known of a split before anything is trained."""
+
+    duplicates: list[Duplicates]
+    nearest_neighbour_accuracy: float
+    """Of one nearest neighbour in training, on the test part."""
+    majority_accuracy: float
+    """Of always saying the class that training has more of."""
+
+    def leaks(self, accuracy: float) -> bool:
+        """Whether a model of this accuracy may owe it to the split."""
+        return accuracy < self.nearest_neighbour_accuracy + LEAK_MARGIN
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON values: of the pairs their numbers, and the first few."""
+        return {
+            "nearest_neighbour_accuracy": self.nearest_neighbour_accuracy,
+            "majority_accuracy": self.majority_accuracy,
+            "duplicates": [
+                {
+                    "parts": list(found.parts),
+                    "exact": len(found.exact),
+                    "near": len(found.near),
+                    "pairs": [list(pair) for pair in (found.exact + found.near)[:MAX_LISTED_PAIRS]],
+                }
+                for found in self.duplicates
+            ],
+        }
+
+
+def report_leakage(split: Split) -> LeakageReport:
+    """Look for leakage between the parts of a split."""
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    hashes = {name: _perceptual_hashes(part) for name, part in parts.items()}
+    digests = {name: part.digests() for name, part in parts.items()}
+    duplicates = []
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        near = _close_pairs(hashes[one], hashes[other])
+        exact = [(i, j) for i, j in near if digests[one][i] == digests[other][j]]
+        files = (parts[one].files, parts[other].files)
+        duplicates.append(
+            Duplicates(
+                (one, other),
+                [(files[0][i], files[1][j]) for i, j in exact],
+                [(files[0][i], files[1][j]) for i, j in near if (i, j) not in set(exact)],
+            )
+        )
+    return LeakageReport(
+        duplicates,
+        nearest_neighbour_accuracy=_nearest_neighbour_accuracy(split),
+        majority_accuracy=_majority_accuracy(split),
+    )
+
+
+def _nearest_neighbour_accuracy(split: Split) -> float:
+    neighbour = KNeighborsClassifier(1).fit(_grey_pixels(split.train), split.train.labels)
+    return float(neighbour.score(_grey_pixels(split.test), split.test.labels))
+
+
+def _majority_accuracy(split: Split) -> float:
+    majority = np.bincount(split.train.labels).argmax()
+    return float((split.test.labels == majority).mean())
+
+
+def _grey_pixels(data: LabelledImages) -> NDArray[np.float32]:
+    pixels: NDArray[np.float32] = data.images.mean(axis=-1).reshape(len(data), -1)
+    return pixels
+
+
+def _perceptual_hashes(data: LabelledImages) -> NDArray[np.bool_]:
+    """Bool ``[N, 64]``."""
+    grey = (data.images.mean(axis=-1) * 255).round().astype(np.uint8)
+    return np.stack([phash(Image.fromarray(image)).hash.ravel() for image in grey])
+
+
+def _close_pairs(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    # Bits as +1 and -1: the scalar product of two hashes is 64 less twice the bits that differ.
+    products = (one * 2.0 - 1) @ (other * 2.0 - 1).T
+    differing = (one.shape[1] - products) / 2
+    return [(int(i), int(j)) for i, j in np.argwhere(differing <= NEAR_DUPLICATE_BITS)]

@@ -1,0 +1,189 @@
+"""Three disjoint parts of a dataset: to learn from, to choose by, and to be judged on once.
+
+Where slices of one patient are on both sides, a split at random measures memory as much as
+learning. ``groups`` keeps patients apart; ``blocks`` stands in for it where nobody knows the
+patients but neighbouring file numbers are neighbouring slices; ``files`` takes a published split.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from serving.contract import CLASS_NAMES
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.lists import find_listed, read_patients
+from trainer.errors import DatasetError
+
+DEFAULT_SEED: Final = 42
+
+SplitKind = Literal["random", "blocks", "groups", "files"]
+
+_BLOCKS_PER_CLASS: Final = 10
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The parts; no image is in two of them."""
+
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
+    test_groups: NDArray[np.int64] | None = None
+    """Of each test image its patient's number, int64 ``[N]``, where patients are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """How to split."""
+
+    kind: SplitKind = "random"
+    seed: int = DEFAULT_SEED
+    test_share: float = 0.2
+    validation_share: float = 0.1
+    """Of what is left once the test part is taken."""
+    groups_file: Path | None = None
+    """CSV with the columns ``file`` and ``patient``; files as in ``COVID/slice.png``."""
+    train_files: Sequence[Path] = field(default_factory=tuple)
+    """Text files with one image a line, as in ``COVID/slice.png``."""
+    validation_files: Sequence[Path] = field(default_factory=tuple)
+    """Without them validation is drawn from the training part, by patients where they are known."""
+    test_files: Sequence[Path] = field(default_factory=tuple)
+
+    def describe(self) -> dict[str, Any]:
+        """What a model card tells of it."""
+        described: dict[str, Any] = {"kind": self.kind, "seed": self.seed}
+        if self.kind != "files":
+            described["test_share"] = self.test_share
+        if not self.validation_files:
+            described["validation_share"] = self.validation_share
+        return described
+
+
+def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
+    """Split a dataset.
+
+    Raises:
+        DatasetError: the options do not fit the dataset, or a part would lack a class.
+    """
+    groups = read_patients(data, options.groups_file) if options.groups_file else None
+    train, validation, test = _SPLITTERS[options.kind](data, groups, options)
+    for part, indices in (("training", train), ("validation", validation), ("test", test)):
+        if len(np.unique(data.labels[indices])) < len(CLASS_NAMES):
+            raise DatasetError(
+                f"the {part} part of this {options.kind} split would not hold images of both"
+                " classes; add images or choose another split or seed"
+            )
+    return Split(
+        data.take(train),
+        data.take(validation),
+        data.take(test),
+        test_groups=None if groups is None else groups[test],
+    )
+
+
+_Groups = NDArray[np.int64] | None
+_Parts = tuple[Indices, Indices, Indices]
+
+
+def _split_random(data: LabelledImages, groups: _Groups, options: SplitOptions) -> _Parts:  # noqa: ARG001
+    everything = np.arange(len(data))
+    rest, test = _cut_random(data, everything, options.test_share, options.seed)
+    train, validation = _cut_random(data, rest, options.validation_share, options.seed)
+    return train, validation, test
+
+
+def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) -> _Parts:  # noqa: ARG001
+    """Each class in ten contiguous blocks of file numbers, dealt out to the parts."""
+    rng = np.random.default_rng(options.seed)
+    test_blocks = max(1, round(options.test_share * _BLOCKS_PER_CLASS))
+    left = _BLOCKS_PER_CLASS - test_blocks
+    validation_blocks = max(1, round(options.validation_share * left))
+    dealt: list[list[Indices]] = [[], [], []]
+    for label in range(len(CLASS_NAMES)):
+        members = sorted(
+            np.flatnonzero(data.labels == label), key=lambda index: _number(data.files[index])
+        )
+        if len(members) < _BLOCKS_PER_CLASS:
+            raise DatasetError(
+                f"{len(members)} images of {CLASS_NAMES[label]} are too few for"
+                f" {_BLOCKS_PER_CLASS} blocks; choose another split"
+            )
+        blocks = np.array_split(np.array(members), _BLOCKS_PER_CLASS)
+        order = rng.permutation(_BLOCKS_PER_CLASS)
+        for place, block in enumerate(order):
+            part = 2 if place < test_blocks else 1 if place < test_blocks + validation_blocks else 0
+            dealt[part].append(blocks[block])
+    train, validation, test = (np.concatenate(part) for part in dealt)
+    return train, validation, test
+
+
+def _split_groups(data: LabelledImages, groups: _Groups, options: SplitOptions) -> _Parts:
+    if groups is None:
+        raise DatasetError("a split by groups needs --groups, a CSV of file and patient")
+    everything = np.arange(len(data))
+    rest, test = _cut_groups(data, everything, groups, options.test_share, options.seed)
+    train, validation = _cut_groups(data, rest, groups, options.validation_share, options.seed)
+    return train, validation, test
+
+
+def _split_files(data: LabelledImages, groups: _Groups, options: SplitOptions) -> _Parts:
+    if not options.train_files or not options.test_files:
+        raise DatasetError("a split by files needs --train-files and --test-files")
+    train = find_listed(data, options.train_files)
+    test = find_listed(data, options.test_files)
+    if options.validation_files:
+        validation = find_listed(data, options.validation_files)
+    elif groups is None:
+        train, validation = _cut_random(data, train, options.validation_share, options.seed)
+    else:
+        train, validation = _cut_groups(data, train, groups, options.validation_share, options.seed)
+    numbers, counts = np.unique(np.concatenate([train, validation, test]), return_counts=True)
+    if (counts > 1).any():
+        raise DatasetError(f"{data.files[numbers[counts > 1][0]]} is listed twice in the split")
+    return train, validation, test
+
+
+_SPLITTERS: Final[dict[SplitKind, Callable[[LabelledImages, _Groups, SplitOptions], _Parts]]] = {
+    "random": _split_random,
+    "blocks": _split_blocks,
+    "groups": _split_groups,
+    "files": _split_files,
+}
+
+
+def _cut_random(
+    data: LabelledImages, among: Indices, share: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Cut at random, each piece with the classes' shares of the whole."""
+    try:
+        rest, taken = train_test_split(
+            among, test_size=share, random_state=seed, stratify=data.labels[among]
+        )
+    except ValueError as error:
+        raise DatasetError(f"too few images to split in three: {error}") from error
+    return rest, taken
+
+
+def _cut_groups(
+    data: LabelledImages, among: Indices, groups: NDArray[np.int64], share: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Cut between groups, with the classes' shares as near to the whole's as groups allow."""
+    folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, random_state=seed)
+    try:
+        rest, taken = next(folds.split(among, data.labels[among], groups[among]))
+    except ValueError as error:
+        raise DatasetError(f"too few patients to split in three: {error}") from error
+    return among[rest], among[taken]
+
+
+def _number(file: str) -> tuple[int, ...]:
+    """The numbers in a file's name, so that 10 comes after 9."""
+    return tuple(int(digits) for digits in re.findall(r"\d+", Path(file).stem))

@@ -1,0 +1,1 @@
+"""How good models are, how sure one may be of that, and the report of it."""

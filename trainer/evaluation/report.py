@@ -1,0 +1,153 @@
+"""The report of a run: ``metrics.json``, plots as PNG, and one HTML file that holds them all."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.leakage import LeakageReport
+from trainer.errors import RunError
+from trainer.evaluation import plots
+from trainer.evaluation.evaluation import Evaluation
+from trainer.training.checkpoint import Epoch
+
+REPORT_FILE: Final = "report.html"
+METRICS_FILE: Final = "metrics.json"
+PLOTS_DIR: Final = "plots"
+
+_DOTS_PER_INCH: Final = 110
+
+
+def write_report(
+    directory: Path,
+    evaluations: Sequence[Evaluation],
+    test: LabelledImages,
+    *,
+    dataset: Mapping[str, Any],
+    leakage: LeakageReport | None = None,
+    histories: Mapping[str, Sequence[Epoch]] | None = None,
+    demo: bool = False,
+) -> None:
+    """Write the report of a test set.
+
+    Args:
+        directory: where the files go.
+        evaluations: of the models, and of their ensemble last where there are several.
+        test: the images that they were asked.
+        dataset: what is known of it, for the record.
+        leakage: what is known of the split; without it the models were trained elsewhere.
+        histories: of each model's training.
+        demo: whether the models learned from phantoms.
+
+    Raises:
+        RunError: the directory cannot be written.
+    """
+    histories = histories or {}
+    figures = _draw(evaluations, test, histories)
+    try:
+        (directory / PLOTS_DIR).mkdir(parents=True, exist_ok=True)
+        images = {
+            name: _save(figure, directory / PLOTS_DIR / f"{name}.png")
+            for name, figure in figures.items()
+        }
+        _write_metrics(directory, evaluations, dataset, leakage, histories, demo=demo)
+        page = _render(evaluations, dataset, leakage, histories, images, demo=demo)
+        (directory / REPORT_FILE).write_text(page)
+    except OSError as error:
+        raise RunError(f"cannot write the report to {directory}: {error.strerror}") from error
+
+
+def _draw(
+    evaluations: Sequence[Evaluation],
+    test: LabelledImages,
+    histories: Mapping[str, Sequence[Epoch]],
+) -> dict[str, Figure]:
+    return {
+        "roc": plots.roc(evaluations),
+        "precision_recall": plots.precision_recall(evaluations),
+        "reliability": plots.reliability(evaluations),
+        "confusion": plots.confusion(evaluations),
+        "worst_errors": plots.worst_errors(evaluations[-1], test),
+        **{
+            f"training_{name}": plots.training_curves(name, history)
+            for name, history in histories.items()
+        },
+    }
+
+
+def _save(figure: Figure, path: Path) -> str:
+    """Write a PNG, and return it as text that HTML can hold."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
+    path.write_bytes(buffer.getvalue())
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _write_metrics(
+    directory: Path,
+    evaluations: Sequence[Evaluation],
+    dataset: Mapping[str, Any],
+    leakage: LeakageReport | None,
+    histories: Mapping[str, Sequence[Epoch]],
+    *,
+    demo: bool,
+) -> None:
+    content = {
+        "demo": demo,
+        "dataset": dataset,
+        "models": {each.name: each.describe() for each in evaluations},
+        "training_seconds": _training_seconds(histories),
+        "split_leaks": _leaks(evaluations, leakage),
+    }
+    text = json.dumps(content, indent=2, sort_keys=True)
+    (directory / METRICS_FILE).write_text(text + "\n")
+
+
+def _render(
+    evaluations: Sequence[Evaluation],
+    dataset: Mapping[str, Any],
+    leakage: LeakageReport | None,
+    histories: Mapping[str, Sequence[Epoch]],
+    images: Mapping[str, str],
+    *,
+    demo: bool,
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("trainer.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        evaluations=evaluations,
+        metrics=list(evaluations[0].estimates),
+        dataset=dataset,
+        split=dataset.get("split"),
+        learned_from=dataset.get("learned_from", {}),
+        leakage=leakage,
+        leaks=_leaks(evaluations, leakage),
+        training_seconds=_training_seconds(histories),
+        images=images,
+        demo=demo,
+    )
+
+
+def _training_seconds(histories: Mapping[str, Sequence[Epoch]]) -> dict[str, float]:
+    return {
+        name: sum(epoch["duration_seconds"] for epoch in history)
+        for name, history in histories.items()
+    }
+
+
+def _leaks(evaluations: Sequence[Evaluation], leakage: LeakageReport | None) -> bool | None:
+    """Whether the best of the models may owe its accuracy to the split."""
+    if leakage is None:
+        return None
+    return leakage.leaks(max(each.metrics["accuracy"] for each in evaluations))

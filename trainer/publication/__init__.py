@@ -1,0 +1,1 @@
+"""The way into the versioned volume: artefacts, export, gate."""

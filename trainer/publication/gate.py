@@ -1,0 +1,102 @@
+"""The gate: what a model must not be if it is to be served."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+
+from serving import volume
+from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.errors import VolumeError
+from serving.model_card import ModelCard
+from trainer.dataset.images import LabelledImages
+from trainer.evaluation.metrics import Probabilities, measure, positive
+from trainer.publication.training_images import learned_from
+
+LEAST_SPREAD: Final = 0.01
+"""Standard deviation of the probability of COVID; below it a model answers the same to everyone."""
+
+MARGIN: Final = 0.02
+"""By how much the balanced accuracy may fall from one version to the next."""
+
+LEAST_COMPARED: Final = 30
+"""Images; on fewer, two versions are not compared."""
+
+_BATCH_SIZE: Final = 64
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What speaks against a model, and which version it was compared with."""
+
+    objections: list[str]
+    compared_with: int | None
+
+
+def inspect(
+    name: str,
+    models_dir: Path,
+    probabilities: Probabilities,
+    test: LabelledImages,
+    *,
+    demo: bool,
+    min_accuracy: float | None = None,
+) -> GateReport:
+    """Look at a model's answers on its test part, and at the version that it would replace.
+
+    Args:
+        name: of the servable.
+        models_dir: the versioned volume.
+        probabilities: the new model's, float ``[N, 2]``.
+        test: the images that they belong to.
+        demo: whether the model learned from phantoms; only its like is compared with it.
+        min_accuracy: what it must reach.
+    """
+    objections = []
+    spread = float(positive(probabilities).std())
+    if spread < LEAST_SPREAD:
+        objections.append(f"it answers nearly the same to every image (deviation {spread:.4f})")
+    accuracy = measure(probabilities, test.labels)["accuracy"]
+    if min_accuracy is not None and accuracy < min_accuracy:
+        objections.append(f"its accuracy of {accuracy:.1%} is less than {min_accuracy:.0%}")
+    incumbent = _incumbent(models_dir, name, demo=demo)
+    if incumbent is None:
+        return GateReport(objections, None)
+    unseen = np.flatnonzero(~learned_from(volume.version_dir(models_dir, name, incumbent), test))
+    judges = test.take(unseen)
+    if len(judges) < LEAST_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
+        return GateReport(objections, None)
+    before = measure(_ask(models_dir, name, incumbent, judges), judges.labels)["balanced_accuracy"]
+    after = measure(probabilities[unseen], judges.labels)["balanced_accuracy"]
+    if after < before - MARGIN:
+        objections.append(
+            f"its balanced accuracy of {after:.1%} is less than the {before:.1%} of version"
+            f" {incumbent}, on {len(judges)} test images"
+        )
+    return GateReport(objections, incumbent)
+
+
+def _incumbent(models_dir: Path, name: str, *, demo: bool) -> int | None:
+    for version in reversed(volume.versions(models_dir, name)):
+        try:
+            card = ModelCard.read(volume.version_dir(models_dir, name, version))
+        except VolumeError:
+            continue
+        if card.demo == demo:
+            return version
+    return None
+
+
+def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Probabilities:
+    loaded = tf.saved_model.load(str(volume.version_dir(models_dir, name, version)))
+    signature = loaded.signatures[SIGNATURE_NAME]
+    return np.concatenate(
+        [
+            signature(**{INPUT_NAME: tf.constant(data.images[start : start + _BATCH_SIZE])})[
+                OUTPUT_NAME
+            ].numpy()
+            for start in range(0, len(data), _BATCH_SIZE)
+        ]
+    )

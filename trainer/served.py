@@ -1,0 +1,168 @@
+"""What the published versions are worth on any labelled folder, asked as the server asks them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving import volume
+from serving.contract import (
+    CLASS_NAMES,
+    DEFAULT_OPERATING_POINT,
+    INPUT_NAME,
+    MODEL_NAMES,
+    OUTPUT_NAME,
+)
+from serving.embedded.engine import Engine, LoadedModel
+from serving.errors import VolumeError
+from serving.model_card import ModelCard
+from trainer.dataset.images import LabelledImages, load_images, read_frame
+from trainer.dataset.lists import find_listed, read_patients
+from trainer.errors import DatasetError
+from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
+from trainer.evaluation.metrics import Probabilities, soft_vote
+from trainer.evaluation.report import write_report
+from trainer.publication.training_images import learned_from
+from trainer.run import start_run
+
+logger = logging.getLogger(__name__)
+
+_BATCH_SIZE: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """Which published models are to be asked, and what."""
+
+    dataset_dir: Path
+    """Images in the layout ``COVID/``, ``non-COVID/``."""
+    models_dir: Path
+    """The versioned volume; of each model the version that a server serves is asked, the newest."""
+    names: Sequence[str] = field(default_factory=tuple)
+    """Of the models; without them all that have a version."""
+    files: Sequence[Path] = field(default_factory=tuple)
+    """Text files that list the images to be asked, one a line; without them all are."""
+    groups_file: Path | None = None
+    """CSV of file and patient, for intervals that know which images belong together."""
+    operating_point: float | None = None
+    """Without it each model's own, and for the ensemble 0.5."""
+    run_dir: Path | None = None
+    """Where the report goes; without it a new folder under ``runs/``."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an examination found."""
+
+    run_dir: Path
+    evaluations: list[Evaluation]
+    """Of each model, and of their ensemble where there are several."""
+
+
+@dataclass(frozen=True)
+class _Served:
+    """A published version, loaded as the model server loads it."""
+
+    name: str
+    version: int
+    directory: Path
+    card: ModelCard
+    loaded: LoadedModel
+
+
+def evaluate_served(examination: Examination) -> Findings:
+    """Ask the published SavedModels, through the model server's engine, and write a report.
+
+    Raises:
+        TrainerError: the dataset or the folder for the report cannot be used.
+        VolumeError: a model has no version, or one without a readable card.
+        ModelLoadError: a version is none that can be served.
+    """
+    models = _load_models(examination)
+    data, groups = _load_dataset(examination)
+    dataset = _describe(data, models)
+    run = start_run(examination.run_dir, {"evaluated": dataset})
+    evaluations = [
+        evaluate(
+            model.name,
+            _ask(model.loaded, data),
+            data.labels,
+            operating_point=examination.operating_point or model.card.operating_point,
+            groups=groups,
+            version=model.version,
+        )
+        for model in models
+    ]
+    if len(evaluations) > 1:
+        evaluations.append(
+            evaluate(
+                ENSEMBLE,
+                soft_vote([each.probabilities for each in evaluations]),
+                data.labels,
+                operating_point=examination.operating_point or DEFAULT_OPERATING_POINT,
+                groups=groups,
+            )
+        )
+    demo = any(model.card.demo for model in models)
+    write_report(run.directory, evaluations, data, dataset=dataset, demo=demo)
+    return Findings(run.directory, evaluations)
+
+
+def _load_models(examination: Examination) -> list[_Served]:
+    published = {
+        name: volume.versions(examination.models_dir, name)
+        for name in examination.names or MODEL_NAMES
+    }
+    missing = [name for name, versions in published.items() if not versions]
+    if examination.names and missing:
+        raise VolumeError(f"{examination.models_dir} holds no version of {missing[0]}")
+    if len(missing) == len(published):
+        raise VolumeError(f"{examination.models_dir} holds no models; train them first")
+    engine = Engine()
+    models = []
+    for name, versions in published.items():
+        if versions:
+            directory = volume.version_dir(examination.models_dir, name, versions[-1])
+            card = ModelCard.read(directory)
+            models.append(_Served(name, versions[-1], directory, card, engine.load(directory)))
+    return models
+
+
+def _load_dataset(examination: Examination) -> tuple[LabelledImages, NDArray[np.int64] | None]:
+    data = load_images(read_frame(examination.dataset_dir))
+    groups = read_patients(data, examination.groups_file) if examination.groups_file else None
+    if examination.files:
+        listed = find_listed(data, examination.files)
+        data, groups = data.take(listed), None if groups is None else groups[listed]
+    if len(np.unique(data.labels)) < len(CLASS_NAMES):
+        raise DatasetError("the listed images are all of one class; list some of the other")
+    return data, groups
+
+
+def _describe(data: LabelledImages, models: Sequence[_Served]) -> dict[str, Any]:
+    learned = {
+        f"{model.name} {model.version}": int(learned_from(model.directory, data).sum())
+        for model in models
+    }
+    for name, count in learned.items():
+        if count:
+            logger.warning(
+                "%s learned from %d of these %d images: what it is worth on others is less",
+                name,
+                count,
+                len(data),
+            )
+    return {"images": len(data), "sha256": data.fingerprint(), "learned_from": learned}
+
+
+def _ask(loaded: LoadedModel, data: LabelledImages) -> Probabilities:
+    return np.concatenate(
+        [
+            loaded.infer({INPUT_NAME: data.images[start : start + _BATCH_SIZE]})[OUTPUT_NAME]
+            for start in range(0, len(data), _BATCH_SIZE)
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Training of one CNN: batches, steps, checkpoints."""

@@ -1,0 +1,58 @@
+"""Training batches: which images, in which order and how varied is a function of the step alone.
+
+So two runs with one seed see the same, and so does a run that goes on where another stopped.
+"""
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from serving.contract import CLASS_NAMES
+from trainer.dataset.images import LabelledImages
+from trainer.recipe import Recipe
+from trainer.training.augmentation import Augmenter
+
+
+def steps_per_epoch(data: LabelledImages, recipe: Recipe) -> int:
+    """Full batches in one pass; a short last batch would give batch normalisation a noisy step."""
+    return len(data) // recipe.batch_size
+
+
+def training_batches(
+    data: LabelledImages, recipe: Recipe, *, seed: int, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """All batches from an epoch to the last, in the order of training.
+
+    Args:
+        data: images that fit into memory.
+        recipe: epochs, batch size and augmentation.
+        seed: of order and augmentation.
+        first_epoch: where to begin, counted from 0.
+
+    Returns:
+        Pairs of images float32 ``[batch_size, 64, 64, 3]`` and one-hot labels float32
+        ``[batch_size, 2]``.
+    """
+    order = np.concatenate(
+        [_epoch_order(data, recipe, [seed, epoch]) for epoch in range(recipe.epochs)]
+    )
+    first_step = first_epoch * steps_per_epoch(data, recipe)
+    images = tf.constant(data.images)
+    labels = tf.one_hot(data.labels, len(CLASS_NAMES))
+    vary = Augmenter(recipe, seed=seed)
+    return (
+        tf.data.Dataset.from_tensor_slices(order)
+        .enumerate()
+        .skip(first_step)
+        # One batch after the other: the layers' random state is one for all of them.
+        .map(
+            lambda step, chosen: (vary(tf.gather(images, chosen), step), tf.gather(labels, chosen))
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _epoch_order(data: LabelledImages, recipe: Recipe, seed: list[int]) -> NDArray[np.int32]:
+    steps = steps_per_epoch(data, recipe)
+    order = np.random.default_rng(seed).permutation(len(data)).astype(np.int32)
+    return order[: steps * recipe.batch_size].reshape(steps, recipe.batch_size)

@@ -1,0 +1,101 @@
+"""What happens at each epoch's beginning and end, such that a stopped training can go on."""
+
+import time
+from typing import Any, Literal
+
+import keras
+
+from trainer.recipe import Recipe
+from trainer.training.checkpoint import Checkpoints, Epoch
+
+_DRAWS_PER_EPOCH = 1 << 24
+"""More than an epoch has steps."""
+
+
+class DropoutByEpoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """What dropout leaves out is a function of seed, layer, epoch and step."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Set every layer's draws to the epoch's first."""
+        dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        for index, layer in enumerate(dropouts):
+            layer.seed_generator.state.assign([self._seed + index, epoch * _DRAWS_PER_EPOCH])
+
+
+class PlateauSince(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
+    """``ReduceLROnPlateau`` that knows the epochs before it, and so waits no longer than before."""
+
+    def __init__(self, history: list[Epoch], recipe: Recipe) -> None:
+        super().__init__(
+            f"val_{recipe.select_by}",
+            mode="min" if recipe.select_by == "loss" else "max",
+            factor=recipe.plateau_factor,
+            patience=recipe.plateau_patience,
+            min_lr=recipe.min_learning_rate,
+        )
+        self._before = list(history)
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Live through the epochs before, which leaves the learning rate where it is."""
+        super().on_train_begin(logs)
+        learning_rate = float(self.model.optimizer.learning_rate)
+        for epoch, measured in enumerate(self._before):
+            self.model.optimizer.learning_rate = measured["learning_rate"]
+            self.on_epoch_end(epoch, dict(measured))
+        self.model.optimizer.learning_rate = learning_rate
+
+
+class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the state after each epoch, and the best of them.
+
+    Args:
+        checkpoints: where.
+        history: of the epochs before; each epoch is appended.
+        select_by: what of validation makes one epoch better than another.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        history: list[Epoch],
+        select_by: Literal["accuracy", "loss"],
+    ) -> None:
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._history = history
+        self._select_by = select_by
+        self._started = 0.0
+        self._learning_rate = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Start the clock, and note the learning rate before anything lowers it."""
+        self._started = time.perf_counter()
+        self._learning_rate = float(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Keep what was measured, and the weights."""
+        if self.model.stop_training:  # the loss is not a number
+            return
+        self._history.append(
+            {
+                **{key: float(value) for key, value in (logs or {}).items()},
+                "learning_rate": self._learning_rate,
+                "duration_seconds": time.perf_counter() - self._started,
+            }
+        )
+        best = best_epoch(self._history, self._select_by) == len(self._history) - 1
+        self._checkpoints.save(self.model, self._history, best=best)
+
+
+def best_epoch(history: list[Epoch], select_by: Literal["accuracy", "loss"]) -> int:
+    """The index of the epoch that is kept; of equals by accuracy the one with the lower loss."""
+    if select_by == "loss":
+        return min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
+    return max(
+        range(len(history)),
+        key=lambda epoch: (history[epoch]["val_accuracy"], -history[epoch]["val_loss"]),
+    )

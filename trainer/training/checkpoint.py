@@ -1,0 +1,109 @@
+"""What an interrupted training goes on from, and the best epoch so far.
+
+A checkpoint is the state after an epoch: weights, the optimiser's moments, and the measurements of
+every epoch until then. All else that training depends on is a function of seed and step. The last
+write of an epoch is the rename of ``history.json``, so a checkpoint is whole or not there.
+"""
+
+import errno
+import json
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import keras
+import numpy as np
+
+from trainer.errors import RunError
+
+Epoch = dict[str, float]
+"""What Keras measured in one epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` …"""
+
+_HISTORY: Final = "history.json"
+_BEST: Final = "best.weights.h5"
+_BEST_CANDIDATE: Final = ".best.weights.h5"
+
+_COPIES: Final = 3
+"""Of a state that may lie beside those that are there: the last, the best, and some room."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one CNN's training, in a folder of their own."""
+
+    directory: Path
+
+    def history(self) -> list[Epoch]:
+        """The epochs that are done; empty where training has yet to begin.
+
+        Raises:
+            RunError: the folder holds something else.
+        """
+        try:
+            epochs: list[Epoch] = json.loads((self.directory / _HISTORY).read_text())
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.directory / _HISTORY} cannot be read; start anew") from error
+        return epochs
+
+    def restore_last(self, model: keras.Model, history: list[Epoch]) -> None:
+        """Bring a compiled model and its optimiser to where they were after the last epoch."""
+        self._load(model, self._state(len(history)))
+
+    def restore_best(self, model: keras.Model) -> None:
+        """Bring a model to its best epoch."""
+        self._load(model, self.directory / _BEST)
+
+    def save(self, model: keras.Model, history: list[Epoch], *, best: bool) -> None:
+        """Keep the state after an epoch; ``best`` if it is the best one so far.
+
+        Raises:
+            RunError: the folder cannot be written, or is nearly full; the epoch before is still
+                there.
+        """
+        try:
+            self._save(model, history, best=best)
+        except OSError as error:
+            raise RunError(
+                f"cannot write to {self.directory}: {error.strerror}; make room and add --resume"
+            ) from error
+
+    def finish(self) -> None:
+        """Drop what only an unfinished training needs."""
+        for state in self.directory.glob("epoch-*.weights.h5"):
+            state.unlink()
+
+    def _save(self, model: keras.Model, history: list[Epoch], *, best: bool) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # Looked at before, because HDF5 ends the process where a disk is full half-way.
+        if shutil.disk_usage(self.directory).free < _COPIES * _size_bytes(model):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        state = self._state(len(history))
+        model.save_weights(state)
+        draft = self.directory / f".{_HISTORY}"
+        draft.write_text(json.dumps(history, indent=1))
+        if best:
+            shutil.copyfile(state, self.directory / _BEST_CANDIDATE)
+            (self.directory / _BEST_CANDIDATE).replace(self.directory / _BEST)
+        draft.replace(self.directory / _HISTORY)
+        for old in self.directory.glob("epoch-*.weights.h5"):
+            if old != state:
+                old.unlink()
+
+    def _state(self, epochs: int) -> Path:
+        return self.directory / f"epoch-{epochs:04d}.weights.h5"
+
+    def _load(self, model: keras.Model, path: Path) -> None:
+        try:
+            model.load_weights(path)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read; start anew") from error
+
+
+def _size_bytes(model: keras.Model) -> int:
+    variables = [*model.variables, *model.optimizer.variables]
+    return sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in variables)

@@ -1,0 +1,216 @@
+"""Training of one CNN."""
+
+import contextlib
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.contract import CLASS_NAMES
+from trainer.architectures import build, standardise
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.split import Split
+from trainer.errors import DatasetError, TrainingError
+from trainer.recipe import Recipe
+from trainer.training import hardware
+from trainer.training.batches import steps_per_epoch, training_batches
+from trainer.training.callbacks import CheckpointEachEpoch, DropoutByEpoch, PlateauSince
+from trainer.training.checkpoint import Checkpoints, Epoch
+from trainer.training.convolution_gradient import fast_gradients
+from trainer.training.graph_optimisation import without_graph_optimisation
+from trainer.training.optimizer import FusedAdam
+from trainer.training.progress import ProgressBar
+from trainer.training.recalibration import Recalibration
+
+logger = logging.getLogger(__name__)
+
+_NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A CNN as it was in its best epoch, computing in 32 bits, and what every epoch measured."""
+
+    model: keras.Model
+    history: list[Epoch]
+
+
+def train(
+    name: str,
+    split: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoints: Checkpoints,
+    weights_dir: Path | None = None,
+    tensorboard_dir: Path | None = None,
+) -> Trained:
+    """Train one CNN, from the beginning or from its last checkpoint on.
+
+    A training that stopped after any epoch and goes on ends with the same weights as one that did
+    not stop.
+
+    Args:
+        name: one of ``serving.contract.MODEL_NAMES``.
+        split: the training part is learned from, the validation part picks the epoch.
+        recipe: how.
+        seed: of initialisation, order, augmentation and dropout.
+        checkpoints: where the state after each epoch is kept.
+        weights_dir: where ImageNet weights lie; without it they are downloaded.
+        tensorboard_dir: where TensorBoard's events go.
+
+    Raises:
+        DatasetError: there are fewer training images than a batch.
+        RecipeError: the ImageNet weights cannot be had.
+        RunError: the checkpoints cannot be read.
+        TrainingError: the loss became infinite or not a number.
+    """
+    if len(split.train) < recipe.batch_size:
+        raise DatasetError(
+            f"{len(split.train)} training images are fewer than a batch of {recipe.batch_size};"
+            " add images or choose a smaller batch"
+        )
+    keras.utils.set_random_seed(seed)
+    with hardware.strategy().scope(), hardware.precision(recipe):
+        model = build(name, recipe, weights_dir=weights_dir)
+        if recipe.weights == "none" and recipe.initialisation == "calm":
+            standardise(model, split.train.images)
+        _compile(model, recipe, steps_per_epoch(split.train, recipe))
+    history = checkpoints.history()
+    logger.info(
+        "training %s: %d parameters, epoch %d of %d",
+        name,
+        model.count_params(),
+        min(len(history) + 1, recipe.epochs),
+        recipe.epochs,
+    )
+    if len(history) < recipe.epochs:
+        _fit(
+            model,
+            split,
+            recipe,
+            seed=seed,
+            checkpoints=checkpoints,
+            history=history,
+            tensorboard_dir=tensorboard_dir,
+        )
+    checkpoints.finish()
+    checkpoints.restore_best(model)
+    return Trained(_in_single_precision(model, name, recipe), history)
+
+
+def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
+    on_gpu = hardware.gpus() > 0
+    adam = keras.optimizers.Adam if on_gpu else FusedAdam
+    optimizer = adam(
+        _learning_rate(recipe, steps),
+        beta_1=recipe.beta_1,
+        beta_2=recipe.beta_2,
+        epsilon=recipe.epsilon,
+        weight_decay=recipe.weight_decay or None,
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
+        # Keras would choose XLA by itself, which is several times slower on a CPU.
+        jit_compile="auto" if on_gpu else False,
+    )
+    _create_all_variables(model)
+
+
+def _create_all_variables(model: keras.Model) -> None:
+    """Create what Keras would create inside the first step, which TensorFlow then traces twice."""
+    model.optimizer.build(model.trainable_variables)
+    undecided = np.full((1, len(CLASS_NAMES)), 1 / len(CLASS_NAMES), np.float32)
+    model.compute_metrics(x=None, y=undecided, y_pred=undecided)
+    model.reset_metrics()
+
+
+def _learning_rate(
+    recipe: Recipe, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    if recipe.schedule != "cosine":
+        return recipe.learning_rate
+    steps = recipe.epochs * steps_per_epoch
+    warmup_steps = math.ceil(recipe.warmup_share * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.learning_rate / 20 if warmup_steps else recipe.learning_rate,
+        warmup_target=recipe.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+        decay_steps=max(1, steps - warmup_steps),
+        alpha=min(1.0, recipe.min_learning_rate / recipe.learning_rate),
+    )
+
+
+def _fit(
+    model: keras.Model,
+    split: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoints: Checkpoints,
+    history: list[Epoch],
+    tensorboard_dir: Path | None,
+) -> None:
+    steps = steps_per_epoch(split.train, recipe)
+    first_epoch = len(history)
+    callbacks: list[keras.callbacks.Callback] = [
+        DropoutByEpoch(seed),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if recipe.recalibrate:
+        callbacks.append(Recalibration(split.train.images, seed=seed))
+    if recipe.schedule == "plateau":
+        callbacks.append(PlateauSince(history, recipe))
+    if tensorboard_dir:
+        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard_dir), write_graph=False))
+    progress = ProgressBar(
+        model.name, epochs=recipe.epochs, steps_per_epoch=steps, epochs_done=first_epoch
+    )
+    # After all that has a part in an epoch's state, so that what is kept of it is whole.
+    callbacks += [CheckpointEachEpoch(checkpoints, history, recipe.select_by), progress]
+    if history:
+        checkpoints.restore_last(model, history)
+    with _fast_on_cpu(model), progress:
+        model.fit(
+            training_batches(split.train, recipe, seed=seed, first_epoch=first_epoch),
+            steps_per_epoch=steps,
+            initial_epoch=first_epoch,
+            epochs=recipe.epochs,
+            validation_data=_one_hot(split.validation),
+            shuffle=False,  # the batches are
+            callbacks=callbacks,
+            verbose=0,
+        )
+    if len(history) < recipe.epochs:
+        raise TrainingError(
+            f"the loss of {model.name} is not a number; choose a lower learning rate"
+        )
+
+
+@contextlib.contextmanager
+def _fast_on_cpu(model: keras.Model) -> Iterator[None]:
+    if hardware.gpus():
+        yield
+        return
+    with fast_gradients(model), without_graph_optimisation():
+        yield
+
+
+def _one_hot(data: LabelledImages) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return data.images, np.eye(len(CLASS_NAMES), dtype=np.float32)[data.labels]
+
+
+def _in_single_precision(model: keras.Model, name: str, recipe: Recipe) -> keras.Model:
+    """The same weights in a network that computes in 32 bits, as every CPU can serve it."""
+    twin = build(name, recipe.changed(weights="none", initialisation="keras"))
+    twin.set_weights(model.get_weights())
+    return twin
