@@ -98,10 +98,10 @@ def train_and_publish(plan: Plan) -> Outcome:
         TrainerError: dataset, recipe, run or a training is not good enough to go on.
         VolumeError: the volume cannot be written.
     """
-    for name in plan.recipes:
-        volume.check_writable(plan.models_dir, name)
     data = load_images(read_frame(plan.dataset_dir))
     split = split_dataset(data, plan.split)
+    for name in plan.recipes:
+        volume.check_writable(plan.models_dir, name)
     leakage = report_leakage(split)
     _log_leakage(split, leakage)
     dataset = {
