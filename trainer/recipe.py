@@ -69,6 +69,12 @@ class Recipe(BaseModel):
     zoom: float = Field(0.1, ge=0, lt=1, description="In and out, as a share.")
     brightness: float = Field(0.0, ge=0, le=1, description="Add up to this much, or take it away.")
     contrast: float = Field(0.0, ge=0, lt=1, description="Stretch round the mean, as a share.")
+    gamma: float = Field(
+        0.0, ge=0, le=2, description="Raise pixels to a power of up to exp(gamma), or its inverse."
+    )
+    mixup: float = Field(
+        0.0, ge=0, le=1, description="Blend pairs of images and labels, by Beta(mixup, mixup)."
+    )
     fill: Literal["nearest", "constant", "reflect"] = Field(
         "nearest", description="What is moved in from outside: the edge, black, or a mirror image."
     )

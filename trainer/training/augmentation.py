@@ -1,5 +1,7 @@
 """Augmentation: Keras' preprocessing layers, each draw a function of the step alone."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import keras
@@ -14,7 +16,7 @@ _DRAWS_PER_STEP: Final = 1 << 10
 
 
 class Augmenter:
-    """Varies batches of images, float32 ``[N, 64, 64, 3]`` in 0 to 1.
+    """Varies batches: images float32 ``[N, 64, 64, 3]`` in 0 to 1, labels float32 ``[N, 2]``.
 
     Args:
         recipe: how far.
@@ -24,37 +26,65 @@ class Augmenter:
     def __init__(self, recipe: Recipe, *, seed: int) -> None:
         self._layers = _layers(recipe, seed)
 
-    def __call__(self, images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Vary one batch; the same step varies it in the same way, whatever was drawn before."""
+        batch = {"images": images, "labels": labels}
         for layer in self._layers:
             state = layer.generator.state
             state.assign(tf.stack([state[0], tf.cast(step, state.dtype) * _DRAWS_PER_STEP]))
-            images = layer(images, training=True)
-        return tf.clip_by_value(images, 0.0, 1.0)
+            batch = layer(batch, training=True)
+        return tf.clip_by_value(batch["images"], 0.0, 1.0), batch["labels"]
 
 
 def _layers(recipe: Recipe, seed: int) -> list[keras.Layer]:
-    seeds = (int(each) for each in np.random.default_rng(seed).integers(1 << 31, size=8))
+    unit, fill = (0, 1), recipe.fill
+    choices: list[tuple[float, Callable[..., keras.Layer]]] = [
+        (recipe.flip_horizontal, partial(layers.RandomFlip, "horizontal")),
+        (recipe.flip_vertical, partial(layers.RandomFlip, "vertical")),
+        (
+            recipe.rotation_degrees,
+            partial(layers.RandomRotation, recipe.rotation_degrees / 360, fill_mode=fill),
+        ),
+        (
+            recipe.shift,
+            partial(layers.RandomTranslation, recipe.shift, recipe.shift, fill_mode=fill),
+        ),
+        (recipe.zoom, partial(layers.RandomZoom, recipe.zoom, fill_mode=fill)),
+        (recipe.contrast, partial(layers.RandomContrast, recipe.contrast, value_range=unit)),
+        (recipe.brightness, partial(layers.RandomBrightness, recipe.brightness, value_range=unit)),
+        (recipe.gamma, partial(RandomGamma, recipe.gamma)),
+        (recipe.mixup, partial(layers.MixUp, recipe.mixup)),
+    ]
+    seeds = np.random.default_rng(seed).integers(1 << 31, size=len(choices))
+    return [
+        # In 32 bits, whatever the network computes in.
+        layer(seed=int(own_seed), dtype="float32")
+        for (amount, layer), own_seed in zip(choices, seeds, strict=True)
+        if amount
+    ]
 
-    def common() -> dict[str, Any]:
-        # Images stay whole numbers' worth of precision, whatever the network computes in.
-        return {"seed": next(seeds), "dtype": "float32"}
 
-    steps: list[keras.Layer] = []
-    if recipe.flip_horizontal:
-        steps.append(layers.RandomFlip("horizontal", **common()))
-    if recipe.flip_vertical:
-        steps.append(layers.RandomFlip("vertical", **common()))
-    if recipe.rotation_degrees:
-        turn = recipe.rotation_degrees / 360
-        steps.append(layers.RandomRotation(turn, fill_mode=recipe.fill, **common()))
-    if recipe.shift:
-        shift = (recipe.shift, recipe.shift)
-        steps.append(layers.RandomTranslation(*shift, fill_mode=recipe.fill, **common()))
-    if recipe.zoom:
-        steps.append(layers.RandomZoom(recipe.zoom, fill_mode=recipe.fill, **common()))
-    if recipe.contrast:
-        steps.append(layers.RandomContrast(recipe.contrast, value_range=(0, 1), **common()))
-    if recipe.brightness:
-        steps.append(layers.RandomBrightness(recipe.brightness, value_range=(0, 1), **common()))
-    return steps
+class RandomGamma(keras.Layer):  # type: ignore[misc]
+    """Raises pixels to a power, as another window or display would have; black and white stay.
+
+    Args:
+        factor: powers are between ``exp(-factor)`` and ``exp(factor)``, even on a log scale.
+        seed: of the draws.
+        options: as of every Keras layer.
+    """
+
+    def __init__(self, factor: float, *, seed: int, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self.factor = factor
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, batch: dict[str, tf.Tensor], *, training: bool) -> dict[str, tf.Tensor]:
+        """Draw a power for each image."""
+        if not training:
+            return batch
+        images = tf.clip_by_value(batch["images"], 0.0, 1.0)
+        shape = (tf.shape(images)[0], 1, 1, 1)
+        logs = keras.random.uniform(shape, -self.factor, self.factor, seed=self.generator)
+        return {**batch, "images": images ** tf.exp(logs)}

@@ -45,9 +45,7 @@ def training_batches(
         .enumerate()
         .skip(first_step)
         # One batch after the other: the layers' random state is one for all of them.
-        .map(
-            lambda step, chosen: (vary(tf.gather(images, chosen), step), tf.gather(labels, chosen))
-        )
+        .map(lambda step, chosen: vary(tf.gather(images, chosen), tf.gather(labels, chosen), step))
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -16,14 +16,28 @@ ONE_OPTION = {
     "zoom": 0.3,
     "brightness": 0.2,
     "contrast": 0.3,
+    "gamma": 0.5,
+    "mixup": 0.5,
 }
 GRADIENT = np.linspace(0.2, 0.8, 64, dtype=np.float32)
 IMAGES = np.tile((GRADIENT[:, None] * GRADIENT[None, ::-1])[None, ..., None], (8, 1, 1, 3))
+IMAGES *= np.linspace(0.5, 1, 8, dtype=np.float32)[:, None, None, None]
+LABELS = np.eye(2, dtype=np.float32)[np.arange(8) % 2]
+
+
+def vary_both(
+    recipe: Recipe, images: np.ndarray, labels: np.ndarray, *, step: int = 0, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    augment = Augmenter(recipe, seed=seed)
+    varied = augment(tf.constant(images), tf.constant(labels), tf.constant(step, tf.int64))
+    return varied[0].numpy(), varied[1].numpy()
 
 
 def vary(recipe: Recipe, *, step: int = 0, seed: int = 0) -> np.ndarray:
-    augment = Augmenter(recipe, seed=seed)
-    return augment(tf.constant(IMAGES), tf.constant(step, tf.int64)).numpy()
+    images, labels = vary_both(recipe, IMAGES, LABELS, step=step, seed=seed)
+    if not recipe.mixup:
+        np.testing.assert_array_equal(labels, LABELS)
+    return images
 
 
 def test_without_options_an_image_stays_as_it_is():
@@ -40,10 +54,29 @@ def test_each_option_varies_each_image_by_itself(option: str, value: float):
 
 def test_a_flip_mirrors_and_does_nothing_else():
     varied = vary(NONE.changed(flip_horizontal=True))
-    mirrored = [np.array_equal(image, IMAGES[0, :, ::-1]) for image in varied]
-    same = [np.array_equal(image, IMAGES[0]) for image in varied]
+    both = list(zip(varied, IMAGES, strict=True))
+    mirrored = [np.array_equal(image, original[:, ::-1]) for image, original in both]
+    same = [np.array_equal(image, original) for image, original in both]
     assert all(np.logical_xor(mirrored, same))
     assert any(mirrored)
+
+
+def test_gamma_leaves_black_white_and_their_order():
+    images = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (8, 64, 64))
+    images = np.repeat(images[..., None], 3, axis=-1)
+    varied, _ = vary_both(NONE.changed(gamma=1.0), images, LABELS)
+    np.testing.assert_allclose(varied[:, 0], 0)
+    np.testing.assert_allclose(varied[:, -1], 1)
+    assert (np.diff(varied, axis=1) >= 0).all()
+
+
+def test_mixup_blends_labels_as_it_blends_images():
+    number = np.arange(8, dtype=np.float32) / 8
+    images = np.broadcast_to(number[:, None, None, None], (8, 64, 64, 3))
+    varied, labels = vary_both(NONE.changed(mixup=1.0), images, np.eye(8, dtype=np.float32))
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(varied[:, 0, 0, 0], labels @ number, atol=1e-6)
+    assert ((labels > 0).sum(axis=1) == 2).any()
 
 
 def test_pixels_stay_between_0_and_1():
@@ -66,9 +99,10 @@ def test_a_constant_fill_moves_black_in_and_nearest_the_edge():
 def test_draws_depend_on_seed_and_step_alone():
     recipe = NONE.changed(**ONE_OPTION)
     augment = Augmenter(recipe, seed=0)
-    images, step = tf.constant(IMAGES), tf.constant(5, tf.int64)
+    images, labels = tf.constant(IMAGES), tf.constant(LABELS)
     for before in (0, 1, 4):
-        augment(images, tf.constant(before, tf.int64))
-    np.testing.assert_array_equal(augment(images, step), vary(recipe, step=5))
+        augment(images, labels, tf.constant(before, tf.int64))
+    varied, _ = augment(images, labels, tf.constant(5, tf.int64))
+    np.testing.assert_array_equal(varied, vary(recipe, step=5))
     assert not np.array_equal(vary(recipe, step=5), vary(recipe, step=6))
     assert not np.array_equal(vary(recipe, step=5), vary(recipe, step=5, seed=1))

@@ -17,7 +17,7 @@ PLAIN = Recipe(
     shift=0,
     zoom=0,
 )
-VARIED = Recipe(epochs=3, batch_size=4)
+VARIED = Recipe(epochs=3, batch_size=4, gamma=0.5, mixup=0.3)
 
 
 @pytest.fixture(scope="module")
