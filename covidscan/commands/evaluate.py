@@ -20,7 +20,7 @@ def evaluate(
     ] = Path("models"),
     model: Annotated[
         list[ModelName] | None,
-        typer.Option(help="Which CNN; repeatable. [default: all that are published]"),
+        typer.Option(help="Which CNN; repeatable.", show_default="all that are published"),
     ] = None,
     files: Annotated[
         list[Path] | None,
@@ -34,11 +34,12 @@ def evaluate(
         typer.Option(
             min=0.000001,
             max=0.999999,
-            help="From which probability on. [default: each model's own, 0.5 for the ensemble]",
+            help="From which probability on.",
+            show_default="each model's own, 0.5 for the ensemble",
         ),
     ] = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="For the report. [default: a new one in runs/]")
+        Path | None, typer.Option(help="For the report.", show_default="a new one in runs/")
     ] = None,
 ) -> None:
     """Measure the published models on labelled images, exactly as they are served."""

@@ -66,7 +66,8 @@ def list_versions(
 def roll_back(
     model: Annotated[ModelName, typer.Argument(help="Which CNN.")],
     to: Annotated[
-        int | None, typer.Option(min=0, help="Which version. [default: the one before the newest]")
+        int | None,
+        typer.Option(min=0, help="Which version.", show_default="the one before the newest"),
     ] = None,
     models_dir: ModelsDir = _DEFAULT_MODELS_DIR,
 ) -> None:
@@ -101,7 +102,7 @@ def remove(
 @app.command("prune")
 def prune(
     model: Annotated[
-        list[ModelName] | None, typer.Argument(help="Which CNNs. [default: all]")
+        list[ModelName] | None, typer.Argument(help="Which CNNs.", show_default="all")
     ] = None,
     keep: Annotated[
         int, typer.Option(min=1, help="How many stay, the newest included.")

@@ -11,13 +11,13 @@ from covidscan.commands.failure import BAD_USE, fail
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on. [default: 8000]")
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on.", show_default="8000")
     ] = None,
     models_dir: Annotated[
-        Path | None, typer.Option(help="The versioned volume. [default: models]")
+        Path | None, typer.Option(help="The versioned volume.", show_default="models")
     ] = None,
     model_server: Annotated[
         str | None,

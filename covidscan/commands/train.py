@@ -26,7 +26,8 @@ def train(
         Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
     ] = Path("models"),
     model: Annotated[
-        list[ModelName] | None, typer.Option(help="Which CNN; repeatable. [default: all three]")
+        list[ModelName] | None,
+        typer.Option(help="Which CNN; repeatable.", show_default="all three"),
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="reference, robust, or a TOML file.", rich_help_panel="Recipe")
@@ -68,12 +69,14 @@ def train(
     ] = None,
     min_sensitivity: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Of the operating point. [default: Youden's]"),
+        typer.Option(min=0, max=1, help="Of the operating point.", show_default="Youden's"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of training.")] = 42,
     run_dir: Annotated[
         Path | None,
-        typer.Option(help="For checkpoints, artefacts and report. [default: a new one in runs/]"),
+        typer.Option(
+            help="For checkpoints, artefacts and report.", show_default="a new one in runs/"
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a run with these options stopped.")

@@ -36,6 +36,14 @@ def test_each_named_recipe_is_one(name: str):
     assert set(read_recipes(name, MODEL_NAMES)) == set(MODEL_NAMES)
 
 
+def test_only_the_reference_recipe_needs_weights_from_elsewhere():
+    weights = {
+        name: {each.weights for each in read_recipes(name, MODEL_NAMES).values()}
+        for name in NAMED_RECIPES
+    }
+    assert weights == {"reference": {"imagenet"}, "robust": {"none"}, "demo": {"none"}}
+
+
 def test_a_table_is_for_one_model_and_the_rest_for_all(tmp_path: Path):
     source = write(tmp_path / "own.toml", "epochs = 7\nzoom = 0.3\n[vgg16]\nepochs = 9\n")
     recipes = read_recipes(source, ["vgg16", "resnet50"])
@@ -56,7 +64,10 @@ def test_what_is_given_besides_wins_over_the_file(tmp_path: Path):
         ('epochs = "many"', "epochs: input should be a valid integer"),
         ('schedule = "linear"', "schedule: input should be 'plateau'"),
         ("[alexnet]\nepochs = 7", r"\[alexnet\] is none of vgg16, resnet50, xception"),
-        ("epochs 7", "is not TOML"),
+        ("[vgg16]\nepoch = 7", "epoch: extra inputs are not permitted"),
+        ("vgg16 = 7", "vgg16: extra inputs are not permitted"),
+        ("epochs = 0\nzoom = 2.0", "epochs: .*; zoom: input should be less than 1"),
+        ("epochs 7", r"own\.toml is not TOML"),
     ],
 )
 def test_what_is_no_recipe_is_named(tmp_path: Path, text: str, complaint: str):
@@ -67,3 +78,28 @@ def test_what_is_no_recipe_is_named(tmp_path: Path, text: str, complaint: str):
 def test_a_recipe_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(RecipeError, match=r"no recipe fast: .* reference, robust, demo"):
         read_recipes("fast", ["vgg16"])
+
+
+def test_the_file_with_the_fault_is_named(tmp_path: Path):
+    source = write(tmp_path / "own.toml", "epochs = 0")
+    with pytest.raises(RecipeError, match=r"own\.toml: epochs: "):
+        read_recipes(source, ["vgg16"])
+
+
+def test_an_option_given_besides_is_held_to_its_range_too(tmp_path: Path):
+    source = write(tmp_path / "own.toml", "epochs = 7")
+    with pytest.raises(RecipeError, match="batch_size: input should be greater than or equal"):
+        read_recipes(source, ["vgg16"], {"batch_size": 1})
+    with pytest.raises(RecipeError, match="batches: extra inputs are not permitted"):
+        read_recipes(source, ["vgg16"], {"batches": 8})
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path):
+    (tmp_path / "own.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match=r"own\.toml is not TOML"):
+        read_recipes(str(tmp_path / "own.toml"), ["vgg16"])
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path):
+    with pytest.raises(RecipeError, match="give the path of a recipe file"):
+        read_recipes(str(tmp_path), ["vgg16"])

@@ -73,6 +73,31 @@ def test_too_many_files_that_are_no_images_stop_the_training(dataset_dir: Path):
         load_images(read_frame(dataset_dir))
 
 
+def test_one_file_in_twenty_may_be_no_image(dataset_dir: Path):
+    for number in range(3):
+        (dataset_dir / "COVID" / f"{number:02}.png").write_text("not an image")
+    assert len(load_images(read_frame(dataset_dir))) == 57
+    (dataset_dir / "COVID" / "03.png").write_text("not an image")
+    with pytest.raises(DatasetError, match="4 of 60 files cannot be read"):
+        load_images(read_frame(dataset_dir))
+
+
+def test_a_file_that_has_gone_is_left_out_too(dataset_dir: Path):
+    frame = read_frame(dataset_dir)
+    (dataset_dir / "COVID" / "05.png").unlink()
+    data = load_images(frame)
+    assert len(data) == 59
+    assert "COVID/05.png" not in data.files
+
+
+def test_a_dataset_without_any_image_is_an_error_of_ours(tmp_path: Path):
+    for name in ("COVID", "non-COVID"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scan.dcm").write_text("not an image")
+    with pytest.raises(DatasetError, match=r"2 of 2 files cannot be read.*COVID/scan\.dcm"):
+        load_images(read_frame(tmp_path))
+
+
 def test_a_file_keeps_its_name_beside_its_class(dataset_dir: Path):
     data = load_images(read_frame(dataset_dir))
     assert (data.files[0], data.files[-1]) == ("COVID/00.png", "non-COVID/29.png")

@@ -59,6 +59,24 @@ def test_an_image_that_is_nearly_another_is_named_as_such(clean: Split):
     assert [found.near for found in report.duplicates] == [[], [], [("validation-2", "test-3")]]
 
 
+def test_so_is_one_with_a_little_noise(clean: Split):
+    images = clean.test.images.copy()
+    noise = np.random.default_rng(3).normal(0, 0.06, (64, 64, 1))
+    images[3] = np.clip(clean.train.images[7] + noise, 0, 1)
+    report = report_leakage(with_test_images(clean, images))
+    assert [found.exact for found in report.duplicates] == [[], [], []]
+    assert [found.near for found in report.duplicates] == [[], [("train-7", "test-3")], []]
+
+
+def test_equal_images_are_not_counted_as_nearly_equal_too(clean: Split):
+    images = clean.test.images.copy()
+    images[3] = clean.train.images[7]
+    images[4] = np.clip(clean.train.images[8] * 0.97 + 0.01, 0, 1)
+    found = report_leakage(with_test_images(clean, images)).duplicates[1]
+    assert found.exact == [("train-7", "test-3")]
+    assert found.near == [("train-8", "test-4")]
+
+
 def test_one_nearest_neighbour_is_right_where_the_test_part_is_training_again(clean: Split):
     images, labels = clean.train.images[:10], clean.train.labels[:10]
     copied = with_test_images(clean, images, labels)
@@ -88,3 +106,25 @@ def test_a_model_that_is_hardly_better_than_a_neighbour_may_owe_it_to_the_split(
 def test_it_can_be_written_as_json(clean: Split):
     described = json.loads(json.dumps(report_leakage(clean).describe()))
     assert described["duplicates"][1]["parts"] == ["train", "test"]
+
+
+def test_what_is_written_counts_the_pairs_and_lists_the_first_twenty(clean: Split):
+    images = np.repeat(clean.train.images[:1], 30, axis=0)
+    images[:4] = np.clip(images[:4] * 0.97 + 0.01, 0, 1)
+    test = LabelledImages(images, np.arange(30) % 2, tuple(f"copy-{each}" for each in range(30)))
+    labels = (np.arange(30) > 0).astype(np.int64)
+    train = dataclasses.replace(clean.train, labels=labels)
+    report = report_leakage(Split(train, clean.validation, test))
+    described = json.loads(json.dumps(report.describe()))
+    found = described["duplicates"][1]
+    assert (found["exact"], found["near"]) == (26, 4)
+    assert found["pairs"] == [["train-0", f"copy-{each}"] for each in range(4, 24)]
+    assert described["duplicates"][0] == {
+        "parts": ["train", "validation"],
+        "exact": 0,
+        "near": 0,
+        "pairs": [],
+    }
+    # Every copy's neighbour is a COVID image, and most of training is of the other class.
+    accuracies = (described["nearest_neighbour_accuracy"], described["majority_accuracy"])
+    assert accuracies == (0.5, 0.5)

@@ -117,6 +117,29 @@ def test_the_test_part_knows_its_patients(groups_file: Path):
     assert split().test_groups is None
 
 
+@pytest.mark.parametrize("kind", ["random", "blocks"])
+def test_it_knows_them_however_it_was_cut(kind: str, groups_file: Path):
+    whole = split(kind=kind, groups_file=groups_file)
+    assert whole.test_groups is not None
+    assert len(set(whole.test_groups)) == len(
+        {DATA.files.index(file) // 4 for file in whole.test.files}
+    )
+
+
+@pytest.mark.parametrize("column", ["patient", "patient_id", "group"])
+def test_the_column_of_patients_may_have_any_of_its_usual_names(column: str, tmp_path: Path):
+    patients = [index // 4 for index in range(len(DATA))]
+    path = write_patients(tmp_path / "patients.csv", DATA, patients)
+    path.write_text(path.read_text().replace("patient", column, 1))
+    assert split(kind="groups", groups_file=path).test_groups is not None
+
+
+def test_too_few_patients_to_split_in_three_are_an_error_of_ours(tmp_path: Path):
+    path = write_patients(tmp_path / "patients.csv", DATA, [n % 4 for n in range(len(DATA))])
+    with pytest.raises(DatasetError, match="too few patients to split in three"):
+        split(kind="groups", groups_file=path)
+
+
 def write_lists(root: Path, **lists: list[str]) -> dict[str, tuple[Path, ...]]:
     options = {}
     for name, files in lists.items():
@@ -130,6 +153,18 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path):
     names = ("train_files", "validation_files", "test_files")
     whole = split(kind="files", **write_lists(tmp_path, **dict(zip(names, listed, strict=True))))
     assert [list(part.files) for part in parts(whole)] == listed
+
+
+def test_a_part_may_be_listed_in_several_files(tmp_path: Path):
+    listed = {"first": list(DATA.files[:40]), "second": list(DATA.files[80:])}
+    lists = write_lists(tmp_path, **listed, test_files=list(DATA.files[40:80]))
+    whole = split(
+        kind="files",
+        train_files=[*lists["first"], *lists["second"]],
+        test_files=lists["test_files"],
+    )
+    assert {*whole.train.files, *whole.validation.files} == {*listed["first"], *listed["second"]}
+    assert list(whole.test.files) == list(DATA.files[40:80])
 
 
 def test_without_a_list_validation_is_drawn_from_training(tmp_path: Path):
@@ -158,6 +193,7 @@ def test_it_is_drawn_by_patients_where_they_are_known(tmp_path: Path, groups_fil
     [
         (["COVID/slice (1).png", "COVID/nobody.png"], [], "COVID/nobody.png, which the dataset"),
         (list(DATA.files[:90]), list(DATA.files[89:]), "is listed twice in the split"),
+        ([DATA.files[0], *DATA.files[:90]], list(DATA.files[90:]), "is listed twice in the split"),
         (list(DATA.files[:60]), list(DATA.files[60:]), "would not hold images of both classes"),
     ],
 )
@@ -172,6 +208,13 @@ def test_a_list_that_is_not_there_is_named(tmp_path: Path):
     nowhere = (tmp_path / "nowhere.txt",)
     with pytest.raises(DatasetError, match=r"nowhere\.txt cannot be read"):
         split(kind="files", train_files=nowhere, test_files=nowhere)
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path: Path):
+    binary = tmp_path / "binary.txt"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DatasetError, match=r"binary\.txt cannot be read"):
+        split(kind="files", train_files=(binary,), test_files=(binary,))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from trainer.evaluation import bootstrap
-from trainer.evaluation.bootstrap import measure_with_intervals
+from trainer.evaluation.bootstrap import Estimate, measure_with_intervals
 
 
 def draw(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +44,28 @@ def test_of_sensitivity_it_is_about_that_of_the_binomial_distribution():
     estimate = measure_with_intervals(probabilities, labels)["sensitivity"]
     expected = binom(200, estimate.value).ppf([0.025, 0.975]) / 200
     assert [estimate.low, estimate.high] == pytest.approx(expected, abs=0.015)
+
+
+def test_of_accuracy_it_is_about_that_of_the_binomial_distribution():
+    probabilities, labels = draw(400)
+    estimate = measure_with_intervals(probabilities, labels)["accuracy"]
+    correct = round(estimate.value * 400)
+    expected = binomtest(correct, 400).proportion_ci(0.95, method="wilson")
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(expected), abs=0.015)
+
+
+def test_images_are_drawn_class_by_class():
+    labels = np.array([0] * 10 + [1] * 30)
+    never = np.tile([0.1, 0.9], (40, 1))
+    estimate = measure_with_intervals(never, labels)["accuracy"]
+    assert (estimate.low, estimate.value, estimate.high) == (0.75, 0.75, 0.75)
+
+
+def test_the_interval_is_that_of_the_operating_point():
+    probabilities, labels = draw(80)
+    everyone = measure_with_intervals(probabilities, labels, 0.0)
+    assert everyone["sensitivity"] == Estimate(1, 1, 1)
+    assert everyone["specificity"] == Estimate(0, 0, 0)
 
 
 def test_slices_of_one_patient_count_less_than_as_many_patients():

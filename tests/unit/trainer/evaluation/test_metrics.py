@@ -39,6 +39,7 @@ def test_the_operating_point_trades_sensitivity_for_specificity_and_leaves_areas
 
 def test_the_operating_point_itself_is_covid():
     assert measure(of([0.5, 0.4]), np.array([0, 1]))["accuracy"] == 1
+    assert confusion(of([0.5, 0.4]), np.array([0, 1])).true_positives == 1
 
 
 def test_a_perfect_model_has_no_error():
@@ -95,6 +96,24 @@ def test_bins_are_weighted_by_how_many_images_are_in_them():
     # Three images between 0.9 and 1 of which two are COVID, one at 0.25 that is not.
     expected = (3 * abs(0.95 - 2 / 3) + abs(0.25 - 0)) / 4
     assert measure(of([0.95, 0.95, 0.95, 0.25]), labels)["ece"] == pytest.approx(expected)
+
+
+def test_errors_of_different_bins_do_not_cancel():
+    labels = np.array([0, 1])
+    # All in all half of them are COVID, as the mean probability says; bin by bin none is right.
+    assert measure(of([0.05, 0.95]), labels)["ece"] == pytest.approx(0.95)
+    assert measure(of([0.44, 0.56]), labels)["ece"] == pytest.approx(0.56)
+    # In one bin of ten they do: 0.5 and 0.59 are one, 0.6 is the next.
+    assert measure(of([0.5, 0.59]), labels)["ece"] == pytest.approx(0.045)
+    assert measure(of([0.5, 0.61]), labels)["ece"] == pytest.approx((0.5 + 0.61) / 2)
+
+
+def test_calibrated_probabilities_have_nearly_no_calibration_error():
+    rng = np.random.default_rng(0)
+    score = rng.random(20_000)
+    labels = np.where(rng.random(20_000) < score, 0, 1)
+    assert measure(of(score), labels)["ece"] < 0.02
+    assert measure(of(score**3), labels)["ece"] > 0.1
 
 
 def test_the_ensemble_is_the_mean_of_the_models():

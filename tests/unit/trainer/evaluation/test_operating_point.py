@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trainer.errors import TrainingError
@@ -54,3 +54,18 @@ def test_it_is_the_most_specific_that_is_sensitive_enough(
     )
     assert measured["sensitivity"] >= wanted
     assert measured["specificity"] == best
+
+
+@settings(deadline=None)
+@given(answers())
+def test_of_a_model_better_than_chance_it_lies_between_0_and_1(
+    given_answers: tuple[np.ndarray, np.ndarray],
+):
+    assume(max(sum(each) for each in every_point(*given_answers)) > 1)
+    assert 0 < choose_operating_point(*given_answers) < 1
+
+
+def test_it_is_half_way_between_the_last_found_and_the_first_cleared():
+    score = np.array([0.9, 0.8, 0.4, 0.1])
+    probabilities, labels = np.stack([score, 1 - score], axis=1), np.array([0, 0, 1, 1])
+    assert choose_operating_point(probabilities, labels) == pytest.approx(0.6)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
-from serving.model_card import ModelCard
+from serving.model_card import CARD_PATH, ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.publication.gate import GateReport, inspect
 from trainer.publication.training_images import write_training_images
@@ -23,6 +23,15 @@ TEST = LabelledImages(
 )
 GOOD = np.stack([BRIGHTNESS, 1 - BRIGHTNESS], axis=1)
 BAD = GOOD[:, ::-1]
+
+# More than are asked at once, sixty of each class.
+LONG = np.linspace(0, 1, 120, dtype=np.float32)
+LONG_TEST = LabelledImages(
+    np.broadcast_to(LONG[:, None, None, None], (120, 64, 64, 3)),
+    np.where(LONG > 0.5, 0, 1),
+    tuple(map(str, range(120))),
+)
+LONG_GOOD = np.stack([LONG, 1 - LONG], axis=1)
 
 
 def publish(models_dir: Path, *, good: bool, demo: bool = False) -> int:
@@ -90,6 +99,41 @@ def test_the_incumbent_is_not_judged_on_what_it_learned_from(tmp_path: Path):
     assert "on 35 test images" in pass_gate(tmp_path, BAD).objections[0]
     write_training_images(directory, TEST.take(np.arange(0, COUNT, 2)))
     assert pass_gate(tmp_path, BAD) == GateReport([], None)
+
+
+def test_with_fewer_than_thirty_images_left_versions_are_not_compared(tmp_path: Path):
+    version = publish(tmp_path, good=True)
+    directory = volume.version_dir(tmp_path, "vgg16", version)
+    write_training_images(directory, TEST.take(np.arange(15, 25)))
+    assert pass_gate(tmp_path, GOOD) == GateReport([], version)
+    assert "on 30 test images" in pass_gate(tmp_path, BAD).objections[0]
+    write_training_images(directory, TEST.take(np.arange(15, 26)))
+    assert pass_gate(tmp_path, BAD) == GateReport([], None)
+
+
+def test_nor_where_those_left_are_of_one_class(tmp_path: Path):
+    version = publish(tmp_path, good=True)
+    learned = LONG_TEST.take(np.flatnonzero(LONG_TEST.labels == 0))
+    write_training_images(volume.version_dir(tmp_path, "vgg16", version), learned)
+    report = inspect("vgg16", tmp_path, LONG_GOOD[:, ::-1], LONG_TEST, demo=False)
+    assert report == GateReport([], None)
+
+
+@pytest.mark.parametrize(("mistakes", "passes"), [(1, True), (4, False)])
+def test_a_little_worse_may_be_chance(tmp_path: Path, mistakes: int, passes: bool):
+    version = publish(tmp_path, good=True)
+    probabilities = LONG_GOOD.copy()
+    probabilities[:mistakes] = probabilities[:mistakes, ::-1]
+    report = inspect("vgg16", tmp_path, probabilities, LONG_TEST, demo=False)
+    assert report.compared_with == version
+    assert (report.objections == []) == passes
+
+
+def test_a_version_without_a_card_is_passed_over(tmp_path: Path):
+    version = publish(tmp_path, good=True)
+    newest = publish(tmp_path, good=False)
+    (volume.version_dir(tmp_path, "vgg16", newest) / CARD_PATH).unlink()
+    assert pass_gate(tmp_path, BAD).compared_with == version
 
 
 def test_the_classes_are_those_of_the_contract():
