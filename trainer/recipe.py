@@ -79,7 +79,7 @@ class Recipe(BaseModel):
         "nearest", description="What is moved in from outside: the edge, black, or a mirror image."
     )
     mixed_precision: Literal["auto", "on", "off"] = Field(
-        "auto", description="Compute in 16 bits; auto: on a GPU."
+        "auto", description="Compute in 16 bits; auto: where GPU or CPU gains by it."
     )
 
     def changed(self, **options: Any) -> Self:  # noqa: ANN401

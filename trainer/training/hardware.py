@@ -2,11 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import keras
 import tensorflow as tf
 
 from trainer.recipe import Recipe
+
+_CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 def gpus() -> int:
@@ -24,10 +28,21 @@ def strategy() -> tf.distribute.Strategy:
 @contextlib.contextmanager
 def precision(recipe: Recipe) -> Iterator[None]:
     """Build layers that compute in 16 bits, where the recipe says so; weights stay in 32 bits."""
-    mixed = recipe.mixed_precision == "on" or (recipe.mixed_precision == "auto" and gpus() > 0)
+    wanted = recipe.mixed_precision
+    mixed = wanted == "on" or (wanted == "auto" and (gpus() > 0 or _cpu_has_bfloat16()))
+    sixteen_bits = "mixed_float16" if gpus() else "mixed_bfloat16"
     before = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy("mixed_float16" if mixed else "float32")
+    keras.mixed_precision.set_dtype_policy(sixteen_bits if mixed else "float32")
     try:
         yield
     finally:
         keras.mixed_precision.set_dtype_policy(before)
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies in bfloat16 by itself; elsewhere it would be imitated, slowly."""
+    try:
+        flags = set(_CPU_INFO.read_text().split())
+    except OSError:  # only Linux has it
+        return False
+    return not flags.isdisjoint(("avx512_bf16", "amx_bf16"))

@@ -111,7 +111,8 @@ def test_it_can_be_written_as_json(clean: Split):
 def test_what_is_written_counts_the_pairs_and_lists_the_first_twenty(clean: Split):
     images = np.repeat(clean.train.images[:1], 30, axis=0)
     images[:4] = np.clip(images[:4] * 0.97 + 0.01, 0, 1)
-    test = LabelledImages(images, np.arange(30) % 2, tuple(f"copy-{each}" for each in range(30)))
+    test_labels = (np.arange(30) >= 9).astype(np.int64)
+    test = LabelledImages(images, test_labels, tuple(f"copy-{each}" for each in range(30)))
     labels = (np.arange(30) > 0).astype(np.int64)
     train = dataclasses.replace(clean.train, labels=labels)
     report = report_leakage(Split(train, clean.validation, test))
@@ -127,4 +128,4 @@ def test_what_is_written_counts_the_pairs_and_lists_the_first_twenty(clean: Spli
     }
     # Every copy's neighbour is a COVID image, and most of training is of the other class.
     accuracies = (described["nearest_neighbour_accuracy"], described["majority_accuracy"])
-    assert accuracies == (0.5, 0.5)
+    assert accuracies == (0.3, 0.7)
