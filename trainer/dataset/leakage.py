@@ -76,13 +76,13 @@ def report_leakage(split: Split) -> LeakageReport:
     duplicates = []
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
         near = _close_pairs(hashes[one], hashes[other])
-        exact = [(i, j) for i, j in near if digests[one][i] == digests[other][j]]
+        exact = {(i, j) for i, j in near if digests[one][i] == digests[other][j]}
         files = (parts[one].files, parts[other].files)
         duplicates.append(
             Duplicates(
                 (one, other),
-                [(files[0][i], files[1][j]) for i, j in exact],
-                [(files[0][i], files[1][j]) for i, j in near if (i, j) not in set(exact)],
+                [(files[0][i], files[1][j]) for i, j in near if (i, j) in exact],
+                [(files[0][i], files[1][j]) for i, j in near if (i, j) not in exact],
             )
         )
     return LeakageReport(

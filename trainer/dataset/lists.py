@@ -24,10 +24,10 @@ def find_listed(data: LabelledImages, lists: Sequence[Path]) -> NDArray[np.intp]
     indices = []
     for path in lists:
         try:
-            names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"{path} cannot be read") from error
-        for name in names:
+        for name in filter(None, map(str.strip, lines)):
             if name not in index_of:
                 raise DatasetError(f"{path} lists {name}, which the dataset does not hold")
             indices.append(index_of[name])
@@ -41,13 +41,17 @@ def read_patients(data: LabelledImages, path: Path) -> NDArray[np.int64]:
         DatasetError: the file cannot be read, or does not name an image's patient.
     """
     try:
-        table = pd.read_csv(path, dtype=str)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as CSV") from error
     column = next((name for name in _PATIENT_COLUMNS if name in table), None)
     if column is None or "file" not in table:
         raise DatasetError(f"{path} lacks the columns file and patient")
-    patient_of = dict(zip(table["file"], table[column], strict=True))
+    rows = table[["file", column]].drop_duplicates()
+    twice = rows["file"][rows["file"].duplicated()]
+    if not twice.empty:
+        raise DatasetError(f"{path} names two patients of {twice.iloc[0]}")
+    patient_of = {file: patient for file, patient in rows.itertuples(index=False) if patient}
     missing = [file for file in data.files if file not in patient_of]
     if missing:
         raise DatasetError(f"{path} does not name the patient of {missing[0]}")

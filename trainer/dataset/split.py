@@ -8,6 +8,7 @@ patients but neighbouring file numbers are neighbouring slices; ``files`` takes 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +26,7 @@ DEFAULT_SEED: Final = 42
 SplitKind = Literal["random", "blocks", "groups", "files"]
 
 _BLOCKS_PER_CLASS: Final = 10
+_LEAST_GROUP_SHARE: Final = Fraction(1, 20)
 
 Indices = NDArray[np.intp]
 
@@ -106,6 +108,11 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
     test_blocks = max(1, round(options.test_share * _BLOCKS_PER_CLASS))
     left = _BLOCKS_PER_CLASS - test_blocks
     validation_blocks = max(1, round(options.validation_share * left))
+    if test_blocks + validation_blocks >= _BLOCKS_PER_CLASS:
+        raise DatasetError(
+            f"of {_BLOCKS_PER_CLASS} blocks none would be left to train on; choose a smaller"
+            " --test-share or --validation-share"
+        )
     dealt: list[list[Indices]] = [[], [], []]
     for label in range(len(CLASS_NAMES)):
         members = sorted(
@@ -176,12 +183,14 @@ def _cut_groups(
     data: LabelledImages, among: Indices, groups: NDArray[np.int64], share: float, seed: int
 ) -> tuple[Indices, Indices]:
     """Cut between groups, with the classes' shares as near to the whole's as groups allow."""
-    folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, random_state=seed)
+    cut = max(_LEAST_GROUP_SHARE, Fraction(share).limit_denominator(_LEAST_GROUP_SHARE.denominator))
+    folds = StratifiedGroupKFold(cut.denominator, shuffle=True, random_state=seed)
     try:
-        rest, taken = next(folds.split(among, data.labels[among], groups[among]))
+        pieces = list(folds.split(among, data.labels[among], groups[among]))
     except ValueError as error:
         raise DatasetError(f"too few patients to split in three: {error}") from error
-    return among[rest], among[taken]
+    taken = np.sort(np.concatenate([piece for _, piece in pieces[: cut.numerator]]))
+    return np.delete(among, taken), among[taken]
 
 
 def _number(file: str) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """The gate: what a model must not be if it is to be served."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,8 @@ from serving.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.evaluation.metrics import Probabilities, measure, positive
 from trainer.publication.training_images import learned_from
+
+logger = logging.getLogger(__name__)
 
 LEAST_SPREAD: Final = 0.01
 """Standard deviation of the probability of COVID; below it a model answers the same to everyone."""
@@ -60,7 +63,7 @@ def inspect(
         objections.append(f"it answers nearly the same to every image (deviation {spread:.4f})")
     accuracy = measure(probabilities, test.labels)["accuracy"]
     if min_accuracy is not None and accuracy < min_accuracy:
-        objections.append(f"its accuracy of {accuracy:.1%} is less than {min_accuracy:.0%}")
+        objections.append(f"its accuracy of {accuracy:.1%} is less than {min_accuracy:.1%}")
     incumbent = _incumbent(models_dir, name, demo=demo)
     if incumbent is None:
         return GateReport(objections, None)
@@ -68,7 +71,10 @@ def inspect(
     judges = test.take(unseen)
     if len(judges) < LEAST_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
         return GateReport(objections, None)
-    before = measure(_ask(models_dir, name, incumbent, judges), judges.labels)["balanced_accuracy"]
+    answers = _ask(models_dir, name, incumbent, judges)
+    if answers is None:
+        return GateReport(objections, None)
+    before = measure(answers, judges.labels)["balanced_accuracy"]
     after = measure(probabilities[unseen], judges.labels)["balanced_accuracy"]
     if after < before - MARGIN:
         objections.append(
@@ -89,10 +95,14 @@ def _incumbent(models_dir: Path, name: str, *, demo: bool) -> int | None:
     return None
 
 
-def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Probabilities:
-    loaded = tf.saved_model.load(str(volume.version_dir(models_dir, name, version)))
+def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Probabilities | None:
+    try:
+        loaded = tf.saved_model.load(str(volume.version_dir(models_dir, name, version)))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        logger.warning("version %d of %s cannot be compared with: %s", version, name, error)
+        return None
     signature = loaded.signatures[SIGNATURE_NAME]
-    return np.concatenate(
+    answers: Probabilities = np.concatenate(
         [
             signature(**{INPUT_NAME: tf.constant(data.images[start : start + _BATCH_SIZE])})[
                 OUTPUT_NAME
@@ -100,3 +110,4 @@ def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Pro
             for start in range(0, len(data), _BATCH_SIZE)
         ]
     )
+    return answers

@@ -42,7 +42,7 @@ class PlateauSince(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Live through the epochs before, which leaves the learning rate where it is."""
         super().on_train_begin(logs)
-        learning_rate = float(self.model.optimizer.learning_rate)
+        learning_rate = _learning_rate(self.model)
         for epoch, measured in enumerate(self._before):
             self.model.optimizer.learning_rate = measured["learning_rate"]
             self.on_epoch_end(epoch, dict(measured))
@@ -74,7 +74,7 @@ class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Start the clock, and note the learning rate before anything lowers it."""
         self._started = time.perf_counter()
-        self._learning_rate = float(self.model.optimizer.learning_rate)
+        self._learning_rate = _learning_rate(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keep what was measured, and the weights."""
@@ -99,3 +99,8 @@ def best_epoch(history: list[Epoch], select_by: Literal["accuracy", "loss"]) -> 
         range(len(history)),
         key=lambda epoch: (history[epoch]["val_accuracy"], -history[epoch]["val_loss"]),
     )
+
+
+def _learning_rate(model: keras.Model) -> float:
+    # Plain float() refuses a variable that several GPUs share.
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))

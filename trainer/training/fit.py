@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from serving.contract import CLASS_NAMES
 from trainer.architectures import build, standardise
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.split import Split
-from trainer.errors import DatasetError, TrainingError
+from trainer.errors import DatasetError, RecipeError, TrainingError
 from trainer.recipe import Recipe
 from trainer.training import hardware
 from trainer.training.batches import steps_per_epoch, training_batches
@@ -29,6 +30,7 @@ from trainer.training.recalibration import Recalibration
 
 logger = logging.getLogger(__name__)
 
+_VALIDATION_BATCH_SIZE: Final = 32
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
@@ -75,8 +77,15 @@ def train(
             f"{len(split.train)} training images are fewer than a batch of {recipe.batch_size};"
             " add images or choose a smaller batch"
         )
+    strategy = hardware.strategy()
+    replicas = strategy.num_replicas_in_sync
+    if recipe.batch_size % replicas:
+        raise RecipeError(
+            f"{replicas} GPUs cannot share a batch of {recipe.batch_size} evenly; choose a multiple"
+            f" of {replicas} with --batch-size"
+        )
     keras.utils.set_random_seed(seed)
-    with hardware.strategy().scope(), hardware.precision(recipe):
+    with strategy.scope(), hardware.precision(recipe):
         model = build(name, recipe, weights_dir=weights_dir)
         if recipe.weights == "none" and recipe.initialisation == "calm":
             standardise(model, split.train.images)
@@ -98,6 +107,7 @@ def train(
             checkpoints=checkpoints,
             history=history,
             tensorboard_dir=tensorboard_dir,
+            replicas=replicas,
         )
     checkpoints.finish()
     checkpoints.restore_best(model)
@@ -159,6 +169,7 @@ def _fit(
     checkpoints: Checkpoints,
     history: list[Epoch],
     tensorboard_dir: Path | None,
+    replicas: int,
 ) -> None:
     steps = steps_per_epoch(split.train, recipe)
     first_epoch = len(history)
@@ -186,6 +197,7 @@ def _fit(
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             validation_data=_one_hot(split.validation),
+            validation_batch_size=_validation_batch_size(len(split.validation), replicas),
             shuffle=False,  # the batches are
             callbacks=callbacks,
             verbose=0,
@@ -194,6 +206,18 @@ def _fit(
         raise TrainingError(
             f"the loss of {model.name} is not a number; choose a lower learning rate"
         )
+
+
+def _validation_batch_size(images: int, replicas: int) -> int:
+    """Such that the GPUs share the first batch evenly, and none goes away empty from the last."""
+    for size in range(min(_VALIDATION_BATCH_SIZE, images), 0, -1):
+        last = images % size
+        if size % replicas == 0 and (last == 0 or last >= replicas):
+            return size
+    raise DatasetError(
+        f"{replicas} GPUs cannot share {images} validation images; hide some of them with"
+        " CUDA_VISIBLE_DEVICES, or choose a larger --validation-share"
+    )
 
 
 @contextlib.contextmanager

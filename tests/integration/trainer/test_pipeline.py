@@ -203,7 +203,7 @@ def test_what_the_gate_objects_to_is_not_published(tmp_path: Path, dataset_dir: 
         plan(tmp_path, dataset_dir, recipes=once, force=False, min_accuracy=1.01)
     )
     assert volume.versions(tmp_path / "models", "vgg16") == []
-    assert "is less than 101%" in outcome.objections["vgg16"][-1]
+    assert "is less than 101.0%" in outcome.objections["vgg16"][-1]
     assert outcome.evaluations[0].version is None
 
 
@@ -213,7 +213,7 @@ def test_force_publishes_it_all_the_same_and_the_card_says_so(dataset_dir: Path,
     card = ModelCard.read(volume.version_dir(tmp_path / "models", "vgg16", 1))
     assert outcome.objections == {}
     assert card.gate["forced"] is True
-    assert "is less than 101%" in card.gate["objections"][-1]
+    assert "is less than 101.0%" in card.gate["objections"][-1]
 
 
 def test_several_models_are_judged_together_as_well(tmp_path: Path, dataset_dir: Path):

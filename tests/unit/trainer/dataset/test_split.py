@@ -248,3 +248,36 @@ def test_a_file_of_patients_that_does_not_fit_is_named(
 def test_what_cannot_be_split_is_an_error_of_ours(kind: str, per_class: int, complaint: str):
     with pytest.raises(DatasetError, match=complaint):
         split(make_data(per_class), kind=kind)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 0.4, 0.6])
+def test_a_share_of_patients_is_about_that_share_of_images(share: float, groups_file: Path):
+    whole = split(kind="groups", groups_file=groups_file, test_share=share)
+    assert len(whole.test) / len(DATA) == pytest.approx(share, abs=0.05)
+
+
+def test_blocks_leave_something_to_train_on():
+    with pytest.raises(DatasetError, match="none would be left to train on"):
+        split(kind="blocks", test_share=0.9)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("COVID/slice (1).png,", "does not name the patient of"),
+        ("COVID/slice (1).png,9", "two pat"),
+    ],
+)
+def test_every_image_has_one_patient(groups_file: Path, tmp_path: Path, line: str, complaint: str):
+    rows = groups_file.read_text().splitlines()
+    if line.endswith(","):
+        rows = [row for row in rows if not row.startswith(line)]
+    path = tmp_path / "other.csv"
+    path.write_text("\n".join([*rows, line]) + "\n")
+    with pytest.raises(DatasetError, match=complaint):
+        split(kind="groups", groups_file=path)
+
+
+def test_a_patient_may_be_called_na(tmp_path: Path):
+    path = write_patients(tmp_path / "patients.csv", DATA, ["NA", *range(1, len(DATA))])
+    assert split(kind="groups", groups_file=path).test_groups is not None

@@ -119,3 +119,10 @@ def test_calibrated_probabilities_have_nearly_no_calibration_error():
 def test_the_ensemble_is_the_mean_of_the_models():
     votes = [of([0.9, 0.2]), of([0.5, 0.2]), of([0.1, 0.8])]
     np.testing.assert_allclose(soft_vote(votes), of([0.5, 0.4]))
+
+
+def test_32_and_64_bits_decide_alike():
+    probabilities = np.array([[0.7, 0.3]] * 3 + [[0.1, 0.9]], np.float32)
+    labels = np.array([0, 0, 0, 1])
+    counted = confusion(probabilities, labels, 0.7)
+    assert counted.true_positives / 3 == measure(probabilities, labels, 0.7)["sensitivity"]

@@ -68,7 +68,7 @@ def test_a_collapsed_model_does_not(tmp_path: Path):
 def test_nor_one_that_is_less_accurate_than_it_must_be(tmp_path: Path):
     assert pass_gate(tmp_path, GOOD, min_accuracy=0.9).objections == []
     assert pass_gate(tmp_path, BAD, min_accuracy=0.9).objections == [
-        "its accuracy of 0.0% is less than 90%"
+        "its accuracy of 0.0% is less than 90.0%"
     ]
 
 
@@ -138,3 +138,10 @@ def test_a_version_without_a_card_is_passed_over(tmp_path: Path):
 
 def test_the_classes_are_those_of_the_contract():
     assert CLASS_NAMES[TEST.labels[-1]] == "COVID"
+
+
+def test_a_damaged_incumbent_does_not_bar_the_way(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    version = publish(tmp_path, good=True)
+    (volume.version_dir(tmp_path, "vgg16", version) / "saved_model.pb").write_bytes(b"damaged")
+    assert pass_gate(tmp_path, BAD) == GateReport([], None)
+    assert f"version {version} of vgg16 cannot be compared with" in caplog.text
