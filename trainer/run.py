@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from trainer.dataset.lists import write_list
+from trainer.dataset.split import Split
 from trainer.errors import RunError
 from trainer.training.checkpoint import Checkpoints
 
@@ -40,6 +42,21 @@ class Run:
         draft = self.directory / f".{name}"
         draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
         draft.replace(self.directory / name)
+
+    def write_split(self, split: Split) -> None:
+        """List each part's images, as ``--train-files`` and its like read them.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        parts = {"train": split.train, "validation": split.validation, "test": split.test}
+        directory = self.directory / "split"
+        try:
+            directory.mkdir(exist_ok=True)
+            for name, part in parts.items():
+                write_list(part, directory / f"{name}.txt")
+        except OSError as error:
+            raise RunError(f"cannot write to {directory}: {error.strerror}") from error
 
     def published_version(self, name: str) -> int | None:
         """The version that this run has already published of a CNN."""

@@ -1,8 +1,10 @@
-"""Does the split leak? What a memory without any learning scores on the test part.
+"""Does the split leak, does the dataset? What can be scored without looking at any lung.
 
 Where test images have duplicates or neighbours in training, a network is rewarded for remembering.
 So, before training: images that are equal or nearly so on both sides of the split, and the accuracy
-of one nearest neighbour on grey pixels. A CNN that is hardly better than that has shown nothing.
+of one nearest neighbour on grey pixels. And where one class was windowed or exported otherwise than
+the other, grey levels give it away: so also the accuracy of a classifier that knows only how often
+each grey level occurs. A CNN that is hardly better than either has shown nothing.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from imagehash import phash
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.split import Split
@@ -21,7 +26,10 @@ NEAR_DUPLICATE_BITS: Final = 4
 """Of the 64 bits of a perceptual hash: images that differ in no more are called near duplicates."""
 
 LEAK_MARGIN: Final = 0.05
-"""A CNN less than this better than one nearest neighbour may owe its accuracy to the split."""
+"""A CNN less than this better than a baseline may owe its accuracy to the same."""
+
+GREY_LEVELS: Final = 32
+"""Bins of a histogram."""
 
 MAX_LISTED_PAIRS: Final = 20
 
@@ -44,6 +52,8 @@ class LeakageReport:
     duplicates: list[Duplicates]
     nearest_neighbour_accuracy: float
     """Of one nearest neighbour in training, on the test part."""
+    histogram_accuracy: float
+    """Of a support vector machine on the histograms of grey levels."""
     majority_accuracy: float
     """Of always saying the class that training has more of."""
 
@@ -51,10 +61,15 @@ class LeakageReport:
         """Whether a model of this accuracy may owe it to the split."""
         return accuracy < self.nearest_neighbour_accuracy + LEAK_MARGIN
 
+    def grey_levels_suffice(self, accuracy: float) -> bool:
+        """Whether a model of this accuracy may owe it to how images were windowed."""
+        return accuracy < self.histogram_accuracy + LEAK_MARGIN
+
     def describe(self) -> dict[str, Any]:
         """As JSON values: of the pairs their numbers, and the first few."""
         return {
             "nearest_neighbour_accuracy": self.nearest_neighbour_accuracy,
+            "histogram_accuracy": self.histogram_accuracy,
             "majority_accuracy": self.majority_accuracy,
             "duplicates": [
                 {
@@ -88,6 +103,7 @@ def report_leakage(split: Split) -> LeakageReport:
     return LeakageReport(
         duplicates,
         nearest_neighbour_accuracy=_nearest_neighbour_accuracy(split),
+        histogram_accuracy=_histogram_accuracy(split),
         majority_accuracy=_majority_accuracy(split),
     )
 
@@ -95,6 +111,12 @@ def report_leakage(split: Split) -> LeakageReport:
 def _nearest_neighbour_accuracy(split: Split) -> float:
     neighbour = KNeighborsClassifier(1).fit(_grey_pixels(split.train), split.train.labels)
     return float(neighbour.score(_grey_pixels(split.test), split.test.labels))
+
+
+def _histogram_accuracy(split: Split) -> float:
+    machine = make_pipeline(StandardScaler(), SVC())
+    machine.fit(_histograms(split.train), split.train.labels)
+    return float(machine.score(_histograms(split.test), split.test.labels))
 
 
 def _majority_accuracy(split: Split) -> float:
@@ -105,6 +127,11 @@ def _majority_accuracy(split: Split) -> float:
 def _grey_pixels(data: LabelledImages) -> NDArray[np.float32]:
     pixels: NDArray[np.float32] = data.images.mean(axis=-1).reshape(len(data), -1)
     return pixels
+
+
+def _histograms(data: LabelledImages) -> NDArray[np.int64]:
+    """How many pixels have each grey level, int64 ``[N, GREY_LEVELS]``."""
+    return np.stack([np.histogram(image, GREY_LEVELS, (0, 1))[0] for image in _grey_pixels(data)])
 
 
 def _perceptual_hashes(data: LabelledImages) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What a user knows of the images beyond their folders: lists of them, and their patients."""
+"""What is known of the images beyond their folders: lists of them, and their patients."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +32,15 @@ def find_listed(data: LabelledImages, lists: Sequence[Path]) -> NDArray[np.intp]
                 raise DatasetError(f"{path} lists {name}, which the dataset does not hold")
             indices.append(index_of[name])
     return np.array(indices, np.intp)
+
+
+def write_list(data: LabelledImages, path: Path) -> None:
+    """Write the images' files as ``find_listed`` reads them.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path.write_text("".join(f"{file}\n" for file in data.files), encoding="utf-8")
 
 
 def read_patients(data: LabelledImages, path: Path) -> NDArray[np.int64]:

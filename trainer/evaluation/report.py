@@ -98,12 +98,14 @@ def _write_metrics(
     *,
     demo: bool,
 ) -> None:
+    best = _best_accuracy(evaluations)
     content = {
         "demo": demo,
         "dataset": dataset,
         "models": {each.name: each.describe() for each in evaluations},
         "training_seconds": _training_seconds(histories),
-        "split_leaks": _leaks(evaluations, leakage),
+        "split_leaks": leakage and leakage.leaks(best),
+        "grey_levels_suffice": leakage and leakage.grey_levels_suffice(best),
     }
     text = json.dumps(content, indent=2, sort_keys=True)
     (directory / METRICS_FILE).write_text(text + "\n")
@@ -118,6 +120,7 @@ def _render(
     *,
     demo: bool,
 ) -> str:
+    best = _best_accuracy(evaluations)
     environment = Environment(
         loader=PackageLoader("trainer.evaluation"),
         autoescape=True,
@@ -132,7 +135,8 @@ def _render(
         split=dataset.get("split"),
         learned_from=dataset.get("learned_from", {}),
         leakage=leakage,
-        leaks=_leaks(evaluations, leakage),
+        leaks=leakage and leakage.leaks(best),
+        grey_levels_suffice=leakage and leakage.grey_levels_suffice(best),
         training_seconds=_training_seconds(histories),
         images=images,
         demo=demo,
@@ -146,8 +150,5 @@ def _training_seconds(histories: Mapping[str, Sequence[Epoch]]) -> dict[str, flo
     }
 
 
-def _leaks(evaluations: Sequence[Evaluation], leakage: LeakageReport | None) -> bool | None:
-    """Whether the best of the models may owe its accuracy to the split."""
-    if leakage is None:
-        return None
-    return leakage.leaks(max(each.metrics["accuracy"] for each in evaluations))
+def _best_accuracy(evaluations: Sequence[Evaluation]) -> float:
+    return max(each.metrics["accuracy"] for each in evaluations)

@@ -12,7 +12,8 @@ from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME
 from serving.embedded.engine import Engine
 from serving.model_card import ModelCard
-from trainer.dataset.split import SplitOptions
+from trainer.dataset.images import load_images, read_frame
+from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.demo.dataset import write_phantoms
 from trainer.errors import DatasetError, RecipeError, RunError, TrainingError
 from trainer.pipeline import Outcome, Plan, train_and_publish
@@ -108,6 +109,21 @@ def test_the_run_holds_weights_and_graph_for_people(trained: tuple[Path, Outcome
         np.testing.assert_allclose(model(images), answers_of(root), atol=1e-4)
 
 
+def test_the_run_lists_its_split_such_that_it_can_be_split_so_again(
+    trained: tuple[Path, Outcome], dataset_dir: Path
+):
+    _, outcome = trained
+    lists = {
+        f"{part}_files": [outcome.run_dir / "split" / f"{part}.txt"]
+        for part in ("train", "validation", "test")
+    }
+    data = load_images(read_frame(dataset_dir))
+    again = split_dataset(data, SplitOptions(kind="files", **lists))
+    first = split_dataset(data, SplitOptions(test_share=0.4))
+    for part in ("train", "validation", "test"):
+        assert getattr(again, part).files == getattr(first, part).files
+
+
 def test_the_report_is_one_page_that_needs_nothing_from_elsewhere(trained: tuple[Path, Outcome]):
     _, outcome = trained
     page = (outcome.run_dir / "report.html").read_text()
@@ -133,6 +149,10 @@ def test_the_metrics_stand_beside_it_for_machines(trained: tuple[Path, Outcome])
     for name, estimate in vgg16["metrics"].items():
         assert estimate["low"] <= estimate["value"] <= estimate["high"], name
     assert sum(vgg16["at_operating_point"]["confusion"].values()) == 20
+    baselines = metrics["dataset"]["leakage"]
+    best = vgg16["metrics"]["accuracy"]["value"]
+    assert metrics["split_leaks"] == (best < baselines["nearest_neighbour_accuracy"] + 0.05)
+    assert metrics["grey_levels_suffice"] == (best < baselines["histogram_accuracy"] + 0.05)
     assert metrics["training_seconds"]["vgg16"] > 0
     assert (outcome.run_dir / "tensorboard" / "vgg16").is_dir()
 

@@ -85,6 +85,26 @@ def test_one_nearest_neighbour_is_right_where_the_test_part_is_training_again(cl
     assert report_leakage(swapped).nearest_neighbour_accuracy == 0
 
 
+def test_grey_levels_are_right_where_they_tell_the_classes_and_their_places_do_not(clean: Split):
+    shuffled = np.random.default_rng(4)
+
+    def windowed(data: LabelledImages) -> LabelledImages:
+        """The same drawings at random places, those of one class a little brighter."""
+        pixels = data.images.reshape(len(data), -1, 3)
+        places = np.stack([each[shuffled.permutation(len(each))] for each in pixels])
+        brighter = 0.5 + 0.2 * data.labels[:, None, None] + 0.1 * (places - 0.5)
+        return dataclasses.replace(data, images=brighter.reshape(data.images.shape))
+
+    split = Split(windowed(clean.train), clean.validation, windowed(clean.test))
+    assert report_leakage(split).histogram_accuracy == 1
+
+
+def test_where_a_histogram_knows_nothing_of_the_class_it_is_no_better_than_chance(clean: Split):
+    same = np.broadcast_to(clean.train.images[:1], clean.train.images.shape)
+    split = dataclasses.replace(clean, train=dataclasses.replace(clean.train, images=same))
+    assert report_leakage(split).histogram_accuracy == pytest.approx(0.5)
+
+
 def test_the_majority_is_that_of_training_counted_in_test(clean: Split):
     labels = np.zeros(30, np.int64)
     labels[0] = 1
@@ -101,6 +121,12 @@ def test_a_model_that_is_hardly_better_than_a_neighbour_may_owe_it_to_the_split(
     report = dataclasses.replace(report_leakage(clean), nearest_neighbour_accuracy=0.9)
     assert report.leaks(0.94)
     assert not report.leaks(0.96)
+
+
+def test_a_model_that_is_hardly_better_than_a_histogram_may_owe_it_to_the_windowing(clean: Split):
+    report = dataclasses.replace(report_leakage(clean), histogram_accuracy=0.8)
+    assert report.grey_levels_suffice(0.84)
+    assert not report.grey_levels_suffice(0.86)
 
 
 def test_it_can_be_written_as_json(clean: Split):
