@@ -75,6 +75,13 @@ class Recipe(BaseModel):
     mixup: float = Field(
         0.0, ge=0, le=1, description="Blend pairs of images and labels, by Beta(mixup, mixup)."
     )
+    cutmix: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Paste a patch of another image, and of labels that share: by Beta(a, a), a of"
+        " each batch at most this.",
+    )
     fill: Literal["nearest", "constant", "reflect"] = Field(
         "nearest", description="What is moved in from outside: the edge, black, or a mirror image."
     )

@@ -56,6 +56,7 @@ def _layers(recipe: Recipe, seed: int) -> list[keras.Layer]:
         (recipe.brightness, partial(layers.RandomBrightness, recipe.brightness, value_range=unit)),
         (recipe.gamma, partial(RandomGamma, recipe.gamma)),
         (recipe.mixup, partial(layers.MixUp, recipe.mixup)),
+        (recipe.cutmix, partial(layers.CutMix, recipe.cutmix)),
     ]
     seeds = np.random.default_rng(seed).integers(1 << 31, size=len(choices))
     return [

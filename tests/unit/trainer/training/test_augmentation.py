@@ -18,6 +18,7 @@ ONE_OPTION = {
     "contrast": 0.3,
     "gamma": 0.5,
     "mixup": 0.5,
+    "cutmix": 1.0,
 }
 GRADIENT = np.linspace(0.2, 0.8, 64, dtype=np.float32)
 IMAGES = np.tile((GRADIENT[:, None] * GRADIENT[None, ::-1])[None, ..., None], (8, 1, 1, 3))
@@ -35,7 +36,7 @@ def vary_both(
 
 def vary(recipe: Recipe, *, step: int = 0, seed: int = 0) -> np.ndarray:
     images, labels = vary_both(recipe, IMAGES, LABELS, step=step, seed=seed)
-    if not recipe.mixup:
+    if not (recipe.mixup or recipe.cutmix):
         np.testing.assert_array_equal(labels, LABELS)
     return images
 
@@ -76,6 +77,17 @@ def test_mixup_blends_labels_as_it_blends_images():
     varied, labels = vary_both(NONE.changed(mixup=1.0), images, np.eye(8, dtype=np.float32))
     np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(varied[:, 0, 0, 0], labels @ number, atol=1e-6)
+    assert ((labels > 0).sum(axis=1) == 2).any()
+
+
+def test_cutmix_shares_labels_as_images_share_pixels():
+    images = np.broadcast_to(np.eye(8, dtype=np.float32)[:, None, None, :3], (8, 64, 64, 3))
+    varied, labels = vary_both(NONE.changed(cutmix=1.0), images, np.eye(8, dtype=np.float32))
+    assert set(np.unique(varied)) == {0, 1}
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    shares = varied.mean(axis=(1, 2))
+    # A patch's edge may cut through a pixel.
+    np.testing.assert_allclose(shares, labels[:, :3], atol=0.04)
     assert ((labels > 0).sum(axis=1) == 2).any()
 
 
