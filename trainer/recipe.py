@@ -39,6 +39,9 @@ class Recipe(BaseModel):
     weight_decay: float = Field(
         0.0, ge=0, description="Decoupled from the gradient, as in AdamW; kernels only."
     )
+    clip_norm: float = Field(
+        0.0, ge=0, description="Shorten a step's whole gradient to this length; 0 for never."
+    )
     schedule: Literal["plateau", "cosine", "constant"] = Field(
         "plateau", description="How the learning rate falls."
     )

@@ -123,6 +123,7 @@ def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
         beta_2=recipe.beta_2,
         epsilon=recipe.epsilon,
         weight_decay=recipe.weight_decay or None,
+        global_clipnorm=recipe.clip_norm or None,
     )
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
 from trainer.training.optimizer import FusedAdam
@@ -17,10 +18,12 @@ def _train(optimizer: keras.optimizers.Optimizer) -> keras.Model:
     return model
 
 
-def test_weights_and_moments_are_those_of_keras_adam():
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"global_clipnorm": 0.01}])
+def test_weights_and_moments_are_those_of_keras_adam(options: dict[str, float]):
     schedule = keras.optimizers.schedules.CosineDecay(0.05, decay_steps=20)
-    expected = _train(keras.optimizers.Adam(schedule, beta_1=0.8, beta_2=0.98, epsilon=1e-4))
-    trained = _train(FusedAdam(schedule, beta_1=0.8, beta_2=0.98, epsilon=1e-4))
+    options = {"beta_1": 0.8, "beta_2": 0.98, "epsilon": 1e-4, **options}
+    expected = _train(keras.optimizers.Adam(schedule, **options))
+    trained = _train(FusedAdam(schedule, **options))
     assert trained.optimizer.iterations.numpy() == 20
     for ours, theirs in zip(
         trained.weights + trained.optimizer.variables,
