@@ -65,6 +65,13 @@ class Recipe(BaseModel):
     select_by: Literal["accuracy", "loss"] = Field(
         "accuracy", description="What of validation picks the epoch that is kept."
     )
+    select_from: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the epochs before those that it picks from: a good epoch while the"
+        " learning rate is still high is often good by chance.",
+    )
     flip_horizontal: bool = Field(True, description="Mirror left and right, at random.")
     flip_vertical: bool = Field(True, description="Mirror top and bottom, at random.")
     rotation_degrees: float = Field(360.0, ge=0, le=360, description="Turn, to either side.")

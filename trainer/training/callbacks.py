@@ -1,7 +1,7 @@
 """What happens at each epoch's beginning and end, such that a stopped training can go on."""
 
 import time
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
@@ -55,19 +55,19 @@ class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         checkpoints: where.
         history: of the epochs before; each epoch is appended.
-        select_by: what of validation makes one epoch better than another.
+        recipe: what of validation makes one epoch better than another.
     """
 
     def __init__(
         self,
         checkpoints: Checkpoints,
         history: list[Epoch],
-        select_by: Literal["accuracy", "loss"],
+        recipe: Recipe,
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
         self._history = history
-        self._select_by = select_by
+        self._recipe = recipe
         self._started = 0.0
         self._learning_rate = 0.0
 
@@ -87,16 +87,21 @@ class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
                 "duration_seconds": time.perf_counter() - self._started,
             }
         )
-        best = best_epoch(self._history, self._select_by) == len(self._history) - 1
+        best = best_epoch(self._history, self._recipe) == len(self._history) - 1
         self._checkpoints.save(self.model, self._history, best=best)
 
 
-def best_epoch(history: list[Epoch], select_by: Literal["accuracy", "loss"]) -> int:
-    """The index of the epoch that is kept; of equals by accuracy the one with the lower loss."""
-    if select_by == "loss":
-        return min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
+def best_epoch(history: list[Epoch], recipe: Recipe) -> int:
+    """The index of the epoch that is kept; of equals by accuracy the one with the lower loss.
+
+    Before those that the recipe lets it pick from it is the last one.
+    """
+    first = min(int(recipe.select_from * recipe.epochs), len(history) - 1)
+    candidates = range(first, len(history))
+    if recipe.select_by == "loss":
+        return min(candidates, key=lambda epoch: history[epoch]["val_loss"])
     return max(
-        range(len(history)),
+        candidates,
         key=lambda epoch: (history[epoch]["val_accuracy"], -history[epoch]["val_loss"]),
     )
 

@@ -188,7 +188,7 @@ def _fit(
         model.name, epochs=recipe.epochs, steps_per_epoch=steps, epochs_done=first_epoch
     )
     # After all that has a part in an epoch's state, so that what is kept of it is whole.
-    callbacks += [CheckpointEachEpoch(checkpoints, history, recipe.select_by), progress]
+    callbacks += [CheckpointEachEpoch(checkpoints, history, recipe), progress]
     if history:
         checkpoints.restore_last(model, history)
     with _fast_on_cpu(model), progress:

@@ -19,8 +19,15 @@ def epochs(*measured: tuple[float, float]) -> list[Epoch]:
 
 def test_the_most_accurate_epoch_is_the_best_and_of_equals_that_of_lower_loss():
     history = epochs((0.8, 0.3), (0.9, 0.6), (0.9, 0.5), (0.9, 0.5), (0.7, 0.1))
-    assert best_epoch(history, "accuracy") == 2
-    assert best_epoch(history, "loss") == 4
+    assert best_epoch(history, Recipe(select_by="accuracy")) == 2
+    assert best_epoch(history, Recipe(select_by="loss")) == 4
+
+
+def test_no_epoch_is_the_best_that_comes_before_those_to_pick_from():
+    history = epochs((0.9, 0.1), (0.8, 0.2), (0.6, 0.4), (0.7, 0.3), (0.6, 0.3))
+    recipe = Recipe(epochs=5, select_from=0.4)
+    picked = [best_epoch(history[:done], recipe) for done in range(1, 6)]
+    assert picked == [0, 1, 2, 3, 3]
 
 
 def live_through(first_epoch: int, history: list[Epoch], learning_rate: float) -> None:
