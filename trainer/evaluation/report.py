@@ -1,4 +1,4 @@
-"""The report of a run: ``metrics.json``, plots as PNG, and one HTML file that holds them all."""
+"""The report of a run: what each model says of each image, metrics, plots, and one HTML file."""
 
 import base64
 import io
@@ -7,18 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from serving.contract import CLASS_NAMES
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.leakage import LeakageReport
 from trainer.errors import RunError
 from trainer.evaluation import plots
 from trainer.evaluation.evaluation import Evaluation
+from trainer.evaluation.metrics import positive
 from trainer.training.checkpoint import Epoch
 
 REPORT_FILE: Final = "report.html"
 METRICS_FILE: Final = "metrics.json"
+PREDICTIONS_FILE: Final = "predictions.csv"
 PLOTS_DIR: Final = "plots"
 
 _DOTS_PER_INCH: Final = 110
@@ -56,6 +60,7 @@ def write_report(
             name: _save(figure, directory / PLOTS_DIR / f"{name}.png")
             for name, figure in figures.items()
         }
+        _write_predictions(directory, evaluations, test)
         _write_metrics(directory, evaluations, dataset, leakage, histories, demo=demo)
         page = _render(evaluations, dataset, leakage, histories, images, demo=demo)
         (directory / REPORT_FILE).write_text(page)
@@ -87,6 +92,20 @@ def _save(figure: Figure, path: Path) -> str:
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
     path.write_bytes(buffer.getvalue())
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _write_predictions(
+    directory: Path, evaluations: Sequence[Evaluation], test: LabelledImages
+) -> None:
+    """Of each image its class, and each model's probability of COVID."""
+    table = pd.DataFrame(
+        {
+            "file": test.files,
+            "class": [CLASS_NAMES[label] for label in test.labels],
+            **{each.name: positive(each.probabilities) for each in evaluations},
+        }
+    )
+    table.to_csv(directory / PREDICTIONS_FILE, index=False)
 
 
 def _write_metrics(

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from serving import volume
@@ -155,6 +156,16 @@ def test_the_metrics_stand_beside_it_for_machines(trained: tuple[Path, Outcome])
     assert metrics["grey_levels_suffice"] == (best < baselines["histogram_accuracy"] + 0.05)
     assert metrics["training_seconds"]["vgg16"] > 0
     assert (outcome.run_dir / "tensorboard" / "vgg16").is_dir()
+
+
+def test_so_does_what_the_model_says_of_each_test_image(trained: tuple[Path, Outcome]):
+    _, outcome = trained
+    table = pd.read_csv(outcome.run_dir / "predictions.csv")
+    listed = (outcome.run_dir / "split" / "test.txt").read_text().splitlines()
+    assert list(table["file"]) == listed
+    assert [file.split("/")[0] for file in table["file"]] == list(table["class"])
+    judged = (table["vgg16"] >= 0.5) == (table["class"] == CLASS_NAMES[0])
+    assert judged.mean() == pytest.approx(outcome.evaluations[0].metrics["accuracy"])
 
 
 def test_the_same_seed_gives_the_same_model(
