@@ -2,7 +2,7 @@
 
 import typer
 
-from covidscan.commands import demo, evaluate, model_server, models, predict, serve, train
+from covidscan.commands import demo, evaluate, model_server, models, pool, predict, serve, train
 
 app = typer.Typer(
     name="covidscan",
@@ -16,5 +16,6 @@ app.command("model-server")(model_server.model_server)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("pool")(pool.pool)
 app.add_typer(models.app, name="models")
 app.command("predict")(predict.predict)

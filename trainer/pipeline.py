@@ -54,6 +54,9 @@ class Plan:
     """Of the operating point."""
     min_accuracy: float | None = None
     """On the test part; a model below it is not published."""
+    publish: bool = True
+    """Whether models go to the volume at all; where they are only measured, as in
+    cross-validation, they do not."""
     force: bool = False
     """Publish in spite of objections."""
     demo: bool = False
@@ -100,8 +103,9 @@ def train_and_publish(plan: Plan) -> Outcome:
     """
     data = load_images(read_frame(plan.dataset_dir))
     split = split_dataset(data, plan.split)
-    for name in plan.recipes:
-        volume.check_writable(plan.models_dir, name)
+    if plan.publish:
+        for name in plan.recipes:
+            volume.check_writable(plan.models_dir, name)
     leakage = report_leakage(split)
     _log_leakage(split, leakage)
     dataset = {
@@ -122,7 +126,7 @@ def train_and_publish(plan: Plan) -> Outcome:
     objections: dict[str, list[str]] = {}
     for name, recipe in plan.recipes.items():
         judged = _train_and_judge(context, name, recipe)
-        version, against = _publish(context, judged, recipe)
+        version, against = _publish(context, judged, recipe) if plan.publish else (None, [])
         if against:
             objections[name] = against
         evaluations.append(dataclasses.replace(judged.evaluation, version=version))

@@ -53,6 +53,12 @@ def train(
         float,
         typer.Option(min=0.01, max=0.9, help="Of what is left.", rich_help_panel=_SPLIT),
     ] = 0.1,
+    fold: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Which part is tested, for cross-validation.", rich_help_panel=_SPLIT
+        ),
+    ] = 0,
     groups: Annotated[
         Path | None, typer.Option(help="CSV: file, patient.", rich_help_panel=_SPLIT)
     ] = None,
@@ -81,6 +87,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a run with these options stopped.")
     ] = False,
+    publish: Annotated[
+        bool, typer.Option(help="Publish, or only measure, as in cross-validation.")
+    ] = True,
     force: Annotated[
         bool, typer.Option("--force", help="Publish in spite of what speaks against it.")
     ] = False,
@@ -103,6 +112,7 @@ def train(
                     seed=seed,
                     test_share=test_share,
                     validation_share=validation_share,
+                    fold=fold,
                     groups_file=groups,
                     train_files=train_files or (),
                     validation_files=validation_files or (),
@@ -113,6 +123,7 @@ def train(
                 run_dir=run_dir,
                 resume=resume,
                 min_sensitivity=min_sensitivity,
+                publish=publish,
                 force=force,
             )
         )

@@ -45,11 +45,10 @@ class Duplicates:
     """The same, without the exact ones."""
 
 
-@dataclass(frozen=True)
-class LeakageReport:
-    """What is known of a split before anything is trained."""
+@dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """What can be scored on a test part without looking at any lung."""
 
-    duplicates: list[Duplicates]
     nearest_neighbour_accuracy: float
     """Of one nearest neighbour in training, on the test part."""
     histogram_accuracy: float
@@ -64,6 +63,13 @@ class LeakageReport:
     def grey_levels_suffice(self, accuracy: float) -> bool:
         """Whether a model of this accuracy may owe it to how images were windowed."""
         return accuracy < self.histogram_accuracy + LEAK_MARGIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakageReport(Baselines):
+    """What is known of a split before anything is trained."""
+
+    duplicates: list[Duplicates]
 
     def describe(self) -> dict[str, Any]:
         """As JSON values: of the pairs their numbers, and the first few."""
@@ -101,7 +107,7 @@ def report_leakage(split: Split) -> LeakageReport:
             )
         )
     return LeakageReport(
-        duplicates,
+        duplicates=duplicates,
         nearest_neighbour_accuracy=_nearest_neighbour_accuracy(split),
         histogram_accuracy=_histogram_accuracy(split),
         majority_accuracy=_majority_accuracy(split),

@@ -25,6 +25,7 @@ DEFAULT_SEED: Final = 42
 
 SplitKind = Literal["random", "blocks", "groups", "files"]
 
+_FOLDED: Final = ("blocks", "groups")
 _BLOCKS_PER_CLASS: Final = 10
 _LEAST_GROUP_SHARE: Final = Fraction(1, 20)
 
@@ -51,6 +52,9 @@ class SplitOptions:
     test_share: float = 0.2
     validation_share: float = 0.1
     """Of what is left once the test part is taken."""
+    fold: int = 0
+    """Which part of the dataset is the test part. Those of folds 0, 1, … share no image, so runs of
+    all folds judge the dataset as a whole: cross-validation."""
     groups_file: Path | None = None
     """CSV with the columns ``file`` and ``patient``; files as in ``COVID/slice.png``."""
     train_files: Sequence[Path] = field(default_factory=tuple)
@@ -64,6 +68,8 @@ class SplitOptions:
         described: dict[str, Any] = {"kind": self.kind, "seed": self.seed}
         if self.kind != "files":
             described["test_share"] = self.test_share
+        if self.kind in _FOLDED:
+            described["fold"] = self.fold
         if not self.validation_files:
             described["validation_share"] = self.validation_share
         return described
@@ -75,6 +81,10 @@ def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
     Raises:
         DatasetError: the options do not fit the dataset, or a part would lack a class.
     """
+    if options.fold and options.kind not in _FOLDED:
+        raise DatasetError(
+            f"a split by {' or '.join(_FOLDED)} has folds, one by {options.kind} none"
+        )
     groups = read_patients(data, options.groups_file) if options.groups_file else None
     train, validation, test = _SPLITTERS[options.kind](data, groups, options)
     for part, indices in (("training", train), ("validation", validation), ("test", test)):
@@ -113,6 +123,7 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
             f"of {_BLOCKS_PER_CLASS} blocks none would be left to train on; choose a smaller"
             " --test-share or --validation-share"
         )
+    _check_fold(options.fold, _BLOCKS_PER_CLASS // test_blocks)
     dealt: list[list[Indices]] = [[], [], []]
     for label in range(len(CLASS_NAMES)):
         members = sorted(
@@ -124,7 +135,7 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
                 f" {_BLOCKS_PER_CLASS} blocks; choose another split"
             )
         blocks = np.array_split(np.array(members), _BLOCKS_PER_CLASS)
-        order = rng.permutation(_BLOCKS_PER_CLASS)
+        order = np.roll(rng.permutation(_BLOCKS_PER_CLASS), -options.fold * test_blocks)
         for place, block in enumerate(order):
             part = 2 if place < test_blocks else 1 if place < test_blocks + validation_blocks else 0
             dealt[part].append(blocks[block])
@@ -136,8 +147,11 @@ def _split_groups(data: LabelledImages, groups: _Groups, options: SplitOptions) 
     if groups is None:
         raise DatasetError("a split by groups needs --groups, a CSV of file and patient")
     everything = np.arange(len(data))
-    rest, test = _cut_groups(data, everything, groups, options.test_share, options.seed)
-    train, validation = _cut_groups(data, rest, groups, options.validation_share, options.seed)
+    seed = options.seed
+    rest, test = _cut_groups(
+        data, everything, groups, options.test_share, seed=seed, fold=options.fold
+    )
+    train, validation = _cut_groups(data, rest, groups, options.validation_share, seed=seed)
     return train, validation, test
 
 
@@ -151,7 +165,9 @@ def _split_files(data: LabelledImages, groups: _Groups, options: SplitOptions) -
     elif groups is None:
         train, validation = _cut_random(data, train, options.validation_share, options.seed)
     else:
-        train, validation = _cut_groups(data, train, groups, options.validation_share, options.seed)
+        train, validation = _cut_groups(
+            data, train, groups, options.validation_share, seed=options.seed
+        )
     numbers, counts = np.unique(np.concatenate([train, validation, test]), return_counts=True)
     if (counts > 1).any():
         raise DatasetError(f"{data.files[numbers[counts > 1][0]]} is listed twice in the split")
@@ -180,17 +196,32 @@ def _cut_random(
 
 
 def _cut_groups(
-    data: LabelledImages, among: Indices, groups: NDArray[np.int64], share: float, seed: int
+    data: LabelledImages,
+    among: Indices,
+    groups: NDArray[np.int64],
+    share: float,
+    *,
+    seed: int,
+    fold: int = 0,
 ) -> tuple[Indices, Indices]:
     """Cut between groups, with the classes' shares as near to the whole's as groups allow."""
     cut = max(_LEAST_GROUP_SHARE, Fraction(share).limit_denominator(_LEAST_GROUP_SHARE.denominator))
+    _check_fold(fold, cut.denominator // cut.numerator)
     folds = StratifiedGroupKFold(cut.denominator, shuffle=True, random_state=seed)
     try:
         pieces = list(folds.split(among, data.labels[among], groups[among]))
     except ValueError as error:
         raise DatasetError(f"too few patients to split in three: {error}") from error
-    taken = np.sort(np.concatenate([piece for _, piece in pieces[: cut.numerator]]))
+    first = fold * cut.numerator
+    taken = np.sort(np.concatenate([piece for _, piece in pieces[first : first + cut.numerator]]))
     return np.delete(among, taken), among[taken]
+
+
+def _check_fold(fold: int, folds: int) -> None:
+    if fold >= folds:
+        raise DatasetError(
+            f"--fold {fold}: a test part of this share leaves folds 0 to {folds - 1}"
+        )
 
 
 def _number(file: str) -> tuple[int, ...]:

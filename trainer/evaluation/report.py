@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from serving.contract import CLASS_NAMES
 from trainer.dataset.images import LabelledImages
-from trainer.dataset.leakage import LeakageReport
+from trainer.dataset.leakage import Baselines, LeakageReport
 from trainer.errors import RunError
 from trainer.evaluation import plots
 from trainer.evaluation.evaluation import Evaluation
@@ -34,7 +34,7 @@ def write_report(
     test: LabelledImages,
     *,
     dataset: Mapping[str, Any],
-    leakage: LeakageReport | None = None,
+    leakage: Baselines | None = None,
     histories: Mapping[str, Sequence[Epoch]] | None = None,
     demo: bool = False,
 ) -> None:
@@ -45,7 +45,8 @@ def write_report(
         evaluations: of the models, and of their ensemble last where there are several.
         test: the images that they were asked.
         dataset: what is known of it, for the record.
-        leakage: what is known of the split; without it the models were trained elsewhere.
+        leakage: what can be scored without them, and what is known of the split; without it the
+            models were trained elsewhere.
         histories: of each model's training.
         demo: whether the models learned from phantoms.
 
@@ -112,7 +113,7 @@ def _write_metrics(
     directory: Path,
     evaluations: Sequence[Evaluation],
     dataset: Mapping[str, Any],
-    leakage: LeakageReport | None,
+    leakage: Baselines | None,
     histories: Mapping[str, Sequence[Epoch]],
     *,
     demo: bool,
@@ -133,7 +134,7 @@ def _write_metrics(
 def _render(
     evaluations: Sequence[Evaluation],
     dataset: Mapping[str, Any],
-    leakage: LeakageReport | None,
+    leakage: Baselines | None,
     histories: Mapping[str, Sequence[Epoch]],
     images: Mapping[str, str],
     *,
@@ -152,8 +153,10 @@ def _render(
         metrics=list(evaluations[0].estimates),
         dataset=dataset,
         split=dataset.get("split"),
+        runs=dataset.get("runs", []),
         learned_from=dataset.get("learned_from", {}),
         leakage=leakage,
+        duplicates=leakage.duplicates if isinstance(leakage, LeakageReport) else [],
         leaks=leakage and leakage.leaks(best),
         grey_levels_suffice=leakage and leakage.grey_levels_suffice(best),
         training_seconds=_training_seconds(histories),

@@ -99,6 +99,14 @@ def test_the_card_tells_what_the_version_comes_from_and_what_it_is_worth(
     assert set(card.environment) >= {"python", "tensorflow", "keras"}
 
 
+def test_what_is_only_to_be_measured_is_not_published(tmp_path: Path, dataset_dir: Path):
+    outcome = train_and_publish(plan(tmp_path, dataset_dir, publish=False))
+    assert [(each.name, each.version) for each in outcome.evaluations] == [("vgg16", None)]
+    assert outcome.objections == {}
+    assert (outcome.run_dir / "predictions.csv").is_file()
+    assert not (tmp_path / "models").exists()
+
+
 def test_the_run_holds_weights_and_graph_for_people(trained: tuple[Path, Outcome]):
     root, outcome = trained
     folder = outcome.run_dir / "vgg16"

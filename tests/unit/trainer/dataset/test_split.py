@@ -92,6 +92,28 @@ def test_blocks_are_runs_of_file_numbers():
             assert sum(number - 1 not in numbers for number in numbers) <= blocks
 
 
+@pytest.mark.parametrize("kind", ["blocks", "groups"])
+def test_the_test_parts_of_all_folds_are_the_dataset_each_image_once(kind: str, groups_file: Path):
+    folds = [split(kind=kind, groups_file=groups_file, fold=fold) for fold in range(5)]
+    tested = [file for whole in folds for file in whole.test.files]
+    assert sorted(tested) == sorted(DATA.files)
+    for whole in folds:
+        files = [file for part in parts(whole) for file in part.files]
+        assert sorted(files) == sorted(DATA.files)
+
+
+@pytest.mark.parametrize("kind", ["blocks", "groups"])
+def test_there_are_as_many_folds_as_test_parts(kind: str, groups_file: Path):
+    with pytest.raises(DatasetError, match=r"--fold 3: .* leaves folds 0 to 2"):
+        split(kind=kind, groups_file=groups_file, test_share=0.3, fold=3)
+
+
+@pytest.mark.parametrize("kind", ["random", "files"])
+def test_a_split_that_has_no_folds_says_so(kind: str):
+    with pytest.raises(DatasetError, match=f"by blocks or groups has folds, one by {kind} none"):
+        split(kind=kind, fold=1)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=len(DATA), max_size=len(DATA)), st.integers(0, 99))
 def test_no_patient_is_in_two_parts(

@@ -1,0 +1,31 @@
+"""``covidscan pool``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from covidscan.commands.training_report import print_evaluations, run_trainer
+
+
+def pool(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of training runs, each of another --fold.")
+    ],
+    dataset: Annotated[Path, typer.Option(help="The folder that they were trained on.")],
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV: file, patient. Intervals are then of patients.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="For the report.", show_default="a new one in runs/")
+    ] = None,
+) -> None:
+    """Report on the test parts of several runs as one: cross-validation."""
+    with run_trainer():
+        from trainer.pooled import Pooling, evaluate_pooled
+
+        findings = evaluate_pooled(
+            Pooling(dataset_dir=dataset, runs=runs, groups_file=groups, run_dir=run_dir)
+        )
+    print_evaluations(findings.evaluations)
+    typer.echo(f"report: {findings.run_dir / 'report.html'}")
