@@ -12,6 +12,7 @@ import keras
 
 from serving import volume
 from serving.model_card import ModelCard
+from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import load_images, read_frame
 from trainer.dataset.leakage import LeakageReport, report_leakage
 from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_dataset
@@ -108,17 +109,7 @@ def train_and_publish(plan: Plan) -> Outcome:
             volume.check_writable(plan.models_dir, name)
     leakage = report_leakage(split)
     _log_leakage(split, leakage)
-    dataset = {
-        "images": len(data),
-        "sha256": data.fingerprint(),
-        "split": {
-            **plan.split.describe(),
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-        },
-        "leakage": leakage.describe(),
-    }
+    dataset = describe_dataset(data, plan.split, split, leakage)
     context = _Context(plan, _open_run(plan, split, dataset), split, dataset)
     evaluations: list[Evaluation] = []
     validations: list[Probabilities] = []

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from covidscan.main import app
+from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import load_images, read_frame
 from trainer.dataset.leakage import report_leakage
 from trainer.dataset.split import SplitOptions, split_dataset
@@ -36,17 +37,7 @@ def runs(dataset_dir: Path, tmp_path: Path) -> list[Path]:
         options = SplitOptions(kind="blocks", fold=fold)
         split = split_dataset(data, options)
         leakage = report_leakage(split)
-        dataset = {
-            "images": len(data),
-            "sha256": data.fingerprint(),
-            "split": {
-                **options.describe(),
-                "train": len(split.train),
-                "validation": len(split.validation),
-                "test": len(split.test),
-            },
-            "leakage": leakage.describe(),
-        }
+        dataset = describe_dataset(data, options, split, leakage)
         covid = rng.random((2, len(split.test)))
         evaluations = [
             evaluate(name, np.stack([each, 1 - each], axis=1), split.test.labels)

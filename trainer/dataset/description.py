@@ -1,0 +1,24 @@
+"""What reports and model cards tell of a dataset and its split."""
+
+from typing import Any
+
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.leakage import LeakageReport
+from trainer.dataset.split import Split, SplitOptions
+
+
+def describe_dataset(
+    data: LabelledImages, options: SplitOptions, split: Split, leakage: LeakageReport
+) -> dict[str, Any]:
+    """Size, fingerprint, split and leakage of a dataset, as JSON values."""
+    return {
+        "images": len(data),
+        "sha256": data.fingerprint(),
+        "split": {
+            **options.describe(),
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "leakage": leakage.describe(),
+    }
