@@ -46,7 +46,6 @@ class PooledFindings:
     run_dir: Path
     evaluations: list[Evaluation]
     """Of each model, and of their ensemble where there are several."""
-    baselines: Baselines
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ def evaluate_pooled(pooling: Pooling) -> PooledFindings:
         evaluate(name, _as_probabilities(predictions[name]), tested.labels, groups=groups)
         for name in folds[0].models
     ]
-    baselines = _pool_baselines(folds)
     dataset = {
         "images": len(data),
         "sha256": data.fingerprint(),
@@ -94,10 +92,10 @@ def evaluate_pooled(pooling: Pooling) -> PooledFindings:
         evaluations,
         tested,
         dataset=dataset,
-        leakage=baselines,
+        leakage=_pool_baselines(folds),
         demo=any(fold.metrics["demo"] for fold in folds),
     )
-    return PooledFindings(run.directory, evaluations, baselines)
+    return PooledFindings(run.directory, evaluations)
 
 
 def _read_fold(directory: Path) -> _Fold:

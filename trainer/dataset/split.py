@@ -54,7 +54,7 @@ class SplitOptions:
     """Of what is left once the test part is taken."""
     fold: int = 0
     """Which part of the dataset is the test part. Those of folds 0, 1, … share no image, so runs of
-    all folds judge the dataset as a whole: cross-validation."""
+    all folds judge as many whole test parts as the dataset holds: cross-validation."""
     groups_file: Path | None = None
     """CSV with the columns ``file`` and ``patient``; files as in ``COVID/slice.png``."""
     train_files: Sequence[Path] = field(default_factory=tuple)
