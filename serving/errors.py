@@ -9,6 +9,8 @@
     │   └── TooManyPixelsError           refused from its header, before decoding
     ├── VolumeError                      the versioned volume cannot be read or written as asked
     ├── ModelConfigError                 models.config does not say what it must
+    ├── BatchingParametersError          a batching parameters file does not say what it must
+    ├── TlsConfigError                   keys or certificates are not what TLS needs
     └── ModelServerError                 a call to the model server failed
         ├── ModelNotFoundError           no such servable or version
         ├── ModelServerUnavailableError  unreachable, overloaded or going away
@@ -43,6 +45,14 @@ class VolumeError(ServingError):
 
 class ModelConfigError(ServingError):
     """A models.config file is malformed or names what cannot be served."""
+
+
+class BatchingParametersError(ServingError):
+    """A batching parameters file is malformed or its values do not fit together."""
+
+
+class TlsConfigError(ServingError):
+    """Keys or certificates cannot be read or are not what TLS needs."""
 
 
 class ModelServerError(ServingError):

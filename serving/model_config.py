@@ -1,6 +1,7 @@
 """Read and write models.config, the text file that names the servables and where they lie."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -9,26 +10,64 @@ from google.protobuf import text_format
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelConfigError
 from serving.protos.model_config_pb2 import ModelConfig as ModelConfigProto
-from serving.protos.model_config_pb2 import ModelConfigList, ModelServerConfig
+from serving.protos.model_config_pb2 import (
+    ModelConfigList,
+    ModelServerConfig,
+    ServableVersionPolicy,
+)
 
 MODEL_PLATFORM: Final = "tensorflow"
 
 
 @dataclass(frozen=True)
+class Latest:
+    """The newest versions are served."""
+
+    num_versions: int = 1
+
+    def select(self, versions: Sequence[int]) -> list[int]:
+        """Those of the versions, ascending, that are to be served."""
+        return list(versions[-self.num_versions :])
+
+
+@dataclass(frozen=True)
+class All:
+    """Every version is served."""
+
+    def select(self, versions: Sequence[int]) -> list[int]:
+        """Those of the versions, ascending, that are to be served."""
+        return list(versions)
+
+
+@dataclass(frozen=True)
+class Specific:
+    """The versions of these numbers are served."""
+
+    versions: frozenset[int]
+
+    def select(self, versions: Sequence[int]) -> list[int]:
+        """Those of the versions, ascending, that are to be served."""
+        return [version for version in versions if version in self.versions]
+
+
+VersionPolicy = Latest | All | Specific
+
+
+@dataclass(frozen=True)
 class ModelConfig:
-    """One servable: its name, its directory, and how many of its newest versions are served."""
+    """One servable: its name, its directory, which versions are served, and names for some."""
 
     name: str
     base_path: Path
-    num_versions: int = 1
+    version_policy: VersionPolicy = Latest()
+    version_labels: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_proto(cls, config: ModelConfigProto) -> Self:
         """Read one ``config`` entry.
 
         Raises:
-            ModelConfigError: it lacks what TensorFlow Serving demands, or asks for what the
-                embedded model server does not offer.
+            ModelConfigError: it lacks what TensorFlow Serving demands, in its words.
         """
         if not config.name:
             raise ModelConfigError("a model has no name")
@@ -37,24 +76,37 @@ class ModelConfig:
                 f"Expected model {config.name} to have an absolute path or URI;"
                 f" got base_path()={config.base_path}"
             )
+        if not config.model_platform:
+            raise ModelConfigError(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor"
+                f" ModelServerConfig::model_platform, model name is {config.name}"
+            )
         if config.model_platform != MODEL_PLATFORM:
             raise ModelConfigError(
-                f"model {config.name} has model_platform {config.model_platform!r},"
-                f" only {MODEL_PLATFORM!r} is served"
+                f"Model {config.name} requests unsupported platform {config.model_platform}"
             )
-        policy = config.model_version_policy
-        if policy.WhichOneof("policy_choice") not in (None, "latest") or config.version_labels:
-            raise ModelConfigError(
-                f"model {config.name}: of version policies only latest is served, without labels"
-            )
-        return cls(config.name, Path(config.base_path), policy.latest.num_versions or 1)
+        return cls(
+            config.name,
+            Path(config.base_path),
+            _version_policy(config.model_version_policy),
+            dict(config.version_labels),
+        )
 
     def to_proto(self) -> ModelConfigProto:
         """The entry as TensorFlow Serving reads it."""
         config = ModelConfigProto(
-            name=self.name, base_path=str(self.base_path), model_platform=MODEL_PLATFORM
+            name=self.name,
+            base_path=str(self.base_path),
+            model_platform=MODEL_PLATFORM,
+            version_labels=self.version_labels,
         )
-        config.model_version_policy.latest.num_versions = self.num_versions
+        match self.version_policy:
+            case Latest(num_versions):
+                config.model_version_policy.latest.num_versions = num_versions
+            case All():
+                config.model_version_policy.all.SetInParent()
+            case Specific(versions):
+                config.model_version_policy.specific.versions.extend(sorted(versions))
         return config
 
 
@@ -64,25 +116,36 @@ def default_model_configs(models_dir: Path) -> list[ModelConfig]:
     return [ModelConfig(name, root / name) for name in MODEL_NAMES]
 
 
+def model_configs(config_list: ModelConfigList) -> list[ModelConfig]:
+    """Read a list of ``config`` entries.
+
+    Raises:
+        ModelConfigError: an entry cannot be served, or a name comes twice.
+    """
+    configs = [ModelConfig.from_proto(config) for config in config_list.config]
+    names = [config.name for config in configs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ModelConfigError(f"Illegal to list model {name} multiple times in config list")
+    return configs
+
+
 def parse_model_configs(text: str) -> list[ModelConfig]:
     """Parse the text of a models.config.
 
     Raises:
-        ModelConfigError: the text is malformed, or an entry cannot be served.
+        ModelConfigError: the text is malformed, names no list, or an entry cannot be served.
     """
     try:
         server_config = text_format.Parse(text, ModelServerConfig())
     except text_format.ParseError as error:
         raise ModelConfigError(f"models.config cannot be parsed: {error}") from error
-    configs = [ModelConfig.from_proto(c) for c in server_config.model_config_list.config]
-    names = [config.name for config in configs]
-    duplicates = sorted({name for name in names if names.count(name) > 1})
-    if duplicates:
-        raise ModelConfigError(f"models.config names more than once: {', '.join(duplicates)}")
-    return configs
+    if not server_config.HasField("model_config_list"):
+        raise ModelConfigError("models.config holds no model_config_list")
+    return model_configs(server_config.model_config_list)
 
 
-def format_model_configs(configs: list[ModelConfig]) -> str:
+def format_model_configs(configs: Sequence[ModelConfig]) -> str:
     """The text of a models.config that names these models."""
     return text_format.MessageToString(
         ModelServerConfig(
@@ -102,3 +165,13 @@ def read_model_configs(path: Path) -> list[ModelConfig]:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelConfigError(f"{path} cannot be read") from error
     return parse_model_configs(text)
+
+
+def _version_policy(policy: ServableVersionPolicy) -> VersionPolicy:
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return All()
+        case "specific":
+            return Specific(frozenset(policy.specific.versions))
+        case _:
+            return Latest(policy.latest.num_versions or 1)

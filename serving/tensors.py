@@ -45,6 +45,20 @@ def encode(array: NDArray[Any]) -> TensorProto:
     )
 
 
+def encode_values(array: NDArray[Any]) -> TensorProto:
+    """Encode an array in its typed repeated field, as TensorFlow Serving answers by default.
+
+    Raises:
+        TensorError: the dtype has no ``DataType`` here.
+    """
+    tensor = TensorProto(dtype=data_type(array.dtype), tensor_shape=shape_proto(array.shape))
+    _, value_field = _DTYPES[tensor.dtype]
+    # half_val carries the 16 bits of each value as an integer.
+    values = array.view(np.uint16) if array.dtype == np.float16 else array
+    getattr(tensor, value_field).extend(values.ravel().tolist())
+    return tensor
+
+
 def decode(tensor: TensorProto) -> NDArray[Any]:
     """Decode a tensor from ``tensor_content`` or from its typed repeated field.
 

@@ -19,6 +19,9 @@ from serving.errors import VolumeError
 DEFAULT_VERSIONS_KEPT: Final = 3
 """Versions that stay for rollback, the newest included."""
 
+_LARGEST_VERSION: Final = 2**63 - 1
+"""A version is an int64 on the wire."""
+
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
 
@@ -41,7 +44,22 @@ def versions(models_dir: Path, name: str) -> list[int]:
 
 def is_version_dir(path: Path) -> bool:
     """Whether a child of a model's directory is a version, as TensorFlow Serving judges it."""
-    return path.name.isascii() and path.name.isdecimal() and path.is_dir()
+    return _is_number(path.name) and path.is_dir()
+
+
+def version_candidates(model_dir: Path) -> dict[int, Path]:
+    """Whatever a model server takes for a version, by number: each child called by an integer.
+
+    A plain file is among them, so that a server can say what is wrong with it.
+
+    Raises:
+        VolumeError: the directory is not there or cannot be read.
+    """
+    try:
+        children = sorted(child for child in model_dir.iterdir() if _is_number(child.name))
+    except OSError as error:
+        raise VolumeError(f"{model_dir} cannot be read: {error.strerror}") from error
+    return {int(child.name): child for child in children}
 
 
 def version_dir(models_dir: Path, name: str, version: int) -> Path:
@@ -121,6 +139,10 @@ def remove(models_dir: Path, name: str, version: int) -> None:
         grave = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
         doomed.rename(grave / doomed.name)
         shutil.rmtree(grave)
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and int(name) <= _LARGEST_VERSION
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""``covidscan model-server``."""
+"""``covidscan model-server``; what it shares with TensorFlow Serving is called as it is there."""
 
 import asyncio
 import dataclasses
@@ -7,18 +7,40 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from covidscan.commands.failure import BAD_USE, fail
 
 if TYPE_CHECKING:
+    from serving.batching_parameters import BatchingParameters
     from serving.model_config import ModelConfig
+
+_MICROSECONDS = 1e-6
 
 
 def model_server(
     config: Annotated[
         Path | None,
-        typer.Option(help="A models.config; without it the three CNNs are served."),
+        typer.Option(
+            "--config",
+            "--model_config_file",
+            help="A models.config; without it the three CNNs are served.",
+        ),
+    ] = None,
+    model_config_file_poll_wait_seconds: Annotated[
+        float,
+        typer.Option(
+            "--model_config_file_poll_wait_seconds",
+            min=0,
+            help="Pause between two looks at that file for changes; 0: none.",
+        ),
+    ] = 0,
+    model_name: Annotated[
+        str | None, typer.Option("--model_name", help="Of the one model to serve, without a file.")
+    ] = None,
+    model_base_path: Annotated[
+        Path | None, typer.Option("--model_base_path", help="Of that model: holds its versions.")
     ] = None,
     models_dir: Annotated[
         Path | None,
@@ -27,55 +49,144 @@ def model_server(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8500,
     socket: Annotated[
-        Path | None, typer.Option(help="A Unix socket to listen on instead of host and port.")
+        Path | None,
+        typer.Option(
+            "--socket",
+            "--grpc_socket_path",
+            help="A Unix socket to listen on instead of host and port.",
+        ),
+    ] = None,
+    ssl_config_file: Annotated[
+        Path | None,
+        typer.Option("--ssl_config_file", help="An SSLConfig in text: listen with TLS."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port for Prometheus, on the same host."),
     ] = None,
     precision: Annotated[
         str, typer.Option(help="f32, or bf16: faster, not the same to the last digit.")
     ] = "f32",
-    poll_seconds: Annotated[
-        float, typer.Option(min=0.01, help="Pause between two looks for new versions.")
+    enable_batching: Annotated[
+        bool,
+        typer.Option(
+            "--enable_batching", click_type=click.BOOL, help="Requests share runs of a network."
+        ),
+    ] = False,
+    batching_parameters_file: Annotated[
+        Path | None,
+        typer.Option("--batching_parameters_file", help="BatchingParameters in text."),
+    ] = None,
+    file_system_poll_wait_seconds: Annotated[
+        float,
+        typer.Option(
+            "--file_system_poll_wait_seconds",
+            min=0.01,
+            help="Pause between two looks for new versions.",
+        ),
     ] = 1.0,
+    num_load_threads: Annotated[
+        int, typer.Option("--num_load_threads", min=1, help="Versions loaded at once.")
+    ] = 4,
+    max_num_load_retries: Annotated[
+        int, typer.Option("--max_num_load_retries", min=0, help="Attempts after the first.")
+    ] = 1,
+    load_retry_interval_micros: Annotated[
+        int, typer.Option("--load_retry_interval_micros", min=0, help="Pause between attempts.")
+    ] = 2_000_000,
+    allow_version_labels_for_unavailable_models: Annotated[
+        bool,
+        typer.Option(
+            "--allow_version_labels_for_unavailable_models",
+            click_type=click.BOOL,
+            help="Labels may name versions that are not loaded.",
+        ),
+    ] = False,
+    enable_serialization_as_tensor_content: Annotated[
+        bool,
+        typer.Option(
+            "--enable_serialization_as_tensor_content",
+            click_type=click.BOOL,
+            help="Compact tensors in answers.",
+        ),
+    ] = False,
+    grpc_max_threads: Annotated[
+        int, typer.Option("--grpc_max_threads", min=1, help="Predictions in progress at most.")
+    ] = 100,
+    grace_seconds: Annotated[
+        float, typer.Option(min=0, help="For calls in flight when the server stops.")
+    ] = 2.0,
     exit_with_stdin: Annotated[
         bool, typer.Option(hidden=True, help="Stop when standard input is closed.")
     ] = False,
 ) -> None:
-    """Serve the models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
+    """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
     try:
         from serving.embedded.engine import PRECISIONS
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
     from covidscan.logs import configure_logging
-    from covidscan.model_server import run_model_server
-    from serving.errors import ModelConfigError
+    from covidscan.model_server import Surroundings, run_model_server
+    from serving.embedded.options import ModelServerOptions
+    from serving.embedded.tls import read_server_credentials
+    from serving.errors import BatchingParametersError, ModelConfigError, TlsConfigError
 
     if precision not in PRECISIONS:
         fail(f"--precision is one of {', '.join(PRECISIONS)}", BAD_USE)
     configure_logging()
     try:
-        configs = _model_configs(config, models_dir)
-    except ModelConfigError as error:
+        configs = _model_configs(config, models_dir, model_name, model_base_path)
+        options = ModelServerOptions(
+            precision=precision,
+            batching=_batching(enable_batching, batching_parameters_file),
+            poll_seconds=file_system_poll_wait_seconds,
+            load_threads=num_load_threads,
+            load_retries=max_num_load_retries,
+            load_retry_interval_seconds=load_retry_interval_micros * _MICROSECONDS,
+            allow_labels_for_unavailable=allow_version_labels_for_unavailable_models,
+            answer_as_content=enable_serialization_as_tensor_content,
+            max_concurrent_requests=grpc_max_threads,
+            credentials=read_server_credentials(ssl_config_file) if ssl_config_file else None,
+            grace_seconds=grace_seconds,
+        )
+    except (ModelConfigError, BatchingParametersError, TlsConfigError) as error:
         fail(str(error), BAD_USE)
+    surroundings = Surroundings(
+        metrics_address=None if metrics_port is None else (host, metrics_port),
+        config_file=config,
+        config_poll_seconds=model_config_file_poll_wait_seconds,
+        exit_with_stdin=exit_with_stdin,
+    )
     address = f"unix:{socket.resolve()}" if socket else f"{host}:{port}"
     try:
-        asyncio.run(
-            run_model_server(
-                configs,
-                address,
-                precision=precision,
-                poll_seconds=poll_seconds,
-                exit_with_stdin=exit_with_stdin,
-            )
+        asyncio.run(run_model_server(configs, address, options, surroundings))
+    except ModelConfigError as error:
+        fail(
+            f"{error}; --allow_version_labels_for_unavailable_models=true lets labels wait for"
+            " their version",
+            BAD_USE,
         )
     except RuntimeError as error:
         fail(f"cannot listen on {address}: {error}")
+    except OSError as error:
+        fail(f"cannot listen on {host}:{metrics_port} for metrics: {error.strerror}")
     # Ending the usual way would wait for a model that is being loaded, which nothing interrupts.
     logging.shutdown()
     os._exit(0)
 
 
-def _model_configs(config: Path | None, models_dir: Path | None) -> "list[ModelConfig]":
-    from serving.model_config import default_model_configs, read_model_configs
+def _model_configs(
+    config: Path | None, models_dir: Path | None, name: str | None, base_path: Path | None
+) -> "list[ModelConfig]":
+    from serving.model_config import ModelConfig, default_model_configs, read_model_configs
 
+    if name is not None or base_path is not None:
+        if name is None or base_path is None or config is not None or models_dir is not None:
+            fail(
+                "--model_name and --model_base_path go together, without --config and --models-dir",
+                BAD_USE,
+            )
+        return [ModelConfig(name, base_path.resolve())]
     if config is None:
         return default_model_configs(models_dir or Path("models"))
     configs = read_model_configs(config)
@@ -83,3 +194,15 @@ def _model_configs(config: Path | None, models_dir: Path | None) -> "list[ModelC
         return configs
     root = models_dir.resolve()
     return [dataclasses.replace(entry, base_path=root / entry.name) for entry in configs]
+
+
+def _batching(enabled: bool, parameters_file: Path | None) -> "BatchingParameters | None":
+    from serving.batching_parameters import BatchingParameters, read_batching_parameters
+
+    if parameters_file is not None and not enabled:
+        fail("batching_parameters_file is set without setting enable_batching to true", BAD_USE)
+    if not enabled:
+        return None
+    if parameters_file is None:
+        return BatchingParameters()
+    return read_batching_parameters(parameters_file)

@@ -1,6 +1,7 @@
 """The engine: OpenVINO Runtime, which reads TensorFlow's SavedModels without TensorFlow."""
 
 import queue
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,12 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from serving.contract import SIGNATURE_NAME
+from serving.embedded.errors import ModelLoadError
+from serving.embedded.saved_model import read_signatures
 from serving.errors import ServingError
+from serving.protos.model_metadata_pb2 import SignatureDefMap
+from serving.protos.model_status_pb2 import Code
 
 _NUMPY_DTYPES: Final[dict[openvino.Type, np.dtype[Any]]] = {
     openvino.Type.f32: np.dtype(np.float32),
@@ -21,12 +27,10 @@ _NUMPY_DTYPES: Final[dict[openvino.Type, np.dtype[Any]]] = {
     openvino.Type.boolean: np.dtype(np.bool_),
 }
 
+_OPENVINO_SOURCE: Final = re.compile(r"\.(cpp|hpp|h):\d+")
+
 PRECISIONS: Final = ("f32", "bf16")
 """f32 gives the same answer on every machine; bf16 is about twice as fast where the CPU has it."""
-
-
-class ModelLoadError(ServingError):
-    """A version's directory does not hold a SavedModel that can be served."""
 
 
 class InferenceError(ServingError):
@@ -50,10 +54,16 @@ class TensorSignature:
 
 
 class LoadedModel:
-    """A compiled model, ready to infer from several threads at once."""
+    """A compiled model, ready to infer from several threads at once.
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
+    Args:
+        compiled: the signature ``serving_default`` of a SavedModel.
+        signatures: all that the SavedModel has.
+    """
+
+    def __init__(self, compiled: openvino.CompiledModel, signatures: SignatureDefMap) -> None:
         self._compiled = compiled
+        self.signatures = signatures
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         self.inputs = [_tensor_signature(port) for port in compiled.inputs]
         self.outputs = [_tensor_signature(port) for port in compiled.outputs]
@@ -79,9 +89,13 @@ class LoadedModel:
         finally:
             self._idle.put(request)
 
-    def warm_up(self) -> None:
-        """Run once on zeros, so that the first request does not pay for the engine's set-up."""
-        self.infer(
+    def answer_zeros(self) -> dict[str, NDArray[Any]]:
+        """What it answers to zeros, one of them where a dimension may have any size.
+
+        Raises:
+            InferenceError: the engine failed.
+        """
+        return self.infer(
             {
                 signature.name: np.zeros(
                     [1 if size == -1 else size for size in signature.shape], signature.dtype
@@ -115,29 +129,36 @@ class Engine:
         Raises:
             ModelLoadError: it is not a SavedModel with a servable signature.
         """
-        if not (version_dir / "saved_model.pb").is_file():
-            raise ModelLoadError(f"Could not find SavedModel .pb at supplied path: {version_dir}")
+        signatures = read_signatures(version_dir)
+        if SIGNATURE_NAME not in signatures.signature_def:
+            raise _unservable(f'Serving signature key "{SIGNATURE_NAME}" not found.')
         try:
             model = self._core.read_model(version_dir)
-            loaded = LoadedModel(self._core.compile_model(model, "CPU", self._options))
-            loaded.warm_up()
-        except (RuntimeError, InferenceError, ModelLoadError) as error:
-            raise ModelLoadError(f"{version_dir} cannot be served: {_first_line(error)}") from error
+            loaded = LoadedModel(self._core.compile_model(model, "CPU", self._options), signatures)
+            # So that the first request does not pay for the engine's set-up.
+            loaded.answer_zeros()
+        except (RuntimeError, InferenceError) as error:
+            raise _unservable(f"{version_dir} cannot be served: {_reason(error)}") from error
         return loaded
 
 
 def _tensor_signature(port: openvino.ConstOutput) -> TensorSignature:
     element_type = port.get_element_type()
     if element_type not in _NUMPY_DTYPES:
-        raise ModelLoadError(f"tensors of type {element_type} are not served")
+        raise _unservable(f"tensors of type {element_type} are not served")
     shape = port.get_partial_shape()
     if shape.rank.is_dynamic:
-        raise ModelLoadError(f"the rank of {port.get_any_name()} is unknown")
+        raise _unservable(f"the rank of {port.get_any_name()} is unknown")
     sizes = tuple(-1 if dim.is_dynamic else dim.get_length() for dim in shape)
     return TensorSignature(port.get_any_name(), _NUMPY_DTYPES[element_type], sizes)
 
 
-def _first_line(error: Exception) -> str:
+def _unservable(reason: str) -> ModelLoadError:
+    return ModelLoadError(Code.INVALID_ARGUMENT, reason)
+
+
+def _reason(error: Exception) -> str:
+    """OpenVINO's message without the lines that name its own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # OpenVINO's first lines name its own source files; the reason comes last.
-    return lines[-1] if lines else type(error).__name__
+    said = [line for line in lines if not _OPENVINO_SOURCE.search(line)]
+    return " ".join(said) or type(error).__name__

@@ -1,18 +1,23 @@
-"""ModelService: GetModelStatus."""
+"""ModelService: GetModelStatus and HandleReloadConfigRequest."""
 
+import logging
+
+from serving.embedded.errors import invalid_argument, not_found
 from serving.embedded.repository import ModelRepository
-from serving.embedded.servable import ServableVersion
-from serving.embedded.status import invalid_argument, not_found
+from serving.errors import ModelConfigError
+from serving.model_config import model_configs
+from serving.protos.model_config_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
-    ModelVersionStatus,
     StatusProto,
 )
 
+logger = logging.getLogger(__name__)
+
 
 class ModelService:
-    """Tells the state of every version that was ever seen.
+    """Tells the state of every version that was ever seen, and changes which models are served.
 
     Args:
         repository: the models.
@@ -30,20 +35,34 @@ class ModelService:
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         spec = request.model_spec
-        servable = self._repository.servables.get(spec.name)
-        versions = list(servable.versions) if servable else []
+        versions = self._repository.versions(spec.name)
         if not versions:
             raise not_found(f"Could not find any versions of model {spec.name}")
         if spec.HasField("version"):
             versions = [v for v in versions if v.number == spec.version.value]
             if not versions:
                 raise not_found(f"Could not find version {spec.version.value} of model {spec.name}")
-        return GetModelStatusResponse(model_version_status=[_status(v) for v in versions])
+        return GetModelStatusResponse(model_version_status=[v.status for v in versions])
 
+    async def handle_reload_config_request(
+        self, request: ReloadConfigRequest
+    ) -> ReloadConfigResponse:
+        """HandleReloadConfigRequest: serve the models of this configuration and no others.
 
-def _status(version: ServableVersion) -> ModelVersionStatus:
-    return ModelVersionStatus(
-        version=version.number,
-        state=version.state,
-        status=StatusProto(error_code=version.error_code, error_message=version.error_message),
-    )
+        A configuration that is refused changes nothing.
+
+        Raises:
+            CallError: with TensorFlow Serving's code and message for this refusal.
+        """
+        if not request.config.HasField("model_config_list"):
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only"
+                " ModelConfigList is currently supported"
+            )
+        try:
+            configs = model_configs(request.config.model_config_list)
+        except ModelConfigError as error:
+            raise invalid_argument(str(error)) from error
+        logger.info("models.config is replaced by one of %d models", len(configs))
+        await self._repository.reload(configs)
+        return ReloadConfigResponse(status=StatusProto())

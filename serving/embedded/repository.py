@@ -1,15 +1,16 @@
-"""All servables of a model server, kept in step with the volume."""
+"""All servables of a model server, kept in step with the volume and with models.config."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from serving.embedded.engine import Engine
-from serving.embedded.servable import Servable
-from serving.errors import VolumeError
+from serving.embedded.errors import failed_precondition, invalid_argument, not_found, unknown
+from serving.embedded.loader import Loader
+from serving.embedded.servable import Servable, ServableVersion
 from serving.model_config import ModelConfig
+from serving.protos.model_status_pb2 import Code
+from serving.protos.predict_pb2 import ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -19,59 +20,142 @@ DEFAULT_POLL_SECONDS: Final = 1.0
 class ModelRepository:
     """Polls the directory of every model and swaps versions.
 
-    Each model is watched by a task of its own, so a slow or broken one never holds up another.
-
     Args:
-        configs: the models.
-        engine: what loads versions.
+        loader: what loads versions.
         poll_seconds: pause between two looks at a model's directory.
+        allow_labels_for_unavailable: whether a label may name a version that does not answer.
     """
 
     def __init__(
         self,
-        configs: Sequence[ModelConfig],
-        engine: Engine,
+        loader: Loader,
         *,
         poll_seconds: float = DEFAULT_POLL_SECONDS,
+        allow_labels_for_unavailable: bool = False,
     ) -> None:
+        self._loader = loader
         self._poll_seconds = poll_seconds
-        self._executor = ThreadPoolExecutor(len(configs) or 1, thread_name_prefix="load")
-        self._listeners: list[Callable[[], None]] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self.servables: Mapping[str, Servable] = {
-            config.name: Servable(config, engine, self._executor, self._changed)
-            for config in configs
-        }
+        self._allow_labels_for_unavailable = allow_labels_for_unavailable
+        self._listeners: list[Callable[[ServableVersion | None], None]] = []
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._servables: dict[str, Servable] = {}
+        self._reloading = asyncio.Lock()
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` after every change of a version's state."""
+    @property
+    def served(self) -> Mapping[str, Servable]:
+        """The models of the current configuration."""
+        return {name: self._servables[name] for name in self._watches}
+
+    def versions(self, name: str) -> Sequence[ServableVersion]:
+        """Every version of a model that was ever seen, newest first, of a removed model too."""
+        return self._servables[name].versions if name in self._servables else ()
+
+    def find(self, spec: ModelSpec) -> ServableVersion:
+        """The available version that a request asks for, or the newest.
+
+        Raises:
+            CallError: there is none; with TensorFlow Serving's code and message.
+        """
+        if not spec.name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        servable = self.served.get(spec.name)
+        number = None
+        if spec.WhichOneof("version_choice") == "version_label":
+            labels = servable.config.version_labels if servable else {}
+            if spec.version_label not in labels:
+                raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
+            number = labels[spec.version_label]
+        elif spec.HasField("version"):
+            number = spec.version.value
+        version = servable.find(number) if servable else None
+        if version is None:
+            asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
+            raise not_found(f"Servable not found for request: {asked}")
+        return version
+
+    def on_change(self, listener: Callable[[ServableVersion | None], None]) -> None:
+        """Call ``listener`` with a version after every change of its state.
+
+        It is called with None where a model came or went.
+        """
         self._listeners.append(listener)
 
-    def start(self) -> None:
-        """Begin to watch; loading goes on in the background."""
-        self._tasks = [
-            asyncio.create_task(self._watch(servable), name=f"watch {name}")
-            for name, servable in self.servables.items()
-        ]
+    def configure(self, configs: Sequence[ModelConfig]) -> None:
+        """Serve these models from now on, and no others; loading goes on in the background.
+
+        Nothing changes where the configuration is refused.
+
+        Raises:
+            CallError: a label names a version that does not answer.
+        """
+        self._check_labels(configs)
+        for name in self._watches.keys() - {config.name for config in configs}:
+            self._watches.pop(name).cancel()
+            self._servables[name].stop()
+            self._changed(None)
+        for config in configs:
+            if config.name not in self._servables:
+                self._servables[config.name] = Servable(config, self._loader, self._changed)
+            servable = self._servables[config.name]
+            servable.config = config
+            if config.name not in self._watches:
+                self._watches[config.name] = asyncio.create_task(
+                    self._watch(servable), name=f"watch {config.name}"
+                )
+                self._changed(None)
+
+    async def reload(self, configs: Sequence[ModelConfig]) -> None:
+        """Serve these models from now on; returns once their versions are loaded.
+
+        Raises:
+            CallError: the configuration is refused, or a model of it has only broken versions.
+        """
+        async with self._reloading:
+            self.configure(configs)
+            servables = [self._servables[config.name] for config in configs]
+            for servable in servables:
+                await servable.poll()
+            for servable in servables:
+                await servable.settle()
+            broken = [
+                f"{{{{name: {servable.config.name} version: {version.number}}} due to error:"
+                f" {Code.Name(version.error.code)}: {version.error.message}}}, "
+                for servable in servables
+                if servable.find() is None
+                for version in servable.versions
+                if version.error is not None
+            ]
+            if broken:
+                raise unknown(
+                    f"{len(broken)} model(s) did not become available: {{{''.join(broken)}}}"
+                )
 
     async def stop(self) -> None:
         """Stop watching and unload everything."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for servable in self.servables.values():
-            servable.unload_all()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        watches = list(self._watches.values())
+        for name, watch in self._watches.items():
+            watch.cancel()
+            self._servables[name].stop()
+        await asyncio.gather(*watches, return_exceptions=True)
+        self._loader.stop()
+
+    def _check_labels(self, configs: Sequence[ModelConfig]) -> None:
+        if self._allow_labels_for_unavailable:
+            return
+        for config in configs:
+            servable = self.served.get(config.name)
+            for number in config.version_labels.values():
+                if servable is None or servable.find(number) is None:
+                    raise failed_precondition(
+                        f"Request to assign label to version {number} of model {config.name},"
+                        " which is not currently available for inference"
+                    )
 
     async def _watch(self, servable: Servable) -> None:
         while True:
-            try:
-                await servable.poll()
-            except (OSError, VolumeError):
-                # The directory changed while it was read, or is not readable for the moment.
-                logger.exception("the versions of model %s cannot be read", servable.config.name)
+            await servable.poll()
             await asyncio.sleep(self._poll_seconds)
 
-    def _changed(self) -> None:
+    def _changed(self, version: ServableVersion | None) -> None:
         for listener in self._listeners:
-            listener()
+            listener(version)

@@ -7,12 +7,15 @@ loading itself runs in a thread.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from serving import volume
-from serving.embedded.engine import Engine, LoadedModel, ModelLoadError
+from serving.embedded.engine import LoadedModel
+from serving.embedded.errors import ModelLoadError
+from serving.embedded.loader import Loader
+from serving.errors import VolumeError
 from serving.model_config import ModelConfig
 from serving.protos.model_status_pb2 import Code, ModelVersionStatus
 
@@ -23,10 +26,11 @@ logger = logging.getLogger(__name__)
 class ServableVersion:
     """A version that was seen at least once, and stays known after it has ended."""
 
+    model_name: str
     number: int
+    path: Path
     state: "ModelVersionStatus.State" = ModelVersionStatus.START
-    error_code: Code = Code.OK
-    error_message: str = ""
+    error: ModelLoadError | None = None
     model: LoadedModel | None = None
 
     @property
@@ -35,33 +39,43 @@ class ServableVersion:
         return self.state == ModelVersionStatus.AVAILABLE
 
     @property
-    def broken(self) -> bool:
-        """Whether it was tried and could not be loaded."""
-        return self.error_code != Code.OK
+    def loaded(self) -> LoadedModel:
+        """The model of an available version."""
+        if self.model is None:
+            raise LookupError(f"version {self.number} is not loaded")
+        return self.model
+
+    @property
+    def status(self) -> ModelVersionStatus:
+        """As GetModelStatus tells it."""
+        status = ModelVersionStatus(version=self.number, state=self.state)
+        status.status.error_code = self.error.code if self.error else Code.OK
+        status.status.error_message = self.error.message if self.error else ""
+        return status
 
 
 class Servable:
     """A model and its versions.
 
     Args:
-        config: name, directory and number of versions that are served at once.
-        engine: what loads versions.
-        executor: where loading runs.
-        on_change: called after every change of state.
+        config: name, directory and which versions are served.
+        loader: what loads versions.
+        on_change: called after every change of a version's state.
     """
 
     def __init__(
         self,
         config: ModelConfig,
-        engine: Engine,
-        executor: Executor,
-        on_change: Callable[[], None],
+        loader: Loader,
+        on_change: Callable[[ServableVersion], None],
     ) -> None:
         self.config = config
-        self._engine = engine
-        self._executor = executor
+        self._loader = loader
         self._on_change = on_change
         self._versions: dict[int, ServableVersion] = {}
+        self._loading: dict[int, asyncio.Task[None]] = {}
+        self._polling = asyncio.Lock()
+        self._complaint = ""
 
     @property
     def versions(self) -> Sequence[ServableVersion]:
@@ -76,56 +90,89 @@ class Servable:
         return None
 
     async def poll(self) -> None:
-        """Look at the directory once, load what is new, unload what is no longer wanted."""
-        on_disk = volume.versions(self.config.base_path.parent, self.config.base_path.name)
-        self._forgive_broken_versions_that_went(on_disk)
-        for number in self._wanted(on_disk):
-            if self.find(number) is None:
-                await self._load(number)
-        # Asked anew: a version that could not be loaded is no longer wanted, so the one that
-        # serves stays.
-        wanted = self._wanted(on_disk)
-        for version in self.versions:
-            if version.available and version.number not in wanted:
-                self._unload(version)
+        """Look at the directory once, begin to load what is new, unload what is not wanted.
 
-    def unload_all(self) -> None:
-        """Take every version out of service."""
+        A directory that cannot be read for the moment leaves what serves in service.
+        """
+        # One look at a time, or the older of two could undo what the newer one did.
+        async with self._polling:
+            try:
+                on_disk = await asyncio.to_thread(volume.version_candidates, self.config.base_path)
+            except VolumeError as error:
+                self._tell_once(str(error))
+            else:
+                self._tell_once("")
+                self._follow(on_disk)
+
+    async def settle(self) -> None:
+        """Wait until no version is being loaded."""
+        while self._loading:
+            await asyncio.wait(self._loading.values())
+
+    def stop(self) -> None:
+        """Take every version out of service, and load none."""
+        for task in self._loading.values():
+            task.cancel()
         for version in self.versions:
             if version.available:
                 self._unload(version)
 
-    def _wanted(self, on_disk: list[int]) -> list[int]:
-        sound = [
-            number
-            for number in on_disk
-            if not (number in self._versions and self._versions[number].broken)
-        ]
-        return sound[-self.config.num_versions :]
+    def _follow(self, on_disk: Mapping[int, Path]) -> None:
+        wanted = self.config.version_policy.select(
+            [number for number, path in sorted(on_disk.items()) if not self._broken(number, path)]
+        )
+        for number in wanted:
+            if self._is_new(number, on_disk[number]):
+                self._begin_to_load(number, on_disk[number])
+        # Where nothing that is wanted answers, because it is being loaded or all of it is broken,
+        # what serves stays.
+        if not on_disk or any(self.find(number) for number in wanted):
+            for version in self.versions:
+                if version.available and version.number not in wanted:
+                    self._unload(version)
 
-    def _forgive_broken_versions_that_went(self, on_disk: list[int]) -> None:
-        for version in self.versions:
-            if version.broken and version.number not in on_disk:
-                version.error_code, version.error_message = Code.OK, ""
-                self._on_change()
+    def _broken(self, number: int, path: Path) -> bool:
+        """Whether it was tried from there and cannot be loaded: it is not tried again."""
+        version = self._versions.get(number)
+        return version is not None and version.path == path and version.error is not None
 
-    async def _load(self, number: int) -> None:
-        version = ServableVersion(number)
-        self._versions[number] = version
+    def _is_new(self, number: int, path: Path) -> bool:
+        version = self._versions.get(number)
+        return number not in self._loading and not (
+            version and version.available and version.path == path
+        )
+
+    def _begin_to_load(self, number: int, path: Path) -> None:
+        task = asyncio.create_task(
+            self._load(number, path), name=f"load {self.config.name} {number}"
+        )
+        self._loading[number] = task
+        task.add_done_callback(lambda _: self._loading.pop(number))
+
+    async def _load(self, number: int, path: Path) -> None:
+        version = ServableVersion(self.config.name, number, path)
+        previous = self._versions.get(number)
+        if previous is None or not previous.available:
+            self._versions[number] = version
+        self._set_state(version, ModelVersionStatus.START)
         self._set_state(version, ModelVersionStatus.LOADING)
-        path = volume.version_dir(self.config.base_path.parent, self.config.base_path.name, number)
-        loop = asyncio.get_running_loop()
         try:
-            version.model = await loop.run_in_executor(self._executor, self._engine.load, path)
+            version.model = await self._loader.load(self.config.name, path)
         except ModelLoadError as error:
-            version.error_code, version.error_message = Code.INVALID_ARGUMENT, str(error)
+            version.error = error
+            self._versions[number] = version
             self._set_state(version, ModelVersionStatus.END)
             logger.warning(
                 "model %s version %d cannot be loaded: %s", self.config.name, number, error
             )
+        except asyncio.CancelledError:
+            self._set_state(version, ModelVersionStatus.END)
+            raise
         else:
+            self._versions[number] = version
             self._set_state(version, ModelVersionStatus.AVAILABLE)
             logger.info("model %s version %d is available", self.config.name, number)
+            await self.poll()
 
     def _unload(self, version: ServableVersion) -> None:
         # Calls in flight hold the model themselves, so it ends when the last of them does.
@@ -133,6 +180,11 @@ class Servable:
         self._set_state(version, ModelVersionStatus.END)
         logger.info("model %s version %d is unloaded", self.config.name, version.number)
 
+    def _tell_once(self, complaint: str) -> None:
+        if complaint != self._complaint and complaint:
+            logger.warning("model %s: %s", self.config.name, complaint)
+        self._complaint = complaint
+
     def _set_state(self, version: ServableVersion, state: "ModelVersionStatus.State") -> None:
         version.state = state
-        self._on_change()
+        self._on_change(version)

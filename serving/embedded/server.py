@@ -1,41 +1,29 @@
-"""The embedded model server: the services on a gRPC server, and its life from start to stop."""
+"""The embedded model server: its parts put together, and its life from start to stop."""
 
 import asyncio
-import logging
-import os
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Self
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from serving import protocol
+from serving.embedded.admission import CONTRACT, ModelSignature
 from serving.embedded.engine import Engine
+from serving.embedded.errors import CallError
+from serving.embedded.handlers import CallHandlers
+from serving.embedded.loader import Loader
+from serving.embedded.metrics import Metrics
 from serving.embedded.model_service import ModelService
+from serving.embedded.options import ModelServerOptions
 from serving.embedded.prediction_service import PredictionService
-from serving.embedded.repository import DEFAULT_POLL_SECONDS, ModelRepository
-from serving.embedded.status import CallError
+from serving.embedded.repository import ModelRepository
+from serving.embedded.scheduler import Scheduler
+from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
-from serving.protos.model_metadata_pb2 import GetModelMetadataRequest
-from serving.protos.model_status_pb2 import GetModelStatusRequest
-from serving.protos.predict_pb2 import PredictRequest
-
-logger = logging.getLogger(__name__)
-
-DEFAULT_GRACE_SECONDS: Final = 2.0
-_MESSAGE_LIMIT: Final = 1024
-"""TensorFlow Serving cuts its messages here."""
-
-_Request = TypeVar("_Request", bound=Message)
-
-if TYPE_CHECKING:
-    _MethodHandler = grpc.RpcMethodHandler[Any, Any]
-    _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EmbeddedModelServer:
@@ -50,27 +38,42 @@ class EmbeddedModelServer:
     Args:
         configs: the models and their directories.
         address: ``host:port`` (port 0 takes a free one) or ``unix:/path``.
-        precision: of the engine's arithmetic, ``f32`` or ``bf16``.
-        poll_seconds: pause between two looks at a model's directory.
-        grace_seconds: how long calls in flight may take when the server stops.
+        options: everything else.
+        contract: the signatures that models of these names must have.
     """
 
     def __init__(
         self,
         configs: Sequence[ModelConfig],
         address: str,
+        options: ModelServerOptions | None = None,
         *,
-        precision: str = "f32",
-        poll_seconds: float = DEFAULT_POLL_SECONDS,
-        grace_seconds: float = DEFAULT_GRACE_SECONDS,
+        contract: Mapping[str, ModelSignature] = CONTRACT,
     ) -> None:
         self.address = address
-        self._grace_seconds = grace_seconds
-        self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="infer")
-        self._health = health.HealthServicer()
-        self._repository = ModelRepository(configs, Engine(precision), poll_seconds=poll_seconds)
+        self.metrics = Metrics()
+        self._configs = configs
+        self._options = options or ModelServerOptions()
+        self._repository = ModelRepository(
+            Loader(
+                Engine(self._options.precision),
+                contract,
+                threads=self._options.load_threads,
+                retries=self._options.load_retries,
+                retry_interval_seconds=self._options.load_retry_interval_seconds,
+            ),
+            poll_seconds=self._options.poll_seconds,
+            allow_labels_for_unavailable=self._options.allow_labels_for_unavailable,
+        )
+        self._scheduler = Scheduler(
+            threads=self._options.inference_threads,
+            batching=self._options.batching,
+            observe_batch=self.metrics.observe_batch,
+        )
         self._changed = asyncio.Event()
-        self._repository.on_change(self._changed.set)
+        self._repository.on_change(lambda _: self._changed.set())
+        self._repository.on_change(self.metrics.observe_version)
+        self._health = health.HealthServicer()
         self._health_task: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
             options=(
@@ -86,14 +89,22 @@ class EmbeddedModelServer:
 
         Raises:
             RuntimeError: the address cannot be bound.
+            ModelConfigError: a label is given to a version that is not loaded yet, and that is not
+                allowed.
         """
         self._add_services()
-        port = self._server.add_insecure_port(self.address)
+        if self._options.credentials is None:
+            port = self._server.add_insecure_port(self.address)
+        else:
+            port = self._server.add_secure_port(self.address, self._options.credentials)
         if not self.address.startswith("unix:"):
             self.address = f"{self.address.rpartition(':')[0]}:{port}"
+        try:
+            self._repository.configure(self._configs)
+        except CallError as error:
+            raise ModelConfigError(str(error)) from error
         await self._server.start()
         self._health_task = asyncio.create_task(self._keep_health_true(), name="health")
-        self._repository.start()
         return self
 
     async def __aexit__(
@@ -106,45 +117,45 @@ class EmbeddedModelServer:
         if self._health_task:
             self._health_task.cancel()
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._grace_seconds)
+        await self._server.stop(self._options.grace_seconds)
         await self._repository.stop()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        await self._scheduler.stop()
+
+    async def reload(self, configs: Sequence[ModelConfig]) -> None:
+        """Serve these models from now on and no others; returns once they are loaded.
+
+        Raises:
+            CallError: the configuration is refused, or a model of it has only broken versions.
+        """
+        await self._repository.reload(configs)
 
     async def wait(self) -> None:
         """Wait until the server is stopped."""
         await self._server.wait_for_termination()
 
     def _add_services(self) -> None:
-        predictions, models = (
-            PredictionService(self._repository, self._executor),
-            ModelService(self._repository),
+        handlers = CallHandlers(self._repository, self.metrics)
+        predictions = PredictionService(
+            self._repository,
+            self._scheduler,
+            max_concurrent_requests=self._options.max_concurrent_requests,
+            answer_as_content=self._options.answer_as_content,
         )
-        self._add_service(
-            protocol.PREDICTION_SERVICE,
-            {
-                "Predict": _handler(predictions.predict, PredictRequest),
-                "GetModelMetadata": _handler(
-                    predictions.get_model_metadata, GetModelMetadataRequest
-                ),
-            },
-        )
-        self._add_service(
-            protocol.MODEL_SERVICE,
-            {"GetModelStatus": _handler(models.get_model_status, GetModelStatusRequest)},
+        self._server.add_generic_rpc_handlers(
+            (
+                handlers.prediction_service(predictions),
+                handlers.model_service(ModelService(self._repository)),
+            )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    def _add_service(self, name: str, handlers: dict[str, "_MethodHandler"]) -> None:
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(name, handlers),)
-        )
-
     async def _keep_health_true(self) -> None:
         """Health of each model by its name, and of the server by the empty name."""
+        known: set[str] = set()
         while True:
             available = {
                 name: servable.find() is not None
-                for name, servable in self._repository.servables.items()
+                for name, servable in self._repository.served.items()
             }
             for name, serving in {**available, "": all(available.values())}.items():
                 await self._health.set(
@@ -153,27 +164,8 @@ class EmbeddedModelServer:
                     if serving
                     else health_pb2.HealthCheckResponse.NOT_SERVING,
                 )
+            for name in known - available.keys():
+                await self._health.set(name, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+            known |= available.keys()
             await self._changed.wait()
             self._changed.clear()
-
-
-def _handler(
-    method: Callable[[_Request], Awaitable[Message]], request_type: type[_Request]
-) -> "_MethodHandler":
-    async def handle(request: _Request, context: "_Context") -> Message:
-        try:
-            return await method(request)
-        except CallError as error:
-            await context.abort(error.code, _cut(error.message))
-
-    return grpc.unary_unary_rpc_method_handler(
-        handle,
-        request_deserializer=request_type.FromString,
-        response_serializer=lambda response: response.SerializeToString(),
-    )
-
-
-def _cut(message: str) -> str:
-    if len(message) <= _MESSAGE_LIMIT:
-        return message
-    return message[:_MESSAGE_LIMIT] + "...TRUNCATED"

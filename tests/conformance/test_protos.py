@@ -18,10 +18,18 @@ from serving.protos import (
     model_metadata_pb2,
     model_status_pb2,
     predict_pb2,
+    saved_model_pb2,
     tensor_pb2,
 )
 
-OUR_FILES = (tensor_pb2, predict_pb2, model_status_pb2, model_metadata_pb2, model_config_pb2)
+OUR_FILES = (
+    tensor_pb2,
+    predict_pb2,
+    model_status_pb2,
+    model_metadata_pb2,
+    model_config_pb2,
+    saved_model_pb2,
+)
 OUR_MESSAGES = {
     message.full_name: message
     for file in OUR_FILES
@@ -33,6 +41,8 @@ PREFIXES = {
     "TensorShapeProto": CORE,
     "TensorInfo": CORE,
     "SignatureDef": CORE,
+    "MetaGraphDef": CORE,
+    "SavedModel": CORE,
     "ServableVersionPolicy": f"{SERVING}FileSystemStoragePathSourceConfig.",
 }
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from api.app import create_app
 from api.settings import Settings
+from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.model_config import default_model_configs
 from tests.service_process import wait_until
@@ -63,9 +64,8 @@ def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]
 def model_server(models_dir: Path) -> Iterator[str]:
     """An embedded model server over a volume; gives its address."""
     configs = default_model_configs(models_dir)
-    with in_thread(
-        lambda: EmbeddedModelServer(configs, "127.0.0.1:0", poll_seconds=0.05)
-    ) as server:
+    options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
+    with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
         yield server.address
 
 

@@ -254,7 +254,7 @@ def test_removing_the_newest_version_rolls_back(
 def test_without_any_version_a_model_is_not_found_and_health_says_so(
     address: str, tiny_volume: Path
 ):
-    shutil.rmtree(tiny_volume / "vgg16")
+    shutil.rmtree(tiny_volume / "vgg16" / "1")
     wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.NOT_SERVING)
     assert health(address, "resnet50") == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(ModelNotFoundError, match=r"Latest\(vgg16\)"):

@@ -7,7 +7,11 @@ import pytest
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelConfigError
 from serving.model_config import (
+    All,
+    Latest,
     ModelConfig,
+    Specific,
+    VersionPolicy,
     default_model_configs,
     format_model_configs,
     parse_model_configs,
@@ -22,7 +26,12 @@ def config(entry: str) -> str:
 
 
 def test_what_is_written_is_read_back():
-    configs = [ModelConfig("a", Path("/x/a")), ModelConfig("b", Path("/x/b"), num_versions=2)]
+    configs = [
+        ModelConfig("a", Path("/x/a")),
+        ModelConfig("b", Path("/x/b"), Latest(2), {"stable": 3, "canary": 4}),
+        ModelConfig("c", Path("/x/c"), All()),
+        ModelConfig("d", Path("/x/d"), Specific(frozenset({1, 7}))),
+    ]
     assert parse_model_configs(format_model_configs(configs)) == configs
 
 
@@ -32,7 +41,26 @@ def test_the_default_is_the_three_models_of_the_contract(tmp_path: Path):
 
 
 def test_one_version_is_served_where_no_policy_is_given():
-    assert parse_model_configs(config(ENTRY))[0].num_versions == 1
+    assert parse_model_configs(config(ENTRY))[0].version_policy == Latest(1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "selected"),
+    [
+        (Latest(1), [9]),
+        (Latest(2), [4, 9]),
+        (Latest(7), [1, 4, 9]),
+        (All(), [1, 4, 9]),
+        (Specific(frozenset({1, 9, 5})), [1, 9]),
+    ],
+)
+def test_a_policy_selects_versions(policy: VersionPolicy, selected: list[int]):
+    assert policy.select([1, 4, 9]) == selected
+    assert policy.select([]) == []
+
+
+def test_a_list_of_no_models_is_a_configuration():
+    assert parse_model_configs("model_config_list {}") == []
 
 
 @pytest.mark.parametrize(
@@ -41,9 +69,10 @@ def test_one_version_is_served_where_no_policy_is_given():
         ("nonsense {", "cannot be parsed"),
         (config('base_path: "/x" model_platform: "tensorflow"'), "no name"),
         (config('name: "m" base_path: "x" model_platform: "tensorflow"'), "absolute path"),
-        (config('name: "m" base_path: "/x"'), "model_platform"),
-        (config(f"{ENTRY} model_version_policy {{ all {{}} }}"), "version policies"),
-        (config(f"{ENTRY} }} config {{ {ENTRY}"), "more than once: m"),
+        (config('name: "m" base_path: "/x"'), "model_platform, model name is m"),
+        (config('name: "m" base_path: "/x" model_platform: "onnx"'), "unsupported platform onnx"),
+        (config(f"{ENTRY} }} config {{ {ENTRY}"), "list model m multiple times"),
+        ("", "no model_config_list"),
     ],
 )
 def test_what_cannot_be_served_is_refused(text: str, reason: str):

@@ -1,0 +1,130 @@
+"""From a call on the wire to a service's method: its status, its metrics, and nothing leaked."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from serving import protocol
+from serving.embedded.errors import CallError
+from serving.embedded.metrics import Metrics
+from serving.embedded.model_service import ModelService
+from serving.embedded.prediction_service import PredictionService
+from serving.embedded.repository import ModelRepository
+from serving.protos.model_config_pb2 import ReloadConfigRequest
+from serving.protos.model_metadata_pb2 import GetModelMetadataRequest
+from serving.protos.model_status_pb2 import GetModelStatusRequest
+from serving.protos.predict_pb2 import PredictRequest, PredictResponse
+
+logger = logging.getLogger(__name__)
+
+_MESSAGE_LIMIT: Final = 1024
+"""TensorFlow Serving cuts its messages here."""
+
+_Request = TypeVar("_Request", bound=Message)
+
+if TYPE_CHECKING:
+    _MethodHandler = grpc.RpcMethodHandler[Any, Any]
+    _Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallHandlers:
+    """Makes gRPC handlers of services.
+
+    Args:
+        repository: the models, whose names may stand in metrics.
+        metrics: where every call is counted.
+    """
+
+    def __init__(self, repository: ModelRepository, metrics: Metrics) -> None:
+        self._repository = repository
+        self._metrics = metrics
+
+    def prediction_service(self, service: PredictionService) -> grpc.GenericRpcHandler:
+        """The methods of PredictionService."""
+        return grpc.method_handlers_generic_handler(
+            protocol.PREDICTION_SERVICE,
+            {
+                "Predict": self._handler("Predict", service.predict, PredictRequest),
+                "GetModelMetadata": self._handler(
+                    "GetModelMetadata", service.get_model_metadata, GetModelMetadataRequest
+                ),
+            },
+        )
+
+    def model_service(self, service: ModelService) -> grpc.GenericRpcHandler:
+        """The methods of ModelService."""
+        return grpc.method_handlers_generic_handler(
+            protocol.MODEL_SERVICE,
+            {
+                "GetModelStatus": self._handler(
+                    "GetModelStatus", service.get_model_status, GetModelStatusRequest
+                ),
+                "HandleReloadConfigRequest": self._handler(
+                    "HandleReloadConfigRequest",
+                    service.handle_reload_config_request,
+                    ReloadConfigRequest,
+                ),
+            },
+        )
+
+    def _handler(
+        self,
+        name: str,
+        method: Callable[[_Request], Awaitable[Message]],
+        request_type: type[_Request],
+    ) -> "_MethodHandler":
+        async def handle(request: _Request, context: "_Context") -> Message:
+            started = time.perf_counter()
+            response: Message | None = None
+            refusal: CallError | None = None
+            code = grpc.StatusCode.OK
+            try:
+                response = await method(request)
+            except CallError as error:
+                code, refusal = error.code, error
+            except asyncio.CancelledError:
+                # The deadline has passed, or the client is gone.
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except Exception:
+                logger.exception("%s failed", name)
+                code = grpc.StatusCode.INTERNAL
+                refusal = CallError(code, "the model server failed on this request")
+            finally:
+                self._observe(name, request, response, code, time.perf_counter() - started)
+            if response is None:
+                await context.abort(code, _cut(refusal.message if refusal else ""))
+            return response
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request_deserializer=request_type.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+
+    def _observe(
+        self,
+        method: str,
+        request: Message,
+        response: Message | None,
+        code: grpc.StatusCode,
+        seconds: float,
+    ) -> None:
+        asked = request.model_spec.name if hasattr(request, "model_spec") else ""
+        model = asked if asked in self._repository.served else ""
+        version = (
+            str(response.model_spec.version.value) if isinstance(response, PredictResponse) else ""
+        )
+        self._metrics.observe_request(method, model, version, code.name, seconds)
+
+
+def _cut(message: str) -> str:
+    if len(message) <= _MESSAGE_LIMIT:
+        return message
+    return message[:_MESSAGE_LIMIT] + "...TRUNCATED"

@@ -1,0 +1,71 @@
+"""Loading a version: away from the event loop, again if it fails, and not unless it fits."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from serving.embedded.admission import ModelSignature, admit
+from serving.embedded.engine import Engine, LoadedModel
+from serving.embedded.errors import ModelLoadError
+
+logger = logging.getLogger(__name__)
+
+
+class Loader:
+    """Loads versions in threads of its own.
+
+    A version that is being retried holds no thread between two attempts, so it never delays
+    another.
+
+    Args:
+        engine: what reads and compiles.
+        contract: the signatures that models of these names must have.
+        threads: how many versions are read and compiled at once.
+        retries: attempts after the first.
+        retry_interval_seconds: pause between two attempts.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        contract: Mapping[str, ModelSignature],
+        *,
+        threads: int,
+        retries: int,
+        retry_interval_seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._contract = contract
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
+        self._retries = retries
+        self._retry_interval_seconds = retry_interval_seconds
+
+    async def load(self, name: str, version_dir: Path) -> LoadedModel:
+        """Read, compile, warm up and check one version.
+
+        Raises:
+            ModelLoadError: it cannot be served, and could not at the last attempt.
+        """
+        loop = asyncio.get_running_loop()
+        attempts_left = self._retries
+        while True:
+            try:
+                return await loop.run_in_executor(self._executor, self._load, name, version_dir)
+            except ModelLoadError as error:
+                if attempts_left == 0:
+                    raise
+                attempts_left -= 1
+                logger.info("%s is tried again: %s", version_dir, error)
+            await asyncio.sleep(self._retry_interval_seconds)
+
+    def stop(self) -> None:
+        """Begin no further load."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, name: str, version_dir: Path) -> LoadedModel:
+        model = self._engine.load(version_dir)
+        if name in self._contract:
+            admit(model, self._contract[name])
+        return model

@@ -1,0 +1,67 @@
+"""What a model server tells Prometheus: requests, batches and loads, by model and version."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from serving.embedded.servable import ServableVersion
+from serving.protos.model_status_pb2 import ModelVersionStatus
+
+_LATENCY_BUCKETS_SECONDS: Final = (
+    *(0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
+    *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+_ROWS_BUCKETS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 1024)
+
+
+class Metrics:
+    """The counters and histograms of one model server, in a registry of their own.
+
+    A label never carries what a client made up: of a model that is not served it stays empty.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "covidscan_model_server_requests",
+            "Calls answered, by gRPC status code.",
+            ["method", "model", "version", "code"],
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "covidscan_model_server_request_latency_seconds",
+            "From a request decoded to its answer, waiting included.",
+            ["method", "model", "version"],
+            buckets=_LATENCY_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self._rows = Histogram(
+            "covidscan_model_server_batch_size_rows",
+            "Rows, images that is, in each run of a network.",
+            ["model", "version"],
+            buckets=_ROWS_BUCKETS,
+            registry=self.registry,
+        )
+        self._states = Counter(
+            "covidscan_model_server_version_states",
+            "How often a version came into a state; END with an error is ERROR.",
+            ["model", "version", "state"],
+            registry=self.registry,
+        )
+
+    def observe_request(
+        self, method: str, model: str, version: str, code: str, seconds: float
+    ) -> None:
+        """Count a call that has ended; ``model`` and ``version`` are empty where unknown."""
+        self._requests.labels(method, model, version, code).inc()
+        self._latency.labels(method, model, version).observe(seconds)
+
+    def observe_batch(self, version: ServableVersion, rows: int) -> None:
+        """Count a run of a network."""
+        self._rows.labels(version.model_name, str(version.number)).observe(rows)
+
+    def observe_version(self, version: ServableVersion | None) -> None:
+        """Count a change of a version's state."""
+        if version is not None:
+            state = "ERROR" if version.error else ModelVersionStatus.State.Name(version.state)
+            self._states.labels(version.model_name, str(version.number), state).inc()

@@ -1,0 +1,177 @@
+"""When requests run, and together with which: a fixed number of threads, batches in the queue.
+
+A request runs at once where a thread is idle. Otherwise it joins the newest waiting batch of its
+model that has room for it, so batches grow by themselves as the load does, and no request waits for
+company that may not come. All of it happens on the event loop; only the network runs in a thread.
+"""
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import grpc
+
+from serving.batching_parameters import BatchingParameters
+from serving.embedded.batch_tensors import Tensors, count_rows, infer_together, kind_of
+from serving.embedded.engine import InferenceError, LoadedModel
+from serving.embedded.errors import CallError
+from serving.embedded.servable import ServableVersion
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One request, waiting."""
+
+    inputs: Tensors
+    rows: int
+    answer: "asyncio.Future[Tensors]"
+
+
+@dataclass
+class _Batch:
+    """Requests that run as one."""
+
+    version: ServableVersion
+    model: LoadedModel
+    """Held here: a version that is unloaded meanwhile still answers these."""
+    kind: tuple[object, ...]
+    tasks: list[_Task] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(task.rows for task in self.tasks)
+
+    def drop_abandoned(self) -> None:
+        """Forget requests whose deadline has passed or whose client is gone."""
+        self.tasks = [task for task in self.tasks if not task.answer.done()]
+
+
+class Scheduler:
+    """Runs requests of all models on one pool of threads, oldest batch first.
+
+    Args:
+        threads: runs at the same time where there are no batching parameters.
+        batching: how requests share a run; without it each has its own.
+        observe_batch: called with the version and the rows of every run.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        batching: BatchingParameters | None = None,
+        observe_batch: Callable[[ServableVersion, int], None] = lambda _version, _rows: None,
+    ) -> None:
+        self._batching = batching
+        self._idle_threads = batching.num_batch_threads if batching else threads
+        self._executor = ThreadPoolExecutor(self._idle_threads, thread_name_prefix="infer")
+        self._observe_batch = observe_batch
+        self._waiting: deque[_Batch] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def infer(self, version: ServableVersion, inputs: Tensors) -> Tensors:
+        """Run one request; the version must be available, and arrays must fit its signature.
+
+        Cancelling the call takes the request out of the queue.
+
+        Raises:
+            CallError: the queue is full, or the request does not fit into a batch.
+            InferenceError: the engine failed.
+        """
+        answer: asyncio.Future[Tensors] = asyncio.get_running_loop().create_future()
+        if self._batching is None:
+            rows = max((len(array) for array in inputs.values() if array.ndim), default=1)
+            batch = _Batch(version, version.loaded, kind=())
+            self._waiting.append(batch)
+        else:
+            rows = count_rows(inputs, self._batching)
+            batch = self._batch_for(version, kind_of(inputs), rows, self._batching)
+        batch.tasks.append(_Task(inputs, rows, answer))
+        self._start_waiting()
+        return await answer
+
+    async def stop(self) -> None:
+        """Run nothing further; calls that still wait must have been cancelled."""
+        self._waiting.clear()
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _batch_for(
+        self,
+        version: ServableVersion,
+        kind: tuple[object, ...],
+        rows: int,
+        batching: BatchingParameters,
+    ) -> _Batch:
+        waiting = [batch for batch in self._waiting if batch.version is version]
+        for batch in waiting:
+            batch.drop_abandoned()
+        waiting = [batch for batch in waiting if batch.tasks]
+        newest = waiting[-1] if waiting else None
+        if newest and newest.kind == kind and newest.rows + rows <= batching.max_batch_size:
+            return newest
+        if len(waiting) >= batching.max_enqueued_batches:
+            raise CallError(
+                grpc.StatusCode.UNAVAILABLE,
+                "The batch scheduling queue to which this task was submitted is full; currently"
+                f" {len(waiting)} batches enqueued and max_enqueued_batches is"
+                f" {batching.max_enqueued_batches}",
+            )
+        batch = _Batch(version, version.loaded, kind)
+        self._waiting.append(batch)
+        return batch
+
+    def _start_waiting(self) -> None:
+        while self._waiting and self._idle_threads:
+            batch = self._waiting.popleft()
+            batch.drop_abandoned()
+            if batch.tasks:
+                self._idle_threads -= 1
+                running = asyncio.create_task(self._run(batch))
+                self._running.add(running)
+                running.add_done_callback(partial(self._finished, batch))
+
+    def _finished(self, batch: _Batch, running: asyncio.Task[None]) -> None:
+        self._running.discard(running)
+        error = None if running.cancelled() else running.exception()
+        for task in batch.tasks:
+            # A fault of ours, out of memory say: nobody may wait for an answer that never comes.
+            if error is not None and not task.answer.done():
+                task.answer.set_exception(error)
+        self._idle_threads += 1
+        self._start_waiting()
+
+    async def _run(self, batch: _Batch) -> None:
+        try:
+            answers = await self._infer(batch)
+        except (CallError, InferenceError) as error:
+            if len(batch.tasks) > 1:
+                # What one request cannot have must not fail its neighbours.
+                for task in batch.tasks:
+                    await self._run(dataclasses.replace(batch, tasks=[task]))
+            elif not batch.tasks[0].answer.done():
+                batch.tasks[0].answer.set_exception(error)
+        else:
+            for task, outputs in zip(batch.tasks, answers, strict=True):
+                if not task.answer.done():
+                    task.answer.set_result(outputs)
+
+    async def _infer(self, batch: _Batch) -> list[Tensors]:
+        self._observe_batch(batch.version, batch.rows)
+        requests = [task.inputs for task in batch.tasks]
+        if self._batching is None:
+            run = partial(_infer_alone, batch.model, requests)
+        else:
+            run = partial(infer_together, batch.model.infer, requests, self._batching)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, run)
+
+
+def _infer_alone(model: LoadedModel, requests: list[Tensors]) -> list[Tensors]:
+    return [model.infer(inputs) for inputs in requests]

@@ -1,0 +1,106 @@
+"""A request's tensors against a model's signature: nothing that does not fit reaches the engine."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving import tensors
+from serving.contract import SIGNATURE_NAME
+from serving.embedded.engine import LoadedModel, TensorSignature
+from serving.embedded.errors import failed_precondition, invalid_argument
+from serving.protos.predict_pb2 import PredictRequest
+from serving.protos.tensor_pb2 import DataType, TensorProto
+
+_TYPE_NAMES: Final = {
+    DataType.DT_FLOAT: "float",
+    DataType.DT_DOUBLE: "double",
+    DataType.DT_INT32: "int32",
+    DataType.DT_UINT8: "uint8",
+    DataType.DT_INT16: "int16",
+    DataType.DT_INT8: "int8",
+    DataType.DT_INT64: "int64",
+    DataType.DT_BOOL: "bool",
+    DataType.DT_HALF: "half",
+    DataType.DT_UINT16: "uint16",
+    DataType.DT_UINT32: "uint32",
+    DataType.DT_UINT64: "uint64",
+}
+
+
+def check_signature_name(name: str) -> None:
+    """Only the default signature is served; the engine reads no other.
+
+    Raises:
+        CallError: another one is asked for.
+    """
+    if name not in ("", SIGNATURE_NAME):
+        raise failed_precondition(f'Serving signature key "{name}" not found.')
+
+
+def decode_inputs(model: LoadedModel, request: PredictRequest) -> dict[str, NDArray[Any]]:
+    """The arrays of a request, by the names of the model's inputs.
+
+    Raises:
+        CallError: names, dtypes or shapes are not those of the signature; the messages are
+            TensorFlow Serving's, which checks all but the shapes.
+    """
+    expected = {signature.name for signature in model.inputs}
+    given = set(request.inputs)
+    if len(given) != len(expected):
+        raise invalid_argument(
+            f"input size does not match signature: {len(given)}!={len(expected)}"
+            f" len({_set(given)}) != len({_set(expected)})."
+            f" Sent extra: {_set(given - expected)}."
+            f" Missing but required: {_set(expected - given)}."
+        )
+    for name in sorted(expected - given):
+        feed = model.signatures.signature_def[SIGNATURE_NAME].inputs[name].name
+        raise invalid_argument(
+            f"Signature input alias: {name}(feed name: {feed}) not found in"
+            " request and no default value provided. Inputs expected to be in the request"
+            f" {_set(given)}, or default input alias set: "
+        )
+    return {
+        signature.name: _decode_input(position, signature, request.inputs[signature.name])
+        for position, signature in enumerate(model.inputs)
+    }
+
+
+def wanted_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str]:
+    """The names of the outputs to answer with: those of the filter, or all.
+
+    Raises:
+        CallError: the filter names one that the signature does not have.
+    """
+    names = [signature.name for signature in model.outputs]
+    wanted = list(output_filter)
+    for name in wanted:
+        if name not in names:
+            raise invalid_argument(
+                f"output tensor alias not found in signature: {name}"
+                f" Outputs expected to be in the set {_set(names)}."
+            )
+    return wanted or names
+
+
+def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto) -> NDArray[Any]:
+    try:
+        array = tensors.decode(tensor)
+    except tensors.TensorError as error:
+        raise invalid_argument(f"tensor parsing error: {signature.name}") from error
+    if array.dtype != signature.dtype:
+        expected = _TYPE_NAMES[tensors.data_type(signature.dtype)]
+        given = _TYPE_NAMES[tensor.dtype]
+        raise invalid_argument(f"Expects arg[{position}] to be {expected} but {given} is provided")
+    if not signature.accepts(array.shape):
+        raise invalid_argument(
+            f"input {signature.name} has shape {list(array.shape)},"
+            f" the signature takes {list(signature.shape)} and no empty dimension"
+        )
+    return np.ascontiguousarray(array)
+
+
+def _set(names: Iterable[str]) -> str:
+    return "{" + ",".join(sorted(names)) + "}"
