@@ -2,12 +2,12 @@
 
 import asyncio
 import dataclasses
+import enum
 import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from covidscan.commands.failure import BAD_USE, fail
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from serving.model_config import ModelConfig
 
 _MICROSECONDS = 1e-6
+
+
+class Switch(enum.StrEnum):
+    """A boolean whose value is said, as TensorFlow Serving has it: --enable_batching=true."""
+
+    TRUE = "true"
+    FALSE = "false"
+
+    def __bool__(self) -> bool:
+        """Whether it is on."""
+        return self is Switch.TRUE
 
 
 def model_server(
@@ -68,11 +79,12 @@ def model_server(
         str, typer.Option(help="f32, or bf16: faster, not the same to the last digit.")
     ] = "f32",
     enable_batching: Annotated[
-        bool,
+        Switch,
         typer.Option(
-            "--enable_batching", click_type=click.BOOL, help="Requests share runs of a network."
+            "--enable_batching",
+            help="Requests share runs of a network.",
         ),
-    ] = False,
+    ] = Switch.FALSE,
     batching_parameters_file: Annotated[
         Path | None,
         typer.Option("--batching_parameters_file", help="BatchingParameters in text."),
@@ -95,21 +107,19 @@ def model_server(
         int, typer.Option("--load_retry_interval_micros", min=0, help="Pause between attempts.")
     ] = 2_000_000,
     allow_version_labels_for_unavailable_models: Annotated[
-        bool,
+        Switch,
         typer.Option(
             "--allow_version_labels_for_unavailable_models",
-            click_type=click.BOOL,
             help="Labels may name versions that are not loaded.",
         ),
-    ] = False,
+    ] = Switch.FALSE,
     enable_serialization_as_tensor_content: Annotated[
-        bool,
+        Switch,
         typer.Option(
             "--enable_serialization_as_tensor_content",
-            click_type=click.BOOL,
             help="Compact tensors in answers.",
         ),
-    ] = False,
+    ] = Switch.FALSE,
     grpc_max_threads: Annotated[
         int, typer.Option("--grpc_max_threads", min=1, help="Predictions in progress at most.")
     ] = 100,
@@ -138,13 +148,13 @@ def model_server(
         configs = _model_configs(config, models_dir, model_name, model_base_path)
         options = ModelServerOptions(
             precision=precision,
-            batching=_batching(enable_batching, batching_parameters_file),
+            batching=_batching(bool(enable_batching), batching_parameters_file),
             poll_seconds=file_system_poll_wait_seconds,
             load_threads=num_load_threads,
             load_retries=max_num_load_retries,
             load_retry_interval_seconds=load_retry_interval_micros * _MICROSECONDS,
-            allow_labels_for_unavailable=allow_version_labels_for_unavailable_models,
-            answer_as_content=enable_serialization_as_tensor_content,
+            allow_labels_for_unavailable=bool(allow_version_labels_for_unavailable_models),
+            answer_as_content=bool(enable_serialization_as_tensor_content),
             max_concurrent_requests=grpc_max_threads,
             credentials=read_server_credentials(ssl_config_file) if ssl_config_file else None,
             grace_seconds=grace_seconds,
@@ -200,7 +210,11 @@ def _batching(enabled: bool, parameters_file: Path | None) -> "BatchingParameter
     from serving.batching_parameters import BatchingParameters, read_batching_parameters
 
     if parameters_file is not None and not enabled:
-        fail("batching_parameters_file is set without setting enable_batching to true", BAD_USE)
+        fail(
+            "server_options.batching_parameters_file is set without setting"
+            " server_options.enable_batching to true.",
+            BAD_USE,
+        )
     if not enabled:
         return None
     if parameters_file is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from serving import protocol
 from serving.embedded.errors import CallError
@@ -79,7 +79,13 @@ class CallHandlers:
         method: Callable[[_Request], Awaitable[Message]],
         request_type: type[_Request],
     ) -> "_MethodHandler":
-        async def handle(request: _Request, context: "_Context") -> Message:
+        async def handle(message: bytes, context: "_Context") -> Message:
+            try:
+                request = request_type.FromString(message)
+            except DecodeError:
+                await context.abort(
+                    grpc.StatusCode.INTERNAL, f"this is no {request_type.DESCRIPTOR.name}"
+                )
             started = time.perf_counter()
             response: Message | None = None
             refusal: CallError | None = None
@@ -104,7 +110,6 @@ class CallHandlers:
 
         return grpc.unary_unary_rpc_method_handler(
             handle,
-            request_deserializer=request_type.FromString,
             response_serializer=lambda response: response.SerializeToString(),
         )
 

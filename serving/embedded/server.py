@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import grpc
 import grpc.aio
@@ -24,6 +24,9 @@ from serving.embedded.repository import ModelRepository
 from serving.embedded.scheduler import Scheduler
 from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
+
+_WHOLE_SERVER: Final = ("", "ModelService", "PredictionService")
+"""What TensorFlow Serving's health service calls the server."""
 
 
 class EmbeddedModelServer:
@@ -150,14 +153,15 @@ class EmbeddedModelServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def _keep_health_true(self) -> None:
-        """Health of each model by its name, and of the server by the empty name."""
+        """Health of each model by its name, and of the whole server by its own names."""
         known: set[str] = set()
         while True:
             available = {
                 name: servable.find() is not None
                 for name, servable in self._repository.served.items()
             }
-            for name, serving in {**available, "": all(available.values())}.items():
+            whole = dict.fromkeys(_WHOLE_SERVER, all(available.values()))
+            for name, serving in {**available, **whole}.items():
                 await self._health.set(
                     name,
                     health_pb2.HealthCheckResponse.SERVING

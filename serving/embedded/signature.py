@@ -99,6 +99,9 @@ def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto
             f"input {signature.name} has shape {list(array.shape)},"
             f" the signature takes {list(signature.shape)} and no empty dimension"
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        # The engine's ReLU makes 0 of a NaN, and the answer would look like any other.
+        raise invalid_argument(f"input {signature.name} holds values that are not finite")
     return np.ascontiguousarray(array)
 
 

@@ -1,11 +1,9 @@
-"""Real servers on loopback, each in a thread with an event loop of its own."""
+"""The gateway, and the whole service, on loopback."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import pytest
@@ -13,60 +11,8 @@ import uvicorn
 
 from api.app import create_app
 from api.settings import Settings
-from serving.embedded.options import ModelServerOptions
-from serving.embedded.server import EmbeddedModelServer
-from serving.model_config import default_model_configs
+from tests.servers import in_thread, model_server
 from tests.service_process import wait_until
-
-T = TypeVar("T")
-
-
-@contextmanager
-def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
-    """Keep an async context manager open in another thread."""
-    started, finished = threading.Event(), asyncio.Event()
-    result: list[T] = []
-    failure: list[BaseException] = []
-    loop = asyncio.new_event_loop()
-
-    async def run() -> None:
-        async with make() as value:
-            result.append(value)
-            started.set()
-            await finished.wait()
-
-    def main() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(run())
-        except BaseException as error:  # noqa: BLE001 - raised again by the test's thread
-            failure.append(error)
-        finally:
-            loop.close()
-            started.set()
-
-    thread = threading.Thread(target=main)
-    thread.start()
-    started.wait(30)
-    try:
-        if failure:
-            raise failure[0]
-        yield result[0]
-    finally:
-        if not failure:
-            loop.call_soon_threadsafe(finished.set)
-        thread.join(30)
-    if failure:
-        raise failure[0]
-
-
-@contextmanager
-def model_server(models_dir: Path) -> Iterator[str]:
-    """An embedded model server over a volume; gives its address."""
-    configs = default_model_configs(models_dir)
-    options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
-    with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
-        yield server.address
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from serving.protos.model_metadata_pb2 import (
     SignatureDefMap,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
-from tests.integration.conftest import model_server
+from tests.servers import model_server
 from tests.service_process import wait_until
 
 T = TypeVar("T")

@@ -16,7 +16,8 @@ from api.settings import Settings
 from serving.contract import MODEL_NAMES
 from serving.model_card import ModelCard
 from tests.conftest import SHARED_UPLOADS
-from tests.integration.conftest import gateway, model_server
+from tests.integration.conftest import gateway
+from tests.servers import model_server
 from tests.service_process import wait_until
 
 

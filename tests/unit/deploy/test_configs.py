@@ -24,7 +24,7 @@ _MONITORING_CONFIG = """
 
 @pytest.fixture(scope="module")
 def batching(root: Path) -> BatchingParameters:
-    # An unknown field is an error, as it is to TensorFlow Serving, and so are sizes that do not fit.
+    # An unknown field is an error, as to TensorFlow Serving, and so are sizes that do not fit.
     return read_batching_parameters(root / "serving" / "config" / "batching.config")
 
 

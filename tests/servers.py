@@ -1,0 +1,70 @@
+"""Servers on loopback, each in a thread with an event loop of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from serving.embedded.options import ModelServerOptions
+from serving.embedded.server import EmbeddedModelServer
+from serving.model_config import ModelConfig, default_model_configs
+
+T = TypeVar("T")
+
+
+@contextmanager
+def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
+    """Keep an async context manager open in another thread."""
+    started, finished = threading.Event(), asyncio.Event()
+    result: list[T] = []
+    failure: list[BaseException] = []
+    loop = asyncio.new_event_loop()
+
+    async def run() -> None:
+        async with make() as value:
+            result.append(value)
+            started.set()
+            await finished.wait()
+
+    def main() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(run())
+        except BaseException as error:  # noqa: BLE001 - raised again by the test's thread
+            failure.append(error)
+        finally:
+            loop.close()
+            started.set()
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    started.wait(30)
+    try:
+        if failure:
+            raise failure[0]
+        yield result[0]
+    finally:
+        if not failure:
+            loop.call_soon_threadsafe(finished.set)
+        thread.join(30)
+    if failure:
+        raise failure[0]
+
+
+@contextmanager
+def embedded_model_server(
+    configs: Sequence[ModelConfig], options: ModelServerOptions
+) -> Iterator[str]:
+    """An embedded model server; gives its address."""
+    with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
+        yield server.address
+
+
+@contextmanager
+def model_server(models_dir: Path) -> Iterator[str]:
+    """An embedded model server over a volume of the contract's models; gives its address."""
+    options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
+    with embedded_model_server(default_model_configs(models_dir), options) as address:
+        yield address
