@@ -159,12 +159,10 @@ class Servable:
         try:
             version.model = await self._loader.load(self.config.name, path)
         except ModelLoadError as error:
-            version.error = error
-            self._versions[number] = version
-            self._set_state(version, ModelVersionStatus.END)
-            logger.warning(
-                "model %s version %d cannot be loaded: %s", self.config.name, number, error
-            )
+            self._refuse(version, error)
+        except Exception:
+            logger.exception("loading model %s version %d failed", self.config.name, number)
+            self._refuse(version, ModelLoadError(Code.INTERNAL, "the model server failed on it"))
         except asyncio.CancelledError:
             self._set_state(version, ModelVersionStatus.END)
             raise
@@ -173,6 +171,14 @@ class Servable:
             self._set_state(version, ModelVersionStatus.AVAILABLE)
             logger.info("model %s version %d is available", self.config.name, number)
             await self.poll()
+
+    def _refuse(self, version: ServableVersion, error: ModelLoadError) -> None:
+        version.error = error
+        self._versions[version.number] = version
+        self._set_state(version, ModelVersionStatus.END)
+        logger.warning(
+            "model %s version %d cannot be loaded: %s", self.config.name, version.number, error
+        )
 
     def _unload(self, version: ServableVersion) -> None:
         # Calls in flight hold the model themselves, so it ends when the last of them does.

@@ -64,7 +64,7 @@ class Model:
         shutil.rmtree(self.base_path / str(version))
 
     def remove_all(self) -> None:
-        for path in self.base_path.iterdir():
+        for path in sorted(self.base_path.iterdir(), key=lambda path: int(path.name)):
             shutil.rmtree(path)
 
     def mend(self, version: int) -> None:

@@ -1,0 +1,185 @@
+"""What the gateway needs of a model server, asked of any that speaks TensorFlow Serving's protocol.
+
+Against a real one: ``make conformance TARGET=host:port``, with the three models of models.config on
+its volume. Without an address the embedded model server is asked.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from serving import protocol, tensors
+from serving.client import ModelServerClient, Prediction, VersionState, encode_images
+from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.errors import ModelDeadlineError, ModelNotFoundError
+from serving.model_config import read_model_configs
+from serving.protos.model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    SignatureDefMap,
+)
+from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
+from serving.protos.tensor_pb2 import DataType
+from tests.conformance.recording import Outcome, call
+from tests.servers import model_server
+from tests.service_process import wait_until
+
+pytestmark = pytest.mark.client
+
+T = TypeVar("T")
+ADDRESS = os.environ.get("COVIDSCAN_MODEL_SERVER")
+MODELS = [c.name for c in read_model_configs(Path(__file__).parents[2] / "models.config")]
+IMAGES = np.random.default_rng(0).random((3, 64, 64, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def address(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    if ADDRESS:
+        yield ADDRESS
+        return
+    models_dir = tmp_path_factory.mktemp("models")
+    for name in MODELS:
+        shutil.copytree(request.getfixturevalue("tiny_saved_model"), models_dir / name / "1")
+    with model_server(models_dir) as address:
+        wait_until(lambda: all(available(address, name) for name in MODELS))
+        yield address
+
+
+def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with ModelServerClient(address) as client:
+            return await question(client)
+
+    return asyncio.run(run())
+
+
+def available(address: str, name: str) -> list[int]:
+    try:
+        found = ask(address, lambda c: c.version_statuses(name, timeout_seconds=10))
+    except ModelNotFoundError:
+        return []
+    return [status.version for status in found if status.state is VersionState.AVAILABLE]
+
+
+def predict(address: str, name: str, images: np.ndarray = IMAGES) -> Prediction:
+    return ask(address, lambda c: c.predict(name, encode_images(images), timeout_seconds=30))
+
+
+def raw_predict(address: str, request: PredictRequest) -> Outcome:
+    return call(address, protocol.PREDICT, request.SerializeToString())
+
+
+def request_of(name: str, array: np.ndarray = IMAGES) -> PredictRequest:
+    return PredictRequest(
+        model_spec=ModelSpec(name=name), inputs={INPUT_NAME: tensors.encode(array)}
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestOneModel:
+    def test_it_has_an_available_version(self, address: str, name: str):
+        assert available(address, name)
+
+    def test_each_image_gets_a_distribution(self, address: str, name: str):
+        prediction = predict(address, name)
+        assert prediction.version in available(address, name)
+        assert prediction.probabilities.shape == (len(IMAGES), len(CLASS_NAMES))
+        np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, atol=1e-3)
+
+    def test_the_same_image_gets_the_same_answer(self, address: str, name: str):
+        first, second = predict(address, name), predict(address, name)
+        np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-5)
+
+    def test_an_image_gets_the_same_answer_alone_and_in_a_batch(self, address: str, name: str):
+        alone = [predict(address, name, IMAGES[i : i + 1]).probabilities[0] for i in range(3)]
+        np.testing.assert_allclose(alone, predict(address, name).probabilities, atol=1e-4)
+
+    def test_its_signature_is_the_contracts(self, address: str, name: str):
+        request = GetModelMetadataRequest(
+            model_spec=ModelSpec(name=name), metadata_field=[protocol.SIGNATURE_DEF_FIELD]
+        )
+        outcome = call(address, protocol.GET_MODEL_METADATA, request.SerializeToString())
+        packed = GetModelMetadataResponse.FromString(outcome.response).metadata
+        signatures = SignatureDefMap.FromString(packed[protocol.SIGNATURE_DEF_FIELD].value)
+        signature = signatures.signature_def[SIGNATURE_NAME]
+        assert list(signature.inputs) == [INPUT_NAME]
+        assert signature.inputs[INPUT_NAME].dtype == DataType.DT_FLOAT
+        assert signature.outputs[OUTPUT_NAME].dtype == DataType.DT_FLOAT
+        sizes = [dim.size for dim in signature.inputs[INPUT_NAME].tensor_shape.dim]
+        assert sizes[1:] == [64, 64, 3]
+
+    def test_a_version_can_be_asked_for(self, address: str, name: str):
+        newest = max(available(address, name))
+        request = request_of(name)
+        request.model_spec.version.value = newest
+        outcome = raw_predict(address, request)
+        assert outcome.status == "OK", outcome.message
+        assert PredictResponse.FromString(outcome.response).model_spec.version.value == newest
+
+    def test_a_version_that_is_not_there_is_not_found(self, address: str, name: str):
+        request = request_of(name)
+        request.model_spec.version.value = 987654321
+        assert raw_predict(address, request).status == "NOT_FOUND"
+
+    def test_values_one_by_one_mean_the_same_as_bytes(self, address: str, name: str):
+        request = request_of(name)
+        request.inputs[INPUT_NAME].CopyFrom(tensors.encode_values(IMAGES))
+        outcome = raw_predict(address, request)
+        answer = PredictResponse.FromString(outcome.response).outputs[OUTPUT_NAME]
+        expected = predict(address, name).probabilities
+        np.testing.assert_allclose(tensors.decode(answer), expected, atol=1e-5)
+
+    def test_an_output_can_be_asked_for(self, address: str, name: str):
+        request = request_of(name)
+        request.output_filter.append(OUTPUT_NAME)
+        outcome = raw_predict(address, request)
+        assert set(PredictResponse.FromString(outcome.response).outputs) == {OUTPUT_NAME}
+
+    def test_a_wrong_dtype_is_refused(self, address: str, name: str):
+        outcome = raw_predict(address, request_of(name, IMAGES.astype(np.int32)))
+        assert outcome.status in {"INVALID_ARGUMENT", "INTERNAL"}
+        assert len(predict(address, name).probabilities) == len(IMAGES)
+
+    def test_a_batch_of_32_is_answered(self, address: str, name: str):
+        images = np.repeat(IMAGES[:1], 32, axis=0)
+        assert len(predict(address, name, images).probabilities) == 32
+
+
+def test_an_unknown_model_is_not_found(address: str):
+    with pytest.raises(ModelNotFoundError):
+        predict(address, "nosuchmodel")
+    with pytest.raises(ModelNotFoundError):
+        ask(address, lambda c: c.version_statuses("nosuchmodel", timeout_seconds=10))
+
+
+def test_a_deadline_ends_a_call(address: str):
+    with pytest.raises(ModelDeadlineError):
+        ask(address, lambda c: c.predict(MODELS[0], encode_images(IMAGES), timeout_seconds=1e-9))
+
+
+def test_three_models_answer_at_once(address: str):
+    async def question(client: ModelServerClient) -> list[Prediction]:
+        encoded = encode_images(IMAGES)
+        return await asyncio.gather(
+            *(client.predict(name, encoded, timeout_seconds=30) for name in MODELS)
+        )
+
+    assert all(len(answer.probabilities) == len(IMAGES) for answer in ask(address, question))
+
+
+def test_sixty_four_calls_at_once_are_all_answered(address: str):
+    async def question(client: ModelServerClient) -> list[Prediction]:
+        encoded = encode_images(IMAGES[:1])
+        return await asyncio.gather(
+            *(client.predict(MODELS[i % 3], encoded, timeout_seconds=60) for i in range(64))
+        )
+
+    assert len(ask(address, question)) == 64
