@@ -4,6 +4,7 @@ import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
 from fastapi import FastAPI
 
 from api import about
@@ -15,6 +16,8 @@ from api.routes import health, models, predict
 from api.routes.docs import mount_docs
 from api.settings import Settings
 from api.uploads import FRAMING_BYTES, BodyLimitMiddleware
+from serving.errors import TlsConfigError
+from serving.tls import read_channel_credentials
 
 
 class ModelServerNotSetError(ValueError):
@@ -29,15 +32,17 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         ModelServerNotSetError: it does not.
+        TlsConfigError: its keys or certificates cannot be read.
     """
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
     model_server = settings.model_server
+    credentials = _credentials(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Inside the lifespan, because a gRPC channel belongs to the running event loop.
-        app.state.services = Services.create(settings, model_server)
+        app.state.services = Services.create(settings, model_server, credentials)
         yield
         await app.state.services.close()
 
@@ -63,3 +68,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(RequestIdMiddleware)
     return app
+
+
+def _credentials(settings: Settings) -> grpc.ChannelCredentials | None:
+    ca_file = settings.model_server_ca_file
+    certificate_file = settings.model_server_certificate_file
+    key_file = settings.model_server_key_file
+    if ca_file is not None:
+        return read_channel_credentials(ca_file, certificate_file, key_file)
+    if certificate_file is not None or key_file is not None:
+        raise TlsConfigError("without model_server_ca_file the wire would not be TLS")
+    return None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import grpc
 from fastapi import Depends, Request
 
 from api.model_cards import ModelCards
@@ -22,9 +23,11 @@ class Services:
     model_status: ModelStatusReader
 
     @classmethod
-    def create(cls, settings: Settings, model_server: str) -> "Services":
-        """Build the parts round one model server address."""
-        client = ModelServerClient(model_server)
+    def create(
+        cls, settings: Settings, model_server: str, credentials: grpc.ChannelCredentials | None
+    ) -> "Services":
+        """Build the parts round one model server address; credentials are for TLS."""
+        client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
         return cls(
             settings,

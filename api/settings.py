@@ -34,6 +34,15 @@ class Settings(BaseSettings):
     """Address of the model server, ``host:port``, ``dns:///name:port`` or ``unix:/path``; where it
     is not set, ``covidscan serve`` starts the embedded model server."""
 
+    model_server_ca_file: Path | None = None
+    """PEM of the authority that signed the model server's certificate; with it the wire is TLS."""
+
+    model_server_certificate_file: Path | None = None
+    """PEM of the gateway's own certificate, where the model server asks for one."""
+
+    model_server_key_file: Path | None = None
+    """PEM of the private key of that certificate."""
+
     models_dir: Path = Path("models")
     """The versioned volume. The gateway only reads model cards from it."""
 

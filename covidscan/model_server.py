@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import start_http_server
+from prometheus_client import disable_created_metrics, start_http_server
 
 from serving.embedded.errors import CallError
 from serving.embedded.metrics import Metrics
@@ -80,6 +80,7 @@ async def _telling_prometheus(
         yield
         return
     host, port = address
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     http_server, _ = start_http_server(port, host, metrics.registry)
     logger.info("metrics are at http://%s:%d/metrics", host, http_server.server_port)
     try:

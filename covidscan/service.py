@@ -15,6 +15,7 @@ from api.app import create_app
 from api.settings import Settings
 from covidscan.embedded_process import EmbeddedProcess
 from covidscan.logs import configure_logging
+from serving.errors import TlsConfigError
 
 GRACE_SECONDS: Final = 2
 """How long requests in flight may take when the service stops."""
@@ -29,12 +30,15 @@ async def run_service(settings: Settings) -> None:
 
     Raises:
         EmbeddedServerMissingError: there is no model server to ask.
+        TlsConfigError: keys or certificates cannot be read, or there is nobody to show them to.
     """
     if settings.model_server is None and importlib.util.find_spec("openvino") is None:
         raise EmbeddedServerMissingError(
             "name a model server with --model-server or COVIDSCAN_MODEL_SERVER,"
             " or install the embedded one: pip install 'covidscan[embedded]'"
         )
+    if settings.model_server is None and settings.model_server_ca_file is not None:
+        raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     configure_logging()
     async with AsyncExitStack() as stack:
         if settings.model_server is None:

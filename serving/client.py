@@ -111,10 +111,15 @@ class ModelServerClient:
 
     Args:
         address: ``host:port``, ``dns:///name:port`` or ``unix:/path``.
+        credentials: for TLS; without them the wire is open.
     """
 
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        self._channel = (
+            grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+            if credentials is None
+            else grpc.aio.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
+        )
         # Requests are handed over as bytes: the inputs are serialised once, not once a model.
         self._predict: _Method = self._channel.unary_unary(protocol.PREDICT)
         self._get_model_status: _Method = self._channel.unary_unary(protocol.GET_MODEL_STATUS)

@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+
+_PROOFS = pytest.StashKey[list[str]]()
 
 SHARED_UPLOADS = Path(__file__).parents[2] / "shared" / "data" / "uploads"
 
@@ -20,6 +23,19 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in [name for name in os.environ if name.startswith("COVIDSCAN_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def prove(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tell a figure that a test has established; it is printed when all tests are done."""
+    return request.config.stash.setdefault(_PROOFS, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if proofs := terminalreporter.config.stash.get(_PROOFS, []):
+        terminalreporter.section("proofs")
+        for proof in proofs:
+            terminalreporter.write_line(proof)
 
 
 @pytest.fixture(scope="session")

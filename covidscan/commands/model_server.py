@@ -138,8 +138,8 @@ def model_server(
     from covidscan.logs import configure_logging
     from covidscan.model_server import Surroundings, run_model_server
     from serving.embedded.options import ModelServerOptions
-    from serving.embedded.tls import read_server_credentials
     from serving.errors import BatchingParametersError, ModelConfigError, TlsConfigError
+    from serving.tls import read_server_credentials
 
     if precision not in PRECISIONS:
         fail(f"--precision is one of {', '.join(PRECISIONS)}", BAD_USE)

@@ -32,6 +32,7 @@ def serve(
 
     from api.settings import Settings
     from covidscan.service import EmbeddedServerMissingError, run_service
+    from serving.errors import TlsConfigError
 
     options: dict[str, Any] = {
         "host": host,
@@ -45,5 +46,5 @@ def serve(
     except ValidationError as error:
         faults = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
         fail(f"settings: {'; '.join(faults)}", BAD_USE)
-    except EmbeddedServerMissingError as error:
+    except (EmbeddedServerMissingError, TlsConfigError) as error:
         fail(str(error), BAD_USE)

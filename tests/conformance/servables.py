@@ -55,6 +55,14 @@ class Servables:
             tf.saved_model.save(
                 model, str(root / name), signatures={"serving_default": model.serve}
             )
+        model = Classifier(1)
+        model.serve_small = tf.function(
+            lambda image: Classifier.serve.python_function(model, image),
+            input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32, name="image")],
+        )
+        tf.saved_model.save(
+            model, str(root / "wrong size"), signatures={"serving_default": model.serve_small}
+        )
         two = Two()
         tf.saved_model.save(
             two,

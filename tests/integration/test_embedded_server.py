@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,18 +16,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from serving import protocol, tensors
 from serving.client import ModelServerClient, VersionState, encode_images
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
+from serving.embedded.engine import LoadedModel
+from serving.embedded.options import ModelServerOptions
 from serving.errors import (
     ModelDeadlineError,
     ModelNotFoundError,
     ModelServerUnavailableError,
 )
+from serving.model_config import default_model_configs
 from serving.protos.model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
     SignatureDefMap,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
-from tests.servers import model_server
+from tests.servers import embedded_model_server, model_server
 from tests.service_process import wait_until
 
 T = TypeVar("T")
@@ -278,6 +283,45 @@ def test_no_server_is_an_error_of_ours_at_once():
 def test_a_late_answer_is_an_error_of_ours(address: str):
     with pytest.raises(ModelDeadlineError):
         ask(address, lambda c: c.predict("vgg16", encode_images(IMAGES), timeout_seconds=1e-9))
+
+
+@pytest.mark.parametrize("ending", ["deadline", "cancel"])
+def test_a_call_that_nobody_waits_for_is_not_computed(
+    tiny_volume: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+):
+    gate, runs = threading.Event(), []
+    infer = LoadedModel.infer
+
+    def gated(model: LoadedModel, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        runs.append(len(inputs[INPUT_NAME]))
+        assert gate.wait(20)
+        return infer(model, inputs)
+
+    options = ModelServerOptions(inference_threads=1)
+    with embedded_model_server(default_model_configs(tiny_volume), options) as address:
+        wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
+        monkeypatch.setattr(LoadedModel, "infer", gated)
+        with grpc.insecure_channel(address) as channel:
+            method = channel.unary_unary(protocol.PREDICT)
+            calls = [method.future(serialised(IMAGES[:1]), timeout=20)]
+            wait_until(lambda: runs == [1])
+            timeout = 0.3 if ending == "deadline" else 20
+            abandoned = [method.future(serialised(IMAGES), timeout=timeout) for _ in range(5)]
+            time.sleep(0.2)
+            for call in abandoned:
+                if ending == "cancel":
+                    call.cancel()
+                else:
+                    assert call.exception().code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            time.sleep(0.2)
+            calls.append(method.future(serialised(IMAGES[:2]), timeout=20))
+            gate.set()
+            assert all(call.result() for call in calls)
+    assert runs == [1, 2]
+
+
+def serialised(images: np.ndarray) -> bytes:
+    return request_of(images).SerializeToString()
 
 
 def publish(saved_model: Path, models_dir: Path, version: int) -> None:

@@ -1,0 +1,60 @@
+"""Keys and certificates for the wire between gateway and model server."""
+
+from pathlib import Path
+
+import grpc
+from google.protobuf import text_format
+
+from serving.errors import TlsConfigError
+from serving.protos.server_files_pb2 import SSLConfig
+
+
+def read_channel_credentials(
+    ca_file: Path, certificate_file: Path | None = None, key_file: Path | None = None
+) -> grpc.ChannelCredentials:
+    """What a client needs: whom to trust, and, where the server asks, who it is itself.
+
+    Args:
+        ca_file: PEM of the authority that signed the server's certificate.
+        certificate_file: PEM of the client's certificate.
+        key_file: PEM of its private key.
+
+    Raises:
+        TlsConfigError: a file cannot be read, or of certificate and key there is only one.
+    """
+    if (certificate_file is None) != (key_file is None):
+        raise TlsConfigError("a client's certificate and its key go together")
+    return grpc.ssl_channel_credentials(
+        _read(ca_file),
+        _read(key_file) if key_file else None,
+        _read(certificate_file) if certificate_file else None,
+    )
+
+
+def read_server_credentials(path: Path) -> grpc.ServerCredentials:
+    """What a server needs, from TensorFlow Serving's ``--ssl_config_file``.
+
+    Raises:
+        TlsConfigError: the file cannot be read, is malformed or lacks what TLS needs.
+    """
+    try:
+        config = text_format.Parse(_read(path), SSLConfig())
+    except text_format.ParseError:
+        # Without its message and cause, which quote the line: it may be a line of the key.
+        raise TlsConfigError(f"{path} cannot be parsed as an SSLConfig") from None
+    if not (config.server_key and config.server_cert):
+        raise TlsConfigError(f"{path} needs server_key and server_cert")
+    if config.client_verify and not config.custom_ca:
+        raise TlsConfigError(f"{path}: client_verify needs custom_ca")
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TlsConfigError(f"{path} cannot be read") from error

@@ -1,0 +1,222 @@
+"""``covidscan model-server`` as a process: its options, its metrics, TLS, and its end."""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from api.settings import Settings
+from serving import protocol, tensors
+from serving.model_config import ModelConfig, format_model_configs
+from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from tests.conformance.recording import Outcome, call
+from tests.integration.conftest import gateway
+from tests.service_process import COVIDSCAN, wait_until
+
+SERVING = b"\x08\x01"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A model server's process, and where it listens."""
+
+    process: subprocess.Popen[str]
+    address: str
+    metrics: str
+
+    def predict(self, name: str = "vgg16", count: int = 1) -> Outcome:
+        return call(self.address, protocol.PREDICT, request_of(name, count))
+
+
+def request_of(name: str, count: int = 1) -> bytes:
+    images = np.full((count, 64, 64, 3), 0.5, np.float32)
+    request = PredictRequest(model_spec=ModelSpec(name=name))
+    request.inputs["image"].CopyFrom(tensors.encode(images))
+    return request.SerializeToString()
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[Running]:
+    process = subprocess.Popen(
+        [*COVIDSCAN, "model-server", "--port=0", "--metrics-port=0", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said: dict[str, str] = {}
+    try:
+        for line in process.stderr:
+            if found := re.search(r"(listens on|metrics are at) (\S+)$", line):
+                said[found[1]] = found[2]
+            if len(said) == 2:
+                break
+        assert len(said) == 2, "it did not start"
+        # Read on, or a full pipe would stop it.
+        with ThreadPoolExecutor(1) as reader:
+            reader.submit(process.stderr.read)
+            try:
+                yield Running(process, said["listens on"], said["metrics are at"])
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait(10)
+    finally:
+        process.stderr.close()
+
+
+def available(address: str, name: str = "") -> bool:
+    request = bytes([10, len(name)]) + name.encode() if name else b""
+    return call(address, "/grpc.health.v1.Health/Check", request).response == SERVING
+
+
+def test_sigterm_lets_calls_in_flight_finish_and_refuses_new_ones(
+    tiny_volume: Path, prove: Callable[[str], None]
+):
+    with running(f"--models-dir={tiny_volume}", "--grace-seconds=20") as server:
+        wait_until(lambda: available(server.address))
+        with ThreadPoolExecutor(8) as callers:
+            calls = [callers.submit(server.predict, count=1000) for _ in range(8)]
+            in_progress = r'requests_total\{code="OK",method="Predict".*\} [1-7]\.0'
+            wait_until(lambda: bool(re.search(in_progress, httpx.get(server.metrics).text)))
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: server.predict().status == "UNAVAILABLE")
+            statuses = [answer.result().status for answer in calls]
+        assert statuses == ["OK"] * 8
+        assert server.process.wait(20) == 0
+    prove("SIGTERM with 8 calls in flight: 8 answered, later ones UNAVAILABLE, exit code 0")
+
+
+def test_metrics_tell_requests_batches_and_loads_by_model_and_version(tiny_volume: Path):
+    with running(f"--models-dir={tiny_volume}") as server:
+        wait_until(lambda: available(server.address))
+        assert server.predict(count=3).status == "OK"
+        assert server.predict("nosuch").status == "NOT_FOUND"
+        text = httpx.get(server.metrics).text
+    prefix = "covidscan_model_server_"
+    for line in (
+        'requests_total{code="OK",method="Predict",model="vgg16",version="1"} 1.0',
+        'requests_total{code="NOT_FOUND",method="Predict",model="",version=""} 1.0',
+        'request_latency_seconds_count{method="Predict",model="vgg16",version="1"} 1.0',
+        'batch_size_rows_sum{model="vgg16",version="1"} 3.0',
+        'version_states_total{model="vgg16",state="AVAILABLE",version="1"} 1.0',
+    ):
+        assert prefix + line in text
+    assert "nosuch" not in text, "no label is of a client's making"
+
+
+def test_a_changed_models_config_is_followed(tiny_volume: Path, tmp_path: Path):
+    config = tmp_path / "models.config"
+
+    def name(*names: str) -> None:
+        config.write_text(format_model_configs([ModelConfig(n, tiny_volume / n) for n in names]))
+
+    name("vgg16")
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.1")
+    with running(*flags) as server:
+        wait_until(lambda: available(server.address))
+        name("vgg16", "resnet50")
+        wait_until(lambda: available(server.address, "resnet50"))
+        config.write_text("nonsense {")
+        time.sleep(0.5)
+        assert server.predict("resnet50").status == "OK"
+        name("resnet50")
+        wait_until(lambda: server.predict("vgg16").status == "NOT_FOUND")
+        assert server.predict("resnet50").status == "OK"
+
+
+def test_one_model_can_be_served_without_a_file(tiny_volume: Path):
+    flags = ("--model_name=one", f"--model_base_path={tiny_volume / 'vgg16'}")
+    with running(*flags) as server:
+        wait_until(lambda: available(server.address))
+        assert server.predict("one").status == "OK"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`ca.pem`, and `server` and `client`, each `.pem` and `.key`, signed by it."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ("-newkey", "rsa:2048", "-nodes", "-subj")
+    openssl("req", "-x509", *new_key, "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl("req", *new_key, f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
+    return folder
+
+
+@pytest.mark.parametrize("client_verify", [False, True])
+def test_with_tls_only_who_is_trusted_is_answered(
+    tiny_volume: Path, certificates: Path, tmp_path: Path, client_verify: bool
+):
+    fields = {
+        "server_key": (certificates / "server.key").read_text(),
+        "server_cert": (certificates / "server.pem").read_text(),
+        "custom_ca": (certificates / "ca.pem").read_text(),
+    }
+    ssl_config = tmp_path / "ssl.config"
+    quoted = "\n".join(f'{key}: "{pem}"'.replace("\n", "\\n") for key, pem in fields.items())
+    ssl_config.write_text(f"{quoted}\nclient_verify: {str(client_verify).lower()}")
+    with running(f"--models-dir={tiny_volume}", f"--ssl_config_file={ssl_config}") as server:
+        assert server.predict().status == "UNAVAILABLE", "the open wire is not answered"
+        settings = Settings(
+            _env_file=None,
+            model_server=server.address,
+            models_dir=tiny_volume,
+            model_server_ca_file=certificates / "ca.pem",
+        )
+        own = {
+            "model_server_certificate_file": certificates / "client.pem",
+            "model_server_key_file": certificates / "client.key",
+        }
+        with gateway(settings.model_copy(update=own)) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+        with gateway(settings) as client:
+            if client_verify:
+                assert client.get("/readyz").status_code == 503
+            else:
+                wait_until(lambda: client.get("/readyz").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--model_name=m"], "go together"),
+        (["--batching_parameters_file=x"], "enable_batching to true"),
+        (["--ssl_config_file=nosuch"], "nosuch cannot be read"),
+        (["--enable_batching=true", "--batching_parameters_file=nosuch"], "nosuch cannot be read"),
+        (["--max_num_load_retries=-1"], "max_num_load_retries"),
+    ],
+)
+def test_bad_options_are_refused_with_their_reason(arguments: list[str], reason: str):
+    result = subprocess.run(
+        [*COVIDSCAN, "model-server", *arguments], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert reason in result.stderr
+
+
+def test_a_port_that_is_taken_is_said(tiny_volume: Path):
+    with running(f"--models-dir={tiny_volume}") as server:
+        port = server.address.rpartition(":")[2]
+        result = subprocess.run(
+            [*COVIDSCAN, "model-server", f"--port={port}", f"--models-dir={tiny_volume}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
