@@ -3,6 +3,8 @@
 import contextlib
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +93,23 @@ def test_tensorflow_answers_as_keras_does_under_the_one_signature(
     assert list(signature.structured_outputs) == [OUTPUT_NAME]
     answers = signature(**{INPUT_NAME: tf.constant(IMAGES)})[OUTPUT_NAME]
     np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
+
+
+def test_saved_model_cli_shows_the_signature(published: tuple[keras.Model, Path]):
+    _, version_dir = published
+    shown = subprocess.run(
+        [
+            Path(sys.executable).with_name("saved_model_cli"),
+            *("show", "--dir", version_dir, "--tag_set", "serve"),
+            *("--signature_def", SIGNATURE_NAME),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    told = " ".join(shown.split())
+    assert "inputs['image'] tensor_info: dtype: DT_FLOAT shape: (-1, 64, 64, 3)" in told
+    assert "outputs['probabilities'] tensor_info: dtype: DT_FLOAT shape: (-1, 2)" in told
 
 
 def test_each_weight_is_on_disk_once_and_no_variable_is_left(
