@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from serving.batching_parameters import DEFAULT_BATCHING_FILE
+
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS: Final = 2.5
@@ -77,6 +79,8 @@ class EmbeddedProcess:
             "model-server",
             f"--models-dir={self._models_dir}",
             f"--socket={self._socket}",
+            "--enable_batching=true",
+            f"--batching_parameters_file={DEFAULT_BATCHING_FILE}",
             "--exit-with-stdin",
             stdin=asyncio.subprocess.PIPE,
             start_new_session=True,

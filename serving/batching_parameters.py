@@ -3,12 +3,15 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from google.protobuf import text_format
 
 from serving.errors import BatchingParametersError
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
+
+DEFAULT_BATCHING_FILE: Final = Path(__file__).parent / "config" / "batching.config"
+"""What the three CNNs are served with, by either model server."""
 
 
 @dataclass(frozen=True)

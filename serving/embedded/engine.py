@@ -110,9 +110,11 @@ class Engine:
 
     Args:
         precision: one of ``PRECISIONS``.
+        pin_threads: whether a model's threads stay on cores of its own choice. Models do not know
+            of each other, so several choose the same cores: docs/decisions/0007.
     """
 
-    def __init__(self, precision: str = "f32") -> None:
+    def __init__(self, precision: str = "f32", *, pin_threads: bool = False) -> None:
         self._core = openvino.Core()
         # OpenVINO's bindings set themselves up for NumPy when the first tensor is made. Two
         # threads that both make the first one wait for each other for ever, so it is made here,
@@ -121,6 +123,7 @@ class Engine:
         self._options = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": pin_threads,
         }
 
     def load(self, version_dir: Path) -> LoadedModel:

@@ -1,11 +1,11 @@
 """How a model server runs; the names of TensorFlow Serving's flags stand beside ours."""
 
-import os
 from dataclasses import dataclass
 
 import grpc
 
 from serving.batching_parameters import BatchingParameters
+from serving.contract import MODEL_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +14,8 @@ class ModelServerOptions:
 
     precision: str = "f32"
     """Of the engine's arithmetic: ``f32`` or ``bf16``."""
-    inference_threads: int = os.cpu_count() or 1
-    """Requests that run at the same time where batching is off."""
+    inference_threads: int = len(MODEL_NAMES)
+    """Requests that run at the same time where batching is off: one of each model."""
     batching: BatchingParameters | None = None
     """How requests share a run of the network (``enable_batching``)."""
     poll_seconds: float = 1.0

@@ -4,7 +4,11 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from serving.batching_parameters import BatchingParameters, read_batching_parameters
+from serving.batching_parameters import (
+    DEFAULT_BATCHING_FILE,
+    BatchingParameters,
+    read_batching_parameters,
+)
 from serving.contract import MODEL_NAMES
 from serving.model_config import ModelConfig, read_model_configs
 
@@ -23,9 +27,9 @@ _MONITORING_CONFIG = """
 
 
 @pytest.fixture(scope="module")
-def batching(root: Path) -> BatchingParameters:
+def batching() -> BatchingParameters:
     # An unknown field is an error, as to TensorFlow Serving, and so are sizes that do not fit.
-    return read_batching_parameters(root / "serving" / "config" / "batching.config")
+    return read_batching_parameters(DEFAULT_BATCHING_FILE)
 
 
 def test_models_config_names_the_models_of_the_contract(root: Path):
