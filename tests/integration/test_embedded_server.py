@@ -23,7 +23,14 @@ from serving.errors import (
     ModelNotFoundError,
     ModelServerUnavailableError,
 )
-from serving.model_config import default_model_configs
+from serving.model_config import (
+    All,
+    Latest,
+    ModelConfig,
+    Specific,
+    VersionPolicy,
+    default_model_configs,
+)
 from serving.protos.model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -283,6 +290,35 @@ def test_no_server_is_an_error_of_ours_at_once():
 def test_a_late_answer_is_an_error_of_ours(address: str):
     with pytest.raises(ModelDeadlineError):
         ask(address, lambda c: c.predict("vgg16", encode_images(IMAGES), timeout_seconds=1e-9))
+
+
+@pytest.mark.parametrize(
+    ("policy", "served"),
+    [(Latest(2), [7, 12]), (All(), [3, 7, 12]), (Specific(frozenset({3, 12, 99})), [3, 12])],
+    ids=["latest 2", "all", "specific"],
+)
+def test_a_version_policy_says_which_versions_are_served(
+    tiny_saved_model: Path, tmp_path: Path, policy: VersionPolicy, served: list[int]
+):
+    # Leading zeros count for nothing; what is no number, or none of 64 bits, is no version.
+    for name in ("3", "007", "12", "v13", "14.0", "-15", str(2**63)):
+        shutil.copytree(tiny_saved_model, tmp_path / "m" / name)
+    config = ModelConfig("m", tmp_path / "m", policy, {"old": served[0]})
+    options = ModelServerOptions(allow_labels_for_unavailable=True)
+    with embedded_model_server([config], options) as address:
+        wait_until(lambda: sorted(statuses(address, "m")) == served)
+        wait_until(lambda: set(statuses(address, "m").values()) == {VersionState.AVAILABLE})
+        for number in served:
+            asked = request_of(IMAGES, name="m", version={"value": number})
+            assert raw_predict(address, asked).model_spec.version.value == number
+        by_label = raw_predict(address, request_of(IMAGES, name="m", version_label="old"))
+        assert by_label.model_spec.version.value == served[0]
+
+
+def test_a_base_path_that_vanishes_leaves_what_serves_in_service(address: str, tiny_volume: Path):
+    (tiny_volume / "vgg16").rename(tiny_volume / "elsewhere")
+    time.sleep(0.3)
+    assert predict(address).version == 1
 
 
 @pytest.mark.parametrize("ending", ["deadline", "cancel"])
