@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from serving.client import ModelServerClient
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.model_config import ModelConfig, default_model_configs
@@ -68,3 +69,13 @@ def model_server(models_dir: Path) -> Iterator[str]:
     options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
     with embedded_model_server(default_model_configs(models_dir), options) as address:
         yield address
+
+
+def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:
+    """Put a question to a model server through the gateway's own client."""
+
+    async def run() -> T:
+        async with ModelServerClient(address) as client:
+            return await question(client)
+
+    return asyncio.run(run())

@@ -7,9 +7,8 @@ its volume. Without an address the embedded model server is asked.
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -31,12 +30,11 @@ from serving.protos.model_metadata_pb2 import (
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 from serving.protos.tensor_pb2 import DataType
 from tests.conformance.recording import Outcome, call
-from tests.servers import model_server
+from tests.servers import ask, model_server
 from tests.service_process import wait_until
 
 pytestmark = pytest.mark.client
 
-T = TypeVar("T")
 ADDRESS = os.environ.get("COVIDSCAN_MODEL_SERVER")
 MODELS = [c.name for c in read_model_configs(Path(__file__).parents[2] / "models.config")]
 IMAGES = np.random.default_rng(0).random((3, 64, 64, 3), np.float32)
@@ -55,14 +53,6 @@ def address(
     with model_server(models_dir) as address:
         wait_until(lambda: all(available(address, name) for name in MODELS))
         yield address
-
-
-def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with ModelServerClient(address) as client:
-            return await question(client)
-
-    return asyncio.run(run())
 
 
 def available(address: str, name: str) -> list[int]:

@@ -4,9 +4,9 @@ import asyncio
 import shutil
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import numpy as np
@@ -37,10 +37,9 @@ from serving.protos.model_metadata_pb2 import (
     SignatureDefMap,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
-from tests.servers import embedded_model_server, model_server
+from tests.servers import ask, embedded_model_server, model_server
 from tests.service_process import wait_until
 
-T = TypeVar("T")
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((3, 64, 64, 3), np.float32)
 
@@ -50,14 +49,6 @@ def address(tiny_volume: Path) -> Iterator[str]:
     with model_server(tiny_volume) as address:
         wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
         yield address
-
-
-def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with ModelServerClient(address) as client:
-            return await question(client)
-
-    return asyncio.run(run())
 
 
 def predict(address: str, name: str = "vgg16", images: np.ndarray = IMAGES) -> Any:

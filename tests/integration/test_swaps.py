@@ -18,7 +18,7 @@ from serving.client import ModelServerClient, VersionState, encode_images
 from serving.errors import ModelServerError
 from tests.conformance.servables import Servables
 from tests.integration.conftest import gateway
-from tests.servers import model_server
+from tests.servers import ask, model_server
 from tests.service_process import wait_until
 
 SWAPS = 20
@@ -75,12 +75,8 @@ async def newest(client: ModelServerClient) -> int:
 
 
 def states(address: str) -> dict[int, tuple[VersionState, str]]:
-    async def run() -> dict[int, tuple[VersionState, str]]:
-        async with ModelServerClient(address) as client:
-            found = await client.version_statuses("vgg16", timeout_seconds=10)
-            return {status.version: (status.state, status.error) for status in found}
-
-    return asyncio.run(run())
+    found = ask(address, lambda c: c.version_statuses("vgg16", timeout_seconds=10))
+    return {status.version: (status.state, status.error) for status in found}
 
 
 def publish(saved_model: Path, models_dir: Path, version: int) -> None:
