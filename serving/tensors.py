@@ -69,21 +69,31 @@ def decode(tensor: TensorProto) -> NDArray[Any]:
         TensorError: unknown dtype, unknown rank, a bad or huge shape, or ``tensor_content`` of the
             wrong length.
     """
-    if tensor.dtype not in _DTYPES:
-        raise TensorError(f"dtype {tensor.dtype} is not supported")
+    announced_bytes = size_bytes(tensor)
     dtype, value_field = _DTYPES[tensor.dtype]
     shape = decode_shape(tensor.tensor_shape)
     count = math.prod(shape)
-    if count * dtype.itemsize > MAX_TENSOR_BYTES:
+    if announced_bytes > MAX_TENSOR_BYTES:
         raise TensorError(f"shape {list(shape)} is larger than {MAX_TENSOR_BYTES} bytes")
     if tensor.tensor_content:
-        if len(tensor.tensor_content) != count * dtype.itemsize:
+        if len(tensor.tensor_content) != announced_bytes:
             raise TensorError(
-                f"shape {list(shape)} needs {count * dtype.itemsize} bytes,"
+                f"shape {list(shape)} needs {announced_bytes} bytes,"
                 f" tensor_content has {len(tensor.tensor_content)}"
             )
         return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
     return _from_values(getattr(tensor, value_field), dtype, count).reshape(shape)
+
+
+def size_bytes(tensor: TensorProto) -> int:
+    """The size of the array that ``decode`` would make, however short the message is.
+
+    Raises:
+        TensorError: unknown dtype or a shape that is not fully known.
+    """
+    if tensor.dtype not in _DTYPES:
+        raise TensorError(f"dtype {tensor.dtype} is not supported")
+    return math.prod(decode_shape(tensor.tensor_shape)) * _DTYPES[tensor.dtype][0].itemsize
 
 
 def data_type(dtype: DTypeLike) -> "DataType":

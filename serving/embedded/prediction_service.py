@@ -1,5 +1,6 @@
 """PredictionService: Predict and GetModelMetadata."""
 
+import contextlib
 from typing import Final
 
 import grpc
@@ -16,6 +17,8 @@ from serving.protos.model_metadata_pb2 import GetModelMetadataRequest, GetModelM
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 
 DEFAULT_MAX_CONCURRENT_REQUESTS: Final = 100
+MAX_BYTES_IN_PROGRESS: Final = 1024 * 1024 * 1024
+"""Of the tensors of all requests in progress, as they are once decoded."""
 
 
 class PredictionService:
@@ -40,6 +43,7 @@ class PredictionService:
         self._scheduler = scheduler
         self._max_concurrent_requests = max_concurrent_requests
         self._concurrent_requests = 0
+        self._bytes_in_progress = 0
         self._encode = tensors.encode if answer_as_content else tensors.encode_values
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
@@ -50,11 +54,18 @@ class PredictionService:
         """
         if self._concurrent_requests >= self._max_concurrent_requests:
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        size_bytes = _announced_bytes(request)
+        if self._bytes_in_progress + size_bytes > MAX_BYTES_IN_PROGRESS:
+            raise CallError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "the requests in progress are too large"
+            )
         self._concurrent_requests += 1
+        self._bytes_in_progress += size_bytes
         try:
             return await self._predict(request)
         finally:
             self._concurrent_requests -= 1
+            self._bytes_in_progress -= size_bytes
 
     async def get_model_metadata(
         self, request: GetModelMetadataRequest
@@ -105,6 +116,15 @@ class PredictionService:
         for name in wanted:
             response.outputs[name].CopyFrom(self._encode(outputs[name]))
         return response
+
+
+def _announced_bytes(request: PredictRequest) -> int:
+    size_bytes = 0
+    for tensor in request.inputs.values():
+        # What cannot be decoded is refused, in its turn and with its reason, before it is.
+        with contextlib.suppress(tensors.TensorError):
+            size_bytes += tensors.size_bytes(tensor)
+    return size_bytes
 
 
 def _answering_spec(name: str, version: ServableVersion, signature_name: str = "") -> ModelSpec:

@@ -87,6 +87,13 @@ def wanted_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str
 
 def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto) -> NDArray[Any]:
     try:
+        shape = tensors.decode_shape(tensor.tensor_shape)
+        # Before any value is decoded: a message of a few bytes may announce gigabytes.
+        if not signature.accepts(shape):
+            raise invalid_argument(
+                f"input {signature.name} has shape {list(shape)},"
+                f" the signature takes {list(signature.shape)} and no empty dimension"
+            )
         array = tensors.decode(tensor)
     except tensors.TensorError as error:
         raise invalid_argument(f"tensor parsing error: {signature.name}") from error
@@ -94,11 +101,6 @@ def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto
         expected = _TYPE_NAMES[tensors.data_type(signature.dtype)]
         given = _TYPE_NAMES[tensor.dtype]
         raise invalid_argument(f"Expects arg[{position}] to be {expected} but {given} is provided")
-    if not signature.accepts(array.shape):
-        raise invalid_argument(
-            f"input {signature.name} has shape {list(array.shape)},"
-            f" the signature takes {list(signature.shape)} and no empty dimension"
-        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         # The engine's ReLU makes 0 of a NaN, and the answer would look like any other.
         raise invalid_argument(f"input {signature.name} holds values that are not finite")

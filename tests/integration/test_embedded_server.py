@@ -1,9 +1,11 @@
 """The embedded model server over a real gRPC wire."""
 
 import asyncio
+import random
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +311,53 @@ def test_a_version_policy_says_which_versions_are_served(
 def test_a_base_path_that_vanishes_leaves_what_serves_in_service(address: str, tiny_volume: Path):
     (tiny_volume / "vgg16").rename(tiny_volume / "elsewhere")
     time.sleep(0.3)
+    assert predict(address).version == 1
+
+
+def test_no_bytes_kill_it(address: str):
+    """Ten thousand bytes of a request, flipped, cut, doubled and inserted, a thousand times."""
+    rng = random.Random(0)  # noqa: S311 - faults, not secrets
+    sound = request_of(IMAGES[:1, :8]).SerializeToString()
+    statuses = Counter()
+    with grpc.insecure_channel(address) as channel:
+        for _ in range(1000):
+            message = bytearray(sound)
+            for _ in range(rng.randint(1, 4)):
+                # Half of all faults are where names, shapes and lengths are.
+                at = rng.randrange(60 if rng.random() < 0.5 else len(message))
+                match rng.randrange(4):
+                    case 0:
+                        message[at] ^= 1 << rng.randrange(8)
+                    case 1:
+                        del message[at : at + rng.randint(1, 100)]
+                    case 2:
+                        message[at:at] = rng.randbytes(rng.randint(1, 20))
+                    case _:
+                        message += message[at : at + 200]
+            try:
+                channel.unary_unary(protocol.PREDICT)(bytes(message), timeout=10)
+                statuses["OK"] += 1
+            except grpc.RpcError as error:
+                statuses[error.code().name] += 1
+    refused = {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert statuses.keys() <= refused | {"RESOURCE_EXHAUSTED"}, "this image is 8 pixels high"
+    assert statuses.keys() >= {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND"}
+    assert predict(address).version == 1
+
+
+def test_a_short_message_cannot_take_the_memory(address: str):
+    request = request_of(IMAGES[:1])
+    tensor = request.inputs[INPUT_NAME]
+    tensor.ClearField("tensor_content")
+    tensor.float_val.append(0.5)
+    for rows, code in (
+        (10**9, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (10**4, grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        tensor.tensor_shape.dim[0].size = rows
+        with pytest.raises(grpc.RpcError) as caught:
+            raw_predict(address, request)
+        assert caught.value.code() is code
     assert predict(address).version == 1
 
 
