@@ -110,4 +110,4 @@ def test_a_damaged_version_is_an_error_of_one_line(dataset_dir: Path, models_dir
     (models_dir / "vgg16" / "1" / "saved_model.pb").write_bytes(b"damaged")
     result = evaluate(dataset_dir, models_dir)
     assert result.exit_code == 2
-    assert "cannot be served" in result.stderr
+    assert "as binary proto" in result.stderr
