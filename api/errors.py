@@ -95,6 +95,21 @@ class ModelsUnavailableError(ProblemError):
         super().__init__(detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+class OverloadedError(ModelsUnavailableError):
+    """More requests than are worked on or may wait."""
+
+    kind = "overloaded"
+    title = "Overloaded"
+
+
+class ClientGoneError(ProblemError):
+    """The client closed its connection; this answer is for the log alone."""
+
+    status = HTTPStatus.BAD_REQUEST
+    kind = "client-gone"
+    title = "Client gone"
+
+
 class ModelsLateError(ModelsUnavailableError):
     """No model answered within its deadline."""
 

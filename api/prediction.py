@@ -7,10 +7,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 from api.ensemble import agreement, vote
 from api.errors import ModelsLateError, ModelsUnavailableError, image_problem
 from api.fan_out import ask_all
+from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.schemas import ImageInfo, ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
 from api.settings import Settings
@@ -18,6 +20,8 @@ from serving.client import EncodedImages, ModelServerClient, encode_images
 from serving.contract import MODEL_NAMES
 from serving.errors import ImageError
 from serving.preprocess import decode_image, preprocess
+
+_LEAST_TIMEOUT_SECONDS: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Predictor:
         self._client = client
         self._cards = cards
         self._settings = settings
+        self._load = LoadLimit(in_progress=settings.max_in_progress, waiting=settings.max_waiting)
         # Decoding releases the GIL; more threads than cores would only queue for them.
         self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
@@ -57,22 +62,28 @@ class Predictor:
             request_id: echoed in the answer.
 
         Raises:
-            ProblemError: the image cannot be read, or too few models answered.
+            ProblemError: too much is in progress, the image cannot be read, or too few models
+                answered in time.
         """
         started = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        image = await loop.run_in_executor(
-            self._executor, _prepare, data, self._settings.max_pixels
-        )
-        asked = time.perf_counter()
-        answers = await ask_all(
-            self._client,
-            MODEL_NAMES,
-            image.encoded,
-            timeout_seconds=self._settings.model_timeout_seconds,
-            operating_point=self._settings.operating_point,
-        )
-        inference_seconds = time.perf_counter() - asked
+        budget_seconds = self._settings.request_timeout_seconds
+        async with self._load.place(timeout_seconds=budget_seconds):
+            loop = asyncio.get_running_loop()
+            image = await loop.run_in_executor(
+                self._executor, _prepare, data, self._settings.max_pixels
+            )
+            asked = time.perf_counter()
+            answers = await ask_all(
+                self._client,
+                MODEL_NAMES,
+                image.encoded,
+                timeout_seconds=min(
+                    self._settings.model_timeout_seconds,
+                    max(_LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
+                ),
+                operating_point=self._settings.operating_point,
+            )
+            inference_seconds = time.perf_counter() - asked
         self._check_quorum(answers)
         verdict = vote(answers, self._settings.operating_point)
         return PredictionAnswer(

@@ -49,6 +49,16 @@ class Settings(BaseSettings):
     model_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Deadline of a call to a model; a model that is later is left out of the answer."""
 
+    request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
+    """Budget of one image from upload to answer, waiting included; no model gets more than what is
+    left of it."""
+
+    max_in_progress: Annotated[int, Field(gt=0, le=1024)] = 32
+    """Images that are worked on at the same time."""
+
+    max_waiting: Annotated[int, Field(ge=0, le=4096)] = 64
+    """Images that may wait for that; more are answered 503 at once."""
+
     status_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Deadline of a question about a model's state."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
 
+from api.client_gone import while_connected
 from api.dependencies import RequestIdDep, Services, ServicesDep
 from api.errors import ProblemError, UploadTooLargeError, to_problem
 from api.routes.problems import problem_responses
@@ -29,7 +30,9 @@ _UPLOAD_PROBLEMS: Final = {
         {
             **_UPLOAD_PROBLEMS,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The content is no image format that is read.",
-            HTTPStatus.SERVICE_UNAVAILABLE: "Too few models could be reached; see Retry-After.",
+            HTTPStatus.SERVICE_UNAVAILABLE: (
+                "Too few models could be reached, or too much is in progress; see Retry-After."
+            ),
             HTTPStatus.GATEWAY_TIMEOUT: "No model answered in time; see Retry-After.",
         }
     ),
@@ -38,6 +41,7 @@ async def predict(
     file: Annotated[UploadFile, File(description="A PNG, JPEG, BMP, TIFF or WebP image.")],
     services: ServicesDep,
     request_id: RequestIdDep,
+    request: Request,
     response: Response,
 ) -> PredictionAnswer:
     """Ask the three CNNs about a chest CT slice or X-ray, all at once.
@@ -47,7 +51,7 @@ async def predict(
 
     Decision support for research, not a medical device.
     """
-    answer = await _predict(services, file, request_id)
+    answer = await while_connected(request, _predict(services, file, request_id))
     response.headers["Server-Timing"] = server_timing(answer.timing)
     return answer
 
@@ -71,9 +75,9 @@ async def predict_batch(
             f"{len(files)} files are more than the limit of {services.settings.max_batch_files};"
             " send them in several batches"
         )
-    items = [
-        await _predict_item(services, file, request_id, instance=request.url.path) for file in files
-    ]
+    items = await while_connected(
+        request, _predict_items(services, files, request_id, instance=request.url.path)
+    )
     succeeded = sum(item.result is not None for item in items)
     return BatchAnswer(
         request_id=request_id, succeeded=succeeded, failed=len(items) - succeeded, items=items
@@ -91,6 +95,12 @@ def server_timing(timing: Timing) -> str:
 async def _predict(services: Services, file: UploadFile, request_id: str) -> PredictionAnswer:
     data = await read_upload(file, services.settings)
     return await services.predictor.predict(file.filename or "", data, request_id=request_id)
+
+
+async def _predict_items(
+    services: Services, files: list[UploadFile], request_id: str, *, instance: str
+) -> list[BatchItem]:
+    return [await _predict_item(services, file, request_id, instance=instance) for file in files]
 
 
 async def _predict_item(

@@ -1,0 +1,131 @@
+"""The gateway under more than it can do, and for clients that go away."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from api.settings import Settings
+from serving.contract import INPUT_NAME
+from serving.embedded.engine import LoadedModel
+from serving.embedded.options import ModelServerOptions
+from serving.model_config import default_model_configs
+from tests.integration.conftest import gateway
+from tests.servers import embedded_model_server
+from tests.service_process import wait_until
+
+Tensors = dict[str, np.ndarray]
+
+
+@dataclass
+class Gate:
+    """Holds every run of a network until it is opened, and counts them."""
+
+    opened: threading.Event
+    runs: int = 0
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Closed once ``gate.opened`` is cleared."""
+    gate = Gate(threading.Event())
+    gate.opened.set()
+    infer = LoadedModel.infer
+
+    def gated(model: LoadedModel, inputs: Tensors) -> Tensors:
+        gate.runs += 1
+        assert inputs[INPUT_NAME].ndim == 4
+        assert gate.opened.wait(20)
+        return infer(model, inputs)
+
+    monkeypatch.setattr(LoadedModel, "infer", gated)
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture
+def service(tiny_volume: Path, gate: Gate) -> Iterator[httpx.Client]:
+    """Two images in progress, three may wait; no model waits longer than a second."""
+    configs = default_model_configs(tiny_volume)
+    with embedded_model_server(configs, ModelServerOptions(inference_threads=1)) as address:
+        settings = Settings(
+            _env_file=None,
+            model_server=address,
+            models_dir=tiny_volume,
+            max_in_progress=2,
+            max_waiting=3,
+            request_timeout_seconds=10,
+        )
+        with gateway(settings) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            gate.runs = 0
+            yield client
+
+
+def post(client: httpx.Client, png: bytes) -> httpx.Response:
+    return client.post("/predict", files={"file": ("slice.png", png)}, timeout=30)
+
+
+def test_what_is_too_much_is_refused_at_once_and_the_rest_is_answered(
+    service: httpx.Client, gate: Gate, phantom_png: bytes
+):
+    gate.opened.clear()
+    with ThreadPoolExecutor(20) as callers:
+        answers = [callers.submit(post, service, phantom_png) for _ in range(20)]
+        wait_until(lambda: sum(answer.done() for answer in answers) == 15)
+        refused = [answer.result() for answer in answers if answer.done()]
+        gate.opened.set()
+        statuses = Counter(answer.result().status_code for answer in answers)
+    assert statuses == {200: 5, 503: 15}
+    for response in refused:
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["retry-after"] == "1"
+        assert response.json()["type"] == "urn:covidscan:problem:overloaded"
+
+
+def test_waiting_is_part_of_the_budget(tiny_volume: Path, gate: Gate, phantom_png: bytes):
+    with embedded_model_server(default_model_configs(tiny_volume), ModelServerOptions()) as address:
+        settings = Settings(
+            _env_file=None,
+            model_server=address,
+            models_dir=tiny_volume,
+            max_in_progress=1,
+            request_timeout_seconds=1,
+        )
+        with gateway(settings) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            gate.opened.clear()
+            with ThreadPoolExecutor(4) as callers:
+                started = time.monotonic()
+                calls = [callers.submit(post, client, phantom_png) for _ in range(4)]
+                statuses = {call.result().status_code for call in calls}
+            assert statuses <= {503, 504}
+            assert time.monotonic() - started < 4
+
+
+def test_the_work_of_a_client_that_is_gone_is_stopped_down_to_the_model_server(
+    service: httpx.Client, gate: Gate, phantom_png: bytes
+):
+    gate.opened.clear()
+    # One run occupies the model server's only thread; everything else waits behind it.
+    with ThreadPoolExecutor(1) as patient:
+        first = patient.submit(post, service, phantom_png)
+        wait_until(lambda: gate.runs == 1)
+        for _ in range(3):
+            with (
+                httpx.Client(base_url=service.base_url) as hasty,
+                pytest.raises(httpx.ReadTimeout),
+            ):
+                hasty.post("/predict", files={"file": ("slice.png", phantom_png)}, timeout=0.3)
+        time.sleep(0.3)
+        gate.opened.set()
+        assert first.result().status_code == 200
+    assert post(service, phantom_png).status_code == 200
+    assert gate.runs == 6, "two images of three models each, and none for those who left"
