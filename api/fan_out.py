@@ -1,19 +1,21 @@
 """Ask every model at once; what fails is named, never guessed."""
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from api.ensemble import decide
 from api.schemas import ModelAnswer, ModelAnswerStatus
-from serving.client import EncodedImages, ModelServerClient
+from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
     InvalidAnswerError,
     ModelDeadlineError,
     ModelNotFoundError,
     ModelServerError,
+    ModelServerExhaustedError,
     ModelServerUnavailableError,
 )
 
@@ -21,9 +23,14 @@ _FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
     ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
     ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
     ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
+    ModelServerExhaustedError: ModelAnswerStatus.UNREACHABLE,
     InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
     ModelServerError: ModelAnswerStatus.ERROR,
 }
+
+
+_PAUSE_SECONDS: Final = (0.02, 0.1)
+"""Before a second attempt, at random between these: callers must not come back all at once."""
 
 
 def failure_status(error: ModelServerError) -> ModelAnswerStatus:
@@ -64,7 +71,7 @@ async def _ask(
 ) -> ModelAnswer:
     started = time.perf_counter()
     try:
-        answer = await client.predict(name, image, timeout_seconds=timeout_seconds)
+        answer = await _predict(client, name, image, timeout_seconds=timeout_seconds)
     except ModelServerError as error:
         return ModelAnswer(
             name=name,
@@ -85,3 +92,21 @@ async def _ask(
         probabilities=verdict.probabilities,
         duration_seconds=time.perf_counter() - started,
     )
+
+
+async def _predict(
+    client: ModelServerClient, name: str, image: EncodedImages, *, timeout_seconds: float
+) -> Prediction:
+    """Ask once, and once more where the model server was not there and time is left."""
+    deadline = time.perf_counter() + timeout_seconds
+    try:
+        return await client.predict(name, image, timeout_seconds=timeout_seconds)
+    except ModelServerExhaustedError:
+        raise
+    except ModelServerUnavailableError:
+        pause_seconds = random.uniform(*_PAUSE_SECONDS)  # noqa: S311 - jitter, not a secret
+        left_seconds = deadline - time.perf_counter() - pause_seconds
+        if left_seconds <= 0:
+            raise
+    await asyncio.sleep(pause_seconds)
+    return await client.predict(name, image, timeout_seconds=left_seconds)

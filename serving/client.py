@@ -18,6 +18,7 @@ from serving.errors import (
     ModelDeadlineError,
     ModelNotFoundError,
     ModelServerError,
+    ModelServerExhaustedError,
     ModelServerUnavailableError,
 )
 from serving.protos.model_status_pb2 import (
@@ -43,7 +44,7 @@ _ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
     grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
     grpc.StatusCode.DEADLINE_EXCEEDED: ModelDeadlineError,
     grpc.StatusCode.UNAVAILABLE: ModelServerUnavailableError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ModelServerUnavailableError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ModelServerExhaustedError,
     grpc.StatusCode.CANCELLED: ModelServerUnavailableError,
 }
 

@@ -14,6 +14,7 @@
     └── ModelServerError                 a call to the model server failed
         ├── ModelNotFoundError           no such servable or version
         ├── ModelServerUnavailableError  unreachable, overloaded or going away
+        │   └── ModelServerExhaustedError    it is there and refuses more work
         ├── ModelDeadlineError           no answer within the deadline
         └── InvalidAnswerError           the answer breaks the contract
 """
@@ -65,6 +66,10 @@ class ModelNotFoundError(ModelServerError):
 
 class ModelServerUnavailableError(ModelServerError):
     """The model server cannot be reached, or refuses work for the moment."""
+
+
+class ModelServerExhaustedError(ModelServerUnavailableError):
+    """The model server is there and refuses more work: asking again would make it worse."""
 
 
 class ModelDeadlineError(ModelServerError):
