@@ -57,19 +57,24 @@ class EmbeddedProcess:
         traceback: TracebackType | None,
     ) -> None:
         """End the process: SIGTERM, then SIGKILL if it does not heed it."""
-        if self._supervision:
-            self._supervision.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._supervision
-        if self._process and self._process.returncode is None:
-            self._process.terminate()
-            try:
-                await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
-            except TimeoutError:
-                logger.warning("the model server did not stop in time and is killed")
-                self._process.kill()
-                await self._process.wait()
-        shutil.rmtree(self._runtime_dir)
+        try:
+            if self._supervision:
+                self._supervision.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._supervision
+            if self._process and self._process.returncode is None:
+                await self._end(self._process)
+        finally:
+            shutil.rmtree(self._runtime_dir)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            logger.warning("the model server did not stop in time and is killed")
+            process.kill()
+            await process.wait()
 
     async def _start(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -101,4 +106,9 @@ class EmbeddedProcess:
             )
             await asyncio.sleep(backoff_seconds)
             backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
-            self._process = await self._start()
+            try:
+                self._process = await self._start()
+            except OSError:
+                # No memory or no process to be had, for the moment: the dead one is waited for
+                # again, which ends at once, and after a longer pause there may be.
+                logger.exception("the model server could not be started")

@@ -5,9 +5,8 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import disable_created_metrics, start_http_server
 
@@ -16,7 +15,7 @@ from serving.embedded.metrics import Metrics
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.errors import ModelConfigError
-from serving.model_config import ModelConfig, read_model_configs
+from serving.model_config import ModelConfig
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +26,10 @@ class Surroundings:
 
     metrics_address: tuple[str, int] | None = None
     """Where Prometheus reads."""
-    config_file: Path | None = None
-    """A models.config that is read again, and served where it has changed."""
-    config_poll_seconds: float = 0.0
-    """Pause between two looks at it; 0 is never."""
+    read_configs: Callable[[], Sequence[ModelConfig]] | None = None
+    """Reads the models to serve anew, so that a change is followed."""
+    config_poll_seconds: float = 1.0
+    """Pause between two readings."""
     exit_with_stdin: bool = False
     """Whether to stop when standard input is closed."""
 
@@ -57,7 +56,7 @@ async def run_model_server(
     async with (
         EmbeddedModelServer(configs, address, options) as server,
         _telling_prometheus(server.metrics, surroundings.metrics_address),
-        _following_config(server, surroundings),
+        _following_config(server, configs, surroundings),
     ):
         logger.info("the model server listens on %s", server.address)
         await stop.wait()
@@ -92,13 +91,16 @@ async def _telling_prometheus(
 
 @contextlib.asynccontextmanager
 async def _following_config(
-    server: EmbeddedModelServer, surroundings: Surroundings
+    server: EmbeddedModelServer, configs: Sequence[ModelConfig], surroundings: Surroundings
 ) -> AsyncIterator[None]:
-    if surroundings.config_file is None or not surroundings.config_poll_seconds:
+    if surroundings.read_configs is None:
         yield
         return
     following = asyncio.create_task(
-        _follow_config(server, surroundings.config_file, surroundings.config_poll_seconds)
+        _follow_config(
+            server, configs, surroundings.read_configs, surroundings.config_poll_seconds
+        ),
+        name="follow models.config",
     )
     try:
         yield
@@ -107,17 +109,25 @@ async def _following_config(
         await asyncio.gather(following, return_exceptions=True)
 
 
-async def _follow_config(server: EmbeddedModelServer, path: Path, poll_seconds: float) -> None:
-    known = await asyncio.to_thread(path.read_bytes)
+async def _follow_config(
+    server: EmbeddedModelServer,
+    served: Sequence[ModelConfig],
+    read_configs: Callable[[], Sequence[ModelConfig]],
+    poll_seconds: float,
+) -> None:
+    complaint = ""
     while True:
         await asyncio.sleep(poll_seconds)
         try:
-            found = await asyncio.to_thread(path.read_bytes)
-            if found != known:
-                known = found
-                await server.reload(await asyncio.to_thread(read_model_configs, path))
-                logger.info("%s has changed and is followed", path)
-        except OSError as error:
-            logger.warning("%s cannot be read: %s", path, error.strerror)
+            configs = await asyncio.to_thread(read_configs)
+            if configs != served:
+                await server.reload(configs)
+                served, complaint = configs, ""
+                logger.info("models.config has changed and is followed")
         except (ModelConfigError, CallError) as error:
-            logger.warning("%s has changed and is refused: %s", path, error)
+            # Tried again at the next reading: what a label names may be loaded by then.
+            if str(error) != complaint:
+                complaint = str(error)
+                logger.warning("models.config has changed and is refused: %s", error)
+        except Exception:
+            logger.exception("models.config cannot be followed")

@@ -24,7 +24,10 @@ _DTYPES: Final[dict["DataType", tuple[np.dtype[Any], str]]] = {
 }
 _DATA_TYPES: Final = {dtype: data_type for data_type, (dtype, _) in _DTYPES.items()}
 
-MAX_TENSOR_BYTES: Final = 256 * 1024 * 1024
+_MAX_RANK: Final = 254
+"""TensorFlow's own limit; the product of very many sizes would take hours."""
+
+MAX_TENSOR_BYTES: Final = 64 * 1024 * 1024
 """A short message may announce a huge shape; nothing larger than this is ever allocated."""
 
 
@@ -85,15 +88,24 @@ def decode(tensor: TensorProto) -> NDArray[Any]:
     return _from_values(getattr(tensor, value_field), dtype, count).reshape(shape)
 
 
+def dtype_of(tensor: TensorProto) -> np.dtype[Any]:
+    """The NumPy dtype of a message.
+
+    Raises:
+        TensorError: there is none here.
+    """
+    if tensor.dtype not in _DTYPES:
+        raise TensorError(f"dtype {tensor.dtype} is not supported")
+    return _DTYPES[tensor.dtype][0]
+
+
 def size_bytes(tensor: TensorProto) -> int:
     """The size of the array that ``decode`` would make, however short the message is.
 
     Raises:
         TensorError: unknown dtype or a shape that is not fully known.
     """
-    if tensor.dtype not in _DTYPES:
-        raise TensorError(f"dtype {tensor.dtype} is not supported")
-    return math.prod(decode_shape(tensor.tensor_shape)) * _DTYPES[tensor.dtype][0].itemsize
+    return math.prod(decode_shape(tensor.tensor_shape)) * dtype_of(tensor).itemsize
 
 
 def data_type(dtype: DTypeLike) -> "DataType":
@@ -117,8 +129,10 @@ def decode_shape(shape: TensorShapeProto) -> tuple[int, ...]:
     """A fully known shape.
 
     Raises:
-        TensorError: the rank is unknown or a dimension is negative.
+        TensorError: the rank is unknown or too high, or a dimension is negative.
     """
+    if len(shape.dim) > _MAX_RANK:
+        raise TensorError(f"{len(shape.dim)} dimensions are more than {_MAX_RANK}")
     sizes = tuple(dim.size for dim in shape.dim)
     if shape.unknown_rank or any(size < 0 for size in sizes):
         raise TensorError("the tensor's shape is not fully known")
@@ -126,9 +140,15 @@ def decode_shape(shape: TensorShapeProto) -> tuple[int, ...]:
 
 
 def _from_values(values: Any, dtype: np.dtype[Any], count: int) -> NDArray[Any]:  # noqa: ANN401
+    # No more than the shape has, however many were sent.
+    values = values[:count]
     if dtype == np.dtype("<f2"):
         # half_val carries the 16 bits of each value as an integer.
         given = np.fromiter((value & 0xFFFF for value in values), "<u2", len(values)).view(dtype)
+    elif dtype.kind in "iu":
+        # Wider than the dtype is: what does not fit wraps round, as it does in TensorFlow.
+        wide = np.uint64 if dtype == np.dtype("<u8") else np.int64
+        given = np.array(values, wide).astype(dtype)
     else:
         given = np.array(values, dtype)
     if len(given) >= count:

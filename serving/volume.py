@@ -57,8 +57,9 @@ def version_candidates(model_dir: Path) -> dict[int, Path]:
     """
     try:
         children = sorted(child for child in model_dir.iterdir() if _is_number(child.name))
-    except OSError as error:
-        raise VolumeError(f"{model_dir} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise VolumeError(f"{model_dir} cannot be read: {reason}") from error
     return {int(child.name): child for child in children}
 
 
@@ -94,7 +95,8 @@ def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> 
     work = Draft(path=staging)
     try:
         yield work
-        work.version = _publish(model_dir, staging)
+        with _writing(name):
+            work.version = _publish(model_dir, staging)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
@@ -122,7 +124,12 @@ def prune(models_dir: Path, name: str, *, keep: int) -> list[int]:
         raise ValueError("at least one version must be kept")
     gone = versions(models_dir, name)[:-keep]
     for version in gone:
-        remove(models_dir, name, version)
+        try:
+            remove(models_dir, name, version)
+        except VolumeError:
+            # Another publisher may have removed it in the same moment.
+            if version in versions(models_dir, name):
+                raise
     return gone
 
 
@@ -181,10 +188,14 @@ def _next_version(model_dir: Path) -> int:
 
 
 def _remember(model_dir: Path, version: int) -> None:
-    note = model_dir / f"{_DRAFT_PREFIX}{_LAST_VERSION_FILE}"
-    note.write_text(f"{version}\n")
-    _fsync(note)
-    note.replace(model_dir / _LAST_VERSION_FILE)
+    # A file of its own for each publisher, or two at once would take each other's away.
+    descriptor, note = tempfile.mkstemp(prefix=_DRAFT_PREFIX, dir=model_dir)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{version}\n")
+        file.flush()
+        os.fchmod(descriptor, 0o644)
+        os.fsync(descriptor)
+    Path(note).replace(model_dir / _LAST_VERSION_FILE)
 
 
 def _fsync_tree(root: Path) -> None:

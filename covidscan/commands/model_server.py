@@ -5,6 +5,7 @@ import dataclasses
 import enum
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,8 +145,9 @@ def model_server(
     if precision not in PRECISIONS:
         fail(f"--precision is one of {', '.join(PRECISIONS)}", BAD_USE)
     configure_logging()
+    read_configs = partial(_model_configs, config, models_dir, model_name, model_base_path)
     try:
-        configs = _model_configs(config, models_dir, model_name, model_base_path)
+        configs = read_configs()
         options = ModelServerOptions(
             precision=precision,
             batching=_batching(bool(enable_batching), batching_parameters_file),
@@ -163,7 +165,7 @@ def model_server(
         fail(str(error), BAD_USE)
     surroundings = Surroundings(
         metrics_address=None if metrics_port is None else (host, metrics_port),
-        config_file=config,
+        read_configs=read_configs if config and model_config_file_poll_wait_seconds else None,
         config_poll_seconds=model_config_file_poll_wait_seconds,
         exit_with_stdin=exit_with_stdin,
     )

@@ -29,6 +29,8 @@ _NUMPY_DTYPES: Final[dict[openvino.Type, np.dtype[Any]]] = {
 
 _OPENVINO_SOURCE: Final = re.compile(r"\.(cpp|hpp|h):\d+")
 
+_MAX_ROWS_KEPT: Final = 64
+
 PRECISIONS: Final = ("f32", "bf16")
 """f32 gives the same answer on every machine; bf16 is about twice as fast where the CPU has it."""
 
@@ -87,7 +89,9 @@ class LoadedModel:
         except RuntimeError as error:
             raise InferenceError("the engine failed on this request") from error
         finally:
-            self._idle.put(request)
+            # A request keeps the memory of the largest run that it ever made.
+            if all(len(array) <= _MAX_ROWS_KEPT for array in inputs.values() if array.ndim):
+                self._idle.put(request)
 
     def answer_zeros(self) -> dict[str, NDArray[Any]]:
         """What it answers to zeros, one of them where a dimension may have any size.

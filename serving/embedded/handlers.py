@@ -86,6 +86,7 @@ class CallHandlers:
                 await context.abort(
                     grpc.StatusCode.INTERNAL, f"this is no {request_type.DESCRIPTOR.name}"
                 )
+            del message
             started = time.perf_counter()
             response: Message | None = None
             refusal: CallError | None = None

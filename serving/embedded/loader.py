@@ -5,12 +5,16 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
+from serving import volume
 from serving.embedded.admission import ModelSignature, admit
 from serving.embedded.engine import Engine, LoadedModel
 from serving.embedded.errors import ModelLoadError
 
 logger = logging.getLogger(__name__)
+
+_LOOKERS: Final = 32
 
 
 class Loader:
@@ -39,6 +43,8 @@ class Loader:
         self._engine = engine
         self._contract = contract
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
+        # Of their own, so that a mount that hangs holds up neither loading nor the end.
+        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
         self._retries = retries
         self._retry_interval_seconds = retry_interval_seconds
 
@@ -60,8 +66,18 @@ class Loader:
                 logger.info("%s is tried again: %s", version_dir, error)
             await asyncio.sleep(self._retry_interval_seconds)
 
+    async def look(self, model_dir: Path) -> dict[int, Path]:
+        """Whatever counts as a version in a model's directory, by number.
+
+        Raises:
+            VolumeError: the directory is not there or cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._lookers, volume.version_candidates, model_dir)
+
     def stop(self) -> None:
         """Begin no further load."""
+        self._lookers.shutdown(wait=False, cancel_futures=True)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, name: str, version_dir: Path) -> LoadedModel:

@@ -47,14 +47,14 @@ class PredictionService:
         self._encode = tensors.encode if answer_as_content else tensors.encode_values
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
-        """Predict.
+        """Predict; takes the inputs out of the request.
 
         Raises:
             CallError: with TensorFlow Serving's code and message for this refusal.
         """
         if self._concurrent_requests >= self._max_concurrent_requests:
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-        size_bytes = _announced_bytes(request)
+        size_bytes = max(_announced_bytes(request), request.ByteSize())
         if self._bytes_in_progress + size_bytes > MAX_BYTES_IN_PROGRESS:
             raise CallError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, "the requests in progress are too large"
@@ -101,6 +101,8 @@ class PredictionService:
         model = version.loaded
         inputs = decode_inputs(model, request)
         wanted = wanted_outputs(model, request.output_filter)
+        # While it waits, a request holds its arrays alone and not their messages too.
+        request.ClearField("inputs")
         try:
             outputs = await self._scheduler.infer(version, inputs)
         except InferenceError as error:

@@ -114,8 +114,6 @@ class ModelRepository:
             self.configure(configs)
             servables = [self._servables[config.name] for config in configs]
             for servable in servables:
-                await servable.poll()
-            for servable in servables:
                 await servable.settle()
             broken = [
                 f"{{{{name: {servable.config.name} version: {version.number}}} due to error:"

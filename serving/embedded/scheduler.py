@@ -31,7 +31,7 @@ class _Task:
     answer: "asyncio.Future[Tensors]"
 
 
-@dataclass
+@dataclass(eq=False)
 class _Batch:
     """Requests that run as one."""
 
@@ -92,7 +92,14 @@ class Scheduler:
             batch = self._batch_for(version, kind_of(inputs), rows, self._batching)
         batch.tasks.append(_Task(inputs, rows, answer))
         self._start_waiting()
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if batch in self._waiting:
+                batch.drop_abandoned()
+                if not batch.tasks:
+                    self._waiting.remove(batch)
+            raise
 
     async def stop(self) -> None:
         """Run nothing further; calls that still wait must have been cancelled."""

@@ -9,9 +9,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from serving import volume
 from serving.embedded.engine import LoadedModel
 from serving.embedded.errors import ModelLoadError
 from serving.embedded.loader import Loader
@@ -73,7 +73,8 @@ class Servable:
         self._loader = loader
         self._on_change = on_change
         self._versions: dict[int, ServableVersion] = {}
-        self._loading: dict[int, asyncio.Task[None]] = {}
+        self._loading: dict[int, tuple[Path, asyncio.Task[None]]] = {}
+        self._refused: set[tuple[int, Path]] = set()
         self._polling = asyncio.Lock()
         self._complaint = ""
 
@@ -97,57 +98,62 @@ class Servable:
         # One look at a time, or the older of two could undo what the newer one did.
         async with self._polling:
             try:
-                on_disk = await asyncio.to_thread(volume.version_candidates, self.config.base_path)
+                self._follow(await self._loader.look(self.config.base_path))
             except VolumeError as error:
                 self._tell_once(str(error))
+            except Exception:
+                # Whatever it is, the next look may succeed, and nothing else would ever look again.
+                logger.exception("the versions of model %s cannot be followed", self.config.name)
             else:
                 self._tell_once("")
-                self._follow(on_disk)
 
     async def settle(self) -> None:
-        """Wait until no version is being loaded."""
+        """Look, and wait until nothing is left to be loaded."""
+        await self.poll()
         while self._loading:
-            await asyncio.wait(self._loading.values())
+            await asyncio.wait([task for _, task in self._loading.values()])
+            await self.poll()
 
     def stop(self) -> None:
         """Take every version out of service, and load none."""
-        for task in self._loading.values():
+        for _, task in self._loading.values():
             task.cancel()
         for version in self.versions:
             if version.available:
                 self._unload(version)
 
     def _follow(self, on_disk: Mapping[int, Path]) -> None:
-        wanted = self.config.version_policy.select(
-            [number for number, path in sorted(on_disk.items()) if not self._broken(number, path)]
-        )
+        sound = {n: path for n, path in sorted(on_disk.items()) if (n, path) not in self._refused}
+        wanted = self.config.version_policy.select(list(sound))
         for number in wanted:
-            if self._is_new(number, on_disk[number]):
-                self._begin_to_load(number, on_disk[number])
+            if self._is_new(number, sound[number]):
+                self._begin_to_load(number, sound[number])
         # Where nothing that is wanted answers, because it is being loaded or all of it is broken,
         # what serves stays.
-        if not on_disk or any(self.find(number) for number in wanted):
+        broken = len(sound) < len(on_disk)
+        if any(self.find(number) for number in wanted) or not (wanted or broken):
             for version in self.versions:
                 if version.available and version.number not in wanted:
                     self._unload(version)
 
-    def _broken(self, number: int, path: Path) -> bool:
-        """Whether it was tried from there and cannot be loaded: it is not tried again."""
-        version = self._versions.get(number)
-        return version is not None and version.path == path and version.error is not None
-
     def _is_new(self, number: int, path: Path) -> bool:
+        if number in self._loading:
+            return self._loading[number][0] != path
         version = self._versions.get(number)
-        return number not in self._loading and not (
-            version and version.available and version.path == path
-        )
+        return not (version and version.available and version.path == path)
 
     def _begin_to_load(self, number: int, path: Path) -> None:
+        if number in self._loading:
+            self._loading.pop(number)[1].cancel()
         task = asyncio.create_task(
             self._load(number, path), name=f"load {self.config.name} {number}"
         )
-        self._loading[number] = task
-        task.add_done_callback(lambda _: self._loading.pop(number))
+        self._loading[number] = (path, task)
+        task.add_done_callback(partial(self._loaded, number))
+
+    def _loaded(self, number: int, task: asyncio.Task[None]) -> None:
+        if number in self._loading and self._loading[number][1] is task:
+            del self._loading[number]
 
     async def _load(self, number: int, path: Path) -> None:
         version = ServableVersion(self.config.name, number, path)
@@ -170,11 +176,15 @@ class Servable:
             self._versions[number] = version
             self._set_state(version, ModelVersionStatus.AVAILABLE)
             logger.info("model %s version %d is available", self.config.name, number)
+            # Now, and not at the next look: what it replaces is unloaded.
             await self.poll()
 
     def _refuse(self, version: ServableVersion, error: ModelLoadError) -> None:
         version.error = error
-        self._versions[version.number] = version
+        self._refused.add((version.number, version.path))
+        # From another directory a version of this number may be serving.
+        if self.find(version.number) is None:
+            self._versions[version.number] = version
         self._set_state(version, ModelVersionStatus.END)
         logger.warning(
             "model %s version %d cannot be loaded: %s", self.config.name, version.number, error

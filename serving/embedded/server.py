@@ -1,20 +1,19 @@
 """The embedded model server: its parts put together, and its life from start to stop."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health_pb2_grpc
 
 from serving import protocol
 from serving.embedded.admission import CONTRACT, ModelSignature
 from serving.embedded.engine import Engine
 from serving.embedded.errors import CallError
 from serving.embedded.handlers import CallHandlers
+from serving.embedded.health import HealthService
 from serving.embedded.loader import Loader
 from serving.embedded.metrics import Metrics
 from serving.embedded.model_service import ModelService
@@ -73,11 +72,9 @@ class EmbeddedModelServer:
             batching=self._options.batching,
             observe_batch=self.metrics.observe_batch,
         )
-        self._changed = asyncio.Event()
-        self._repository.on_change(lambda _: self._changed.set())
+        self._health = HealthService()
+        self._repository.on_change(lambda _: self._tell_health())
         self._repository.on_change(self.metrics.observe_version)
-        self._health = health.HealthServicer()
-        self._health_task: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_send_message_length", protocol.MAX_MESSAGE_BYTES),
@@ -106,8 +103,8 @@ class EmbeddedModelServer:
             self._repository.configure(self._configs)
         except CallError as error:
             raise ModelConfigError(str(error)) from error
+        self._tell_health()
         await self._server.start()
-        self._health_task = asyncio.create_task(self._keep_health_true(), name="health")
         return self
 
     async def __aexit__(
@@ -117,9 +114,7 @@ class EmbeddedModelServer:
         traceback: TracebackType | None,
     ) -> None:
         """Refuse new calls, let those in flight finish within the grace period, unload."""
-        if self._health_task:
-            self._health_task.cancel()
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         await self._server.stop(self._options.grace_seconds)
         await self._repository.stop()
         await self._scheduler.stop()
@@ -152,24 +147,9 @@ class EmbeddedModelServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    async def _keep_health_true(self) -> None:
+    def _tell_health(self) -> None:
         """Health of each model by its name, and of the whole server by its own names."""
-        known: set[str] = set()
-        while True:
-            available = {
-                name: servable.find() is not None
-                for name, servable in self._repository.served.items()
-            }
-            whole = dict.fromkeys(_WHOLE_SERVER, all(available.values()))
-            for name, serving in {**available, **whole}.items():
-                await self._health.set(
-                    name,
-                    health_pb2.HealthCheckResponse.SERVING
-                    if serving
-                    else health_pb2.HealthCheckResponse.NOT_SERVING,
-                )
-            for name in known - available.keys():
-                await self._health.set(name, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
-            known |= available.keys()
-            await self._changed.wait()
-            self._changed.clear()
+        available = {
+            name: servable.find() is not None for name, servable in self._repository.served.items()
+        }
+        self._health.set({**available, **dict.fromkeys(_WHOLE_SERVER, all(available.values()))})

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from serving import tensors
 from serving.contract import SIGNATURE_NAME
 from serving.embedded.engine import LoadedModel, TensorSignature
-from serving.embedded.errors import failed_precondition, invalid_argument
+from serving.embedded.errors import CallError, failed_precondition, invalid_argument
 from serving.protos.predict_pb2 import PredictRequest
 from serving.protos.tensor_pb2 import DataType, TensorProto
 
@@ -86,25 +86,32 @@ def wanted_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str
 
 
 def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto) -> NDArray[Any]:
+    # All of it before any value is decoded: a message of a few bytes may announce gigabytes.
     try:
-        shape = tensors.decode_shape(tensor.tensor_shape)
-        # Before any value is decoded: a message of a few bytes may announce gigabytes.
-        if not signature.accepts(shape):
-            raise invalid_argument(
-                f"input {signature.name} has shape {list(shape)},"
-                f" the signature takes {list(signature.shape)} and no empty dimension"
-            )
-        array = tensors.decode(tensor)
+        dtype, shape = tensors.dtype_of(tensor), tensors.decode_shape(tensor.tensor_shape)
     except tensors.TensorError as error:
-        raise invalid_argument(f"tensor parsing error: {signature.name}") from error
-    if array.dtype != signature.dtype:
+        raise _unreadable(signature) from error
+    if dtype != signature.dtype:
         expected = _TYPE_NAMES[tensors.data_type(signature.dtype)]
         given = _TYPE_NAMES[tensor.dtype]
         raise invalid_argument(f"Expects arg[{position}] to be {expected} but {given} is provided")
+    if not signature.accepts(shape):
+        raise invalid_argument(
+            f"input {signature.name} has shape {list(shape)},"
+            f" the signature takes {list(signature.shape)} and no empty dimension"
+        )
+    try:
+        array = tensors.decode(tensor)
+    except tensors.TensorError as error:
+        raise _unreadable(signature) from error
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         # The engine's ReLU makes 0 of a NaN, and the answer would look like any other.
         raise invalid_argument(f"input {signature.name} holds values that are not finite")
     return np.ascontiguousarray(array)
+
+
+def _unreadable(signature: TensorSignature) -> CallError:
+    return invalid_argument(f"tensor parsing error: {signature.name}")
 
 
 def _set(names: Iterable[str]) -> str:

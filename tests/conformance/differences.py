@@ -72,9 +72,6 @@ DIFFERENCES: dict[str, Difference] = {
     "grpc_health_check_off_by_default": Difference(
         "OK", "", "health is always there: it is how the gateway's operators see an empty volume"
     ),
-    "grpc_health_check_on_unknown": Difference(
-        "NOT_FOUND", "^$", "the health service is grpcio's own, which says it without words"
-    ),
     "grpc_oversized_2GiB": _BOUNDED,
     "grpc_predict_nan": Difference(
         "INVALID_ARGUMENT",

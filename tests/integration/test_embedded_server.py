@@ -281,8 +281,9 @@ def test_no_server_is_an_error_of_ours_at_once():
 
 
 def test_a_late_answer_is_an_error_of_ours(address: str):
+    images = encode_images(np.repeat(IMAGES, 50, axis=0))
     with pytest.raises(ModelDeadlineError):
-        ask(address, lambda c: c.predict("vgg16", encode_images(IMAGES), timeout_seconds=1e-9))
+        ask(address, lambda c: c.predict("vgg16", images, timeout_seconds=1e-9))
 
 
 @pytest.mark.parametrize(
@@ -343,6 +344,49 @@ def test_no_bytes_kill_it(address: str):
     assert statuses.keys() <= refused | {"RESOURCE_EXHAUSTED"}, "this image is 8 pixels high"
     assert statuses.keys() >= {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND"}
     assert predict(address).version == 1
+
+
+def test_very_many_dimensions_hold_nobody_up(address: str):
+    request = request_of(IMAGES[:1])
+    for _ in range(100_000):
+        request.inputs[INPUT_NAME].tensor_shape.dim.add(size=2**62)
+    started = time.monotonic()
+    with pytest.raises(grpc.RpcError, match="tensor parsing error"):
+        raw_predict(address, request)
+    assert time.monotonic() - started < 5
+    assert predict(address).version == 1
+
+
+def watch(channel: grpc.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="vgg16"))
+
+
+def test_everyone_who_watches_health_is_told_also_after_another_has_left(
+    address: str, tiny_volume: Path
+):
+    serving, not_serving = (
+        health_pb2.HealthCheckResponse.SERVING,
+        health_pb2.HealthCheckResponse.NOT_SERVING,
+    )
+    with grpc.insecure_channel(address) as one, grpc.insecure_channel(address) as two:
+        leaving, staying = watch(one), watch(two)
+        assert next(leaving).status == next(staying).status == serving
+        leaving.cancel()
+        time.sleep(0.2)
+        shutil.rmtree(tiny_volume / "vgg16" / "1")
+        assert next(staying).status == not_serving
+
+
+def test_who_watches_health_does_not_hold_up_the_end(tiny_volume: Path):
+    configs, options = default_model_configs(tiny_volume), ModelServerOptions(grace_seconds=20)
+    with embedded_model_server(configs, options) as address:
+        # Left open: it is the server that ends the stream.
+        channel = grpc.insecure_channel(address)
+        watching = watch(channel)
+        next(watching)
+        started = time.monotonic()
+    assert time.monotonic() - started < 10
+    channel.close()
 
 
 def test_a_short_message_cannot_take_the_memory(address: str):

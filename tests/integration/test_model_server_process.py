@@ -1,13 +1,14 @@
 """``covidscan model-server`` as a process: its options, its metrics, TLS, and its end."""
 
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -131,6 +132,27 @@ def test_a_changed_models_config_is_followed(tiny_volume: Path, tmp_path: Path):
         name("resnet50")
         wait_until(lambda: server.predict("vgg16").status == "NOT_FOUND")
         assert server.predict("resnet50").status == "OK"
+
+
+def test_a_changed_models_config_keeps_its_directory_and_is_tried_until_its_labels_fit(
+    tiny_volume: Path, tiny_saved_model: Path, tmp_path: Path
+):
+    config = tmp_path / "models.config"
+    elsewhere = ModelConfig("vgg16", Path("/nosuch/vgg16"))
+    config.write_text(format_model_configs([elsewhere]))
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.1")
+    with running(*flags, f"--models-dir={tiny_volume}") as server:
+        wait_until(lambda: available(server.address))
+        labelled = replace(elsewhere, version_labels={"new": 2})
+        config.write_text(format_model_configs([labelled]))
+        time.sleep(0.5)
+        by_label = PredictRequest.FromString(request_of("vgg16"))
+        by_label.model_spec.version_label = "new"
+        asked = by_label.SerializeToString()
+        assert call(server.address, protocol.PREDICT, asked).status == "INVALID_ARGUMENT"
+        shutil.copytree(tiny_saved_model, tiny_volume / ".draft")
+        (tiny_volume / ".draft").rename(tiny_volume / "vgg16" / "2")
+        wait_until(lambda: call(server.address, protocol.PREDICT, asked).status == "OK")
 
 
 def test_one_model_can_be_served_without_a_file(tiny_volume: Path):

@@ -179,6 +179,21 @@ def test_a_request_whose_caller_is_gone_costs_nothing():
     assert run(test, ONE_THREAD).runs == [[1], [3, 4]]
 
 
+@pytest.mark.parametrize("batching", [None, ONE_THREAD], ids=["alone", "batches"])
+def test_a_request_whose_caller_is_gone_is_not_kept(batching: BatchingParameters | None):
+    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+        first = await queued(scheduler.infer(version, x(1)))
+        tasks = await queued(*(scheduler.infer(version, x(value)) for value in (2, 3, 4)))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not scheduler._waiting
+        model.gate.set()
+        await asyncio.gather(*first)
+
+    assert run(test, batching).runs == [[1]]
+
+
 def test_abandoned_requests_leave_room_in_the_queue():
     async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
         tasks = await queued(*(scheduler.infer(version, x(*[v] * 4)) for v in (1, 2, 3)))

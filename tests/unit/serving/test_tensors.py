@@ -40,6 +40,12 @@ def test_values_in_the_typed_field_fill_the_shape(values: list[float], expected:
     np.testing.assert_array_equal(decode(tensor).ravel(), np.array(expected, np.float32))
 
 
+@pytest.mark.parametrize(("value", "expected"), [(300, 44), (-1, 255), (255, 255)])
+def test_integers_that_do_not_fit_wrap_round(value: int, expected: int):
+    tensor = TensorProto(dtype=DataType.DT_UINT8, tensor_shape=shape_proto((1,)), int_val=[value])
+    assert decode(tensor).tolist() == [expected]
+
+
 def test_half_values_are_bits():
     tensor = TensorProto(dtype=DataType.DT_HALF, tensor_shape=shape_proto((1,)), half_val=[0x3C00])
     np.testing.assert_array_equal(decode(tensor), np.array([1], np.float16))
@@ -49,15 +55,25 @@ def test_half_values_are_bits():
     "tensor",
     [
         TensorProto(dtype=DataType.DT_INVALID),
-        TensorProto(dtype=DataType.DT_STRING, string_val=[b"x"]),
+        TensorProto(dtype=DataType.DT_STRING),
         TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=TensorShapeProto(unknown_rank=True)),
         TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((-1, 2))),
         TensorProto(
             dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((2,)), tensor_content=b"\0" * 7
         ),
         TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((1 << 40,)), float_val=[1]),
+        # The product of these sizes would take longer than the test may.
+        TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((1 << 62,) * 300_000)),
     ],
-    ids=["no dtype", "strings", "unknown rank", "negative size", "wrong length", "huge shape"],
+    ids=[
+        "no dtype",
+        "strings",
+        "unknown rank",
+        "negative size",
+        "wrong length",
+        "huge shape",
+        "very many dimensions",
+    ],
 )
 def test_a_tensor_that_cannot_be_is_refused(tensor: TensorProto):
     with pytest.raises(TensorError):

@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,29 @@ def test_no_server_sees_half_of_a_version_that_is_being_removed(
     volume.remove(tmp_path, "m", 1)
     assert seen == [[2]]
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [".last_version", "2"]
+
+
+def test_two_publishers_at_once_lose_nothing(tmp_path: Path):
+    def publish(_: int) -> int:
+        with volume.draft(tmp_path, "vgg16", keep=100) as draft:
+            (draft.path / "saved_model.pb").write_text("graph")
+        assert draft.version is not None
+        return draft.version
+
+    with ThreadPoolExecutor(4) as publishers:
+        published = list(publishers.map(publish, range(40)))
+    assert sorted(published) == list(range(1, 41)) == volume.versions(tmp_path, "vgg16")
+
+
+def test_what_a_server_takes_for_a_version_by_number(tmp_path: Path):
+    for name in ("3", "007", "v8", "-1", ".9", str(2**63)):
+        (tmp_path / name).mkdir()
+    (tmp_path / "12").touch()
+    found = volume.version_candidates(tmp_path)
+    assert found == {3: tmp_path / "3", 7: tmp_path / "007", 12: tmp_path / "12"}
+
+
+@pytest.mark.parametrize("path", ["nosuch", "a\0b"])
+def test_a_directory_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path, path: str):
+    with pytest.raises(VolumeError):
+        volume.version_candidates(tmp_path / path)

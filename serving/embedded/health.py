@@ -1,0 +1,75 @@
+"""``grpc.health.v1``: what can be served, by model and for the whole server.
+
+Not the servicer of grpcio-health-checking: in its 1.71 one watcher that leaves makes the others
+deaf, and one that reads nothing holds a lock that keeps the server from stopping.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+_States = health_pb2.HealthCheckResponse
+
+if TYPE_CHECKING:
+    _Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """Tells states, and changes of them to whoever watches."""
+
+    def __init__(self) -> None:
+        self._serving: Mapping[str, bool] = {}
+        self._watchers: set[asyncio.Event] = set()
+        self._stopping = False
+
+    def set(self, serving: Mapping[str, bool]) -> None:
+        """Replace all states: whether each name serves; other names are unknown."""
+        self._serving = serving
+        self._tell_watchers()
+
+    def stop(self) -> None:
+        """Say NOT_SERVING from now on, and let watchers go once they have heard it."""
+        self._stopping = True
+        self._tell_watchers()
+
+    async def Check(  # noqa: N802 - gRPC's name
+        self, request: health_pb2.HealthCheckRequest, context: "_Context"
+    ) -> health_pb2.HealthCheckResponse:
+        """The state of a name; NOT_FOUND where it is unknown."""
+        if request.service not in self._serving:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "service name unknown")
+        return _States(status=self._state(request.service))
+
+    async def Watch(  # noqa: N802 - gRPC's name
+        self, request: health_pb2.HealthCheckRequest, context: "_Context"
+    ) -> None:
+        """The state of a name, and each that follows; an unknown one may become known."""
+        changed = asyncio.Event()
+        self._watchers.add(changed)
+        told = None
+        try:
+            while True:
+                changed.clear()
+                state = self._state(request.service)
+                if state != told:
+                    await context.write(_States(status=state))
+                    told = state
+                if self._stopping:
+                    return
+                await changed.wait()
+        finally:
+            self._watchers.discard(changed)
+
+    def _state(self, name: str) -> int:
+        if name not in self._serving:
+            return int(_States.SERVICE_UNKNOWN)
+        serves = self._serving[name] and not self._stopping
+        return int(_States.SERVING if serves else _States.NOT_SERVING)
+
+    def _tell_watchers(self) -> None:
+        for changed in self._watchers:
+            changed.set()
