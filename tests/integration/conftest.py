@@ -8,9 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from grpc_health.v1 import health_pb2
 
 from api.app import create_app
 from api.settings import Settings
+from tests.model_server_calls import health
 from tests.servers import in_thread, model_server
 from tests.service_process import wait_until
 
@@ -45,3 +47,11 @@ def tiny_service(tiny_volume: Path) -> Iterator[httpx.Client]:
         with gateway(settings) as client:
             wait_until(lambda: client.get("/readyz").status_code == 200)
             yield client
+
+
+@pytest.fixture
+def address(tiny_volume: Path) -> Iterator[str]:
+    """An embedded model server over tiny models, serving."""
+    with model_server(tiny_volume) as address:
+        wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
+        yield address

@@ -1,0 +1,152 @@
+"""What a caller sends or leaves undone takes neither the server, nor its memory, nor its time."""
+
+import random
+import shutil
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from serving import protocol
+from serving.contract import INPUT_NAME
+from serving.embedded.engine import LoadedModel
+from serving.embedded.options import ModelServerOptions
+from serving.model_config import default_model_configs
+from tests.model_server_calls import IMAGES, health, predict, raw_predict, request_of
+from tests.servers import embedded_model_server
+from tests.service_process import wait_until
+
+
+def test_no_bytes_kill_it(address: str):
+    """Ten thousand bytes of a request, flipped, cut, doubled and inserted, a thousand times."""
+    rng = random.Random(0)  # noqa: S311 - faults, not secrets
+    sound = request_of(IMAGES[:1, :8]).SerializeToString()
+    statuses = Counter()
+    with grpc.insecure_channel(address) as channel:
+        for _ in range(1000):
+            message = bytearray(sound)
+            for _ in range(rng.randint(1, 4)):
+                # Half of all faults are where names, shapes and lengths are.
+                at = rng.randrange(60 if rng.random() < 0.5 else len(message))
+                match rng.randrange(4):
+                    case 0:
+                        message[at] ^= 1 << rng.randrange(8)
+                    case 1:
+                        del message[at : at + rng.randint(1, 100)]
+                    case 2:
+                        message[at:at] = rng.randbytes(rng.randint(1, 20))
+                    case _:
+                        message += message[at : at + 200]
+            try:
+                channel.unary_unary(protocol.PREDICT)(bytes(message), timeout=10)
+                statuses["OK"] += 1
+            except grpc.RpcError as error:
+                statuses[error.code().name] += 1
+    refused = {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert statuses.keys() <= refused | {"RESOURCE_EXHAUSTED"}, "this image is 8 pixels high"
+    assert statuses.keys() >= {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND"}
+    assert predict(address).version == 1
+
+
+def test_very_many_dimensions_hold_nobody_up(address: str):
+    request = request_of(IMAGES[:1])
+    for _ in range(100_000):
+        request.inputs[INPUT_NAME].tensor_shape.dim.add(size=2**62)
+    started = time.monotonic()
+    with pytest.raises(grpc.RpcError, match="tensor parsing error"):
+        raw_predict(address, request)
+    assert time.monotonic() - started < 5
+    assert predict(address).version == 1
+
+
+def watch(channel: grpc.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="vgg16"))
+
+
+def test_everyone_who_watches_health_is_told_also_after_another_has_left(
+    address: str, tiny_volume: Path
+):
+    serving, not_serving = (
+        health_pb2.HealthCheckResponse.SERVING,
+        health_pb2.HealthCheckResponse.NOT_SERVING,
+    )
+    with grpc.insecure_channel(address) as one, grpc.insecure_channel(address) as two:
+        leaving, staying = watch(one), watch(two)
+        assert next(leaving).status == next(staying).status == serving
+        leaving.cancel()
+        time.sleep(0.2)
+        shutil.rmtree(tiny_volume / "vgg16" / "1")
+        assert next(staying).status == not_serving
+
+
+def test_who_watches_health_does_not_hold_up_the_end(tiny_volume: Path):
+    configs, options = default_model_configs(tiny_volume), ModelServerOptions(grace_seconds=20)
+    with embedded_model_server(configs, options) as address:
+        # Left open: it is the server that ends the stream.
+        channel = grpc.insecure_channel(address)
+        watching = watch(channel)
+        next(watching)
+        started = time.monotonic()
+    assert time.monotonic() - started < 10
+    channel.close()
+
+
+def test_a_short_message_cannot_take_the_memory(address: str):
+    request = request_of(IMAGES[:1])
+    tensor = request.inputs[INPUT_NAME]
+    tensor.ClearField("tensor_content")
+    tensor.float_val.append(0.5)
+    for rows, code in (
+        (10**9, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (10**4, grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        tensor.tensor_shape.dim[0].size = rows
+        with pytest.raises(grpc.RpcError) as caught:
+            raw_predict(address, request)
+        assert caught.value.code() is code
+    assert predict(address).version == 1
+
+
+@pytest.mark.parametrize("ending", ["deadline", "cancel"])
+def test_a_call_that_nobody_waits_for_is_not_computed(
+    tiny_volume: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+):
+    gate, runs = threading.Event(), []
+    infer = LoadedModel.infer
+
+    def gated(model: LoadedModel, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        runs.append(len(inputs[INPUT_NAME]))
+        assert gate.wait(20)
+        return infer(model, inputs)
+
+    options = ModelServerOptions(inference_threads=1)
+    with embedded_model_server(default_model_configs(tiny_volume), options) as address:
+        wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
+        monkeypatch.setattr(LoadedModel, "infer", gated)
+        with grpc.insecure_channel(address) as channel:
+            method = channel.unary_unary(protocol.PREDICT)
+            calls = [method.future(serialised(IMAGES[:1]), timeout=20)]
+            wait_until(lambda: runs == [1])
+            timeout = 0.3 if ending == "deadline" else 20
+            abandoned = [method.future(serialised(IMAGES), timeout=timeout) for _ in range(5)]
+            time.sleep(0.2)
+            for call in abandoned:
+                if ending == "cancel":
+                    call.cancel()
+                else:
+                    assert call.exception().code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            time.sleep(0.2)
+            calls.append(method.future(serialised(IMAGES[:2]), timeout=20))
+            gate.set()
+            assert all(call.result() for call in calls)
+    assert runs == [1, 2]
+
+
+def serialised(images: np.ndarray) -> bytes:
+    return request_of(images).SerializeToString()
