@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.schemas import Agreement, ClassName, ModelAnswer, ModelAnswerStatus
+from api.schemas import Agreement, ClassName, ModelAnswer, ModelAnswerStatus, ReviewReason
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 
 POSITIVE_CLASS: ClassName = CLASS_NAMES[POSITIVE_CLASS_INDEX]
@@ -49,3 +49,22 @@ def agreement(answers: Sequence[ModelAnswer], prediction: ClassName) -> Agreemen
         answered=sum(answer.status is ModelAnswerStatus.OK for answer in answers),
         asked=len(answers),
     )
+
+
+def review_reasons(
+    verdict: Verdict, agreed: Agreement, *, operating_point: float, band: float
+) -> list[ReviewReason]:
+    """Why somebody should look at the image before anybody relies on the verdict; often empty.
+
+    Args:
+        verdict: the ensemble's.
+        agreed: how many models share it.
+        operating_point: the probability from which on the positive class is predicted.
+        band: how close to it a probability is too close.
+    """
+    reasons = []
+    if agreed.agreeing < agreed.answered:
+        reasons.append(ReviewReason.MODELS_DISAGREE)
+    if abs(verdict.probabilities[POSITIVE_CLASS] - operating_point) <= band:
+        reasons.append(ReviewReason.NEAR_OPERATING_POINT)
+    return reasons

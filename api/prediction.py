@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from api.ensemble import agreement, vote
+from api.ensemble import agreement, review_reasons, vote
 from api.errors import ModelsLateError, ModelsUnavailableError, image_problem
 from api.fan_out import ask_all
 from api.load_shedding import LoadLimit
@@ -86,6 +86,13 @@ class Predictor:
             inference_seconds = time.perf_counter() - asked
         self._check_quorum(answers)
         verdict = vote(answers, self._settings.operating_point)
+        agreed = agreement(answers, verdict.prediction)
+        reasons = review_reasons(
+            verdict,
+            agreed,
+            operating_point=self._settings.operating_point,
+            band=self._settings.review_band,
+        )
         return PredictionAnswer(
             request_id=request_id,
             filename=filename,
@@ -93,7 +100,9 @@ class Predictor:
             prediction=verdict.prediction,
             confidence=verdict.confidence,
             probabilities=verdict.probabilities,
-            agreement=agreement(answers, verdict.prediction),
+            agreement=agreed,
+            review=bool(reasons),
+            review_reasons=reasons,
             degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
             demo=await self._demo(answers),
             models=answers,

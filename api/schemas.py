@@ -48,6 +48,13 @@ class ImageInfo(Schema):
     sha256: str
 
 
+class ReviewReason(StrEnum):
+    """Why a verdict should not be taken as it is."""
+
+    MODELS_DISAGREE = "models_disagree"
+    NEAR_OPERATING_POINT = "near_operating_point"
+
+
 class Agreement(Schema):
     """How many models share the ensemble's prediction."""
 
@@ -96,6 +103,8 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
     "confidence": 0.9312,
     "probabilities": {"COVID": 0.9312, "non-COVID": 0.0688},
     "agreement": {"agreeing": 3, "answered": 3, "asked": 3},
+    "review": False,
+    "review_reasons": [],
     "degraded": False,
     "demo": False,
     "models": [
@@ -139,6 +148,10 @@ class PredictionAnswer(Schema):
     probabilities: Probabilities
     """The mean of the probabilities of the models that answered."""
     agreement: Agreement
+    review: bool
+    """True where somebody should look before anybody relies on the verdict."""
+    review_reasons: list[ReviewReason]
+    """Why: the models disagree, or the ensemble's probability lies close to the operating point."""
     degraded: bool
     """True where a model is missing from the ensemble."""
     demo: bool | None

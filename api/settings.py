@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     operating_point: Annotated[float, Field(gt=0, lt=1)] = DEFAULT_OPERATING_POINT
     """The probability from which on ``COVID`` is predicted."""
 
+    review_band: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    """An answer is marked for review where the ensemble lies no further than this from the
+    operating point."""
+
     max_upload_bytes: Annotated[int, Field(gt=0)] = 10 * MEBIBYTE
     """Largest file that is accepted."""
 

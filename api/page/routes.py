@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from api.client_gone import while_connected
 from api.dependencies import RequestIdDep, Services, ServicesDep
 from api.errors import MissingFileError, to_problem
 from api.page.view import make_templates
@@ -52,7 +53,8 @@ async def submit(request: Request, services: ServicesDep, request_id: RequestIdD
             if not isinstance(file, UploadFile) or not file.filename:
                 raise MissingFileError("choose an image first")
             data = await read_upload(file, services.settings)
-            answer = await services.predictor.predict(file.filename, data, request_id=request_id)
+            predicting = services.predictor.predict(file.filename, data, request_id=request_id)
+            answer = await while_connected(request, predicting)
     except HTTPException as error:
         problem = to_problem(error, request.url.path, request_id)
         return await _render(

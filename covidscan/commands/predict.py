@@ -74,7 +74,7 @@ def _print_table(answers: list[tuple[Path, dict[str, Any]]]) -> None:
             file.name,
             "ensemble",
             "",
-            answer["prediction"],
+            answer["prediction"] + (" (review)" if answer["review"] else ""),
             f"{answer['confidence']:.1%}",
             f"{total_seconds:.4f}",
             end_section=True,

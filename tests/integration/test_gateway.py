@@ -55,6 +55,8 @@ def test_an_image_gets_three_models_and_an_ensemble(tiny_service: httpx.Client, 
     assert answer.probabilities["COVID"] == pytest.approx(mean)
     assert answer.agreement.model_dump() == {"agreeing": 3, "answered": 3, "asked": 3}
     assert (answer.degraded, answer.demo) == (False, None)
+    near = abs(mean - 0.5) <= 0.1
+    assert (answer.review, "near_operating_point" in answer.review_reasons) == (near, near)
     assert answer.request_id == response.headers["x-request-id"]
 
 

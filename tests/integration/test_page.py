@@ -1,11 +1,15 @@
 """The page and the docs over HTTP, as a browser without JavaScript gets them."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
-from api.settings import MEBIBYTE
+from api.settings import MEBIBYTE, Settings
+from tests.integration.conftest import gateway
+from tests.servers import model_server
+from tests.service_process import wait_until
 
 
 def test_the_page_shows_its_form_and_the_state_of_each_model(tiny_service: httpx.Client):
@@ -26,6 +30,23 @@ def test_an_upload_is_answered_with_the_page_and_the_result(
     assert page.text.count("<tr data-model=") == 3
     assert 'id="verdict"' in page.text
     assert "slice.png: PNG, 256 " in page.text
+
+
+@pytest.mark.parametrize(("band", "shown"), [(0.0, False), (0.49, True)])
+def test_an_undecided_verdict_says_look_at_it_yourself(
+    tiny_volume: Path, phantom_png: bytes, band: float, shown: bool
+):
+    # One CNN under three names: they agree on every image.
+    with model_server(tiny_volume) as address:
+        settings = Settings(
+            _env_file=None, model_server=address, models_dir=tiny_volume, review_band=band
+        )
+        with gateway(settings) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            page = client.post("/", files={"file": ("slice.png", phantom_png)})
+    assert ('data-notice="review"' in page.text) is shown
+    assert ("The ensemble is undecided." in page.text) is shown
+    assert "The models disagree." not in page.text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ensemble import agreement, decide, vote
+from api.ensemble import agreement, decide, review_reasons, vote
 from api.schemas import ModelAnswer, ModelAnswerStatus
 
 PROBABILITY = st.floats(0, 1)
@@ -63,3 +63,33 @@ def test_a_sure_model_outvotes_two_unsure_ones():
     assert vote(answers, 0.5).prediction == "COVID"
     counted = agreement([*answers, answer(None)], "COVID")
     assert (counted.agreeing, counted.answered, counted.asked) == (1, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("positives", "reasons"),
+    [
+        ([0.9, 0.9, 0.9], []),
+        ([0.9, 0.9, 0.3], ["models_disagree"]),
+        ([0.6, 0.55, 0.52], ["near_operating_point"]),
+        ([0.9, 0.4, 0.4], ["models_disagree", "near_operating_point"]),
+        ([0.9, None, None], []),
+    ],
+)
+def test_a_verdict_is_to_be_reviewed_where_models_disagree_or_it_is_close(
+    positives: list[float | None], reasons: list[str]
+):
+    answers = [answer(positive) for positive in positives]
+    verdict = vote(answers, 0.5)
+    agreed = agreement(answers, verdict.prediction)
+    assert review_reasons(verdict, agreed, operating_point=0.5, band=0.1) == reasons
+
+
+@given(PROBABILITY, st.floats(0.01, 0.99), st.floats(0, 0.49))
+def test_the_band_lies_on_both_sides_of_the_operating_point(
+    positive: float, operating_point: float, band: float
+):
+    answers = [answer(positive, operating_point)]
+    verdict = vote(answers, operating_point)
+    agreed = agreement(answers, verdict.prediction)
+    reasons = review_reasons(verdict, agreed, operating_point=operating_point, band=band)
+    assert bool(reasons) == (abs(positive - operating_point) <= band)
