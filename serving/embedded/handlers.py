@@ -1,6 +1,7 @@
 """From a call on the wire to a service's method: its status, its metrics, and nothing leaked."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,17 @@ class CallHandlers:
     def __init__(self, repository: ModelRepository, metrics: Metrics) -> None:
         self._repository = repository
         self._metrics = metrics
+        self._in_progress = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    async def finish(self, timeout_seconds: float) -> None:
+        """Refuse calls from now on, and wait until those in progress are answered, if they are."""
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._idle.wait()
 
     def prediction_service(self, service: PredictionService) -> grpc.GenericRpcHandler:
         """The methods of PredictionService."""
@@ -87,7 +99,9 @@ class CallHandlers:
                     grpc.StatusCode.INTERNAL, f"this is no {request_type.DESCRIPTOR.name}"
                 )
             del message
-            started = time.perf_counter()
+            if self._stopping:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the model server is stopping")
+            started = self._begin(name)
             response: Message | None = None
             refusal: CallError | None = None
             code = grpc.StatusCode.OK
@@ -104,7 +118,7 @@ class CallHandlers:
                 code = grpc.StatusCode.INTERNAL
                 refusal = CallError(code, "the model server failed on this request")
             finally:
-                self._observe(name, request, response, code, time.perf_counter() - started)
+                self._end(name, request, response, code, time.perf_counter() - started)
             if response is None:
                 await context.abort(code, _cut(refusal.message if refusal else ""))
             return response
@@ -114,7 +128,13 @@ class CallHandlers:
             response_serializer=lambda response: response.SerializeToString(),
         )
 
-    def _observe(
+    def _begin(self, method: str) -> float:
+        self._in_progress += 1
+        self._idle.clear()
+        self._metrics.begin_request(method)
+        return time.perf_counter()
+
+    def _end(
         self,
         method: str,
         request: Message,
@@ -122,6 +142,9 @@ class CallHandlers:
         code: grpc.StatusCode,
         seconds: float,
     ) -> None:
+        self._in_progress -= 1
+        if self._in_progress == 0:
+            self._idle.set()
         asked = request.model_spec.name if hasattr(request, "model_spec") else ""
         model = asked if asked in self._repository.served else ""
         version = (

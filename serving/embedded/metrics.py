@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from serving.embedded.servable import ServableVersion
 from serving.protos.model_status_pb2 import ModelVersionStatus
@@ -28,6 +28,12 @@ class Metrics:
             ["method", "model", "version", "code"],
             registry=self.registry,
         )
+        self._in_progress = Gauge(
+            "covidscan_model_server_requests_in_progress",
+            "Calls that are not answered yet.",
+            ["method"],
+            registry=self.registry,
+        )
         self._latency = Histogram(
             "covidscan_model_server_request_latency_seconds",
             "From a request decoded to its answer, waiting included.",
@@ -49,10 +55,15 @@ class Metrics:
             registry=self.registry,
         )
 
+    def begin_request(self, method: str) -> None:
+        """Count a call that has come in; ``observe_request`` must follow."""
+        self._in_progress.labels(method).inc()
+
     def observe_request(
         self, method: str, model: str, version: str, code: str, seconds: float
     ) -> None:
         """Count a call that has ended; ``model`` and ``version`` are empty where unknown."""
+        self._in_progress.labels(method).dec()
         self._requests.labels(method, model, version, code).inc()
         self._latency.labels(method, model, version).observe(seconds)
 

@@ -24,6 +24,8 @@ from serving.embedded.scheduler import Scheduler
 from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
 
+_LAST_WORDS_SECONDS: Final = 0.3
+
 _WHOLE_SERVER: Final = ("", "ModelService", "PredictionService")
 """What TensorFlow Serving's health service calls the server."""
 
@@ -72,6 +74,7 @@ class EmbeddedModelServer:
             batching=self._options.batching,
             observe_batch=self.metrics.observe_batch,
         )
+        self._handlers = CallHandlers(self._repository, self.metrics)
         self._health = HealthService()
         self._repository.on_change(lambda _: self._tell_health())
         self._repository.on_change(self.metrics.observe_version)
@@ -115,7 +118,9 @@ class EmbeddedModelServer:
     ) -> None:
         """Refuse new calls, let those in flight finish within the grace period, unload."""
         self._health.stop()
-        await self._server.stop(self._options.grace_seconds)
+        await self._handlers.finish(self._options.grace_seconds)
+        # What is answered may still be on its way out.
+        await self._server.stop(_LAST_WORDS_SECONDS)
         await self._repository.stop()
         await self._scheduler.stop()
 
@@ -132,7 +137,6 @@ class EmbeddedModelServer:
         await self._server.wait_for_termination()
 
     def _add_services(self) -> None:
-        handlers = CallHandlers(self._repository, self.metrics)
         predictions = PredictionService(
             self._repository,
             self._scheduler,
@@ -141,8 +145,8 @@ class EmbeddedModelServer:
         )
         self._server.add_generic_rpc_handlers(
             (
-                handlers.prediction_service(predictions),
-                handlers.model_service(ModelService(self._repository)),
+                self._handlers.prediction_service(predictions),
+                self._handlers.model_service(ModelService(self._repository)),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
