@@ -249,6 +249,7 @@ def test_a_version_policy_says_which_versions_are_served(
     config = ModelConfig("m", tmp_path / "m", policy, {"old": served[0]})
     options = ModelServerOptions(allow_labels_for_unavailable=True)
     with embedded_model_server([config], options) as address:
+        wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
         wait_until(lambda: sorted(statuses(address, "m")) == served)
         wait_until(lambda: set(statuses(address, "m").values()) == {VersionState.AVAILABLE})
         for number in served:

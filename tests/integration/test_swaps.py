@@ -15,7 +15,7 @@ import pytest
 
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, encode_images
-from serving.errors import ModelServerError
+from serving.errors import ModelNotFoundError, ModelServerError
 from tests.conformance.servables import Servables
 from tests.integration.conftest import gateway
 from tests.servers import ask, model_server
@@ -75,7 +75,10 @@ async def newest(client: ModelServerClient) -> int:
 
 
 def states(address: str) -> dict[int, tuple[VersionState, str]]:
-    found = ask(address, lambda c: c.version_statuses("vgg16", timeout_seconds=10))
+    try:
+        found = ask(address, lambda c: c.version_statuses("vgg16", timeout_seconds=10))
+    except ModelNotFoundError:
+        return {}
     return {status.version: (status.state, status.error) for status in found}
 
 
