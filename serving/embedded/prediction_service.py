@@ -16,7 +16,6 @@ from serving.embedded.signature import check_signature_name, decode_inputs, want
 from serving.protos.model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 
-DEFAULT_MAX_CONCURRENT_REQUESTS: Final = 100
 MAX_BYTES_IN_PROGRESS: Final = 1024 * 1024 * 1024
 """Of the tensors of all requests in progress, as they are once decoded."""
 
@@ -36,8 +35,8 @@ class PredictionService:
         repository: ModelRepository,
         scheduler: Scheduler,
         *,
-        max_concurrent_requests: int = DEFAULT_MAX_CONCURRENT_REQUESTS,
-        answer_as_content: bool = False,
+        max_concurrent_requests: int,
+        answer_as_content: bool,
     ) -> None:
         self._repository = repository
         self._scheduler = scheduler

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from serving.embedded.errors import failed_precondition, invalid_argument, not_found, unknown
 from serving.embedded.loader import Loader
@@ -13,8 +12,6 @@ from serving.protos.model_status_pb2 import Code
 from serving.protos.predict_pb2 import ModelSpec
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_POLL_SECONDS: Final = 1.0
 
 
 class ModelRepository:
@@ -30,8 +27,8 @@ class ModelRepository:
         self,
         loader: Loader,
         *,
-        poll_seconds: float = DEFAULT_POLL_SECONDS,
-        allow_labels_for_unavailable: bool = False,
+        poll_seconds: float,
+        allow_labels_for_unavailable: bool,
     ) -> None:
         self._loader = loader
         self._poll_seconds = poll_seconds

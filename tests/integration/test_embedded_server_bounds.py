@@ -24,7 +24,7 @@ from tests.service_process import wait_until
 
 
 def test_no_bytes_kill_it(address: str):
-    """Ten thousand bytes of a request, flipped, cut, doubled and inserted, a thousand times."""
+    """The bytes of a request, flipped, cut, doubled and inserted, a thousand times."""
     rng = random.Random(0)  # noqa: S311 - faults, not secrets
     sound = request_of(IMAGES[:1, :8]).SerializeToString()
     statuses = Counter()

@@ -52,7 +52,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 @pytest.fixture
 def service(tiny_volume: Path, gate: Gate) -> Iterator[httpx.Client]:
-    """Two images in progress, three may wait; no model waits longer than a second."""
+    """Two images in progress, three may wait."""
     configs = default_model_configs(tiny_volume)
     with embedded_model_server(configs, ModelServerOptions(inference_threads=1)) as address:
         settings = Settings(
