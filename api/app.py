@@ -6,17 +6,27 @@ from contextlib import asynccontextmanager
 
 import grpc
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
+from api.access.authentication import API_KEY_HEADER, Authenticator
+from api.access.middleware import AccessMiddleware
+from api.access.rate_limits import RateLimits
+from api.access.security_headers import SecurityHeadersMiddleware
 from api.dependencies import Services
 from api.errors import install_error_handlers
+from api.observability.audit import AuditTrail
+from api.observability.metrics import Metrics
+from api.observability.middleware import ObservationMiddleware
 from api.page.routes import mount_page
-from api.request_id import RequestIdMiddleware
+from api.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
 from api.routes import health, models, predict
+from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
-from api.uploads import FRAMING_BYTES, BodyLimitMiddleware
+from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, Reception, form_limits
 from serving.errors import TlsConfigError
+from serving.fingerprint import preprocess_fingerprint
 from serving.tls import read_channel_credentials
 
 
@@ -33,41 +43,89 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         ModelServerNotSetError: it does not.
         TlsConfigError: its keys or certificates cannot be read.
+        ApiKeysError: the records of API keys cannot be read.
+        OSError: the audit trail cannot be written to.
     """
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
     model_server = settings.model_server
     credentials = _credentials(settings)
+    version = importlib.metadata.version("covidscan")
+    metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
+    rate_limits = RateLimits(settings)
+    audit = AuditTrail(settings.audit_file) if settings.audit_file else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Inside the lifespan, because a gRPC channel belongs to the running event loop.
-        app.state.services = Services.create(settings, model_server, credentials)
+        app.state.services = Services.create(
+            settings,
+            model_server=model_server,
+            credentials=credentials,
+            metrics=metrics,
+            rate_limits=rate_limits,
+            audit=audit,
+        )
         yield
         await app.state.services.close()
+        if audit is not None:
+            audit.close()
 
     app = FastAPI(
         title=about.TITLE,
         summary=about.SUMMARY,
         description=about.DESCRIPTION,
-        version=importlib.metadata.version("covidscan"),
+        version=version,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
+        form_limits=form_limits(settings.max_batch_files),
+        # Of telemetry only what names no path, no query and no exception's message.
+        telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     install_error_handlers(app)
     for module in (predict, models, health):
         app.include_router(module.router)
     mount_page(app)
-    mount_docs(app)
+    if settings.docs:
+        mount_docs(app)
+    if settings.metrics:
+        app.include_router(metrics_route.router)
+    _add_middleware(app, settings, metrics, rate_limits)
+    return app
+
+
+def _add_middleware(
+    app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits
+) -> None:
+    """From the innermost, which sees a request last, to the outermost."""
+    reception = Reception(settings.max_received_bytes)
+    metrics.watch("received_bytes", "Bodies held.", lambda: reception.held_bytes)
     app.add_middleware(
         BodyLimitMiddleware,
+        reception=reception,
         default_bytes=settings.max_upload_bytes + FRAMING_BYTES,
         path_bytes={predict.BATCH_PATH: settings.max_batch_bytes + FRAMING_BYTES},
+        timeout_seconds=settings.body_timeout_seconds,
     )
+    app.add_middleware(
+        AccessMiddleware,
+        authenticator=Authenticator(settings) if settings.has_api_keys else None,
+        rate_limits=rate_limits,
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", API_KEY_HEADER],
+            expose_headers=[REQUEST_ID_HEADER, "Retry-After", "Server-Timing"],
+        )
+    app.add_middleware(SecurityHeadersMiddleware, https=settings.tls_certificate_file is not None)
+    app.add_middleware(ObservationMiddleware, metrics=metrics)
     app.add_middleware(RequestIdMiddleware)
-    return app
 
 
 def _credentials(settings: Settings) -> grpc.ChannelCredentials | None:

@@ -1,13 +1,16 @@
 """What routes are handed, as ``Annotated`` aliases."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import grpc
 from fastapi import Depends, Request
 
+from api.access.rate_limits import RateLimits
 from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
+from api.observability.audit import AuditTrail
+from api.observability.metrics import Metrics
 from api.prediction import Predictor
 from api.settings import Settings
 from serving.client import ModelServerClient
@@ -18,23 +21,32 @@ class Services:
     """The gateway's parts, made once at start."""
 
     settings: Settings
+    metrics: Metrics
+    rate_limits: RateLimits
     client: ModelServerClient
     predictor: Predictor
     model_status: ModelStatusReader
 
     @classmethod
     def create(
-        cls, settings: Settings, model_server: str, credentials: grpc.ChannelCredentials | None
-    ) -> "Services":
+        cls,
+        settings: Settings,
+        *,
+        model_server: str,
+        credentials: grpc.ChannelCredentials | None,
+        metrics: Metrics,
+        rate_limits: RateLimits,
+        audit: AuditTrail | None,
+    ) -> Self:
         """Build the parts round one model server address; credentials are for TLS."""
         client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
-        return cls(
-            settings,
-            client,
-            Predictor(client, cards, settings),
-            ModelStatusReader(client, cards, settings),
-        )
+        predictor = Predictor(client, cards, settings, metrics, audit)
+        load = predictor.load
+        metrics.watch("images_in_progress", "Images worked on.", lambda: load.in_progress)
+        metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
+        status = ModelStatusReader(client, cards, settings)
+        return cls(settings, metrics, rate_limits, client, predictor, status)
 
     async def close(self) -> None:
         """Close in reverse order."""
@@ -47,10 +59,18 @@ def _services(request: Request) -> Services:
     return services
 
 
-def _request_id(request: Request) -> str:
-    request_id: str = request.state.request_id
-    return request_id
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and in which request."""
+
+    request_id: str
+    key_id: str | None
+    """Of the API key that was shown; null where none is needed."""
+
+
+def _caller(request: Request) -> Caller:
+    return Caller(request.state.request_id, request.state.key_id)
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
-RequestIdDep = Annotated[str, Depends(_request_id)]
+CallerDep = Annotated[Caller, Depends(_caller)]

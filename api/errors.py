@@ -1,6 +1,5 @@
 """Problems: every error that a client sees is RFC 9457 problem+json, made in this one place."""
 
-import logging
 from http import HTTPStatus
 from typing import ClassVar, Final
 
@@ -8,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from api.schemas import Problem
 from serving.errors import (
@@ -16,8 +16,6 @@ from serving.errors import (
     TooManyPixelsError,
     UnknownImageFormatError,
 )
-
-logger = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -33,15 +31,11 @@ class ProblemError(HTTPException):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     kind: ClassVar[str] = "internal-error"
+    """Stable and machine-readable; the last part of the problem's ``type``."""
     title: ClassVar[str] = "Internal error"
 
     def __init__(self, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(self.status, detail, headers)
-
-    @property
-    def type(self) -> str:
-        """The stable, machine-readable name of this kind of problem."""
-        return _type_uri(self.kind)
 
 
 class MissingFileError(ProblemError):
@@ -84,6 +78,71 @@ class InvalidRequestError(ProblemError):
     title = "Invalid request"
 
 
+class InvalidFormError(ProblemError):
+    """The form cannot be read."""
+
+    status = HTTPStatus.BAD_REQUEST
+    kind = "invalid-form"
+    title = "Invalid form"
+
+
+class AuthenticationError(ProblemError):
+    """No key is shown, or none that is accepted."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    kind = "unauthorized"
+    title = "API key required"
+
+    def __init__(self) -> None:
+        # Basic lets a browser ask for the key and send it with everything that the page loads.
+        super().__init__(
+            "send an API key that is accepted, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY';"
+            " in a browser it is the password",
+            {"WWW-Authenticate": 'Bearer realm="covidscan", Basic realm="covidscan"'},
+        )
+
+
+class CrossSiteError(ProblemError):
+    """A browser sends a request, with the password it has stored, for a page of another site."""
+
+    status = HTTPStatus.FORBIDDEN
+    kind = "cross-site"
+    title = "Cross-site request"
+
+    def __init__(self) -> None:
+        super().__init__("a page of another site may not use the key that a browser has stored")
+
+
+class TooManyRequestsError(ProblemError):
+    """More requests or images than a rate limit allows.
+
+    Args:
+        limit: the limit, for people.
+        retry_after_seconds: when to try again.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    kind = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, limit: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"more than {limit}; try again in {retry_after_seconds} s",
+            {"Retry-After": str(retry_after_seconds)},
+        )
+
+
+class SlowBodyError(ProblemError):
+    """The body came too slowly."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    kind = "too-slow"
+    title = "Too slow"
+
+    def __init__(self) -> None:
+        super().__init__("the body came too slowly; send it again", {"Connection": "close"})
+
+
 class ModelsUnavailableError(ProblemError):
     """Too few models could be reached to answer."""
 
@@ -91,8 +150,8 @@ class ModelsUnavailableError(ProblemError):
     kind = "models-unavailable"
     title = "Models unavailable"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    def __init__(self, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail, {"Retry-After": str(RETRY_AFTER_SECONDS), **(headers or {})})
 
 
 class OverloadedError(ModelsUnavailableError):
@@ -100,6 +159,13 @@ class OverloadedError(ModelsUnavailableError):
 
     kind = "overloaded"
     title = "Overloaded"
+
+
+class AuditUnavailableError(ModelsUnavailableError):
+    """An answer could not be recorded, so it is not given."""
+
+    kind = "audit-unavailable"
+    title = "Audit unavailable"
 
 
 class ClientGoneError(ProblemError):
@@ -134,12 +200,15 @@ def image_problem(error: ImageError) -> ProblemError:
 def to_problem(error: HTTPException, instance: str, request_id: str) -> Problem:
     """The body that answers an error."""
     if isinstance(error, ProblemError):
-        problem_type, title = error.type, error.title
+        kind, title = error.kind, error.title
+    elif error.status_code == InvalidFormError.status:
+        # Starlette's, of a form that is malformed or has too many parts.
+        kind, title = InvalidFormError.kind, InvalidFormError.title
     else:
         title = HTTPStatus(error.status_code).phrase
-        problem_type = _type_uri(title.lower().replace(" ", "-"))
+        kind = title.lower().replace(" ", "-")
     return Problem(
-        type=problem_type,
+        type=f"urn:covidscan:problem:{kind}",
         title=title,
         status=error.status_code,
         detail=str(error.detail),
@@ -148,30 +217,36 @@ def to_problem(error: HTTPException, instance: str, request_id: str) -> Problem:
     )
 
 
+def problem_response(error: HTTPException, scope: Scope) -> JSONResponse:
+    """The answer to an error; what kind it was is left in the scope's state for the log."""
+    problem = to_problem(error, scope["path"], scope["state"]["request_id"])
+    scope["state"]["problem"] = problem.type
+    return JSONResponse(
+        problem.model_dump(),
+        error.status_code,
+        headers=dict(error.headers or {}),
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every exception of the app as a problem."""
 
     @app.exception_handler(HTTPException)
     async def answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
-        problem = to_problem(error, request.url.path, request.state.request_id)
-        return JSONResponse(
-            problem.model_dump(),
-            error.status_code,
-            headers=dict(error.headers or {}),
-            media_type=PROBLEM_MEDIA_TYPE,
-        )
+        return problem_response(error, request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def answer_validation_error(
         request: Request, error: RequestValidationError
     ) -> JSONResponse:
-        return await answer_http_exception(request, _validation_problem(error))
+        return problem_response(_validation_problem(error), request.scope)
 
     @app.exception_handler(Exception)
     async def answer_unexpected(request: Request, _: Exception) -> JSONResponse:
         # Starlette raises the exception again for the server's log; the client learns nothing.
-        return await answer_http_exception(
-            request, ProblemError("an error on our side; nothing was stored")
+        return problem_response(
+            ProblemError("an error on our side; nothing was stored"), request.scope
         )
 
 
@@ -183,7 +258,3 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
             name = where.removeprefix("body.")
             return MissingFileError(f"send the image as multipart/form-data in the field {name!r}")
     return InvalidRequestError("; ".join(f"{where}: {fault['msg']}" for where, fault in faults))
-
-
-def _type_uri(kind: str) -> str:
-    return f"urn:covidscan:problem:{kind}"

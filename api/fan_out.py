@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from opentelemetry import trace
+
 from api.ensemble import decide
 from api.schemas import ModelAnswer, ModelAnswerStatus
 from serving.client import EncodedImages, ModelServerClient, Prediction
@@ -28,6 +30,7 @@ _FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
     ModelServerError: ModelAnswerStatus.ERROR,
 }
 
+_tracer = trace.get_tracer("covidscan")
 
 _PAUSE_SECONDS: Final = (0.02, 0.1)
 """Before a second attempt, at random between these: callers must not come back all at once."""
@@ -70,18 +73,25 @@ async def _ask(
     operating_point: float,
 ) -> ModelAnswer:
     started = time.perf_counter()
-    try:
-        answer = await _predict(client, name, image, timeout_seconds=timeout_seconds)
-    except ModelServerError as error:
-        return ModelAnswer(
-            name=name,
-            version=None,
-            status=failure_status(error),
-            prediction=None,
-            confidence=None,
-            probabilities=None,
-            duration_seconds=time.perf_counter() - started,
-        )
+    with _tracer.start_as_current_span(
+        f"predict {name}", kind=trace.SpanKind.CLIENT, attributes={"covidscan.model": name}
+    ) as span:
+        try:
+            answer = await _predict(client, name, image, timeout_seconds=timeout_seconds)
+        except ModelServerError as error:
+            status = failure_status(error)
+            # Without the message, which may name paths of the model server.
+            span.set_status(trace.StatusCode.ERROR, status)
+            return ModelAnswer(
+                name=name,
+                version=None,
+                status=status,
+                prediction=None,
+                confidence=None,
+                probabilities=None,
+                duration_seconds=time.perf_counter() - started,
+            )
+        span.set_attribute("covidscan.version", answer.version)
     verdict = decide(float(answer.probabilities[0, POSITIVE_CLASS_INDEX]), operating_point)
     return ModelAnswer(
         name=name,

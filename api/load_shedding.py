@@ -17,8 +17,11 @@ class LoadLimit:
 
     def __init__(self, *, in_progress: int, waiting: int) -> None:
         self._places = asyncio.Semaphore(in_progress)
-        self._waiting = 0
         self._max_waiting = waiting
+        self.in_progress = 0
+        """How many are worked on."""
+        self.waiting = 0
+        """How many wait."""
 
     @asynccontextmanager
     async def place(self, *, timeout_seconds: float) -> AsyncIterator[None]:
@@ -27,17 +30,19 @@ class LoadLimit:
         Raises:
             OverloadedError: too many wait already, or the wait was too long.
         """
-        if self._places.locked() and self._waiting >= self._max_waiting:
+        if self._places.locked() and self.waiting >= self._max_waiting:
             raise OverloadedError("too many requests are in progress; try again")
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._places.acquire()
         except TimeoutError as error:
             raise OverloadedError("too many requests were in progress; try again") from error
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
+        self.in_progress += 1
         try:
             yield
         finally:
+            self.in_progress -= 1
             self._places.release()

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
@@ -9,19 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from opentelemetry import trace
+
 from api.ensemble import agreement, review_reasons, vote
-from api.errors import ModelsLateError, ModelsUnavailableError, image_problem
+from api.errors import ModelsLateError, ModelsUnavailableError, ProblemError, image_problem
 from api.fan_out import ask_all
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
+from api.observability.audit import AuditRecord, AuditTrail
+from api.observability.metrics import Metrics
 from api.schemas import ImageInfo, ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
 from api.settings import Settings
 from serving.client import EncodedImages, ModelServerClient, encode_images
 from serving.contract import MODEL_NAMES
 from serving.errors import ImageError
+from serving.fingerprint import preprocess_fingerprint
 from serving.preprocess import decode_image, preprocess
 
 _LEAST_TIMEOUT_SECONDS: Final = 1e-3
+
+_tracer = trace.get_tracer("covidscan")
 
 
 @dataclass(frozen=True)
@@ -33,19 +41,31 @@ class _PreparedImage:
 
 
 class Predictor:
-    """Reads an image, asks the models, aggregates what they say.
+    """Reads an image, asks the models, aggregates what they say, and records it.
 
     Args:
         client: the model server.
         cards: what is known of the versions that answer.
         settings: deadlines, limits, quorum and operating point.
+        metrics: what is counted.
+        audit: where each answer is recorded, if anywhere.
     """
 
-    def __init__(self, client: ModelServerClient, cards: ModelCards, settings: Settings) -> None:
+    def __init__(
+        self,
+        client: ModelServerClient,
+        cards: ModelCards,
+        settings: Settings,
+        metrics: Metrics,
+        audit: AuditTrail | None,
+    ) -> None:
         self._client = client
         self._cards = cards
         self._settings = settings
-        self._load = LoadLimit(in_progress=settings.max_in_progress, waiting=settings.max_waiting)
+        self._metrics = metrics
+        self._audit = audit
+        self._version = importlib.metadata.version("covidscan")
+        self.load = LoadLimit(in_progress=settings.max_in_progress, waiting=settings.max_waiting)
         # Decoding releases the GIL; more threads than cores would only queue for them.
         self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
@@ -53,25 +73,40 @@ class Predictor:
         """End the decoding threads."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def predict(self, filename: str, data: bytes, *, request_id: str) -> PredictionAnswer:
+    async def predict(
+        self, filename: str, data: bytes, *, request_id: str, key_id: str | None
+    ) -> PredictionAnswer:
         """Predict one image.
 
         Args:
             filename: as the client named it; only echoed.
             data: the file.
             request_id: echoed in the answer.
+            key_id: whose API key was shown, for the audit trail.
 
         Raises:
-            ProblemError: too much is in progress, the image cannot be read, or too few models
-                answered in time.
+            ProblemError: too much is in progress, the image cannot be read, too few models
+                answered in time, or the answer could not be recorded.
         """
+        answer = await self._predict(filename, data, request_id)
+        self._metrics.observe_prediction(answer)
+        if self._audit is not None:
+            await self._audit.write(
+                AuditRecord.of(
+                    answer,
+                    key_id=key_id,
+                    covidscan=self._version,
+                    preprocessing=preprocess_fingerprint(),
+                    operating_point=self._settings.operating_point,
+                )
+            )
+        return answer
+
+    async def _predict(self, filename: str, data: bytes, request_id: str) -> PredictionAnswer:
         started = time.perf_counter()
         budget_seconds = self._settings.request_timeout_seconds
-        async with self._load.place(timeout_seconds=budget_seconds):
-            loop = asyncio.get_running_loop()
-            image = await loop.run_in_executor(
-                self._executor, _prepare, data, self._settings.max_pixels
-            )
+        async with self.load.place(timeout_seconds=budget_seconds):
+            image = await self._prepare(data)
             asked = time.perf_counter()
             answers = await ask_all(
                 self._client,
@@ -84,6 +119,8 @@ class Predictor:
                 operating_point=self._settings.operating_point,
             )
             inference_seconds = time.perf_counter() - asked
+        for model in answers:
+            self._metrics.observe_model(model)
         self._check_quorum(answers)
         verdict = vote(answers, self._settings.operating_point)
         agreed = agreement(answers, verdict.prediction)
@@ -113,6 +150,17 @@ class Predictor:
                 total_seconds=time.perf_counter() - started,
             ),
         )
+
+    async def _prepare(self, data: bytes) -> _PreparedImage:
+        loop = asyncio.get_running_loop()
+        with _tracer.start_as_current_span("decode", record_exception=False):
+            try:
+                return await loop.run_in_executor(
+                    self._executor, _prepare, data, self._settings.max_pixels
+                )
+            except ProblemError as error:
+                self._metrics.observe_refused_image(error.kind)
+                raise
 
     def _check_quorum(self, answers: Sequence[ModelAnswer]) -> None:
         failed = [answer for answer in answers if answer.status is not ModelAnswerStatus.OK]

@@ -1,10 +1,11 @@
-"""A request id for every request: in the state, in the answer's header, in every body."""
+"""A request id for every request: in the state, in the answer's header, in every body and log."""
 
 import os
 import time
 import uuid
 from typing import Final
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +35,8 @@ class RequestIdMiddleware:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
 
 
 def uuid7() -> uuid.UUID:

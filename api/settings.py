@@ -1,15 +1,42 @@
 """Everything that can be configured, from the environment and ``.env``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import parse_many
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.exposure import is_loopback, published_host
+from api.log_format import LogFormat
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.preprocess import DEFAULT_MAX_PIXELS
 
-MEBIBYTE = 1024 * 1024
+MEBIBYTE: Final = 1024 * 1024
+
+
+def _split(value: object) -> object:
+    return (
+        [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _check_rate(notation: str) -> str:
+    parse_many(notation)
+    return notation
+
+
+CommaSeparated = (NoDecode, BeforeValidator(_split))
+Rate = Annotated[str, AfterValidator(_check_rate)]
 
 
 class Settings(BaseSettings):
@@ -29,6 +56,45 @@ class Settings(BaseSettings):
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port that the gateway listens on; 0 takes a free one."""
+
+    publish: str | None = None
+    """Address, ``host:port``, at which others reach the gateway, where that is not the one it
+    listens on, as in a container. It decides whether API keys are required."""
+
+    tls_certificate_file: Path | None = None
+    """PEM of the gateway's certificate and chain; with it and its key the gateway speaks HTTPS."""
+
+    tls_key_file: Path | None = None
+    """PEM of the private key of that certificate."""
+
+    trusted_proxies: Annotated[list[IPvAnyNetwork], *CommaSeparated] = []
+    """Addresses or networks, separated by commas, whose ``X-Forwarded-For`` and
+    ``X-Forwarded-Proto`` are believed; by default nobody's."""
+
+    api_keys: SecretStr | None = None
+    """Keys that are accepted, as ``covidscan keys create`` prints their records, separated by
+    spaces. A record holds a hash, never the key."""
+
+    api_keys_file: Path | None = None
+    """File of such records, one a line, which ``covidscan keys`` manages; a change is followed."""
+
+    allow_anonymous: bool = False
+    """Serve other machines without API keys. Without this the gateway does not start so."""
+
+    rate_limit_per_key: Rate | None = None
+    """Images that one key may send, such as ``600/minute`` or ``10/second;5000/hour``."""
+
+    rate_limit_per_address: Rate | None = None
+    """Requests that one address may send, in the same notation; health checks are not counted."""
+
+    cors_origins: Annotated[list[str], *CommaSeparated] = []
+    """Origins, separated by commas, whose pages may call the API from a browser."""
+
+    docs: bool = True
+    """Whether ``/docs`` and ``/openapi.json`` are there."""
+
+    metrics: bool = True
+    """Whether ``/metrics`` is there."""
 
     model_server: str | None = None
     """Address of the model server, ``host:port``, ``dns:///name:port`` or ``unix:/path``; where it
@@ -72,6 +138,28 @@ class Settings(BaseSettings):
     """An answer is marked for review where the ensemble lies no further than this from the
     operating point."""
 
+    audit_file: Path | None = None
+    """File that a line is appended to for each prediction: hashes, versions and outputs, no pixels.
+    An answer that cannot be recorded is not given."""
+
+    tracing: bool = False
+    """Whether traces are sent, to where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
+
+    log_format: LogFormat = LogFormat.AUTO
+    """``json``, ``console`` for people, or ``auto``: ``console`` on a terminal only."""
+
+    max_connections: Annotated[int, Field(gt=0, le=65535)] = 512
+    """Connections that are open at the same time; more are answered 503 and closed."""
+
+    header_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """How long a client may take to send a request's head, and to read what it is sent."""
+
+    body_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 20.0
+    """How long a client may take to send a body, beside one second for each 16 KiB of it."""
+
+    idle_timeout_seconds: Annotated[int, Field(gt=0, le=3600)] = 5
+    """How long a connection is kept open between two requests."""
+
     max_upload_bytes: Annotated[int, Field(gt=0)] = 10 * MEBIBYTE
     """Largest file that is accepted."""
 
@@ -83,3 +171,28 @@ class Settings(BaseSettings):
 
     max_batch_bytes: Annotated[int, Field(gt=0)] = 64 * MEBIBYTE
     """Largest body of ``/predict/batch``, all files together."""
+
+    max_received_bytes: Annotated[int, Field(gt=0)] = 256 * MEBIBYTE
+    """Bodies of all requests in progress together; beyond it they are answered 503."""
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> Self:
+        host = self.host if self.publish is None else published_host(self.publish)
+        if not (is_loopback(host) or self.has_api_keys or self.allow_anonymous):
+            raise ValueError(
+                f"other machines reach {host}, so API keys are required: make one with `covidscan"
+                " keys create NAME --file FILE`, then set COVIDSCAN_API_KEYS_FILE; or set"
+                " COVIDSCAN_ALLOW_ANONYMOUS=true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file go together")
+        return self
+
+    @property
+    def has_api_keys(self) -> bool:
+        """Whether callers must show a key."""
+        return self.api_keys is not None or self.api_keys_file is not None

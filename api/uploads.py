@@ -1,16 +1,52 @@
-"""Uploads, bounded: bodies are counted while they stream in, files again once they are parsed."""
+"""Uploads, bounded: bodies while they stream in, in bytes and time; files once they are parsed."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypedDict
 
 from starlette.datastructures import UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import MissingFileError, UploadTooLargeError
+from api.errors import (
+    InvalidRequestError,
+    MissingFileError,
+    OverloadedError,
+    SlowBodyError,
+    UploadTooLargeError,
+)
 from api.settings import MEBIBYTE, Settings
 
 FRAMING_BYTES: Final = 64 * 1024
 """What multipart boundaries and headers may add to the files of a body."""
+
+MAX_FILENAME_CHARACTERS: Final = 255
+
+_SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
+_CLOSE: Final = {"Connection": "close"}
+"""Otherwise the server would go on to receive, and discard, all the rest."""
+
+
+class FormLimits(TypedDict, total=False):
+    """What a form may hold, by Starlette's names."""
+
+    max_files: int
+    max_fields: int
+    max_part_size: int
+
+
+def form_limits(max_files: int) -> FormLimits:
+    """Files, and hardly anything beside them, as no route reads other fields."""
+    return {"max_files": max_files, "max_fields": 8, "max_part_size": 1024}
+
+
+@dataclass
+class Reception:
+    """The bodies that are being received or worked on."""
+
+    max_bytes: int
+    """Of all together."""
+    held_bytes: int = field(default=0, init=False)
 
 
 class BodyLimitMiddleware:
@@ -18,37 +54,92 @@ class BodyLimitMiddleware:
 
     Args:
         app: what answers the request.
+        reception: counts what all requests together hold.
         default_bytes: the limit of every path that is not named.
         path_bytes: limits by path.
+        timeout_seconds: how long a body may take, beside one second for each 16 KiB of it.
     """
 
-    def __init__(self, app: ASGIApp, *, default_bytes: int, path_bytes: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        reception: Reception,
+        default_bytes: int,
+        path_bytes: Mapping[str, int],
+        timeout_seconds: float,
+    ) -> None:
         self._app = app
+        self._reception = reception
         self._default_bytes = default_bytes
         self._path_bytes = path_bytes
+        self._timeout_seconds = timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._path_bytes.get(scope["path"], self._default_bytes)
-        received = 0
+        limit_bytes = self._path_bytes.get(scope["path"], self._default_bytes)
+        body = _Body(receive, self._reception, limit_bytes, self._timeout_seconds)
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self._reception.held_bytes -= body.received_bytes
 
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise UploadTooLargeError(
-                    f"the body is larger than {_mebibytes(limit - FRAMING_BYTES)};"
-                    " send a smaller file, or fewer",
-                    # Otherwise the server would go on to receive, and discard, all the rest.
-                    {"Connection": "close"},
-                )
-            return message
 
-        await self._app(scope, receive_counted, send)
+class _Body:
+    """One body on its way in."""
+
+    def __init__(
+        self, receive: Receive, reception: Reception, limit_bytes: int, timeout_seconds: float
+    ) -> None:
+        self._receive = receive
+        self._reception = reception
+        self._limit_bytes = limit_bytes
+        self._timeout_seconds = timeout_seconds
+        self._started: float | None = None
+        self._complete = False
+        self.received_bytes = 0
+
+    async def receive(self) -> Message:
+        """The next message, counted.
+
+        Raises:
+            UploadTooLargeError: the body is larger than its limit.
+            OverloadedError: all bodies together are.
+            SlowBodyError: it takes too long.
+        """
+        if self._complete:
+            # What may come now is the end of the connection, which has no time of its own.
+            return await self._receive()
+        message = await self._receive_in_time()
+        self._complete = not message.get("more_body", False)
+        self._count(len(message.get("body", b"")))
+        return message
+
+    async def _receive_in_time(self) -> Message:
+        loop = asyncio.get_running_loop()
+        if self._started is None:
+            self._started = loop.time()
+        earned_seconds = self.received_bytes / _SLOWEST_BYTES_PER_SECOND
+        try:
+            async with asyncio.timeout_at(self._started + self._timeout_seconds + earned_seconds):
+                return await self._receive()
+        except TimeoutError as error:
+            raise SlowBodyError from error
+
+    def _count(self, size_bytes: int) -> None:
+        self.received_bytes += size_bytes
+        self._reception.held_bytes += size_bytes
+        if self.received_bytes > self._limit_bytes:
+            raise UploadTooLargeError(
+                f"the body is larger than {_mebibytes(self._limit_bytes - FRAMING_BYTES)};"
+                " send a smaller file, or fewer",
+                _CLOSE,
+            )
+        if self._reception.held_bytes > self._reception.max_bytes:
+            raise OverloadedError("too many uploads are in progress; try again", _CLOSE)
 
 
 async def read_upload(file: UploadFile, settings: Settings) -> bytes:
@@ -56,8 +147,13 @@ async def read_upload(file: UploadFile, settings: Settings) -> bytes:
 
     Raises:
         MissingFileError: it is empty.
+        InvalidRequestError: its name is too long.
         UploadTooLargeError: it is larger than the limit.
     """
+    if len(file.filename or "") > MAX_FILENAME_CHARACTERS:
+        raise InvalidRequestError(
+            f"the file's name has more than {MAX_FILENAME_CHARACTERS} characters; shorten it"
+        )
     data = await file.read(settings.max_upload_bytes + 1)
     if not data:
         raise MissingFileError("the file is empty; send an image")

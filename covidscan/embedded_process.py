@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from api.log_format import LogFormat
 from serving.batching_parameters import DEFAULT_BATCHING_FILE
 
 logger = logging.getLogger(__name__)
@@ -29,10 +30,12 @@ class EmbeddedProcess:
 
     Args:
         models_dir: the versioned volume.
+        log_format: how it logs, to this process's stderr.
     """
 
-    def __init__(self, models_dir: Path) -> None:
+    def __init__(self, models_dir: Path, log_format: LogFormat) -> None:
         self._models_dir = models_dir
+        self._log_format = log_format
         # Only this user may connect: the directory is made with mode 0700.
         self._runtime_dir = Path(tempfile.mkdtemp(prefix="covidscan-"))
         self._socket = self._runtime_dir / "model-server.sock"
@@ -86,6 +89,7 @@ class EmbeddedProcess:
             f"--socket={self._socket}",
             "--enable_batching=true",
             f"--batching_parameters_file={DEFAULT_BATCHING_FILE}",
+            f"--log-format={self._log_format}",
             "--exit-with-stdin",
             stdin=asyncio.subprocess.PIPE,
             start_new_session=True,

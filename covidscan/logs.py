@@ -1,4 +1,4 @@
-"""What the processes log and how: times, levels and events, never images, names or answers."""
+"""What commands log and how; ``service_logs`` is for what keeps running."""
 
 import logging
 

@@ -2,7 +2,18 @@
 
 import typer
 
-from covidscan.commands import demo, evaluate, model_server, models, pool, predict, serve, train
+from covidscan.commands import (
+    demo,
+    evaluate,
+    keys,
+    model_server,
+    models,
+    pool,
+    predict,
+    replay,
+    serve,
+    train,
+)
 
 app = typer.Typer(
     name="covidscan",
@@ -18,4 +29,6 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("pool")(pool.pool)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.command("predict")(predict.predict)
+app.command("replay")(replay.replay)

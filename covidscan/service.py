@@ -5,7 +5,6 @@ import importlib.util
 import signal
 import socket
 from contextlib import AsyncExitStack
-from typing import Final
 
 import typer
 import uvicorn
@@ -14,49 +13,50 @@ from api.about import DISCLAIMER
 from api.app import create_app
 from api.settings import Settings
 from covidscan.embedded_process import EmbeddedProcess
-from covidscan.logs import configure_logging
+from covidscan.http_server import http_config
+from covidscan.service_logs import configure_service_logging, log_unhandled
 from serving.errors import TlsConfigError
 
-GRACE_SECONDS: Final = 2
-"""How long requests in flight may take when the service stops."""
 
-
-class EmbeddedServerMissingError(RuntimeError):
-    """No model server is named and the embedded one is not installed."""
+class PartMissingError(RuntimeError):
+    """A part of covidscan is needed that is not installed."""
 
 
 async def run_service(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; leaves no process behind.
 
     Raises:
-        EmbeddedServerMissingError: there is no model server to ask.
+        PartMissingError: there is no model server to ask, or no SDK to trace with.
+        ApiKeysError: the records of API keys cannot be read.
+        OSError: the audit trail cannot be written to.
         TlsConfigError: keys or certificates cannot be read, or there is nobody to show them to.
     """
     if settings.model_server is None and importlib.util.find_spec("openvino") is None:
-        raise EmbeddedServerMissingError(
+        raise PartMissingError(
             "name a model server with --model-server or COVIDSCAN_MODEL_SERVER,"
             " or install the embedded one: pip install 'covidscan[embedded]'"
         )
     if settings.model_server is None and settings.model_server_ca_file is not None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
-    configure_logging()
+    if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
+        raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
+    configure_service_logging(settings.log_format)
+    asyncio.get_running_loop().set_exception_handler(log_unhandled)
     async with AsyncExitStack() as stack:
+        if settings.tracing:
+            from covidscan.tracing import configure_tracing  # noqa: PLC0415 - an extra
+
+            stack.push_async_callback(asyncio.to_thread, configure_tracing().shutdown)
         if settings.model_server is None:
-            embedded = await stack.enter_async_context(EmbeddedProcess(settings.models_dir))
+            embedded = await stack.enter_async_context(
+                EmbeddedProcess(settings.models_dir, settings.log_format)
+            )
             settings = settings.model_copy(update={"model_server": embedded.address})
         await _run_gateway(settings)
 
 
 async def _run_gateway(settings: Settings) -> None:
-    server = _AnnouncingServer(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            server_header=False,
-        )
-    )
+    server = _AnnouncingServer(http_config(create_app(settings), settings), docs=settings.docs)
     # uvicorn raises a caught signal again once it has shut down. Handled here, it does not end the
     # process before the model server has been stopped.
     loop = asyncio.get_running_loop()
@@ -68,15 +68,20 @@ async def _run_gateway(settings: Settings) -> None:
 class _AnnouncingServer(uvicorn.Server):
     """Prints where the page and the docs are, once they are there."""
 
+    def __init__(self, config: uvicorn.Config, *, docs: bool) -> None:
+        super().__init__(config)
+        self._docs = docs
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            address = _url(self.servers[0].sockets[0])
-            typer.echo(f"\n  page  {address}/\n  docs  {address}/docs\n\n  {DISCLAIMER}\n")
+            address = _url(self.servers[0].sockets[0], https=self.config.is_ssl)
+            docs = f"  docs  {address}/docs\n" if self._docs else ""
+            typer.echo(f"\n  page  {address}/\n{docs}\n  {DISCLAIMER}\n")
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, *, https: bool) -> str:
     host, port = listener.getsockname()[:2]
-    return (
-        f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
-    )
+    if listener.family == socket.AF_INET6:
+        host = f"[{host}]"
+    return f"http{'s' * https}://{host}:{port}"

@@ -1,4 +1,7 @@
-"""The client of a model server: one channel, a deadline on every call, errors of our own."""
+"""The client of a model server: one channel, a deadline on every call, errors of our own.
+
+A call carries the trace that it belongs to (W3C Trace Context) where there is one.
+"""
 
 import enum
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ import grpc.aio
 import numpy as np
 from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from serving import protocol, tensors
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
@@ -47,6 +51,8 @@ _ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: ModelServerExhaustedError,
     grpc.StatusCode.CANCELLED: ModelServerUnavailableError,
 }
+
+_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 
 _M = TypeVar("_M", bound=Message)
 
@@ -184,8 +190,11 @@ class ModelServerClient:
 
 
 async def _call(method: "_Method", request: bytes, timeout_seconds: float) -> bytes:
+    trace_context: dict[str, str] = {}
+    _TRACE_CONTEXT.inject(trace_context)
+    metadata = tuple(trace_context.items())
     try:
-        return await method(request, timeout=timeout_seconds)
+        return await method(request, timeout=timeout_seconds, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         translated = _ERRORS.get(error.code(), ModelServerError)
         raise translated(f"{error.code().name}: {error.details()}") from error

@@ -11,22 +11,16 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from api.client_gone import while_connected
-from api.dependencies import RequestIdDep, Services, ServicesDep
+from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import MissingFileError, to_problem
 from api.page.view import make_templates
-from api.uploads import read_upload
+from api.uploads import form_limits, read_upload
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-        " img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    # A result is about a patient; no cache keeps it.
-    "Cache-Control": "no-store",
-}
+_CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 router = APIRouter(include_in_schema=False)
 _templates = make_templates()
@@ -45,18 +39,22 @@ async def show(request: Request, services: ServicesDep) -> HTMLResponse:
 
 
 @router.post("/")
-async def submit(request: Request, services: ServicesDep, request_id: RequestIdDep) -> HTMLResponse:
+async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResponse:
     """Predict the uploaded image and show the result, or what was wrong."""
     try:
-        async with request.form(max_files=1, max_fields=1) as form:
+        async with request.form(**form_limits(max_files=1)) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:
                 raise MissingFileError("choose an image first")
             data = await read_upload(file, services.settings)
-            predicting = services.predictor.predict(file.filename, data, request_id=request_id)
+            await services.rate_limits.count_images(caller.key_id, 1)
+            predicting = services.predictor.predict(
+                file.filename, data, request_id=caller.request_id, key_id=caller.key_id
+            )
             answer = await while_connected(request, predicting)
     except HTTPException as error:
-        problem = to_problem(error, request.url.path, request_id)
+        problem = to_problem(error, request.url.path, caller.request_id)
+        request.state.problem = problem.type
         return await _render(
             request, services, status=error.status_code, headers=error.headers, problem=problem
         )
@@ -80,5 +78,5 @@ async def _render(
             **context,
         },
         status_code=status,
-        headers={**_HEADERS, **(headers or {})},
+        headers={"Content-Security-Policy": _CONTENT_SECURITY_POLICY, **(headers or {})},
     )

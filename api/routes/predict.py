@@ -6,18 +6,23 @@ from typing import Annotated, Final
 from fastapi import APIRouter, File, Request, Response, UploadFile
 
 from api.client_gone import while_connected
-from api.dependencies import RequestIdDep, Services, ServicesDep
-from api.errors import ProblemError, UploadTooLargeError, to_problem
+from api.dependencies import Caller, CallerDep, Services, ServicesDep
+from api.errors import ProblemError, to_problem
 from api.routes.problems import problem_responses
 from api.schemas import BatchAnswer, BatchItem, PredictionAnswer, Timing
-from api.uploads import read_upload
+from api.uploads import form_limits, read_upload
 
 BATCH_PATH: Final = "/predict/batch"
 
 router = APIRouter(tags=["prediction"])
 
 _UPLOAD_PROBLEMS: Final = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes, pixels or files than the limit.",
+    HTTPStatus.BAD_REQUEST: "The form is malformed, or has too many parts.",
+    HTTPStatus.UNAUTHORIZED: "No API key, or none that is accepted.",
+    HTTPStatus.FORBIDDEN: "A browser sent it for a page of another site.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
+    HTTPStatus.TOO_MANY_REQUESTS: "More than the rate limit; see Retry-After.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the limit.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "No file, an empty file, or a damaged image.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "An error on the service's side.",
 }
@@ -26,6 +31,7 @@ _UPLOAD_PROBLEMS: Final = {
 @router.post(
     "/predict",
     summary="Predict one image",
+    form_limits=form_limits(max_files=1),
     responses=problem_responses(
         {
             **_UPLOAD_PROBLEMS,
@@ -40,7 +46,7 @@ _UPLOAD_PROBLEMS: Final = {
 async def predict(
     file: Annotated[UploadFile, File(description="A PNG, JPEG, BMP, TIFF or WebP image.")],
     services: ServicesDep,
-    request_id: RequestIdDep,
+    caller: CallerDep,
     request: Request,
     response: Response,
 ) -> PredictionAnswer:
@@ -51,7 +57,9 @@ async def predict(
 
     Decision support for research, not a medical device.
     """
-    answer = await while_connected(request, _predict(services, file, request_id))
+    await services.rate_limits.count_images(caller.key_id, 1)
+    answer = await while_connected(request, _predict(services, file, caller))
+    request.state.versions = {model.name: model.version for model in answer.models}
     response.headers["Server-Timing"] = server_timing(answer.timing)
     return answer
 
@@ -66,21 +74,20 @@ async def predict_batch(
         list[UploadFile], File(description="PNG, JPEG, BMP, TIFF or WebP images, one field each.")
     ],
     services: ServicesDep,
-    request_id: RequestIdDep,
+    caller: CallerDep,
     request: Request,
 ) -> BatchAnswer:
     """Predict several images; one that fails has its problem in its place, the others an answer."""
-    if len(files) > services.settings.max_batch_files:
-        raise UploadTooLargeError(
-            f"{len(files)} files are more than the limit of {services.settings.max_batch_files};"
-            " send them in several batches"
-        )
+    await services.rate_limits.count_images(caller.key_id, len(files))
     items = await while_connected(
-        request, _predict_items(services, files, request_id, instance=request.url.path)
+        request, _predict_items(services, files, caller, instance=request.url.path)
     )
     succeeded = sum(item.result is not None for item in items)
     return BatchAnswer(
-        request_id=request_id, succeeded=succeeded, failed=len(items) - succeeded, items=items
+        request_id=caller.request_id,
+        succeeded=succeeded,
+        failed=len(items) - succeeded,
+        items=items,
     )
 
 
@@ -92,24 +99,26 @@ def server_timing(timing: Timing) -> str:
     )
 
 
-async def _predict(services: Services, file: UploadFile, request_id: str) -> PredictionAnswer:
+async def _predict(services: Services, file: UploadFile, caller: Caller) -> PredictionAnswer:
     data = await read_upload(file, services.settings)
-    return await services.predictor.predict(file.filename or "", data, request_id=request_id)
+    return await services.predictor.predict(
+        file.filename or "", data, request_id=caller.request_id, key_id=caller.key_id
+    )
 
 
 async def _predict_items(
-    services: Services, files: list[UploadFile], request_id: str, *, instance: str
+    services: Services, files: list[UploadFile], caller: Caller, *, instance: str
 ) -> list[BatchItem]:
-    return [await _predict_item(services, file, request_id, instance=instance) for file in files]
+    return [await _predict_item(services, file, caller, instance=instance) for file in files]
 
 
 async def _predict_item(
-    services: Services, file: UploadFile, request_id: str, *, instance: str
+    services: Services, file: UploadFile, caller: Caller, *, instance: str
 ) -> BatchItem:
     filename = file.filename or ""
     try:
-        result = await _predict(services, file, request_id)
+        result = await _predict(services, file, caller)
     except ProblemError as error:
-        problem = to_problem(error, instance, request_id)
+        problem = to_problem(error, instance, caller.request_id)
         return BatchItem(filename=filename, result=None, problem=problem)
     return BatchItem(filename=filename, result=result, problem=None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.log_format import LogFormat
 from covidscan.commands.failure import BAD_USE, fail
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ def model_server(
     grace_seconds: Annotated[
         float, typer.Option(min=0, help="For calls in flight when the server stops.")
     ] = 2.0,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="COVIDSCAN_LOG_FORMAT", help="How log lines look.")
+    ] = LogFormat.AUTO,
     exit_with_stdin: Annotated[
         bool, typer.Option(hidden=True, help="Stop when standard input is closed.")
     ] = False,
@@ -136,15 +140,15 @@ def model_server(
         from serving.embedded.engine import PRECISIONS
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-    from covidscan.logs import configure_logging
     from covidscan.model_server import Surroundings, run_model_server
+    from covidscan.service_logs import configure_service_logging
     from serving.embedded.options import ModelServerOptions
     from serving.errors import BatchingParametersError, ModelConfigError, TlsConfigError
     from serving.tls import read_server_credentials
 
     if precision not in PRECISIONS:
         fail(f"--precision is one of {', '.join(PRECISIONS)}", BAD_USE)
-    configure_logging()
+    configure_service_logging(log_format)
     read_configs = partial(_model_configs, config, models_dir, model_name, model_base_path)
     try:
         configs = read_configs()

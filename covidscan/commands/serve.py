@@ -30,8 +30,9 @@ def serve(
     """
     from pydantic import ValidationError
 
+    from api.access.api_keys import ApiKeysError
     from api.settings import Settings
-    from covidscan.service import EmbeddedServerMissingError, run_service
+    from covidscan.service import PartMissingError, run_service
     from serving.errors import TlsConfigError
 
     options: dict[str, Any] = {
@@ -44,7 +45,9 @@ def serve(
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
         asyncio.run(run_service(settings))
     except ValidationError as error:
-        faults = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
+        faults = [": ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors()]
         fail(f"settings: {'; '.join(faults)}", BAD_USE)
-    except (EmbeddedServerMissingError, TlsConfigError) as error:
+    except (PartMissingError, TlsConfigError, ApiKeysError) as error:
         fail(str(error), BAD_USE)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", BAD_USE)

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2
 
 from api.app import create_app
 from api.settings import Settings
+from covidscan.http_server import http_config
 from tests.model_server_calls import health
 from tests.servers import in_thread, model_server
 from tests.service_process import wait_until
@@ -29,7 +30,8 @@ def gateway(settings: Settings) -> Iterator[httpx.Client]:
 
 @asynccontextmanager
 async def _uvicorn(settings: Settings) -> AsyncIterator[int]:
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="warning"))
+    settings = settings.model_copy(update={"port": 0})
+    server = uvicorn.Server(http_config(create_app(settings), settings))
     # Signals belong to the main thread, where the tests run.
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for

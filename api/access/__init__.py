@@ -1,0 +1,1 @@
+"""Who may come in: API keys, rate limits, and what browsers are told to forbid."""

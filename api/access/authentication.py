@@ -1,0 +1,70 @@
+"""Authentication: the key that a request shows, and whose it is."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from api.access.api_keys import ApiKeyRecord, find_record, parse_records
+from api.access.key_file import FollowedKeyFile
+from api.errors import AuthenticationError, CrossSiteError
+from api.settings import Settings
+
+API_KEY_HEADER: Final = "X-API-Key"
+_LONGEST_KEY: Final = 128
+
+
+class Authenticator:
+    """Knows the keys that are accepted.
+
+    Args:
+        settings: name the keys.
+
+    Raises:
+        ApiKeysError: they cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        given = settings.api_keys
+        self._records: Sequence[ApiKeyRecord] = (
+            parse_records(given.get_secret_value()) if given else ()
+        )
+        self._file = FollowedKeyFile(settings.api_keys_file) if settings.api_keys_file else None
+
+    def authenticate(self, headers: Headers) -> ApiKeyRecord:
+        """Whose key a request shows.
+
+        It stands in ``Authorization``, as ``Bearer`` or as the password of ``Basic``, or in
+        ``X-API-Key``.
+
+        Raises:
+            AuthenticationError: it shows none, or one that is not accepted.
+            CrossSiteError: a browser shows it for a page of another site.
+        """
+        key, from_browser = _shown_key(headers)
+        record = find_record((*self._records, *(self._file.records if self._file else ())), key)
+        if record is None:
+            raise AuthenticationError
+        # A browser sends a password that it has stored with whatever any page makes it send.
+        if from_browser and headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+            raise CrossSiteError
+        return record
+
+
+def _shown_key(headers: Headers) -> tuple[str, bool]:
+    """The key, empty where none is shown, and whether it is a browser's stored password."""
+    scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()[:_LONGEST_KEY], False
+    if scheme.lower() == "basic":
+        return _password(credentials.strip())[:_LONGEST_KEY], True
+    return headers.get(API_KEY_HEADER, "")[:_LONGEST_KEY], False
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,49 @@
+"""The door: before a body is read, who sends it, and whether there is room for more of theirs."""
+
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.access.authentication import Authenticator
+from api.access.rate_limits import RateLimits
+from api.errors import ProblemError, problem_response
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""For those who supervise the gateway: never closed, never counted, and they tell nothing else."""
+
+
+class AccessMiddleware:
+    """Lets a request in, or answers why not; ``scope["state"]["key_id"]`` says whose it is.
+
+    Args:
+        app: what answers the request.
+        authenticator: who knows the keys; None lets everybody in.
+        rate_limits: who counts.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, authenticator: Authenticator | None, rate_limits: RateLimits
+    ) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._rate_limits = rate_limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope["state"]["key_id"] = await self._admit(scope)
+        except ProblemError as error:
+            await problem_response(error, scope)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> str | None:
+        address = scope["client"][0] if scope["client"] else ""
+        await self._rate_limits.count_request(address)
+        if self._authenticator is None:
+            return None
+        return self._authenticator.authenticate(Headers(scope=scope)).id

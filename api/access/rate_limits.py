@@ -1,0 +1,74 @@
+"""Rate limits: how many requests an address, and how many images a key may send."""
+
+import ipaddress
+import math
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from api.errors import TooManyRequestsError
+from api.settings import Settings
+
+_IPV6_HOST_BITS: Final = 64
+
+
+class RateLimits:
+    """Counts in memory, so each gateway for itself.
+
+    Args:
+        settings: name the limits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._per_key = _limits(settings.rate_limit_per_key)
+        self._per_address = _limits(settings.rate_limit_per_address)
+
+    async def count_request(self, address: str) -> None:
+        """Count a request of an address.
+
+        Raises:
+            TooManyRequestsError: it has sent too many.
+        """
+        await self._count(self._per_address, "address", _network(address), cost=1)
+
+    async def count_images(self, key_id: str | None, images: int) -> None:
+        """Count images that come with a key; without one nothing is counted.
+
+        Raises:
+            TooManyRequestsError: with them it would have sent too many.
+        """
+        if key_id is not None and images:
+            await self._count(self._per_key, "key", key_id, cost=images)
+
+    async def _count(
+        self, limits: Sequence[RateLimitItem], kind: str, identity: str, *, cost: int
+    ) -> None:
+        for limit in limits:
+            if not await self._limiter.hit(limit, kind, identity, cost=cost):
+                raise await self._refusal(limit, kind, identity)
+
+    async def _refusal(
+        self, limit: RateLimitItem, kind: str, identity: str
+    ) -> TooManyRequestsError:
+        window = await self._limiter.get_window_stats(limit, kind, identity)
+        return TooManyRequestsError(str(limit), math.ceil(max(1, window.reset_time - time.time())))
+
+
+def _limits(notation: str | None) -> Sequence[RateLimitItem]:
+    return parse_many(notation) if notation else ()
+
+
+def _network(address: str) -> str:
+    """An address as it is counted: of IPv6 the network, as a host has as many as it likes."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:  # noqa: PLR2004 - IPv4
+        return address
+    return str(ipaddress.ip_network((parsed, _IPV6_HOST_BITS), strict=False))

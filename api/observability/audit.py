@@ -1,0 +1,134 @@
+"""The audit trail: a line for each prediction, enough to replay it, with no pixel and no name."""
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from api.errors import AuditUnavailableError
+from api.schemas import (
+    ClassName,
+    ImageInfo,
+    ModelAnswerStatus,
+    PredictionAnswer,
+    Probabilities,
+    Probability,
+    ReviewReason,
+    Schema,
+)
+
+logger = logging.getLogger(__name__)
+
+_MODE: Final = 0o600
+
+
+class AuditedModel(Schema):
+    """What one model said."""
+
+    name: str
+    version: int | None
+    status: ModelAnswerStatus
+    probabilities: Probabilities | None
+
+
+class AuditRecord(Schema):
+    """One prediction: on what, by what, and what came out."""
+
+    time: datetime
+    request_id: str
+    key_id: str | None
+    """Whose key; the secret is not in it."""
+    covidscan: str
+    """The gateway's version."""
+    preprocessing: str
+    """The preprocess's fingerprint."""
+    image: ImageInfo
+    operating_point: Probability
+    prediction: ClassName
+    probabilities: Probabilities
+    degraded: bool
+    review_reasons: list[ReviewReason]
+    models: list[AuditedModel]
+
+    @classmethod
+    def of(
+        cls,
+        answer: PredictionAnswer,
+        *,
+        key_id: str | None,
+        covidscan: str,
+        preprocessing: str,
+        operating_point: float,
+    ) -> Self:
+        """The record of an answer."""
+        return cls(
+            time=datetime.now(UTC),
+            request_id=answer.request_id,
+            key_id=key_id,
+            covidscan=covidscan,
+            preprocessing=preprocessing,
+            image=answer.image,
+            operating_point=operating_point,
+            prediction=answer.prediction,
+            probabilities=answer.probabilities,
+            degraded=answer.degraded,
+            review_reasons=answer.review_reasons,
+            models=[
+                AuditedModel(
+                    name=model.name,
+                    version=model.version,
+                    status=model.status,
+                    probabilities=model.probabilities,
+                )
+                for model in answer.models
+            ],
+        )
+
+
+class AuditTrail:
+    """Appends records to a file, which may be rotated while it is used: it is opened for each.
+
+    Args:
+        path: the file, of JSON lines.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._append(b"")
+        # One thread, so that the lines stand in the order of the answers.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="audit")
+
+    def close(self) -> None:
+        """Write what is waiting and end the thread."""
+        self._executor.shutdown()
+
+    async def write(self, record: AuditRecord) -> None:
+        """Append a record; it is in the file when this returns.
+
+        Raises:
+            AuditUnavailableError: it is not.
+        """
+        line = record.model_dump_json().encode() + b"\n"
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._executor, self._append, line)
+        except OSError as error:
+            logger.exception("the audit trail cannot be written: %s", error.strerror)
+            raise AuditUnavailableError(
+                "the answer could not be recorded and is therefore not given; try again"
+            ) from error
+
+    def _append(self, line: bytes) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
+        try:
+            # One write of O_APPEND: several gateways may share the file.
+            if os.write(descriptor, line) != len(line):
+                raise OSError("only a part of the line was written")
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,73 @@
+"""``covidscan keys``: who may ask the gateway."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.access.api_keys import ApiKeysError, create_key
+from api.access.key_file import read_key_file, write_key_file
+from covidscan.commands.failure import BAD_USE, fail
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+
+KeysFile = Annotated[
+    Path,
+    typer.Option(
+        "--file", envvar="COVIDSCAN_API_KEYS_FILE", dir_okay=False, help="The file of records."
+    ),
+]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is, such as pacs-2.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COVIDSCAN_API_KEYS_FILE",
+            dir_okay=False,
+            help="File that the record is added to; without it the record is printed.",
+        ),
+    ] = None,
+) -> None:
+    """Make a key and print it; it cannot be read again, as only its hash is kept."""
+    with _told_in_one_line():
+        key, record = create_key(name)
+        if file is not None:
+            write_key_file(file, [*(read_key_file(file) if file.exists() else []), record])
+    typer.echo(key)
+    if file is None:
+        typer.echo(f"record, for COVIDSCAN_API_KEYS: {record}", err=True)
+
+
+@app.command("list")
+def list_keys(file: KeysFile) -> None:
+    """List the keys of a file: id and name."""
+    with _told_in_one_line():
+        for record in read_key_file(file):
+            typer.echo(f"{record.id}  {record.name}")
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` prints it.")],
+    file: KeysFile,
+) -> None:
+    """Take a key out of a file; a running gateway refuses it within a second."""
+    with _told_in_one_line():
+        records = read_key_file(file)
+        kept = [record for record in records if record.id != key_id]
+        if len(kept) == len(records):
+            raise ApiKeysError(f"there is no key {key_id}")
+        write_key_file(file, kept)
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except ApiKeysError as error:
+        fail(str(error), BAD_USE)

@@ -1,0 +1,59 @@
+"""``covidscan replay``."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from covidscan.commands.failure import BAD_USE, FAILURE, fail
+
+_DEFAULT_MODELS_DIR: Final = Path("models")
+
+
+def replay(
+    audit_file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What COVIDSCAN_AUDIT_FILE named.")
+    ],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", exists=True, help="The images, or folders of them."),
+    ],
+    models_dir: Annotated[
+        Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
+    ] = _DEFAULT_MODELS_DIR,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, help="Largest difference of a probability that counts as the same."),
+    ] = 1e-5,
+) -> None:
+    """Make audited predictions once more and say which come out as they were.
+
+    The exit code is 1 where any came out differently, or none could be made.
+    """
+    from covidscan.replay import AuditFileError, Outcome, Replayer, find_images, read_audit_file
+    from serving.embedded.errors import ModelLoadError
+    from serving.errors import ImageError
+    from serving.fingerprint import preprocess_fingerprint
+
+    replayer = Replayer(models_dir, find_images(images), tolerance=tolerance)
+    outcomes: Counter[Outcome] = Counter()
+    largest = 0.0
+    try:
+        for record in read_audit_file(audit_file):
+            replayed = replayer.replay(record)
+            outcomes[replayed.outcome] += 1
+            largest = max(largest, replayed.largest_difference or 0.0)
+            if replayed.outcome is Outcome.DIFFERENT:
+                changed = record.preprocessing != preprocess_fingerprint()
+                why = " (another preprocessing)" if changed else ""
+                typer.echo(
+                    f"{record.request_id}: differs by {replayed.largest_difference:.2e}{why}"
+                )
+    except (AuditFileError, ImageError, ModelLoadError) as error:
+        fail(str(error), BAD_USE)
+    for outcome in Outcome:
+        typer.echo(f"{outcome}: {outcomes[outcome]}")
+    typer.echo(f"largest difference: {largest:.2e}")
+    if outcomes[Outcome.DIFFERENT] or not outcomes[Outcome.SAME]:
+        raise typer.Exit(FAILURE)

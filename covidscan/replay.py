@@ -1,0 +1,129 @@
+"""Audited predictions, made once more: the same image and versions must give the same answer."""
+
+import enum
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from api.ensemble import POSITIVE_CLASS, decide
+from api.observability.audit import AuditedModel, AuditRecord
+from serving import volume
+from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
+from serving.embedded.engine import Engine, LoadedModel
+from serving.errors import VolumeError
+from serving.preprocess import decode_image, preprocess
+
+
+class AuditFileError(ValueError):
+    """A line of an audit file is no record."""
+
+
+class Outcome(enum.StrEnum):
+    """How a replay came out."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    IMAGE_MISSING = "image missing"
+    VERSION_MISSING = "version missing"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A record and what became of it."""
+
+    record: AuditRecord
+    outcome: Outcome
+    largest_difference: float | None = None
+    """Of any probability; None where nothing could be computed."""
+
+
+def read_audit_file(path: Path) -> Iterator[AuditRecord]:
+    """All records of a file.
+
+    Raises:
+        AuditFileError: a line is none.
+        OSError: the file cannot be read.
+    """
+    with path.open() as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield AuditRecord.model_validate_json(line)
+            except ValidationError as error:
+                raise AuditFileError(f"line {number} of {path} is no audit record") from error
+
+
+def find_images(paths: Iterable[Path]) -> dict[str, Path]:
+    """Files, and all files in folders, by their SHA-256."""
+    files = (
+        file
+        for path in paths
+        for file in ([path] if path.is_file() else sorted(path.rglob("*")))
+        if file.is_file()
+    )
+    return {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
+
+
+class Replayer:
+    """Computes answers anew with the model server's own engine.
+
+    Args:
+        models_dir: the volume, which must still hold the versions that answered.
+        images: files by SHA-256.
+        tolerance: the largest difference of a probability that counts as the same answer.
+    """
+
+    def __init__(self, models_dir: Path, images: dict[str, Path], *, tolerance: float) -> None:
+        self._models_dir = models_dir
+        self._images = images
+        self._tolerance = tolerance
+        self._engine = Engine()
+        self._loaded: dict[tuple[str, int], LoadedModel] = {}
+
+    def replay(self, record: AuditRecord) -> Replayed:
+        """Make one prediction once more."""
+        file = self._images.get(record.image.sha256)
+        if file is None:
+            return Replayed(record, Outcome.IMAGE_MISSING)
+        # The record tells that the image was within the limits of then.
+        decoded = decode_image(
+            file.read_bytes(), max_pixels=record.image.width * record.image.height
+        )
+        image = preprocess(decoded.pixels)[None]
+        answered = [model for model in record.models if model.probabilities is not None]
+        try:
+            anew = [self._ask(model, image) for model in answered]
+        except VolumeError:
+            return Replayed(record, Outcome.VERSION_MISSING)
+        mean = sum(anew) / len(anew)
+        differences = [
+            *(
+                abs(now - model.probabilities[POSITIVE_CLASS])
+                for now, model in zip(anew, answered, strict=True)
+                if model.probabilities is not None
+            ),
+            abs(mean - record.probabilities[POSITIVE_CLASS]),
+        ]
+        largest = max(differences)
+        same = (
+            largest <= self._tolerance
+            and decide(mean, record.operating_point).prediction == record.prediction
+        )
+        return Replayed(record, Outcome.SAME if same else Outcome.DIFFERENT, largest)
+
+    def _ask(self, model: AuditedModel, image: NDArray[np.float32]) -> float:
+        outputs = self._load(model).infer({INPUT_NAME: image})
+        return float(outputs[OUTPUT_NAME][0, POSITIVE_CLASS_INDEX])
+
+    def _load(self, model: AuditedModel) -> LoadedModel:
+        if model.version is None:
+            raise VolumeError(f"{model.name} answered without a version")
+        key = model.name, model.version
+        if key not in self._loaded:
+            directory = volume.version_dir(self._models_dir, *key)
+            self._loaded[key] = self._engine.load(directory)
+        return self._loaded[key]
