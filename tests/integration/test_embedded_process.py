@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.log_format import LogFormat
 from covidscan.embedded_process import EmbeddedProcess
 
 
@@ -22,7 +23,7 @@ def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
     monkeypatch.setattr(EmbeddedProcess, "_start", failing_start)
 
     async def main() -> Path:
-        async with EmbeddedProcess(tiny_volume) as embedded:
+        async with EmbeddedProcess(tiny_volume, LogFormat.AUTO) as embedded:
             first = embedded._process
             assert first is not None
             first.kill()

@@ -56,7 +56,7 @@ def running(*arguments: object) -> Iterator[Running]:
     said: dict[str, str] = {}
     try:
         for line in process.stderr:
-            if found := re.search(r"(listens on|metrics are at) (\S+)$", line):
+            if found := re.search(r'(listens on|metrics are at) ([^\s"]+)', line):
                 said[found[1]] = found[2]
             if len(said) == 2:
                 break

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from api.settings import Settings
 
@@ -165,14 +166,26 @@ def test_the_model_server_is_ready_once_its_port_is_open(
 def test_the_gateway_s_settings_fit_the_other_containers(
     services: dict[str, Any], flags: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
+    published = {"COVIDSCAN_PUBLISH": "127.0.0.1:8000"}
     for name, value in services["api"]["environment"].items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, published.get(name, value))
     settings = Settings(_env_file=None)
     assert settings.model_server == f"model-server:{flags['port']}"
     assert settings.host == "0.0.0.0"  # noqa: S104 -- inside the container
     assert str(settings.models_dir) in mounts(services["api"])
     assert services["api"]["ports"][0].endswith(f":{settings.port}")
     assert f":{settings.port}/healthz" in services["api"]["healthcheck"]["test"][-1]
+
+
+def test_a_gateway_published_to_other_machines_asks_for_keys(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    environment = services["api"]["environment"]
+    assert environment["COVIDSCAN_PUBLISH"] == "${COVIDSCAN_PUBLISH:-127.0.0.1:8000}"
+    for name, value in (environment | {"COVIDSCAN_PUBLISH": "0.0.0.0:8000"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="API keys are required"):
+        Settings(_env_file=None)
 
 
 def test_the_gateway_s_health_check_is_python_that_compiles(services: dict[str, Any]):
