@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
-from api.access.authentication import API_KEY_HEADER, Authenticator
+from api.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
 from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         ModelServerNotSetError: it does not.
         TlsConfigError: its keys or certificates cannot be read.
         ApiKeysError: the records of API keys cannot be read.
-        OSError: the audit trail cannot be written to.
+        AuditTrailError: the audit trail cannot be written to.
     """
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
@@ -86,8 +86,11 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     install_error_handlers(app)
-    for module in (predict, models, health):
-        app.include_router(module.router)
+    app.include_router(health.router)
+    for module in (predict, models):
+        app.include_router(
+            module.router, dependencies=DOCUMENTED_SCHEMES if settings.has_api_keys else None
+        )
     mount_page(app)
     if settings.docs:
         mount_docs(app)

@@ -28,7 +28,7 @@ async def run_service(settings: Settings) -> None:
     Raises:
         PartMissingError: there is no model server to ask, or no SDK to trace with.
         ApiKeysError: the records of API keys cannot be read.
-        OSError: the audit trail cannot be written to.
+        AuditTrailError: the audit trail cannot be written to.
         TlsConfigError: keys or certificates cannot be read, or there is nobody to show them to.
     """
     if settings.model_server is None and importlib.util.find_spec("openvino") is None:
@@ -56,7 +56,14 @@ async def run_service(settings: Settings) -> None:
 
 
 async def _run_gateway(settings: Settings) -> None:
-    server = _AnnouncingServer(http_config(create_app(settings), settings), docs=settings.docs)
+    config = http_config(create_app(settings), settings)
+    try:
+        config.load()
+    except OSError as error:
+        raise TlsConfigError(
+            "tls_certificate_file and tls_key_file are not a certificate and its key, in PEM"
+        ) from error
+    server = _AnnouncingServer(config, docs=settings.docs)
     # uvicorn raises a caught signal again once it has shut down. Handled here, it does not end the
     # process before the model server has been stopped.
     loop = asyncio.get_running_loop()

@@ -5,6 +5,8 @@ import binascii
 from collections.abc import Sequence
 from typing import Final
 
+from fastapi import Security
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 
 from api.access.api_keys import ApiKeyRecord, find_record, parse_records
@@ -14,6 +16,15 @@ from api.settings import Settings
 
 API_KEY_HEADER: Final = "X-API-Key"
 _LONGEST_KEY: Final = 128
+
+DOCUMENTED_SCHEMES: Final = [
+    Security(scheme)
+    for scheme in (
+        HTTPBearer(auto_error=False),
+        APIKeyHeader(name=API_KEY_HEADER, auto_error=False),
+    )
+]
+"""For the OpenAPI document alone: a key is checked before a body is read, where no route is yet."""
 
 
 class Authenticator:

@@ -34,16 +34,21 @@ class AccessMiddleware:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
         try:
-            scope["state"]["key_id"] = await self._admit(scope)
+            scope["state"]["key_id"] = await self._admit(scope, headers)
         except ProblemError as error:
-            await problem_response(error, scope)(scope, receive, send)
+            response = problem_response(error, scope)
+            if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+                # Otherwise the server would go on to receive, and discard, the body.
+                response.headers["Connection"] = "close"
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> str | None:
+    async def _admit(self, scope: Scope, headers: Headers) -> str | None:
         address = scope["client"][0] if scope["client"] else ""
         await self._rate_limits.count_request(address)
         if self._authenticator is None:
             return None
-        return self._authenticator.authenticate(Headers(scope=scope)).id
+        return self._authenticator.authenticate(headers).id

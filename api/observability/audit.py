@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 _MODE: Final = 0o600
 
 
+class AuditTrailError(ValueError):
+    """The file of the audit trail cannot be written to."""
+
+
 class AuditedModel(Schema):
     """What one model said."""
 
@@ -95,12 +99,15 @@ class AuditTrail:
         path: the file, of JSON lines.
 
     Raises:
-        OSError: it cannot be written to.
+        AuditTrailError: it cannot be written to.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._append(b"")
+        try:
+            self._append(b"")
+        except OSError as error:
+            raise AuditTrailError(f"audit_file cannot be written: {error.strerror}") from error
         # One thread, so that the lines stand in the order of the answers.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="audit")
 

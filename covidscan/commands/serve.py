@@ -31,6 +31,7 @@ def serve(
     from pydantic import ValidationError
 
     from api.access.api_keys import ApiKeysError
+    from api.observability.audit import AuditTrailError
     from api.settings import Settings
     from covidscan.service import PartMissingError, run_service
     from serving.errors import TlsConfigError
@@ -45,9 +46,10 @@ def serve(
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
         asyncio.run(run_service(settings))
     except ValidationError as error:
-        faults = [": ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors()]
+        faults = [
+            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
+            for fault in error.errors()
+        ]
         fail(f"settings: {'; '.join(faults)}", BAD_USE)
-    except (PartMissingError, TlsConfigError, ApiKeysError) as error:
+    except (PartMissingError, TlsConfigError, ApiKeysError, AuditTrailError) as error:
         fail(str(error), BAD_USE)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}", BAD_USE)

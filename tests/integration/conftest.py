@@ -1,6 +1,7 @@
 """The gateway, and the whole service, on loopback."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -57,3 +58,21 @@ def address(tiny_volume: Path) -> Iterator[str]:
     with model_server(tiny_volume) as address:
         wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
         yield address
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`ca.pem`, and `server` and `client`, each `.pem` and `.key`, signed by it."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ("-newkey", "rsa:2048", "-nodes", "-subj")
+    openssl("req", "-x509", *new_key, "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl("req", *new_key, f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
+    return folder

@@ -174,24 +174,6 @@ def test_one_model_can_be_served_without_a_file(tiny_volume: Path):
         assert server.predict("one").status == "OK"
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ca.pem`, and `server` and `client`, each `.pem` and `.key`, signed by it."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    new_key = ("-newkey", "rsa:2048", "-nodes", "-subj")
-    openssl("req", "-x509", *new_key, "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
-    for name in ("server", "client"):
-        openssl("req", *new_key, f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
-        openssl("x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
-    return folder
-
-
 @pytest.mark.parametrize("client_verify", [False, True])
 def test_with_tls_only_who_is_trusted_is_answered(
     tiny_volume: Path, certificates: Path, tmp_path: Path, client_verify: bool

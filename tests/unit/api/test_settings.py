@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from api.access.api_keys import create_key
 from api.app import ModelServerNotSetError, create_app
 from api.settings import Settings
 
@@ -37,3 +38,66 @@ def test_values_out_of_range_are_refused(name: str, value: float):
 def test_a_gateway_without_a_model_server_does_not_start():
     with pytest.raises(ModelServerNotSetError, match="COVIDSCAN_MODEL_SERVER"):
         create_app(Settings(_env_file=None))
+
+
+@pytest.fixture
+def record() -> str:
+    return str(create_key("pacs")[1])
+
+
+@pytest.mark.parametrize(
+    "address", [{"host": "0.0.0.0"}, {"host": "::"}, {"publish": "8000"}, {"host": "scan.local"}]
+)
+def test_other_machines_need_keys_unless_a_flag_says_otherwise(
+    address: dict[str, str], record: str, tmp_path: Path
+):
+    with pytest.raises(ValidationError, match="API keys are required"):
+        Settings(_env_file=None, **address)
+    for given in (
+        {"api_keys": record},
+        {"api_keys_file": tmp_path / "keys"},
+        {"allow_anonymous": True},
+    ):
+        Settings(_env_file=None, **address, **given)
+
+
+def test_in_a_container_what_counts_is_where_it_is_published():
+    Settings(_env_file=None, host="0.0.0.0", publish="127.0.0.1:8000")
+    with pytest.raises(ValidationError, match=r"10\.0\.0\.1"):
+        Settings(_env_file=None, host="127.0.0.1", publish="10.0.0.1:8000")
+
+
+def test_no_dump_of_the_settings_shows_keys(record: str):
+    settings = Settings(_env_file=None, api_keys=record)
+    for dump in (repr(settings), str(settings), settings.model_dump_json()):
+        assert record not in dump
+        assert record.split(":")[2] not in dump
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path):
+    with pytest.raises(ValidationError, match="go together"):
+        Settings(_env_file=None, tls_certificate_file=tmp_path / "certificate.pem")
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COVIDSCAN_TRUSTED_PROXIES", "10.0.0.1, 192.168.0.0/16")
+    monkeypatch.setenv("COVIDSCAN_CORS_ORIGINS", "https://a.example,https://b.example")
+    settings = Settings(_env_file=None)
+    assert [str(network) for network in settings.trusted_proxies] == [
+        "10.0.0.1/32",
+        "192.168.0.0/16",
+    ]
+    assert settings.cors_origins == ["https://a.example", "https://b.example"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rate_limit_per_key", "many"),
+        ("rate_limit_per_address", "5/fortnight"),
+        ("trusted_proxies", "everybody"),
+    ],
+)
+def test_what_would_not_be_understood_is_refused(name: str, value: str):
+    with pytest.raises(ValidationError, match=name):
+        Settings(_env_file=None, **{name: value})
