@@ -92,6 +92,7 @@ class EmbeddedProcess:
             f"--log-format={self._log_format}",
             "--exit-with-stdin",
             stdin=asyncio.subprocess.PIPE,
+            stderr=sys.stderr,
             start_new_session=True,
         )
 

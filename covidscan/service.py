@@ -14,7 +14,11 @@ from api.app import create_app
 from api.settings import Settings
 from covidscan.embedded_process import EmbeddedProcess
 from covidscan.http_server import http_config
-from covidscan.service_logs import configure_service_logging, log_unhandled
+from covidscan.service_logs import (
+    configure_service_logging,
+    log_unhandled,
+    silence_native_libraries,
+)
 from serving.errors import TlsConfigError
 
 
@@ -40,6 +44,7 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
+    silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
     async with AsyncExitStack() as stack:

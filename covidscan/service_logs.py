@@ -5,7 +5,9 @@ may hold what a client sent; of other libraries' lines the text without what was
 """
 
 import asyncio
+import faulthandler
 import logging
+import os
 import sys
 import traceback
 from types import TracebackType
@@ -46,6 +48,19 @@ def configure_service_logging(log_format: LogFormat) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _TOLD:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def silence_native_libraries() -> None:
+    """Keep what libraries in C write to stderr out of the log: libpng quotes what it reads.
+
+    Python's own stderr, and what is told of a crash, still get there.
+    """
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    faulthandler.enable(sys.stderr)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """``covidscan serve`` as a process, as a user starts it."""
 
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -22,11 +24,15 @@ def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 20) ->
 
 
 @contextmanager
-def running_service(models_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running_service(
+    models_dir: Path, *, environment: Mapping[str, str] | None = None, log: IO[str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The service on a free port, ready; gives the process and its address."""
     process = subprocess.Popen(
         [*COVIDSCAN, "serve", "--port=0", f"--models-dir={models_dir}"],
         stdout=subprocess.PIPE,
+        stderr=log,
+        env={**os.environ, **(environment or {})},
         text=True,
         start_new_session=True,
     )

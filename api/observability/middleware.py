@@ -78,7 +78,8 @@ class ObservationMiddleware:
 
 def _route(scope: Scope) -> str:
     """The template of the route that answered; ``none`` where the request did not get to one."""
-    return getattr(scope.get("route"), "path", "none")
+    # Of static files the mount has set the root path.
+    return getattr(scope.get("route"), "path", None) or scope.get("root_path") or "none"
 
 
 def _log(scope: Scope, status: int, seconds: float, received_bytes: int, sent_bytes: int) -> None:

@@ -174,6 +174,30 @@ def test_too_many_files_are_a_problem(small_limits: httpx.Client):
     problem(small_limits.post("/predict/batch", files=files), 400, "invalid-form")
 
 
+def test_a_second_file_is_a_problem(small_limits: httpx.Client):
+    files = [("file", ("a", b"x"))] * 2
+    problem(small_limits.post("/predict", files=files), 400, "invalid-form")
+
+
+def test_a_form_of_many_fields_is_a_problem(small_limits: httpx.Client):
+    fields = {f"field-{number}": "x" for number in range(20)}
+    file = {"file": ("a", b"x")}
+    problem(small_limits.post("/predict", data=fields, files=file), 400, "invalid-form")
+
+
+@pytest.mark.parametrize(("characters", "status"), [(255, 415), (256, 422)])
+def test_a_file_s_name_has_a_bound(small_limits: httpx.Client, characters: int, status: int):
+    assert post(small_limits, b"x", "n" * characters).status_code == status
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=b"])
+def test_a_form_that_cannot_be_read_is_a_problem(small_limits: httpx.Client, content_type: str):
+    response = small_limits.post(
+        "/predict", content=b"--x\r\nnonsense", headers={"content-type": content_type}
+    )
+    problem(response, 400, "invalid-form")
+
+
 def test_a_batch_answers_each_file_in_its_place(tiny_service: httpx.Client, phantom_png: bytes):
     files = [
         ("files", ("good.png", phantom_png)),
