@@ -1,0 +1,150 @@
+"""The audit trail, and ``covidscan replay``, which proves that it is enough."""
+
+import hashlib
+import json
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from api.access.api_keys import create_key
+from api.settings import Settings
+from covidscan.main import app
+from tests.integration.conftest import gateway
+from tests.servers import model_server
+from tests.service_process import wait_until
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of images, of several formats and sizes."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number, extension in enumerate((".png", ".jpg", ".bmp", ".tiff", ".webp")):
+        pixels = generator.integers(0, 256, (80 + number, 100, 3), np.uint8)
+        cv2.imwrite(str(folder / f"Muster-Maria-{number}{extension}"), pixels)
+    return folder
+
+
+@pytest.fixture
+def key() -> tuple[str, str]:
+    key, record = create_key("pacs")
+    return key, str(record)
+
+
+@pytest.fixture
+def service(tiny_volume: Path, tmp_path: Path, key: tuple[str, str]) -> Iterator[httpx.Client]:
+    with model_server(tiny_volume) as address:
+        settings = Settings(
+            _env_file=None,
+            model_server=address,
+            models_dir=tiny_volume,
+            audit_file=tmp_path / "audit.jsonl",
+            api_keys=key[1],
+        )
+        with gateway(settings) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            client.headers["X-API-Key"] = key[0]
+            yield client
+
+
+@pytest.fixture
+def audit_file(service: httpx.Client, images: Path, tmp_path: Path) -> Path:
+    """After a prediction of each image, one by one and in a batch, and of something else."""
+    for image in sorted(images.iterdir()):
+        files = {"file": (image.name, image.read_bytes())}
+        assert service.post("/predict", files=files).status_code == 200
+    batch = [("files", (image.name, image.read_bytes())) for image in sorted(images.iterdir())]
+    assert service.post("/predict/batch", files=batch).json()["succeeded"] == len(batch)
+    service.post("/predict", files={"file": ("x", b"no image")})
+    return tmp_path / "audit.jsonl"
+
+
+def replay(audit_file: Path, *images: Path, models_dir: Path, tolerance: float = 1e-5) -> Result:
+    arguments = [str(audit_file), *map(str, images)]
+    options = [f"--models-dir={models_dir}", f"--tolerance={tolerance}"]
+    return CliRunner().invoke(app, ["replay", *arguments, *options])
+
+
+def test_each_prediction_is_a_line_that_names_no_patient(
+    audit_file: Path, images: Path, key: tuple[str, str]
+):
+    lines = [json.loads(line) for line in audit_file.read_text().splitlines()]
+    assert len(lines) == 10
+    digests = [hashlib.sha256(i.read_bytes()).hexdigest() for i in sorted(images.iterdir())]
+    assert [line["image"]["sha256"] for line in lines] == digests * 2
+    for line in lines:
+        assert [model["version"] for model in line["models"]] == [1, 1, 1]
+        assert line["key_id"] == key[1].split(":")[0]
+        assert len(line["preprocessing"]) == 16
+    assert "Muster" not in audit_file.read_text()
+    assert stat.S_IMODE(audit_file.stat().st_mode) == 0o600
+
+
+def test_the_same_image_and_versions_give_the_same_answer(
+    audit_file: Path, images: Path, tiny_volume: Path
+):
+    result = replay(audit_file, images, models_dir=tiny_volume)
+    assert result.exit_code == 0, result.output
+    assert "\nsame: 10\n" in f"\n{result.output}"
+
+
+def test_a_version_that_has_been_tampered_with_is_noticed(
+    audit_file: Path, images: Path, tiny_volume: Path
+):
+    lines = [json.loads(line) for line in audit_file.read_text().splitlines()]
+    told = lines[0]["models"][1]["probabilities"]
+    told["COVID"], told["non-COVID"] = told["non-COVID"], told["COVID"]
+    audit_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = replay(audit_file, images, models_dir=tiny_volume)
+    assert result.exit_code == 1
+    assert f"{lines[0]['request_id']}: differs by" in result.output
+    assert "same: 9\ndifferent: 1\n" in result.output
+
+
+def test_what_is_not_there_any_more_is_told(audit_file: Path, images: Path, tiny_volume: Path):
+    (gone, *_) = sorted(images.iterdir())
+    gone.unlink()
+    assert "same: 8\ndifferent: 0\nimage missing: 2\n" in (
+        replay(audit_file, images, models_dir=tiny_volume).output
+    )
+    shutil.rmtree(tiny_volume / "xception")
+    result = replay(audit_file, images, models_dir=tiny_volume)
+    assert result.exit_code == 1
+    assert "version missing: 8\n" in result.output
+
+
+def test_a_file_that_is_no_audit_trail_is_bad_use(tmp_path: Path, images: Path):
+    wrong = tmp_path / "wrong"
+    wrong.write_text("{}\n")
+    result = replay(wrong, images, models_dir=tmp_path)
+    assert result.exit_code == 2
+    assert "line 1" in result.stderr
+
+
+def test_the_file_can_be_rotated_while_it_is_written(
+    service: httpx.Client, audit_file: Path, phantom_png: bytes
+):
+    audit_file.rename(audit_file.with_suffix(".1"))
+    assert service.post("/predict", files={"file": ("x", phantom_png)}).status_code == 200
+    assert len(audit_file.read_text().splitlines()) == 1
+
+
+def test_an_answer_that_cannot_be_recorded_is_not_given(
+    service: httpx.Client, audit_file: Path, phantom_png: bytes
+):
+    audit_file.unlink()
+    audit_file.mkdir()
+    response = service.post("/predict", files={"file": ("x", phantom_png)})
+    assert response.status_code == 503
+    assert response.json()["type"] == "urn:covidscan:problem:audit-unavailable"
+    assert "probabilities" not in response.text
+    assert str(audit_file.parent) not in response.text
