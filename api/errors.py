@@ -1,5 +1,6 @@
 """Problems: every error that a client sees is RFC 9457 problem+json, made in this one place."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar, Final
 
@@ -251,10 +252,19 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:
-    # Only where and why: the rejected input itself may be patient data.
-    faults = [(".".join(str(part) for part in fault["loc"]), fault) for fault in error.errors()]
-    for where, fault in faults:
+    # Only where and why: the rejected input itself, the names of unknown fields too, may be
+    # patient data.
+    faults = error.errors()
+    for fault in faults:
         if fault["loc"][0] == "body" and fault["type"] == "missing":
-            name = where.removeprefix("body.")
+            name = _place(fault["loc"][1:])
             return MissingFileError(f"send the image as multipart/form-data in the field {name!r}")
-    return InvalidRequestError("; ".join(f"{where}: {fault['msg']}" for where, fault in faults))
+    if any(fault["type"] == "extra_forbidden" for fault in faults):
+        return InvalidRequestError("the form has a field that is not known; leave it out")
+    return InvalidRequestError(
+        "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in faults)
+    )
+
+
+def _place(location: Sequence[object]) -> str:
+    return ".".join(str(part) for part in location)

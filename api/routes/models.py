@@ -3,13 +3,18 @@
 from fastapi import APIRouter
 
 from api.dependencies import ServicesDep
+from api.routes.problems import ACCESS_PROBLEMS, problem_responses
 from api.schemas import ModelsAnswer
 from serving.contract import CLASS_NAMES
 
 router = APIRouter(tags=["models"])
 
 
-@router.get("/models", summary="State of the models")
+@router.get(
+    "/models",
+    summary="State of the models",
+    responses=problem_responses(ACCESS_PROBLEMS),
+)
 async def models(services: ServicesDep) -> ModelsAnswer:
     """Each model's versions: state, demo or not, and metrics on its held-out test set."""
     return ModelsAnswer(

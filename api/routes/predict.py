@@ -1,50 +1,80 @@
 """``POST /predict`` and ``POST /predict/batch``."""
 
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from pydantic import BaseModel, ConfigDict
 
 from api.client_gone import while_connected
 from api.dependencies import Caller, CallerDep, Services, ServicesDep
 from api.errors import ProblemError, to_problem
-from api.routes.problems import problem_responses
+from api.routes.problems import ACCESS_PROBLEMS, problem_responses
 from api.schemas import BatchAnswer, BatchItem, PredictionAnswer, Timing
 from api.uploads import form_limits, read_upload
+from serving.image_header import IMAGE_FORMATS
 
 BATCH_PATH: Final = "/predict/batch"
+
+_IMAGE_TYPES: Final = ", ".join(f"image/{name}" for name in IMAGE_FORMATS)
+_ONE_IMAGE: Final[dict[str, Any]] = {
+    "requestBody": {
+        "content": {"multipart/form-data": {"encoding": {"file": {"contentType": _IMAGE_TYPES}}}}
+    }
+}
+"""What FastAPI cannot tell the OpenAPI document of a file."""
+
+_MULTIPART: Final = Form(media_type="multipart/form-data")
 
 router = APIRouter(tags=["prediction"])
 
 _UPLOAD_PROBLEMS: Final = {
+    **ACCESS_PROBLEMS,
     HTTPStatus.BAD_REQUEST: "The form is malformed, or has too many parts.",
-    HTTPStatus.UNAUTHORIZED: "No API key, or none that is accepted.",
-    HTTPStatus.FORBIDDEN: "A browser sent it for a page of another site.",
     HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
-    HTTPStatus.TOO_MANY_REQUESTS: "More than the rate limit; see Retry-After.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the limit.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "No file, an empty file, or a damaged image.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "An error on the service's side.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "Too few models could be reached, or too much is in progress; see Retry-After."
+    ),
 }
+
+
+class ImageForm(BaseModel):
+    """The form of ``POST /predict``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Annotated[UploadFile, File(description="A PNG, JPEG, BMP, TIFF or WebP image.")]
+
+
+class ImagesForm(BaseModel):
+    """The form of ``POST /predict/batch``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: Annotated[
+        list[UploadFile],
+        File(min_length=1, description="PNG, JPEG, BMP, TIFF or WebP images, one field each."),
+    ]
 
 
 @router.post(
     "/predict",
     summary="Predict one image",
+    openapi_extra=_ONE_IMAGE,
     form_limits=form_limits(max_files=1),
     responses=problem_responses(
         {
             **_UPLOAD_PROBLEMS,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The content is no image format that is read.",
-            HTTPStatus.SERVICE_UNAVAILABLE: (
-                "Too few models could be reached, or too much is in progress; see Retry-After."
-            ),
             HTTPStatus.GATEWAY_TIMEOUT: "No model answered in time; see Retry-After.",
         }
     ),
 )
 async def predict(
-    file: Annotated[UploadFile, File(description="A PNG, JPEG, BMP, TIFF or WebP image.")],
+    form: Annotated[ImageForm, _MULTIPART],
     services: ServicesDep,
     caller: CallerDep,
     request: Request,
@@ -58,7 +88,7 @@ async def predict(
     Decision support for research, not a medical device.
     """
     await services.rate_limits.count_images(caller.key_id, 1)
-    answer = await while_connected(request, _predict(services, file, caller))
+    answer = await while_connected(request, _predict(services, form.file, caller))
     request.state.versions = {model.name: model.version for model in answer.models}
     response.headers["Server-Timing"] = server_timing(answer.timing)
     return answer
@@ -70,17 +100,15 @@ async def predict(
     responses=problem_responses(_UPLOAD_PROBLEMS),
 )
 async def predict_batch(
-    files: Annotated[
-        list[UploadFile], File(description="PNG, JPEG, BMP, TIFF or WebP images, one field each.")
-    ],
+    form: Annotated[ImagesForm, _MULTIPART],
     services: ServicesDep,
     caller: CallerDep,
     request: Request,
 ) -> BatchAnswer:
     """Predict several images; one that fails has its problem in its place, the others an answer."""
-    await services.rate_limits.count_images(caller.key_id, len(files))
+    await services.rate_limits.count_images(caller.key_id, len(form.files))
     items = await while_connected(
-        request, _predict_items(services, files, caller, instance=request.url.path)
+        request, _predict_items(services, form.files, caller, instance=request.url.path)
     )
     succeeded = sum(item.result is not None for item in items)
     return BatchAnswer(

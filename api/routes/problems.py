@@ -1,10 +1,17 @@
 """How a route's errors stand in the OpenAPI document."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from api.errors import PROBLEM_MEDIA_TYPE
 from api.schemas import Problem
+
+ACCESS_PROBLEMS: Final = {
+    HTTPStatus.UNAUTHORIZED: "No API key, or none that is accepted.",
+    HTTPStatus.FORBIDDEN: "A browser sent it for a page of another site.",
+    HTTPStatus.TOO_MANY_REQUESTS: "More than the rate limit; see Retry-After.",
+}
+"""Of every route but those for health."""
 
 
 def problem_responses(descriptions: dict[HTTPStatus, str]) -> dict[int | str, dict[str, Any]]:
