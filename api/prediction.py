@@ -13,7 +13,13 @@ from typing import Final
 from opentelemetry import trace
 
 from api.ensemble import agreement, review_reasons, vote
-from api.errors import ModelsLateError, ModelsUnavailableError, ProblemError, image_problem
+from api.errors import (
+    AuditUnavailableError,
+    ModelsLateError,
+    ModelsUnavailableError,
+    ProblemError,
+    image_problem,
+)
 from api.fan_out import ask_all
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
@@ -91,15 +97,16 @@ class Predictor:
         answer = await self._predict(filename, data, request_id)
         self._metrics.observe_prediction(answer)
         if self._audit is not None:
-            await self._audit.write(
-                AuditRecord.of(
-                    answer,
-                    key_id=key_id,
-                    covidscan=self._version,
-                    preprocessing=preprocess_fingerprint(),
-                    operating_point=self._settings.operating_point,
+            with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
+                await self._audit.write(
+                    AuditRecord.of(
+                        answer,
+                        key_id=key_id,
+                        covidscan=self._version,
+                        preprocessing=preprocess_fingerprint(),
+                        operating_point=self._settings.operating_point,
+                    )
                 )
-            )
         return answer
 
     async def _predict(self, filename: str, data: bytes, request_id: str) -> PredictionAnswer:

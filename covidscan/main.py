@@ -12,6 +12,7 @@ from covidscan.commands import (
     predict,
     replay,
     serve,
+    settings,
     train,
 )
 
@@ -32,3 +33,4 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command("predict")(predict.predict)
 app.command("replay")(replay.replay)
+app.command("settings")(settings.settings)

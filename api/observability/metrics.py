@@ -108,6 +108,11 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.audit_failures = Counter(
+            "covidscan_audit_failures",
+            "Predictions that could not be recorded and were not given.",
+            registry=self.registry,
+        )
         build = Gauge(
             "covidscan_build_info",
             "Always 1; what runs here.",

@@ -24,6 +24,12 @@ def predict(
     url: Annotated[
         str, typer.Option(envvar="COVIDSCAN_URL", help="The running gateway.")
     ] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="COVIDSCAN_API_KEY", help="Key to show, where the gateway asks for one."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each answer as a line of JSON.")
     ] = False,
@@ -35,7 +41,8 @@ def predict(
     import httpx
 
     try:
-        with httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS) as client:
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
             answers = [(file, _post(client, file)) for file in files]
     except httpx.HTTPError as error:
         fail(f"the gateway at {url} cannot be asked: {error}")

@@ -148,3 +148,4 @@ def test_an_answer_that_cannot_be_recorded_is_not_given(
     assert response.json()["type"] == "urn:covidscan:problem:audit-unavailable"
     assert "probabilities" not in response.text
     assert str(audit_file.parent) not in response.text
+    assert "covidscan_audit_failures_total 1.0" in service.get("/metrics").text

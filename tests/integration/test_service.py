@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.access.api_keys import create_key
 from tests.service_process import COVIDSCAN, running_service, wait_until
 
 
@@ -106,6 +107,28 @@ def test_predict_prints_each_model_and_the_ensemble(
     assert "unknown-format" in second
 
 
+def test_predict_shows_the_key_that_the_gateway_asks_for(
+    tiny_volume: Path, phantom_png: bytes, tmp_path: Path
+):
+    image = tmp_path / "image.png"
+    image.write_bytes(phantom_png)
+    key, record = create_key("reader")
+    with running_service(tiny_volume, environment={"COVIDSCAN_API_KEYS": str(record)}) as (
+        _,
+        address,
+    ):
+        command = [*COVIDSCAN, "predict", f"--url={address}", "--json", str(image)]
+        answers = [
+            subprocess.run(
+                command, env={**os.environ, **key_of}, capture_output=True, text=True, check=False
+            )
+            for key_of in ({}, {"COVIDSCAN_API_KEY": key})
+        ]
+    assert [answer.returncode for answer in answers] == [1, 0]
+    assert "unauthorized" in answers[0].stdout
+    assert '"prediction"' in answers[1].stdout
+
+
 def test_predict_without_a_gateway_fails_in_one_line(tmp_path: Path):
     file = tmp_path / "image.png"
     file.write_bytes(b"x")
@@ -138,7 +161,9 @@ def test_bad_use_has_exit_code_two(arguments: list[str]):
     assert b"Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "model-server", "demo", "train", "predict"])
+@pytest.mark.parametrize(
+    "command", ["serve", "model-server", "demo", "train", "predict", "replay", "keys", "settings"]
+)
 def test_every_command_has_help(command: str):
     result = subprocess.run(
         [*COVIDSCAN, command, "--help"], capture_output=True, text=True, check=True

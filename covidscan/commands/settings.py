@@ -1,0 +1,10 @@
+"""``covidscan settings``."""
+
+import typer
+
+
+def settings() -> None:
+    """Print every setting of the gateway with its default, as a table in Markdown."""
+    from covidscan.settings_table import settings_table
+
+    typer.echo(settings_table())

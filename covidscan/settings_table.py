@@ -1,0 +1,29 @@
+"""The settings as documents show them, from the class that reads them."""
+
+from enum import Enum
+
+from api.settings import MEBIBYTE, Settings
+
+
+def settings_table() -> str:
+    """A table in Markdown: variable, default, meaning."""
+    rows = [
+        (f"`COVIDSCAN_{name.upper()}`", _value(name, field.default), _text(field.description))
+        for name, field in Settings.model_fields.items()
+    ]
+    header = [("variable", "default", "what"), ("---", "---", "---")]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [*header, *rows])
+
+
+def _value(name: str, value: object) -> str:
+    if value is None or value == []:
+        return ""
+    if name.endswith("_bytes") and isinstance(value, int):
+        return f"{value} ({value // MEBIBYTE} MiB)"
+    if isinstance(value, Enum | bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`"
+
+
+def _text(description: str | None) -> str:
+    return " ".join((description or "").split()).replace("``", "`")
