@@ -11,7 +11,7 @@ def settings_table() -> str:
         (f"`COVIDSCAN_{name.upper()}`", _value(name, field.default), _text(field.description))
         for name, field in Settings.model_fields.items()
     ]
-    header = [("variable", "default", "what"), ("---", "---", "---")]
+    header = [("variable", "default", "what"), ("---",) * 3]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [*header, *rows])
 
 

@@ -26,9 +26,7 @@ def predict(
     ] = "http://127.0.0.1:8000",
     api_key: Annotated[
         str | None,
-        typer.Option(
-            envvar="COVIDSCAN_API_KEY", help="Key to show, where the gateway asks for one."
-        ),
+        typer.Option(envvar="COVIDSCAN_API_KEY", help="Key, where the gateway asks for one."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each answer as a line of JSON.")
