@@ -35,6 +35,10 @@ class Usage:
     threads: int
     open_files: int
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.memory_mib:.1f} MiB, {self.threads} threads, {self.open_files} files"
+
 
 def usage(pid: int) -> Usage:
     """What a process holds now."""
