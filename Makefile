@@ -3,12 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit conformance protos constraints clean
+.PHONY: help serve test check audit soak conformance protos constraints clean
 
 help:
 	@echo "make serve        install, make demo models if there are none, start the service"
 	@echo "make test         install, then all checks and all tests"
 	@echo "make audit        hold the pinned versions against known vulnerabilities"
+	@echo "make soak         the tests under load and faults again, at length: half an hour"
 	@echo "make conformance TARGET=host:port   ask a model server what the gateway asks of it"
 	@echo "make protos       regenerate serving/protos/*_pb2.py"
 	@echo "make constraints  pin the newest versions that fit together"
@@ -29,6 +30,9 @@ check: $(VENV)/.test
 
 audit: $(VENV)/.test
 	$(BIN)/python .ci/audit.py
+
+soak: $(VENV)/.test
+	$(BIN)/python -m pytest --soak -m soak
 
 conformance: $(VENV)/.test
 	@test -n "$(TARGET)" || { echo "which model server? make conformance TARGET=host:port"; exit 2; }

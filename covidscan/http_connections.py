@@ -16,6 +16,10 @@ from api.errors import PROBLEM_MEDIA_TYPE
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
 
+_ON_ITS_WAY_SECONDS: Final = 0.5
+"""When the service stops, how long a connection is kept open on which no request has come yet:
+there may be one that was sent before the client could know."""
+
 
 @dataclass(frozen=True)
 class ConnectionLimits:
@@ -31,6 +35,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits]
 
+    _stopping = False
     _in_head = True
     _head_bytes = 0
     _waiting_for_head: asyncio.TimerHandle | None = None
@@ -70,11 +75,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes = False, 0
         self._stop_waiting_for_head()
         super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """End a body; what comes next is another head."""
         self._in_head = True
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Answer the request that there is, or that is on its way, and close."""
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_ON_ITS_WAY_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """Wait for a client to read, but not for ever."""

@@ -17,6 +17,16 @@ _PROOFS = pytest.StashKey[list[str]]()
 SHARED_UPLOADS = Path(__file__).parents[2] / "shared" / "data" / "uploads"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the tests marked soak at length")
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether to test at length what the ordinary run tests in short."""
+    return bool(request.config.getoption("--soak"))
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the developer's environment nor a .env file decides what a test sees."""

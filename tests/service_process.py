@@ -5,10 +5,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import httpx
 
@@ -25,27 +24,34 @@ def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 20) ->
 
 @contextmanager
 def running_service(
-    models_dir: Path, *, environment: Mapping[str, str] | None = None, log: IO[str] | None = None
+    models_dir: Path, *, log: Path | None = None, **settings: object
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The service on a free port, ready; gives the process and its address."""
-    process = subprocess.Popen(
-        [*COVIDSCAN, "serve", "--port=0", f"--models-dir={models_dir}"],
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env={**os.environ, **(environment or {})},
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if page := re.search(r"page +(http://\S+)/$", line):
-                address = page[1]
-                break
-        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
-        yield process, address
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(timeout=10)
-        process.stdout.close()
+    """The service on a free port, ready; gives the process and its address.
+
+    Args:
+        models_dir: the versioned volume.
+        log: where it logs; by default to stderr.
+        settings: of the gateway, by their names.
+    """
+    with ExitStack() as stack:
+        process = subprocess.Popen(
+            [*COVIDSCAN, "serve", "--port=0", f"--models-dir={models_dir}"],
+            stdout=subprocess.PIPE,
+            stderr=stack.enter_context(log.open("w")) if log else None,
+            env=os.environ | {f"COVIDSCAN_{k.upper()}": str(v) for k, v in settings.items()},
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if page := re.search(r"page +(http://\S+)/$", line):
+                    address = page[1]
+                    break
+            wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
+            yield process, address
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(timeout=10)
+            process.stdout.close()

@@ -23,14 +23,15 @@ from tests.service_process import wait_until
 def gateway(settings: Settings) -> Iterator[httpx.Client]:
     """A gateway; gives a client of it."""
     with (
-        in_thread(lambda: _uvicorn(settings)) as port,
+        in_thread(lambda: uvicorn_server(settings)) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         yield client
 
 
 @asynccontextmanager
-async def _uvicorn(settings: Settings) -> AsyncIterator[int]:
+async def uvicorn_server(settings: Settings) -> AsyncIterator[int]:
+    """A gateway in the running event loop; gives its port."""
     settings = settings.model_copy(update={"port": 0})
     server = uvicorn.Server(http_config(create_app(settings), settings))
     # Signals belong to the main thread, where the tests run.

@@ -66,14 +66,10 @@ def lines(tiny_volume: Path, phantom_png: bytes, tmp_path: Path) -> list[dict[st
     """The log of a service that was asked in every way, with the mark in nothing of it."""
     key, record = create_key("pacs")
     write_key_file(tmp_path / "keys", [record])
-    environment = {
-        "COVIDSCAN_API_KEYS_FILE": str(tmp_path / "keys"),
-        "COVIDSCAN_AUDIT_FILE": str(tmp_path / "audit.jsonl"),
-    }
     log = tmp_path / "log"
+    settings = {"api_keys_file": tmp_path / "keys", "audit_file": tmp_path / "audit.jsonl"}
     with (
-        log.open("w") as stream,
-        running_service(tiny_volume, environment=environment, log=stream) as (process, address),
+        running_service(tiny_volume, log=log, **settings) as (process, address),
         httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=30) as client,
     ):
         ask_in_every_way(client, phantom_png)

@@ -5,28 +5,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from api.access.api_keys import create_key
+from tests.processes import children, is_alive
 from tests.service_process import COVIDSCAN, running_service, wait_until
-
-
-def children(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(child) for child in listed.stdout.split()]
-
-
-def is_alive(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return False
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
@@ -113,10 +99,7 @@ def test_predict_shows_the_key_that_the_gateway_asks_for(
     image = tmp_path / "image.png"
     image.write_bytes(phantom_png)
     key, record = create_key("reader")
-    with running_service(tiny_volume, environment={"COVIDSCAN_API_KEYS": str(record)}) as (
-        _,
-        address,
-    ):
+    with running_service(tiny_volume, api_keys=record) as (_, address):
         command = [*COVIDSCAN, "predict", f"--url={address}", "--json", str(image)]
         answers = [
             subprocess.run(

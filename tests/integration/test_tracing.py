@@ -59,11 +59,14 @@ def attributes(span: Span) -> dict[str, str]:
 
 
 def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
-    tiny_volume: Path, phantom_png: bytes, collector: tuple[str, list[Span]]
+    tiny_volume: Path,
+    phantom_png: bytes,
+    collector: tuple[str, list[Span]],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     endpoint, spans = collector
-    environment = {"COVIDSCAN_TRACING": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-    with running_service(tiny_volume, environment=environment) as (process, address):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    with running_service(tiny_volume, tracing=True) as (process, address):
         answer = httpx.post(
             f"{address}/predict?patient={MARK}",
             files={"file": (f"{MARK}.png", phantom_png)},

@@ -1,0 +1,57 @@
+"""Other processes, as Linux tells of them."""
+
+import os
+import re
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(child) for child in listed.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and is no zombie."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return False
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process holds."""
+
+    memory_mib: float
+    """That is resident."""
+    peak_memory_mib: float
+    """The most that ever was."""
+    threads: int
+    open_files: int
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.memory_mib:.1f} MiB, {self.threads} threads, {self.open_files} files"
+
+
+def usage(pid: int) -> Usage:
+    """What a process holds now."""
+    told = Path(f"/proc/{pid}/status").read_text()
+    status = dict(re.findall(r"^(\w+):\s+(\d+)", told, re.MULTILINE))
+    return Usage(
+        memory_mib=int(status["VmRSS"]) / 1024,
+        peak_memory_mib=int(status["VmHWM"]) / 1024,
+        threads=int(status["Threads"]),
+        open_files=open_files(pid),
+    )
+
+
+def open_files(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

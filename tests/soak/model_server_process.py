@@ -1,0 +1,59 @@
+"""``covidscan model-server`` as a process that things happen to."""
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from serving.batching_parameters import DEFAULT_BATCHING_FILE
+from serving.client import VersionState
+from serving.errors import ModelServerError
+from tests.model_server_calls import statuses
+from tests.service_process import COVIDSCAN
+
+
+class ModelServerProcess:
+    """A model server on one Unix socket, whichever process serves it at the moment.
+
+    Args:
+        models_dir: the versioned volume.
+        socket: where it listens.
+        log: where it logs.
+    """
+
+    def __init__(self, models_dir: Path, socket: Path, log: IO[str]) -> None:
+        self.address = f"unix:{socket}"
+        self.pids: list[int] = []
+        """Of all processes there ever were."""
+        self._log = log
+        self._command = [
+            *(*COVIDSCAN, "model-server", f"--models-dir={models_dir}", f"--socket={socket}"),
+            *("--enable_batching=true", f"--batching_parameters_file={DEFAULT_BATCHING_FILE}"),
+            "--file_system_poll_wait_seconds=0.1",
+        ]
+        self._process = self._start()
+
+    def start(self) -> None:
+        """Start it anew."""
+        self._process = self._start()
+
+    def send(self, signal_number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(signal_number)
+
+    def end(self, signal_number: signal.Signals) -> int:
+        """End it with a signal; gives its exit code."""
+        self.send(signal_number)
+        return self._process.wait(10)
+
+    def is_available(self, name: str, version: int) -> bool:
+        """Whether it serves a version of a model."""
+        try:
+            return statuses(self.address, name).get(version) is VersionState.AVAILABLE
+        except ModelServerError:
+            return False
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(self._command, stderr=self._log)
+        self.pids.append(process.pid)
+        return process

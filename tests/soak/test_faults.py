@@ -1,0 +1,181 @@
+"""Whatever happens to the model server, callers get right answers, or prompt refusals."""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from serving.contract import MODEL_NAMES
+from tests.processes import children, is_alive
+from tests.service_process import running_service, wait_until
+from tests.soak.known_answers import KnownNetworks, KnownVolume, make_known_networks
+from tests.soak.load import BETWEEN_FAULTS, Load, load_on
+from tests.soak.model_server_process import ModelServerProcess
+
+MODEL_TIMEOUT_SECONDS = 1
+REQUEST_TIMEOUT_SECONDS = 2
+MARGIN_SECONDS = 1
+"""For what is not the gateway's: callers and servers share the machine's cores."""
+
+RECOVERY_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What faults are injected into."""
+
+    server: ModelServerProcess
+    volume: KnownVolume
+    load: Load
+    rng: random.Random
+
+    def wait_until_served(self) -> None:
+        """The newest version of each model is."""
+        for name, version in self.volume.newest.items():
+            wait_until(lambda n=name, v=version: self.server.is_available(n, v))
+
+    def wait_until_seen(self, kind: str) -> None:
+        """A caller gets such an outcome now."""
+        seen = self.load.kinds(self.load.during)[kind]
+        wait_until(lambda: self.load.kinds(self.load.during)[kind] > seen)
+
+
+def kill(scene: Scene) -> None:
+    scene.server.end(signal.SIGKILL)
+    scene.wait_until_seen("503")
+    time.sleep(scene.rng.uniform(0, 1))
+    scene.server.start()
+    scene.wait_until_served()
+
+
+def hang(scene: Scene) -> None:
+    """For longer than the model timeout, as that is when the answer is 504."""
+    scene.server.send(signal.SIGSTOP)
+    scene.wait_until_seen("504")
+    time.sleep(scene.rng.uniform(0, 1))
+    scene.server.send(signal.SIGCONT)
+
+
+def slow_down(scene: Scene) -> None:
+    """It runs for a fifth of the time."""
+    for _ in range(scene.rng.randrange(20, 40)):
+        scene.server.send(signal.SIGSTOP)
+        time.sleep(0.08)
+        scene.server.send(signal.SIGCONT)
+        time.sleep(0.02)
+
+
+def restart(scene: Scene) -> None:
+    assert scene.server.end(signal.SIGTERM) == 0
+    scene.server.start()
+    scene.wait_until_served()
+
+
+def restart_with_a_late_model(scene: Scene) -> None:
+    late = scene.rng.choice(MODEL_NAMES)
+    model_dir = scene.volume.models_dir / late
+    away = model_dir.with_name(f".{late}")
+    assert scene.server.end(signal.SIGTERM) == 0
+    model_dir.rename(away)
+    scene.server.start()
+    scene.wait_until_seen("200 degraded")
+    away.rename(model_dir)
+    scene.wait_until_served()
+
+
+def swap(scene: Scene) -> None:
+    for name in scene.rng.sample(MODEL_NAMES, k=len(MODEL_NAMES)):
+        version = scene.volume.publish(name)
+        wait_until(lambda n=name, v=version: (n, v) in scene.load.versions)
+
+
+FAULTS: dict[str, Callable[[Scene], None]] = {
+    "kill -9": kill,
+    "a hang": hang,
+    "slowness": slow_down,
+    "a restart": restart,
+    "a restart with a late model": restart_with_a_late_model,
+    "new versions": swap,
+}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> KnownNetworks:
+    return make_known_networks(tmp_path_factory.mktemp("known"))
+
+
+@pytest.fixture
+def volume(known: KnownNetworks, tmp_path: Path) -> KnownVolume:
+    return KnownVolume(tmp_path / "models", known)
+
+
+@pytest.fixture
+def server(volume: KnownVolume, tmp_path: Path) -> Iterator[ModelServerProcess]:
+    with (tmp_path / "model-server.log").open("w") as log:
+        server = ModelServerProcess(volume.models_dir, tmp_path / "s", log)
+        yield server
+        server.end(signal.SIGKILL)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1500)
+def test_no_fault_of_the_model_server_makes_an_answer_wrong_or_late(
+    known: KnownNetworks,
+    volume: KnownVolume,
+    server: ModelServerProcess,
+    soak: bool,
+    prove: Callable[[str], None],
+):
+    recoveries: dict[str, list[float]] = {fault: [] for fault in FAULTS}
+    service = running_service(
+        volume.models_dir,
+        log=volume.models_dir.with_name("gateway.log"),
+        model_server=server.address,
+        model_timeout_seconds=MODEL_TIMEOUT_SECONDS,
+        request_timeout_seconds=REQUEST_TIMEOUT_SECONDS,
+    )
+    with service as (process, address):
+        with load_on(address, known) as load:
+            scene = Scene(server, volume, load, random.Random(0))  # noqa: S311
+            wait_until(lambda: load.first_full(0) is not None)
+            end = time.monotonic() + (600 if soak else 60)
+            while time.monotonic() < end or not all(recoveries.values()):
+                for fault in scene.rng.sample(sorted(FAULTS), k=len(FAULTS)):
+                    load.during = fault
+                    FAULTS[fault](scene)
+                    recoveries[fault].append(seconds_to_recover(load))
+        assert children(process.pid) == [], "a model server that is named is not started"
+        process.terminate()
+        assert process.wait(10) == 0
+    assert server.end(signal.SIGTERM) == 0
+    assert not any(is_alive(pid) for pid in [process.pid, *server.pids])
+
+    slowest = max(outcome.seconds for outcome in load.outcomes)
+    assert slowest < REQUEST_TIMEOUT_SECONDS + MARGIN_SECONDS
+    assert load.versions == {(n, v + 1) for n in MODEL_NAMES for v in range(volume.newest[n])}
+    assert set(load.kinds("new versions")) == {"200"}, "whoever swaps versions fails nobody"
+    assert max(max(seconds) for seconds in recoveries.values()) < RECOVERY_SECONDS
+    prove(f"{len(load.outcomes)} requests during faults, no answer wrong, slowest {slowest:.2f} s")
+    prove(f"  {BETWEEN_FAULTS}: {counted(load, BETWEEN_FAULTS)}")
+    for fault, seconds in recoveries.items():
+        prove(
+            f"  {fault}, {len(seconds)} times: {counted(load, fault)};"
+            f" all models back after {max(seconds):.2f} s at most"
+        )
+
+
+def seconds_to_recover(load: Load) -> float:
+    """From now, when the model server is back, to the first answer of all models."""
+    back, seen = time.monotonic(), len(load.outcomes)
+    wait_until(lambda: load.first_full(seen) is not None)
+    first = load.first_full(seen)
+    assert first is not None
+    return first.ended - back
+
+
+def counted(load: Load, fault: str) -> str:
+    return ", ".join(f"{count} of {kind}" for kind, count in sorted(load.kinds(fault).items()))

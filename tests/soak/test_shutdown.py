@@ -1,0 +1,82 @@
+"""SIGTERM under load: what has come in is answered, nothing else does, and nobody is left."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPResponse
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.schemas import PredictionAnswer
+from tests.processes import children, is_alive
+from tests.service_process import running_service, wait_until
+from tests.soak.metrics import metric
+from tests.soak.rude_clients import form, head, host_and_port
+
+CLIENTS = 12
+
+pytestmark = pytest.mark.soak
+
+
+def post(address: str, png: bytes) -> httpx.Response:
+    return httpx.post(f"{address}/predict", files={"file": ("slice.png", png)}, timeout=30)
+
+
+def is_refused(address: str) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(host_and_port(address)) != 0
+
+
+def test_sigterm_lets_requests_in_flight_finish_and_refuses_new_ones(
+    tiny_volume: Path, phantom_png: bytes, prove: Callable[[str], None]
+):
+    with running_service(tiny_volume) as (process, address):
+        (model_server,) = children(process.pid)
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            # Held here, all of them are in flight when the signal comes.
+            os.kill(model_server, signal.SIGSTOP)
+            calls = [clients.submit(post, address, phantom_png) for _ in range(CLIENTS)]
+            wait_until(lambda: metric(address, "images_in_progress") == CLIENTS)
+            process.send_signal(signal.SIGTERM)
+            wait_until(lambda: is_refused(address))
+            assert not any(call.done() for call in calls)
+            os.kill(model_server, signal.SIGCONT)
+            responses = [call.result() for call in calls]
+        assert process.wait(10) == 0
+        assert not is_alive(model_server)
+    for response in responses:
+        assert response.status_code == 200, response.text
+        assert not PredictionAnswer.model_validate_json(response.text).degraded
+    prove(f"SIGTERM with {CLIENTS} requests in flight: {CLIENTS} answered 200, exit code 0")
+
+
+def test_a_request_that_is_on_its_way_when_the_signal_comes_is_answered(
+    tiny_volume: Path, phantom_png: bytes
+):
+    upload = form(phantom_png)
+    with running_service(tiny_volume) as (process, address), ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(host_and_port(address)))
+            for _ in range(CLIENTS)
+        ]
+        for used_before in clients[1::2]:
+            used_before.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert answered_status(used_before) == 200
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: is_refused(address))
+        for client in clients:
+            client.sendall(head(len(upload)) + upload)
+        assert [answered_status(client) for client in clients] == [200] * CLIENTS
+        assert process.wait(10) == 0
+
+
+def answered_status(client: socket.socket) -> int:
+    response = HTTPResponse(client)
+    response.begin()
+    response.read()
+    return response.status
