@@ -1,35 +1,58 @@
-"""Whether all of an image is there, where the decoder of its format does not say."""
+"""Whether all of an image is there, and no more, where the decoder of its format does not say."""
 
 import io
+import zlib
 from typing import Final
 
 from PIL import Image
 
 from serving.errors import DamagedImageError, UnknownImageFormatError
+from serving.image_header import PILLOW_ERRORS, ImageHeader
+from serving.image_parts import png_pixel_parts
 from serving.jpeg_scans import pad_scans, read_scans
 
 _OPAQUE: Final = 255
+_PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_INFLATED_AT_ONCE: Final = 1 << 20
 
 
-def check_complete(data: bytes, image_format: str) -> None:
-    """Ask Pillow where OpenCV would fill what is missing.
+def check_complete(data: bytes, header: ImageHeader) -> None:
+    """Refuse what OpenCV would fill up, or unpack without end.
 
     Args:
-        data: a file whose header was read and is within the limits.
-        image_format: its format.
+        data: the file.
+        header: its header, within the limits.
 
     Raises:
-        DamagedImageError: a part of the pixels is missing.
+        DamagedImageError: a part of the pixels is missing, or there are far too many.
         UnknownImageFormatError: a TIFF file in colour has transparent pixels, which OpenCV would
             darken.
     """
     try:
-        if image_format == "jpeg":
+        if header.format == "png":
+            _check_png(data, header)
+        elif header.format == "jpeg":
             _check_jpeg(data)
-        elif image_format == "tiff":
+        elif header.format == "tiff":
             _check_tiff(data)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DamagedImageError(f"the {image_format} file is truncated or corrupt") from error
+    except (*PILLOW_ERRORS, zlib.error) as error:
+        raise DamagedImageError(f"the {header.format} file is truncated or corrupt") from error
+
+
+def _check_png(data: bytes, header: ImageHeader) -> None:
+    # The decoder would unpack to the end even what no pixel needs: 500 MB from 500 kB.
+    bits, colour = data[24:26]
+    row_bytes = header.width * min(bits, 16) * _PNG_CHANNELS[colour] // 8 + 2
+    # Interlaced pixels come in up to twice as many rows, each with its own filter byte.
+    left = 2 * row_bytes * header.height + _INFLATED_AT_ONCE
+    inflater = zlib.decompressobj()
+    for part in png_pixel_parts(data):
+        rest = part
+        while rest:
+            left -= len(inflater.decompress(rest, _INFLATED_AT_ONCE))
+            if left < 0:
+                raise DamagedImageError("the png file holds far more than its pixels")
+            rest = inflater.unconsumed_tail
 
 
 def _check_jpeg(data: bytes) -> None:

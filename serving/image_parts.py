@@ -19,6 +19,7 @@ MAX_EXIF_BYTES: Final = 65_536
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK_OVERHEAD: Final = 12
+_PNG_PIXELS: Final = b"IDAT"
 _RIFF_CHUNK_OVERHEAD: Final = 8
 _ANIMATION_PARTS: Final = (b"acTL", b"ANIM", b"ANMF")
 _EXIF_PARTS: Final = (b"eXIf", b"EXIF")
@@ -38,7 +39,7 @@ def check_parts(data: bytes) -> None:
     """
     try:
         if data.startswith(_PNG_SIGNATURE):
-            _check_chunks(_png_chunks(data), b"IDAT")
+            _check_chunks(_png_chunks(data), _PNG_PIXELS)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             _check_chunks(_webp_chunks(data))
         elif data[:4] in _TIFF_BYTE_ORDERS:
@@ -53,13 +54,23 @@ def check_parts(data: bytes) -> None:
         raise DamagedImageError("a part of the file is cut") from error
 
 
+def png_pixel_parts(data: bytes) -> Iterator[bytes]:
+    """The compressed pixels of a PNG file that has passed ``check_parts``, part by part."""
+    at = len(_PNG_SIGNATURE)
+    for name, size in _png_chunks(data):
+        if name == _PNG_PIXELS:
+            yield data[at + 8 : at + 8 + size]
+        at += size + _PNG_CHUNK_OVERHEAD
+
+
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     at = len(_PNG_SIGNATURE)
     name = b""
-    while at < len(data) and name != b"IEND":
+    while name != b"IEND":
         size, name = struct.unpack_from(">I4s", data, at)
-        yield name, size
         at += size + _PNG_CHUNK_OVERHEAD
+        _check_end(at, data)
+        yield name, size
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
@@ -67,8 +78,16 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     at = 12
     while at < end:
         name, size = struct.unpack_from("<4sI", data, at)
+        at += size + _RIFF_CHUNK_OVERHEAD
+        _check_end(at, data)
+        at += size % 2
         yield name, size
-        at += size + size % 2 + _RIFF_CHUNK_OVERHEAD
+
+
+def _check_end(end: int, data: bytes) -> None:
+    # OpenCV takes memory for a part before it looks whether there is one: up to 4 GB for 300 bytes.
+    if end > len(data):
+        raise DamagedImageError("a part of the file is cut")
 
 
 def _check_chunks(chunks: Iterator[tuple[bytes, int]], pixels: bytes | None = None) -> None:

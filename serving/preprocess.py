@@ -67,7 +67,7 @@ def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Decode
         raise TooManyPixelsError(
             f"{header.width} x {header.height} pixels: no side may be longer than {MAX_SIDE}"
         )
-    check_complete(data, header.format)
+    check_complete(data, header)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
