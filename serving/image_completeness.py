@@ -6,7 +6,11 @@ from typing import Final
 from PIL import Image
 
 from serving.errors import DamagedImageError, UnknownImageFormatError
+from serving.image_header import PILLOW_ERRORS
 from serving.jpeg_scans import pad_scans, read_scans
+
+LARGE_PIXELS: Final = 4_000_000
+"""Where a block of a JPEG file is too small to matter and all its pixels too many to compare."""
 
 _OPAQUE: Final = 255
 
@@ -28,7 +32,7 @@ def check_complete(data: bytes, image_format: str) -> None:
             _check_jpeg(data)
         elif image_format == "tiff":
             _check_tiff(data)
-    except (OSError, SyntaxError, ValueError) as error:
+    except PILLOW_ERRORS as error:
         raise DamagedImageError(f"the {image_format} file is truncated or corrupt") from error
 
 
@@ -42,8 +46,8 @@ def _check_jpeg(data: bytes) -> None:
 
 def _jpeg_pixels(data: bytes, progressive: bool) -> bytes:
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        if not progressive:
-            # Blocks come whole and in order here, so that one pixel of each tells enough.
+        if not progressive and image.width * image.height > LARGE_PIXELS:
+            # Blocks come one after the other, so that one pixel of each tells all but the last.
             image.draft(image.mode, (1, 1))
         return image.tobytes()
 

@@ -1,6 +1,7 @@
 """What an image says of itself before it is decoded."""
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,12 @@ _TIFF_BITS: Final = frozenset({1, 8, 16})
 _TIFF_UNSIGNED: Final = frozenset({1})
 _TIFF_MAX_TILE_SIDE: Final = 1024
 _BMP_RUN_LENGTHS: Final = frozenset({1, 2})
+
+PILLOW_ERRORS: Final = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
+    *(AttributeError, RuntimeError, EOFError, struct.error),
+)
+"""What Pillow raises when a file's tags are not what it expects."""
 
 # Pillow would warn of large images; here the caller holds the size against a limit of its own.
 Image.MAX_IMAGE_PIXELS = None
@@ -70,7 +77,7 @@ def read_header(data: bytes) -> ImageHeader:
         raise UnknownImageFormatError(
             f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except PILLOW_ERRORS as error:
         raise DamagedImageError("the image's header cannot be read") from error
 
 

@@ -58,8 +58,9 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     name = b""
     while at < len(data) and name != b"IEND":
         size, name = struct.unpack_from(">I4s", data, at)
-        yield name, size
         at += size + _PNG_CHUNK_OVERHEAD
+        _check_end(at, data)
+        yield name, size
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
@@ -67,8 +68,15 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     at = 12
     while at < end:
         name, size = struct.unpack_from("<4sI", data, at)
-        yield name, size
+        _check_end(at + size + _RIFF_CHUNK_OVERHEAD, data)
         at += size + size % 2 + _RIFF_CHUNK_OVERHEAD
+        yield name, size
+
+
+def _check_end(end: int, data: bytes) -> None:
+    # A decoder would make room for all that a chunk claims to be, which may be gigabytes.
+    if end > len(data):
+        raise DamagedImageError("a part of the file is cut")
 
 
 def _check_chunks(chunks: Iterator[tuple[bytes, int]], pixels: bytes | None = None) -> None:
