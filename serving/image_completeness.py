@@ -11,9 +11,14 @@ from serving.image_header import PILLOW_ERRORS, ImageHeader
 from serving.image_parts import png_pixel_parts
 from serving.jpeg_scans import pad_scans, read_scans
 
+LARGE_PIXELS: Final = 4_000_000
+"""Where a block of a JPEG file is too small to matter and all its pixels too many to compare."""
+
 _OPAQUE: Final = 255
 _PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_INFLATED_AT_ONCE: Final = 1 << 20
+# Becomes 16 MB at most.
+_INFLATED_AT_ONCE: Final = 16_384
+_PNG_SLACK_BYTES: Final = 65_536
 
 
 def check_complete(data: bytes, header: ImageHeader) -> None:
@@ -44,15 +49,13 @@ def _check_png(data: bytes, header: ImageHeader) -> None:
     bits, colour = data[24:26]
     row_bytes = header.width * min(bits, 16) * _PNG_CHANNELS[colour] // 8 + 2
     # Interlaced pixels come in up to twice as many rows, each with its own filter byte.
-    left = 2 * row_bytes * header.height + _INFLATED_AT_ONCE
+    left = 2 * row_bytes * header.height + _PNG_SLACK_BYTES
     inflater = zlib.decompressobj()
     for part in png_pixel_parts(data):
-        rest = part
-        while rest:
-            left -= len(inflater.decompress(rest, _INFLATED_AT_ONCE))
+        for start in range(0, len(part), _INFLATED_AT_ONCE):
+            left -= len(inflater.decompress(part[start : start + _INFLATED_AT_ONCE]))
             if left < 0:
                 raise DamagedImageError("the png file holds far more than its pixels")
-            rest = inflater.unconsumed_tail
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -65,8 +68,8 @@ def _check_jpeg(data: bytes) -> None:
 
 def _jpeg_pixels(data: bytes, progressive: bool) -> bytes:
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        if not progressive:
-            # Blocks come whole and in order here, so that one pixel of each tells enough.
+        if not progressive and image.width * image.height > LARGE_PIXELS:
+            # Blocks come one after the other, so that one pixel of each tells all but the last.
             image.draft(image.mode, (1, 1))
         return image.tobytes()
 

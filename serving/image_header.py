@@ -34,10 +34,10 @@ _TIFF_MAX_TILE_SIDE: Final = 1024
 _BMP_RUN_LENGTHS: Final = frozenset({1, 2})
 
 PILLOW_ERRORS: Final = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError),
-    *(LookupError, ArithmeticError, struct.error),
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
+    *(AttributeError, RuntimeError, EOFError, struct.error),
 )
-"""What Pillow raises of files that are not as they should be."""
+"""What Pillow raises when a file's tags are not what it expects."""
 
 # Pillow would warn of large images; here the caller holds the size against a limit of its own.
 Image.MAX_IMAGE_PIXELS = None
