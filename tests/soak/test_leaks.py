@@ -32,7 +32,7 @@ which gives back what loading took. So a leak of 6 KB a request is noticed by th
 0.4 KB by the long."""
 
 THREADS_MARGIN = 4
-"""Measured: 1. Pools grow with what happens to be done at the same time, up to their bounds."""
+"""Measured: 2. Pools grow with what happens to be done at the same time, up to their bounds."""
 
 pytestmark = pytest.mark.soak
 
