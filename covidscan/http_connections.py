@@ -17,8 +17,8 @@ from api.errors import PROBLEM_MEDIA_TYPE
 _MAX_HEAD_BYTES: Final = 32 * 1024
 
 _ON_ITS_WAY_SECONDS: Final = 0.5
-"""When the service stops, how long a connection is kept open on which no request has come yet:
-there may be one that was sent before the client could know."""
+"""When the service stops, how long a connection is kept open on which there is no request:
+one may have been sent before the client could know."""
 
 
 @dataclass(frozen=True)

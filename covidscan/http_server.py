@@ -1,15 +1,12 @@
 """The HTTP server that the gateway runs in."""
 
-from typing import Final
+import math
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.settings import Settings
 from covidscan.http_connections import ConnectionLimits, bounded_by
-
-GRACE_SECONDS: Final = 2
-"""How long requests in flight may take when the service stops."""
 
 
 def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -27,7 +24,8 @@ def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_keep_alive=settings.idle_timeout_seconds,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        # When the service stops, a request in flight has what time it would have had anyway.
+        timeout_graceful_shutdown=math.ceil(settings.request_timeout_seconds),
         server_header=False,
         # The gateway logs requests itself: routes, never paths.
         access_log=False,

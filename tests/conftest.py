@@ -73,9 +73,13 @@ def tiny_saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_volume(tiny_saved_model: Path, tmp_path: Path) -> Path:
     """A volume with version 1 of each model of the contract, all tiny."""
-    models_dir = tmp_path / "models"
+    return fill_volume(tmp_path / "models", tiny_saved_model)
+
+
+def fill_volume(models_dir: Path, saved_model: Path) -> Path:
+    """Make version 1 of each model of the contract of one SavedModel; gives the volume."""
     for name in MODEL_NAMES:
-        shutil.copytree(tiny_saved_model, models_dir / name / "1")
+        shutil.copytree(saved_model, models_dir / name / "1")
     return models_dir
 
 

@@ -75,6 +75,7 @@ async def _render(
         {
             "models": await services.model_status.read_all(),
             "max_upload_bytes": services.settings.max_upload_bytes,
+            "docs": services.settings.docs,
             **context,
         },
         status_code=status,

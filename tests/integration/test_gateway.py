@@ -260,6 +260,8 @@ def test_models_that_are_all_late_are_a_gateway_timeout(tiny_volume: Path, phant
     with model_server(tiny_volume) as address:
         late = Settings(_env_file=None, model_server=address, model_timeout_seconds=1e-6)
         with gateway(late) as client:
+            # A model that is not there says so at once, which may be in time.
+            wait_until(lambda: client.get("/readyz").status_code == 200)
             response = post(client, phantom_png)
     problem(response, 504, "models-late")
     assert int(response.headers["retry-after"]) > 0

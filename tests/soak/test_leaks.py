@@ -31,8 +31,8 @@ MEMORY_MARGIN_MIB = 8
 which gives back what loading took. So a leak of 6 KB a request is noticed by the short run, one of
 0.4 KB by the long."""
 
-THREADS_MARGIN = 2
-"""A pool may have had a thread to spare until then."""
+THREADS_MARGIN = 4
+"""Measured: 2. Pools grow with what happens to be done at the same time, up to their bounds."""
 
 pytestmark = pytest.mark.soak
 

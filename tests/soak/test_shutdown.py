@@ -58,19 +58,25 @@ def test_sigterm_lets_requests_in_flight_finish_and_refuses_new_ones(
 def test_a_request_that_is_on_its_way_when_the_signal_comes_is_answered(
     tiny_volume: Path, phantom_png: bytes
 ):
-    upload = form(phantom_png)
+    body = form(phantom_png)
+    upload = head(len(body)) + body
     with running_service(tiny_volume) as (process, address), ExitStack() as stack:
         clients = [
             stack.enter_context(socket.create_connection(host_and_port(address)))
             for _ in range(CLIENTS)
         ]
-        for used_before in clients[1::2]:
-            used_before.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
-            assert answered_status(used_before) == 200
+        unused, used, sending = clients[::3], clients[1::3], clients[2::3]
+        for client in used:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert answered_status(client) == 200
+        for client in sending:
+            client.sendall(upload[: len(upload) // 2])
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: is_refused(address))
-        for client in clients:
-            client.sendall(head(len(upload)) + upload)
+        for client in unused + used:
+            client.sendall(upload)
+        for client in sending:
+            client.sendall(upload[len(upload) // 2 :])
         assert [answered_status(client) for client in clients] == [200] * CLIENTS
         assert process.wait(10) == 0
 

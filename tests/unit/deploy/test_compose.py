@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,8 @@ def test_the_gateway_s_health_check_is_python_that_compiles(services: dict[str, 
     *command, program = services["api"]["healthcheck"]["test"]
     assert command == ["CMD", "python", "-c"]
     compile(program, "healthcheck", "exec")
+
+
+def test_the_gateway_has_the_time_to_answer_what_it_has(services: dict[str, Any]):
+    (seconds,) = re.fullmatch(r"(\d+)s", services["api"]["stop_grace_period"]).groups()
+    assert int(seconds) > Settings(_env_file=None).request_timeout_seconds
