@@ -29,7 +29,7 @@ def png(*between: bytes, pixels: bytes = ROWS, width: int = 8, height: int = 8) 
 
 
 @pytest.fixture
-def _never_decoded(monkeypatch: pytest.MonkeyPatch):
+def _never_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "imdecode")
 
 
