@@ -76,7 +76,11 @@ _PHOTO = saved(Image.fromarray(drawing()), "JPEG")
 
 SAMPLES: dict[str, tuple[bytes, set[int]]] = {
     "nothing but a signature": (b"\x89PNG\r\n\x1a\n", {415, 422}),
-    "bomb: few pixels, much data": (_png(8, 8, _zeros(500)), {200, 422}),
+    "bomb: few pixels, much data": (_png(8, 8, _zeros(500)), {422}),
+    "bomb: a part of 4 GB in a file of 200 bytes": (
+        IMAGE[:33] + struct.pack(">I", 2**32 - 1) + IMAGE[37:237],
+        {422},
+    ),
     "bomb: many pixels": (_png(60_000, 60_000, _zeros(1)), {413}),
     "bomb: one very long row": (_png(2**31 - 1, 1, _zeros(1)), {413, 422}),
     "bomb: a compressed text": (
