@@ -14,6 +14,7 @@ from api.schemas import Problem
 from serving.errors import (
     DamagedImageError,
     ImageError,
+    SeveralImagesError,
     TooManyPixelsError,
     UnknownImageFormatError,
 )
@@ -61,6 +62,14 @@ class DamagedFileError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "damaged-image"
     title = "Damaged image"
+
+
+class SeveralImagesInFileError(ProblemError):
+    """The file is an animation or has several pages."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "several-images"
+    title = "Several images"
 
 
 class UploadTooLargeError(ProblemError):
@@ -188,6 +197,7 @@ class ModelsLateError(ModelsUnavailableError):
 _IMAGE_PROBLEMS: Final[dict[type[ImageError], tuple[type[ProblemError], str]]] = {
     UnknownImageFormatError: (UnknownFormatError, "send a PNG, JPEG, BMP, TIFF or WebP image"),
     TooManyPixelsError: (UploadTooLargeError, "send a smaller image"),
+    SeveralImagesError: (SeveralImagesInFileError, "send one image a file"),
     DamagedImageError: (DamagedFileError, "send the whole, undamaged file"),
 }
 

@@ -6,6 +6,7 @@
     ├── ImageError
     │   ├── UnknownImageFormatError      not a format that we read
     │   ├── DamagedImageError            the format is known, the content is not readable
+    │   ├── SeveralImagesError           an animation, or several pages
     │   └── TooManyPixelsError           refused from its header, before decoding
     ├── VolumeError                      the versioned volume cannot be read or written as asked
     ├── ModelConfigError                 models.config does not say what it must
@@ -36,8 +37,12 @@ class DamagedImageError(ImageError):
     """The format is recognised, but the image cannot be decoded whole."""
 
 
+class SeveralImagesError(ImageError):
+    """The file holds more than one image, and none of them is the one that is meant."""
+
+
 class TooManyPixelsError(ImageError):
-    """The header announces more pixels than the limit."""
+    """The header announces more pixels than the limit, in all or on one side."""
 
 
 class VolumeError(ServingError):

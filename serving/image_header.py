@@ -1,17 +1,43 @@
 """What an image says of itself before it is decoded."""
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COMPRESSION,
+    PHOTOMETRIC_INTERPRETATION,
+    SAMPLEFORMAT,
+    TILELENGTH,
+    TILEWIDTH,
+    TiffImageFile,
+)
 
 from serving.errors import DamagedImageError, UnknownImageFormatError
+from serving.image_parts import check_parts
 
 IMAGE_FORMATS: Final = ("png", "jpeg", "bmp", "tiff", "webp")
 """The formats that are read, recognised by content and never by file name."""
 
 _PILLOW_FORMATS: Final = [name.upper() for name in IMAGE_FORMATS]
+
+# None, LZW, Deflate under both its numbers, PackBits: those that lose nothing, and tell a cut.
+_TIFF_COMPRESSIONS: Final = frozenset({1, 5, 8, 32946, 32773})
+# Grey both ways, RGB, palette, CMYK.
+_TIFF_PHOTOMETRICS: Final = frozenset({0, 1, 2, 3, 5})
+_TIFF_BITS: Final = frozenset({1, 8, 16})
+_TIFF_UNSIGNED: Final = frozenset({1})
+_TIFF_MAX_TILE_SIDE: Final = 1024
+_BMP_RUN_LENGTHS: Final = frozenset({1, 2})
+
+PILLOW_ERRORS: Final = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
+    *(AttributeError, RuntimeError, EOFError, struct.error),
+)
+"""What Pillow raises when a file's tags are not what it expects."""
 
 # Pillow would warn of large images; here the caller holds the size against a limit of its own.
 Image.MAX_IMAGE_PIXELS = None
@@ -35,15 +61,36 @@ def read_header(data: bytes) -> ImageHeader:
     """Read format and size without decoding any pixel.
 
     Raises:
-        UnknownImageFormatError: the content is none of ``IMAGE_FORMATS``.
+        UnknownImageFormatError: the content is none of ``IMAGE_FORMATS``, or of a kind of TIFF or
+            BMP that is not read.
+        SeveralImagesError: the file holds more than one image.
         DamagedImageError: the header of a known format cannot be read.
     """
+    check_parts(data)
     try:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
-            return ImageHeader((image.format or "").lower(), image.width, image.height)
+            _check_kind(image)
+            # A JPEG file that carries further pictures behind its own is called MPO.
+            name = (image.format or "").lower().replace("mpo", "jpeg")
+            return ImageHeader(name, image.width, image.height)
     except UnidentifiedImageError as error:
         raise UnknownImageFormatError(
             f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except PILLOW_ERRORS as error:
         raise DamagedImageError("the image's header cannot be read") from error
+
+
+def _check_kind(image: Image.Image) -> None:
+    if image.format == "BMP" and image.info.get("compression") in _BMP_RUN_LENGTHS:
+        raise UnknownImageFormatError("a bmp file in run-length encoding is not read")
+    if isinstance(image, TiffImageFile):
+        tags = image.tag_v2
+        if (
+            tags.get(COMPRESSION, 1) not in _TIFF_COMPRESSIONS
+            or tags.get(PHOTOMETRIC_INTERPRETATION, 0) not in _TIFF_PHOTOMETRICS
+            or not _TIFF_BITS.issuperset(tags.get(BITSPERSAMPLE, (1,)))
+            or not _TIFF_UNSIGNED.issuperset(tags.get(SAMPLEFORMAT, (1,)))
+            or max(tags.get(TILEWIDTH, 0), tags.get(TILELENGTH, 0)) > _TIFF_MAX_TILE_SIDE
+        ):
+            raise UnknownImageFormatError("a tiff file of this kind is not read")

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from serving.contract import IMAGE_SIZE
 from serving.errors import DamagedImageError, TooManyPixelsError
+from serving.image_completeness import check_complete
 from serving.image_header import read_header
 
 DEFAULT_MAX_PIXELS: Final = 40_000_000
+MAX_SIDE: Final = 20_000
+"""The longest width or height, in pixels."""
 
 # A damaged upload is answered to its sender; OpenCV's own report of it on stderr helps nobody.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -40,27 +43,40 @@ class DecodedImage:
 
 
 def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> DecodedImage:
-    """Decode a PNG, JPEG, BMP, TIFF or WebP file to 8-bit RGB.
+    """Decode a PNG, JPEG, BMP, TIFF or WebP file of one image to 8-bit RGB.
 
-    Grey becomes three equal channels, alpha is dropped, 16 bits are cut to 8, EXIF orientation is
-    applied, of several pages or frames the first is taken.
+    Grey becomes three equal channels, CMYK and palettes RGB, alpha is dropped, 16 bits are cut to
+    8, EXIF orientation is applied; colour profiles and bytes behind the image are ignored.
+    ``docs/images.md`` lists what is done with each unusual kind.
 
     Raises:
-        UnknownImageFormatError: the content is none of these formats.
-        TooManyPixelsError: the header announces more than ``max_pixels``; nothing was decoded.
-        DamagedImageError: the file is truncated or corrupt.
+        UnknownImageFormatError: the content is none of these formats, or a kind of TIFF or BMP
+            that would be read ambiguously.
+        SeveralImagesError: an animation, or a TIFF file of several pages.
+        TooManyPixelsError: the header announces more than ``max_pixels``, or a side longer than
+            ``MAX_SIDE``; nothing was decoded.
+        DamagedImageError: the file is truncated or corrupt, or its metadata are out of proportion.
     """
     header = read_header(data)
+    size = (header.width, header.height)
     if header.pixels > max_pixels:
         raise TooManyPixelsError(
             f"{header.width} x {header.height} pixels are more than the limit of {max_pixels}"
         )
+    if max(size) > MAX_SIDE:
+        raise TooManyPixelsError(
+            f"{header.width} x {header.height} pixels: no side may be longer than {MAX_SIDE}"
+        )
+    check_complete(data, header.format)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
         raise DamagedImageError(f"the {header.format} file cannot be decoded") from error
     if pixels is None:
         raise DamagedImageError(f"the {header.format} file is truncated or corrupt")
+    # Turned or not: two decoders that read two sizes were told of two images.
+    if pixels.shape[:2] not in {size, size[::-1]}:
+        raise DamagedImageError(f"the {header.format} file contradicts itself about its size")
     return DecodedImage(header.format, pixels.astype(np.uint8, copy=False))
 
 

@@ -106,6 +106,12 @@ def test_a_truncated_image_is_a_problem(tiny_service: httpx.Client, phantom_png:
     problem(post(tiny_service, phantom_png[:-100]), 422, "damaged-image")
 
 
+def test_several_images_in_one_file_are_a_problem(tiny_service: httpx.Client):
+    pages = cv2.imencodemulti(".tiff", [np.zeros((48, 64, 3), np.uint8)] * 2)[1].tobytes()
+    answer = problem(post(tiny_service, pages), 422, "several-images")
+    assert answer.detail.endswith("send one image a file")
+
+
 def test_unknown_paths_and_methods_are_problems(tiny_service: httpx.Client):
     problem(tiny_service.get("/nope"), 404, "not-found")
     problem(tiny_service.get("/predict"), 405, "method-not-allowed")

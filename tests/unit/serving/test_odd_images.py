@@ -1,0 +1,428 @@
+"""Unusual images: each row of ``docs/images.md`` is held by a test here."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.errors import (
+    DamagedImageError,
+    ImageError,
+    SeveralImagesError,
+    TooManyPixelsError,
+    UnknownImageFormatError,
+)
+from serving.image_parts import MAX_EXIF_BYTES, MAX_METADATA_PARTS
+from serving.jpeg_scans import MAX_SCANS
+from serving.preprocess import MAX_SIDE, decode_image
+from tests.image_files import bmp, exif, gradient, grey, png, png_chunk, png_rows, saved, tiff
+
+RGB = gradient()
+GREY = grey()
+ALPHA = np.dstack([RGB, GREY])
+PALETTE = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, RGB.shape, np.uint8)
+LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}}
+
+TURNS = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90,
+}
+
+
+def expect(data: bytes, expected: np.ndarray, *, within: int = 0):
+    rgb = expected if expected.ndim == 3 else np.repeat(expected[:, :, None], 3, 2)
+    difference = np.abs(decode_image(data).pixels.astype(int) - rgb)
+    assert difference.max() <= within
+
+
+# One image a file.
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF"])
+def test_animations_and_pages_are_several_images(image_format: str):
+    others = [Image.fromarray(255 - RGB)]
+    with pytest.raises(SeveralImagesError):
+        decode_image(saved(RGB, image_format, save_all=True, append_images=others))
+
+
+def test_an_animation_of_one_frame_is_refused_as_well():
+    control = png_chunk(b"acTL", struct.pack(">II", 1, 0))
+    with pytest.raises(SeveralImagesError):
+        decode_image(png(png_rows(GREY), before=control))
+
+
+def test_tiff_directories_in_a_circle_are_several_pages():
+    with pytest.raises(SeveralImagesError):
+        decode_image(tiff(GREY.tobytes(), {}, following=8))
+
+
+def test_further_pictures_behind_a_jpeg_are_ignored():
+    image = decode_image(saved(RGB, "MPO", save_all=True, append_images=[Image.fromarray(NOISE)]))
+    assert image.format == "jpeg"
+    np.testing.assert_array_equal(image.pixels, decode_image(saved(RGB, "JPEG")).pixels)
+
+
+def test_the_thumbnail_in_a_jpegs_exif_is_ignored():
+    thumbnail = saved(NOISE[:8, :8], "JPEG")
+    empty = b"MM\0*" + struct.pack(">IHI", 8, 0, 14)
+    second = struct.pack(">HHHIIHHIII", 2, 0x201, 4, 1, 44, 0x202, 4, 1, len(thumbnail), 0)
+    data = saved(RGB, "JPEG", exif=b"Exif\0\0" + empty + second + thumbnail)
+    expect(data, decode_image(saved(RGB, "JPEG")).pixels)
+
+
+# Samples.
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bit_tiffs_are_cut_to_eight(order: str):
+    deep = np.arange(GREY.size, dtype=np.uint16).reshape(GREY.shape) * 21
+    image = Image.frombytes(
+        {"<": "I;16", ">": "I;16B"}[order], GREY.shape[::-1], deep.astype(f"{order}u2").tobytes()
+    )
+    expect(saved(image, "TIFF"), (deep >> 8).astype(np.uint8))
+
+
+def test_sixteen_bit_tiffs_in_colour_are_rounded_to_eight():
+    deep = NOISE.astype(np.uint16) * 256 + 200
+    expect(tiff(deep.tobytes(), {258: [16] * 3, 262: 2, 277: 3}), NOISE, within=1)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("colour", [0, 3], ids=["grey", "palette"])
+def test_one_two_and_four_bits_are_widened(bits: int, colour: int):
+    packed = np.random.default_rng(bits).integers(0, 256, (48, 8 * bits), np.uint8)
+    digits = np.unpackbits(packed, axis=1).reshape(48, 64, bits)
+    levels = (digits << np.arange(bits)[::-1]).sum(-1)
+    palette = png_chunk(b"PLTE", PALETTE[: 1 << bits].tobytes())
+    data = png(png_rows(packed), bits=bits, colour=colour, before=palette if colour else b"")
+    widened = (levels * 255 // ((1 << bits) - 1)).astype(np.uint8)
+    expect(data, PALETTE[levels] if colour else widened)
+
+
+@pytest.mark.parametrize(
+    ("samples", "bits", "sample_format", "photometric"),
+    [
+        (GREY.astype(np.float32), 32, 3, 1),
+        (RGB.astype(np.float32), 32, 3, 2),
+        (GREY.astype(np.float64), 64, 3, 1),
+        (GREY.astype(np.float16), 16, 3, 1),
+        (GREY.astype(np.int8), 8, 2, 1),
+        (GREY.astype(np.int16), 16, 2, 1),
+        (GREY.astype(np.uint32), 32, 1, 1),
+        (GREY.astype(np.complex64), 64, 6, 1),
+        (RGB, 8, 1, 6),
+        (RGB, 8, 1, 8),
+        (GREY, 4, 1, 1),
+        (GREY, 12, 1, 1),
+    ],
+)
+def test_tiffs_of_other_samples_are_refused(
+    samples: np.ndarray, bits: int, sample_format: int, photometric: int
+):
+    count = 3 if samples.ndim == 3 else 1
+    tags = {258: [bits] * count, 262: photometric, 277: count, 339: [sample_format] * count}
+    with pytest.raises(UnknownImageFormatError):
+        decode_image(tiff(samples.tobytes(), tags))
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "group3", "group4", "zstd", "lzma"])
+def test_tiffs_in_other_compressions_are_refused(compression: str):
+    image = Image.fromarray(RGB).convert("1" if compression.startswith("group") else "RGB")
+    with pytest.raises(UnknownImageFormatError):
+        decode_image(saved(image, "TIFF", compression=compression))
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_tiffs_in_lossless_compressions_are_read(compression: str):
+    expect(saved(NOISE, "TIFF", compression=compression), NOISE)
+
+
+def test_white_is_zero_is_turned():
+    expect(tiff(GREY.tobytes(), {262: 0}), 255 - GREY)
+
+
+def test_tiles_are_read_up_to_1024_pixels_a_side():
+    expect(tiff(GREY.tobytes(), {322: 64, 323: 48, 325: GREY.size}), GREY)
+    with pytest.raises(UnknownImageFormatError):
+        decode_image(tiff(bytes(1000), {322: 1040, 323: 1040, 325: 1000}))
+
+
+# Colour.
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(image_format: str):
+    """Pillow writes JPEG with Adobe's marker, and inverted."""
+    cmyk = Image.fromarray(RGB).convert("CMYK")
+    quality = {"quality": 95} if image_format == "JPEG" else {}
+    expect(saved(cmyk, image_format, **quality), np.asarray(cmyk.convert("RGB")), within=2)
+
+
+@pytest.mark.parametrize("transparency", [b"", png_chunk(b"tRNS", bytes(range(256)))])
+def test_a_palette_becomes_its_colours(transparency: bytes):
+    palette = png_chunk(b"PLTE", PALETTE.tobytes()) + transparency
+    expect(png(png_rows(GREY), colour=3, before=palette), PALETTE[GREY])
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "BMP"])
+def test_alpha_is_dropped(image_format: str):
+    expect(saved(ALPHA, image_format, **LOSSLESS[image_format]), RGB)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
+def test_the_alpha_of_grey_is_dropped(image_format: str):
+    expect(saved(np.dstack([GREY, RGB[:, :, 1]]), image_format), GREY)
+
+
+def test_alpha_in_a_tiff_must_be_opaque():
+    expect(saved(np.dstack([RGB, np.full_like(GREY, 255)]), "TIFF"), RGB)
+    with pytest.raises(UnknownImageFormatError, match="transparent"):
+        decode_image(saved(ALPHA, "TIFF"))
+
+
+# Orientation.
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "JPEG"])
+def test_every_exif_orientation_is_applied(image_format: str, orientation: int):
+    if image_format == "TIFF":
+        data = tiff(RGB.tobytes(), {258: [8] * 3, 262: 2, 277: 3, 274: orientation})
+    elif image_format == "JPEG":
+        data = saved(RGB, "JPEG", quality=98, exif=b"Exif\0\0" + exif(orientation))
+    else:
+        data = saved(RGB, image_format, exif=exif(orientation), **LOSSLESS[image_format])
+    expect(data, TURNS[orientation](RGB), within=12 if image_format == "JPEG" else 0)
+
+
+# Shape and coding.
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1)])
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "BMP", "JPEG"])
+def test_a_single_row_column_or_pixel_is_an_image(image_format: str, size: tuple[int, int]):
+    pixels = gradient(*size)
+    lossy = image_format == "JPEG"
+    data = saved(pixels, image_format, **LOSSLESS.get(image_format, {"quality": 95}))
+    expect(data, pixels, within=8 if lossy else 0)
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}])
+def test_jpegs_are_read_however_they_are_coded(options: dict[str, object]):
+    plain = decode_image(saved(RGB, "JPEG", quality=95)).pixels
+    expect(saved(RGB, "JPEG", quality=95, **options), plain)
+
+
+def test_interlaced_pngs_are_read():
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+    passes.append((0, 1, 1, 2))
+    rows = b"".join(png_rows(RGB[y::down, x::right]) for x, y, right, down in passes)
+    expect(png(rows, colour=2, interlaced=True), RGB)
+
+
+def test_bmps_are_read_top_down_with_sixteen_and_with_thirty_two_bits():
+    bgr = RGB[:, :, ::-1]
+    expect(bmp(bgr.tobytes(), 24, height=-48), RGB)
+    expect(bmp(np.dstack([bgr, GREY])[::-1].tobytes(), 32), RGB)
+    five = (RGB >> 3).astype(np.uint16)
+    packed = five[:, :, 0] << 10 | five[:, :, 1] << 5 | five[:, :, 2]
+    expect(bmp(packed[::-1].tobytes(), 16), RGB & 0xF8)
+
+
+def test_run_length_bmps_are_refused():
+    runs = b"".join(bytes([64, row % 256]) + b"\0\0" for row in range(48)) + b"\0\1"
+    with pytest.raises(UnknownImageFormatError, match="run-length"):
+        decode_image(bmp(runs, 8, compression=1, between=bytes(1024)))
+
+
+def test_bmps_with_other_masks_are_refused():
+    masks = struct.pack("<III", 0xFF, 0xFF00, 0xFF0000)
+    with pytest.raises(DamagedImageError):
+        decode_image(bmp(ALPHA.tobytes(), 32, compression=3, between=masks))
+
+
+# Whole or not at all.
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "BMP", "JPEG"])
+@pytest.mark.parametrize("trailing", [b"\0" * 100, b"hello" * 20, saved(NOISE, "PNG")])
+def test_bytes_behind_the_image_are_ignored(image_format: str, trailing: bytes):
+    data = saved(RGB, image_format)
+    expect(data + trailing, decode_image(data).pixels)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "BMP", "JPEG"])
+def test_a_cut_file_is_refused_wherever_it_is_cut(image_format: str):
+    data = saved(NOISE, image_format)
+    for length in range(0, len(data), max(1, len(data) // 97)):
+        with pytest.raises(ImageError):
+            decode_image(data[:length])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"progressive": True}, {"restart_marker_blocks": 2}, {"keep_rgb": True}],
+    ids=["sequential", "progressive", "restarts", "rgb"],
+)
+def test_an_end_marker_does_not_make_a_cut_jpeg_whole(options: dict[str, object]):
+    data = saved(NOISE, "JPEG", quality=50, **options)
+    whole = decode_image(data).pixels
+    for length in range(4, len(data) - 2, 3):
+        try:
+            pixels = decode_image(data[:length] + b"\xff\xd9").pixels
+        except ImageError:
+            continue
+        np.testing.assert_array_equal(pixels, whole)
+
+
+def test_a_large_jpeg_is_held_to_be_whole_too():
+    data = saved(cv2.resize(NOISE, (2100, 2000)), "JPEG")
+    assert decode_image(data).width == 2100
+    with pytest.raises(DamagedImageError):
+        decode_image(data[: len(data) * 9 // 10] + b"\xff\xd9")
+
+
+def test_a_progressive_jpeg_without_its_last_scan_is_refused():
+    data = saved(NOISE, "JPEG", progressive=True)
+    last_tables = data.rindex(b"\xff\xc4")
+    with pytest.raises(DamagedImageError, match="lacks scans"):
+        decode_image(data[:last_tables] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_a_cut_tiff_strip_is_refused(compression: str):
+    file = saved(NOISE, "TIFF", compression=compression, tiffinfo={278: 48})
+    with Image.open(io.BytesIO(file)) as image:
+        (start,), (size,) = image.tag_v2[273], image.tag_v2[279]
+        code = image.tag_v2[259]
+    tags = {258: [8] * 3, 259: code, 262: 2, 277: 3}
+    strip = file[start : start + size]
+    expect(tiff(strip, tags), NOISE)
+    for share in (0.1, 0.5, 0.99):
+        with pytest.raises(DamagedImageError):
+            decode_image(tiff(strip[: int(len(strip) * share)], tags))
+
+
+def test_a_cut_webp_is_refused_though_it_says_it_is_whole():
+    data = bytearray(saved(NOISE, "WEBP")[:-200])
+    struct.pack_into("<I", data, 4, len(data) - 8)
+    struct.pack_into("<I", data, 16, len(data) - 20)
+    with pytest.raises(DamagedImageError):
+        decode_image(bytes(data))
+
+
+def test_a_png_with_a_wrong_checksum_without_its_end_or_short_of_rows_is_refused():
+    data = png(png_rows(GREY))
+    checksum = len(data) - 13
+    wrong = data[:checksum] + bytes([data[checksum] ^ 1]) + data[checksum + 1 :]
+    for damaged in (wrong, data[:-12], png(png_rows(GREY[:-1]))):
+        with pytest.raises(DamagedImageError):
+            decode_image(damaged)
+
+
+def test_a_bmp_whose_pixels_begin_in_its_header_is_refused():
+    with pytest.raises(DamagedImageError):
+        decode_image(bmp(RGB.tobytes(), 24, pixels_at=0))
+
+
+# Size.
+
+
+@pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)])
+def test_a_side_is_limited_as_pixels_are(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(cv2, "imdecode")
+    with pytest.raises(TooManyPixelsError, match=f"{size[0]} x {size[1]}"):
+        decode_image(png(b"", size=size))
+
+
+@pytest.mark.parametrize("size", [(0, 48), (64, 0), (0, 0)])
+def test_an_image_of_no_pixels_is_refused(size: tuple[int, int]):
+    with pytest.raises(ImageError):
+        decode_image(png(b"", size=size))
+
+
+def test_a_file_that_tells_of_two_sizes_is_refused():
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 24, 8, 0, 0, 0, 0))
+    with pytest.raises(DamagedImageError):
+        decode_image(png(png_rows(GREY), before=header))
+
+
+def test_what_is_decoded_must_be_of_the_size_that_the_header_announced(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    data = saved(RGB, "PNG")
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: np.zeros((96, 64, 3), np.uint8))
+    with pytest.raises(DamagedImageError, match="size"):
+        decode_image(data)
+
+
+# Beside the pixels.
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iCCP"])
+def test_metadata_that_unpack_to_much_more_are_refused(name: bytes):
+    packed = zlib.compress(bytes(20_000_000), 9)
+    with pytest.raises(DamagedImageError):
+        decode_image(png(png_rows(GREY), before=png_chunk(name, b"a\0\0" + packed)))
+
+
+def test_a_png_of_very_many_parts_is_refused():
+    text = png_chunk(b"tEXt", b"a\0b")
+    expect(png(png_rows(GREY), after=text * (MAX_METADATA_PARTS - 2)), GREY)
+    with pytest.raises(DamagedImageError, match="parts"):
+        decode_image(png(png_rows(GREY), after=text * MAX_METADATA_PARTS))
+
+
+def test_a_jpeg_of_very_many_parts_is_refused():
+    data = saved(RGB, "JPEG")
+    with pytest.raises(DamagedImageError, match="segments"):
+        decode_image(data[:2] + b"\xff\xfe\0\2" * 1000 + data[2:])
+
+
+def test_a_jpeg_of_very_many_scans_is_refused():
+    data = saved(GREY, "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(DamagedImageError, match="scans"):
+        decode_image(data[:-2] + last * MAX_SCANS + b"\xff\xd9")
+
+
+def test_a_chunk_that_claims_more_than_its_file_holds_is_refused():
+    claim = struct.pack(">I", 2**31 - 1) + b"abCd"
+    with pytest.raises(DamagedImageError, match="cut"):
+        decode_image(png(png_rows(GREY), after=claim))
+
+
+def test_exif_is_limited():
+    large = exif(1) + bytes(MAX_EXIF_BYTES)
+    for data in (
+        png(png_rows(GREY), before=png_chunk(b"eXIf", large)),
+        saved(RGB, "WEBP", exif=large),
+    ):
+        with pytest.raises(DamagedImageError, match="EXIF"):
+            decode_image(data)
+
+
+def test_exif_that_points_in_a_circle_is_read_once():
+    circle = b"MM\0*" + struct.pack(">IHHHIII", 8, 1, 0x8769, 4, 1, 8, 8)
+    expect(png(png_rows(GREY), before=png_chunk(b"eXIf", circle)), GREY)
+
+
+def test_tiff_tags_that_share_their_bytes_are_refused():
+    shared = {50_000 + i: range(2000) for i in range(3)}
+    data = bytearray(tiff(GREY.tobytes(), shared))
+    for at in range(10, 10 + 12 * struct.unpack_from("<H", data, 8)[0], 12):
+        if struct.unpack_from("<H", data, at)[0] >= 50_000:
+            struct.pack_into("<I", data, at + 4, 8000)
+    with pytest.raises(DamagedImageError, match="claims"):
+        decode_image(bytes(data))
