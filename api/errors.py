@@ -104,11 +104,11 @@ class AuthenticationError(ProblemError):
     title = "API key required"
 
     def __init__(self) -> None:
-        # Basic lets a browser ask for the key and send it with everything that the page loads.
+        # It lets a browser ask for the key and send it with everything that the page loads.
         super().__init__(
             "send an API key that is accepted, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY';"
             " in a browser it is the password",
-            {"WWW-Authenticate": 'Bearer realm="covidscan", Basic realm="covidscan"'},
+            {"WWW-Authenticate": 'Basic realm="covidscan"'},
         )
 
 

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.authentication import Authenticator
 from api.access.rate_limits import RateLimits
-from api.errors import ProblemError, problem_response
+from api.errors import AuthenticationError, ProblemError, problem_response
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For those who supervise the gateway: never closed, never counted, and they tell nothing else."""
@@ -39,6 +39,9 @@ class AccessMiddleware:
             scope["state"]["key_id"] = await self._admit(scope, headers)
         except ProblemError as error:
             response = problem_response(error, scope)
+            if isinstance(error, AuthenticationError):
+                # A header of its own: of two challenges in one Chromium takes neither.
+                response.headers.append("WWW-Authenticate", 'Bearer realm="covidscan"')
             if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
                 # Otherwise the server would go on to receive, and discard, the body.
                 response.headers["Connection"] = "close"

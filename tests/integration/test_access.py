@@ -116,7 +116,8 @@ def test_without_an_accepted_key_every_route_but_health_is_closed(
                     continue
                 assert response.status_code == 401, case
                 assert response.headers["content-type"] == "application/problem+json", case
-                assert "Bearer" in response.headers["www-authenticate"], case
+                challenges = response.headers.get_list("www-authenticate")
+                assert [each.split()[0] for each in challenges] == ["Basic", "Bearer"], case
                 assert key not in response.text, case
 
 
