@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from serving.preprocess import decode_image
+
 HEIGHT, WIDTH = 48, 64
 
 
@@ -17,8 +19,17 @@ def gradient(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     return np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], -1).astype(np.uint8)
 
 
-def grey() -> np.ndarray:
-    return gradient()[:, :, 0]
+RGB = gradient()
+GREY = RGB[:, :, 0]
+NOISE = np.random.default_rng(0).integers(0, 256, RGB.shape, np.uint8)
+
+
+def expect(data: bytes, expected: np.ndarray, *, within: int = 0) -> None:
+    """The file is decoded to these pixels, ``[height, width]`` of grey or with three channels."""
+    rgb = expected if expected.ndim == 3 else np.repeat(expected[:, :, None], 3, 2)
+    pixels = decode_image(data).pixels
+    assert pixels.shape == rgb.shape
+    assert np.abs(pixels.astype(int) - rgb).max() <= within
 
 
 def saved(pixels: np.ndarray | Image.Image, image_format: str, **options: object) -> bytes:
