@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import (
-    DamagedImageError,
     ImageError,
     TooManyPixelsError,
     UnknownImageFormatError,
@@ -102,7 +101,7 @@ def test_a_flipped_byte_is_decoded_or_refused_with_our_own_error(
     data[position % len(data)] = value
     try:
         image = decode_image(bytes(data), max_pixels=1_000_000)
-    except (DamagedImageError, TooManyPixelsError, UnknownImageFormatError):
+    except ImageError:
         return
     assert image.pixels.shape[2] == 3
 
