@@ -109,6 +109,8 @@ def _check_tiff(data: bytes, order: str) -> None:
     (entries,) = struct.unpack_from(f"{order}H", data, directory)
     end = directory + 2 + entries * _TIFF_ENTRY_BYTES
     (following,) = struct.unpack_from(f"{order}I", data, end)
+    if following >= len(data):
+        raise DamagedImageError("the tiff file is cut before its next page")
     if following != 0:
         raise SeveralImagesError("the tiff file has several pages")
     values = 0

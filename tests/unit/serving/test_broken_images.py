@@ -93,6 +93,11 @@ def test_a_cut_tiff_strip_is_refused(compression: str):
             decode_image(tiff(strip[: int(len(strip) * share)], tags))
 
 
+def test_a_tiff_cut_before_its_second_page_is_refused():
+    with pytest.raises(DamagedImageError, match="next page"):
+        decode_image(tiff(GREY.tobytes(), {}, following=1_000_000))
+
+
 def test_a_cut_webp_is_refused_though_it_says_it_is_whole():
     data = bytearray(saved(NOISE, "WEBP")[:-200])
     struct.pack_into("<I", data, 4, len(data) - 8)
