@@ -17,6 +17,7 @@ from api.errors import (
     AuditUnavailableError,
     ModelsLateError,
     ModelsUnavailableError,
+    OverloadedError,
     ProblemError,
     image_problem,
 )
@@ -113,7 +114,7 @@ class Predictor:
         started = time.perf_counter()
         budget_seconds = self._settings.request_timeout_seconds
         async with self.load.place(timeout_seconds=budget_seconds):
-            image = await self._prepare(data)
+            image = await self._prepare(data, deadline=started + budget_seconds)
             asked = time.perf_counter()
             answers = await ask_all(
                 self._client,
@@ -158,13 +159,16 @@ class Predictor:
             ),
         )
 
-    async def _prepare(self, data: bytes) -> _PreparedImage:
+    async def _prepare(self, data: bytes, *, deadline: float) -> _PreparedImage:
         loop = asyncio.get_running_loop()
         with _tracer.start_as_current_span("decode", record_exception=False):
             try:
-                return await loop.run_in_executor(
-                    self._executor, _prepare, data, self._settings.max_pixels
-                )
+                async with asyncio.timeout(deadline - time.perf_counter()):
+                    return await loop.run_in_executor(
+                        self._executor, _prepare, data, self._settings.max_pixels
+                    )
+            except TimeoutError as error:
+                raise OverloadedError("the image could not be read in time; try again") from error
             except ProblemError as error:
                 self._metrics.observe_refused_image(error.kind)
                 raise

@@ -12,11 +12,13 @@ import httpx
 import numpy as np
 import pytest
 
+from api import prediction
 from api.settings import Settings
 from serving.contract import INPUT_NAME
 from serving.embedded.engine import LoadedModel
 from serving.embedded.options import ModelServerOptions
 from serving.model_config import default_model_configs
+from serving.preprocess import DecodedImage
 from tests.integration.conftest import gateway
 from tests.servers import embedded_model_server
 from tests.service_process import wait_until
@@ -129,3 +131,27 @@ def test_the_work_of_a_client_that_is_gone_is_stopped_down_to_the_model_server(
         assert first.result().status_code == 200
     assert post(service, phantom_png).status_code == 200
     assert gate.runs == 6, "two images of three models each, and none for those who left"
+
+
+def test_an_image_that_takes_too_long_to_read_is_given_up(
+    tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    reading = threading.Event()
+    decode = prediction.decode_image
+
+    def slow_decode(data: bytes, *, max_pixels: int) -> DecodedImage:
+        reading.wait(20)
+        return decode(data, max_pixels=max_pixels)
+
+    monkeypatch.setattr(prediction, "decode_image", slow_decode)
+    settings = Settings(
+        _env_file=None,
+        model_server="127.0.0.1:1",
+        models_dir=tiny_volume,
+        request_timeout_seconds=0.5,
+    )
+    with gateway(settings) as client:
+        answer = post(client, phantom_png)
+        reading.set()
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:covidscan:problem:overloaded"
