@@ -15,7 +15,7 @@ from api.observability.audit import AuditedModel, AuditRecord
 from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
-from serving.errors import VolumeError
+from serving.errors import ImageError, VolumeError
 from serving.preprocess import decode_image, preprocess
 
 
@@ -29,6 +29,7 @@ class Outcome(enum.StrEnum):
     SAME = "same"
     DIFFERENT = "different"
     IMAGE_MISSING = "image missing"
+    IMAGE_REFUSED = "image refused"
     VERSION_MISSING = "version missing"
 
 
@@ -90,9 +91,11 @@ class Replayer:
         if file is None:
             return Replayed(record, Outcome.IMAGE_MISSING)
         # The record tells that the image was within the limits of then.
-        decoded = decode_image(
-            file.read_bytes(), max_pixels=record.image.width * record.image.height
-        )
+        max_pixels = record.image.width * record.image.height
+        try:
+            decoded = decode_image(file.read_bytes(), max_pixels=max_pixels)
+        except ImageError:
+            return Replayed(record, Outcome.IMAGE_REFUSED)
         image = preprocess(decoded.pixels)[None]
         answered = [model for model in record.models if model.probabilities is not None]
         try:

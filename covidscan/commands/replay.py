@@ -33,7 +33,6 @@ def replay(
     """
     from covidscan.replay import AuditFileError, Outcome, Replayer, find_images, read_audit_file
     from serving.embedded.errors import ModelLoadError
-    from serving.errors import ImageError
     from serving.fingerprint import preprocess_fingerprint
 
     replayer = Replayer(models_dir, find_images(images), tolerance=tolerance)
@@ -50,7 +49,7 @@ def replay(
                 typer.echo(
                     f"{record.request_id}: differs by {replayed.largest_difference:.2e}{why}"
                 )
-    except (AuditFileError, ImageError, ModelLoadError) as error:
+    except (AuditFileError, ModelLoadError) as error:
         fail(str(error), BAD_USE)
     for outcome in Outcome:
         typer.echo(f"{outcome}: {outcomes[outcome]}")
