@@ -27,6 +27,10 @@ _TIFF_BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_ENTRY_BYTES: Final = 12
 _TIFF_TYPE_BYTES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
 _BMP_FILE_HEADER_BYTES: Final = 14
+_BMP_INFO_HEADER_BYTES: Final = 40
+_BMP_PALETTE_BITS: Final = 8
+_BMP_MASKS: Final = 3
+_BMP_USUAL_MASKS: Final = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
 
 
 def check_parts(data: bytes) -> None:
@@ -124,5 +128,14 @@ def _check_tiff(data: bytes, order: str) -> None:
 
 def _check_bmp(data: bytes) -> None:
     pixels, header = struct.unpack_from("<II", data, 10)
-    if pixels < _BMP_FILE_HEADER_BYTES + header:
-        raise DamagedImageError("the bmp file's pixels would begin within its header")
+    palette = 0
+    if header >= _BMP_INFO_HEADER_BYTES:
+        bits, coding = struct.unpack_from("<HI", data, 28)
+        (colours,) = struct.unpack_from("<I", data, 46)
+        if bits <= _BMP_PALETTE_BITS:
+            palette = 4 * (colours or 1 << bits)
+        if coding == _BMP_MASKS and bits == 32 and data[54:66] != _BMP_USUAL_MASKS:  # noqa: PLR2004
+            # OpenCV does not look at them.
+            raise DamagedImageError("the bmp file's colour masks are not the usual ones")
+    if pixels < _BMP_FILE_HEADER_BYTES + header + palette:
+        raise DamagedImageError("the bmp file's pixels would begin within its header or palette")

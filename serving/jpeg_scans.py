@@ -13,7 +13,7 @@ from serving.errors import DamagedImageError
 
 MAX_SEGMENTS: Final = 1_000
 MAX_SCANS: Final = 24
-"""Each costs a walk over all blocks, though it may be of a few bytes only. Encoders write ten or so."""
+"""Each costs a walk over all blocks, be it of a few bytes only. Encoders write ten or so."""
 
 _MARKER: Final = re.compile(rb"\xff{1,64}([\x02-\xcf\xd8-\xfe])")
 _RESTART: Final = re.compile(rb"\xff[\xd0-\xd7]")

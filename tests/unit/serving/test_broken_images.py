@@ -115,6 +115,13 @@ def test_a_png_with_a_wrong_checksum_without_its_end_or_short_of_rows_is_refused
             decode_image(damaged)
 
 
+def test_a_bmp_whose_palette_is_missing_is_refused():
+    palette = bytes(range(256)) * 4
+    assert decode_image(bmp(GREY.tobytes(), 8, between=palette)).pixels.shape == RGB.shape
+    with pytest.raises(DamagedImageError):
+        decode_image(bmp(GREY.tobytes(), 8))
+
+
 def test_a_bmp_whose_pixels_begin_in_its_header_is_refused():
     with pytest.raises(DamagedImageError):
         decode_image(bmp(RGB.tobytes(), 24, pixels_at=0))

@@ -243,7 +243,20 @@ def test_run_length_bmps_are_refused():
         decode_image(bmp(runs, 8, compression=1, between=bytes(1024)))
 
 
-def test_bmps_with_other_masks_are_refused():
-    masks = struct.pack("<III", 0xFF, 0xFF00, 0xFF0000)
-    with pytest.raises(DamagedImageError):
-        decode_image(bmp(ALPHA.tobytes(), 32, compression=3, between=masks))
+@pytest.mark.parametrize(
+    ("masks", "read"),
+    [
+        ((0xFF0000, 0xFF00, 0xFF), True),
+        ((0xFF, 0xFF00, 0xFF0000), False),
+        ((0xFF000000, 0xFF0000, 0xFF00), False),
+        ((0xFF000000, 0xFF00, 0xFF), False),
+    ],
+)
+def test_bmps_with_other_masks_than_the_usual_are_refused(masks: tuple[int, int, int], read: bool):
+    bgrx = np.dstack([RGB[:, :, ::-1], GREY])[::-1].tobytes()
+    file = bmp(bgrx, 32, compression=3, between=struct.pack("<III", *masks))
+    if read:
+        expect(file, RGB)
+    else:
+        with pytest.raises(DamagedImageError):
+            decode_image(file)
