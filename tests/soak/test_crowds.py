@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import cv2
 import httpx
@@ -108,9 +110,9 @@ def test_clients_that_vanish_leave_nothing_behind_and_disturb_nobody(
     half = whole[: len(whole) // 2]
     with running_service(tiny_volume, log=tiny_volume.with_name("log")) as (process, address):
         files_before = open_files(process.pid)
-        with good_clients(address, phantom_png) as statuses, ThreadPoolExecutor(4) as callers:
+        with good_clients(address, phantom_png) as good, ThreadPoolExecutor(4) as callers:
             for _ in range(waves):
-                seen = statuses.total()
+                seen = len(good.seconds)
                 calls = [
                     callers.submit(hang_up, address, sent, reset=reset)
                     for _ in range(WAVE // 4)
@@ -119,16 +121,13 @@ def test_clients_that_vanish_leave_nothing_behind_and_disturb_nobody(
                 ]
                 for call in calls:
                     call.result()
-                wait_until(lambda seen=seen: statuses.total() > seen + 4)
-        assert statuses.keys() == {200}
+                wait_until(lambda seen=seen: len(good.seconds) > seen + 4)
+        assert good.statuses.keys() == {200}
         wait_until(lambda: metric(address, "requests_in_progress") == 1)
         for what in ("images_in_progress", "images_waiting", "received_bytes"):
             assert metric(address, what) == 0
         wait_until(lambda: open_files(process.pid) <= files_before)
-    prove(
-        f"{waves * WAVE} clients vanished midway, nothing of them was left;"
-        f" {statuses[200]} others meanwhile got 200"
-    )
+    prove(f"{waves * WAVE} clients vanished midway, nothing of them was left; {good}")
 
 
 def test_clients_that_dawdle_are_cut_off_and_disturb_nobody(
@@ -151,36 +150,54 @@ def test_clients_that_dawdle_are_cut_off_and_disturb_nobody(
 
     with service as (process, address):
         files_before = open_files(process.pid)
-        with good_clients(address, phantom_png) as statuses:
+        with good_clients(address, phantom_png) as good:
             cuts = asyncio.run(dawdle_all())
-        assert statuses.keys() == {200}
+        assert good.statuses.keys() == {200}
         wait_until(lambda: open_files(process.pid) <= files_before)
         wait_until(lambda: metric(address, "requests_in_progress") == 1)
+    assert max(good.seconds) < SLOW_SECONDS, "nobody waits for those who dawdle"
     assert {cut.status for cut in cuts} <= {408, None}
     assert min(cut.seconds for cut in cuts) >= SLOW_SECONDS
     assert max(cut.seconds for cut in cuts) < SLOW_SECONDS + MARGIN_SECONDS
     ends = Counter("closed" if cut.status is None else str(cut.status) for cut in cuts)
     prove(
         f"{len(cuts)} clients sent a byte at a time: {dict(ends)}, after"
-        f" {max(cut.seconds for cut in cuts):.1f} s; {statuses[200]} others meanwhile got 200"
+        f" {max(cut.seconds for cut in cuts):.1f} s; {good}"
     )
 
 
+@dataclass
+class Answered:
+    """What good clients got."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """For people."""
+        return (
+            f"{self.statuses[200]} others meanwhile got 200, after"
+            f" {median(self.seconds):.2f} s, {max(self.seconds):.2f} s at most"
+        )
+
+
 @contextmanager
-def good_clients(address: str, image: bytes) -> Iterator[Counter[int]]:
-    """Two clients that ask until the end; gives the statuses that they have got."""
-    statuses, stop = Counter[int](), threading.Event()
+def good_clients(address: str, image: bytes) -> Iterator[Answered]:
+    """Two clients that ask until the end; gives what they have got."""
+    answered, stop = Answered(), threading.Event()
 
     def ask() -> None:
         with httpx.Client(base_url=address) as client:
             while not stop.is_set():
-                statuses[post(client, image).status_code] += 1
+                response = post(client, image)
+                answered.statuses[response.status_code] += 1
+                answered.seconds.append(response.elapsed.total_seconds())
 
     with ThreadPoolExecutor(2) as pool:
         clients = [pool.submit(ask) for _ in range(2)]
-        wait_until(lambda: statuses.total() > 0)
+        wait_until(lambda: len(answered.seconds) > 0)
         try:
-            yield statuses
+            yield answered
         finally:
             stop.set()
             for client in clients:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,6 +20,8 @@ from tests.soak.metrics import metric
 from tests.soak.rude_clients import form, head, host_and_port
 
 CLIENTS = 12
+HELD_SECONDS = 3
+"""After the signal; less than a model has to answer."""
 
 pytestmark = pytest.mark.soak
 
@@ -44,6 +47,8 @@ def test_sigterm_lets_requests_in_flight_finish_and_refuses_new_ones(
             wait_until(lambda: metric(address, "images_in_progress") == CLIENTS)
             process.send_signal(signal.SIGTERM)
             wait_until(lambda: is_refused(address))
+            time.sleep(HELD_SECONDS)
+            assert process.poll() is None
             assert not any(call.done() for call in calls)
             os.kill(model_server, signal.SIGCONT)
             responses = [call.result() for call in calls]
