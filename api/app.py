@@ -24,6 +24,7 @@ from api.routes import health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
+from api.unexpected_errors import UnexpectedErrorsMiddleware
 from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, Reception, form_limits
 from serving.errors import TlsConfigError
 from serving.fingerprint import preprocess_fingerprint
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         # Of telemetry only what names no path, no query and no exception's message.
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
+    app.state.metrics = metrics
     install_error_handlers(app)
     app.include_router(health.router)
     for module in (predict, models):
@@ -126,6 +128,7 @@ def _add_middleware(
             allow_headers=["Authorization", API_KEY_HEADER],
             expose_headers=[REQUEST_ID_HEADER, "Retry-After", "Server-Timing"],
         )
+    app.add_middleware(UnexpectedErrorsMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, https=settings.tls_certificate_file is not None)
     app.add_middleware(ObservationMiddleware, metrics=metrics)
     app.add_middleware(RequestIdMiddleware)

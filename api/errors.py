@@ -241,7 +241,7 @@ def problem_response(error: HTTPException, scope: Scope) -> JSONResponse:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every exception of the app as a problem."""
+    """Answer every exception that is meant for a client as a problem."""
 
     @app.exception_handler(HTTPException)
     async def answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
@@ -252,13 +252,6 @@ def install_error_handlers(app: FastAPI) -> None:
         request: Request, error: RequestValidationError
     ) -> JSONResponse:
         return problem_response(_validation_problem(error), request.scope)
-
-    @app.exception_handler(Exception)
-    async def answer_unexpected(request: Request, _: Exception) -> JSONResponse:
-        # Starlette raises the exception again for the server's log; the client learns nothing.
-        return problem_response(
-            ProblemError("an error on our side; nothing was stored"), request.scope
-        )
 
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:

@@ -96,7 +96,6 @@ class Predictor:
                 answered in time, or the answer could not be recorded.
         """
         answer = await self._predict(filename, data, request_id)
-        self._metrics.observe_prediction(answer)
         if self._audit is not None:
             with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
                 await self._audit.write(
@@ -108,6 +107,7 @@ class Predictor:
                         operating_point=self._settings.operating_point,
                     )
                 )
+        self._metrics.observe_prediction(answer)
         return answer
 
     async def _predict(self, filename: str, data: bytes, request_id: str) -> PredictionAnswer:

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="COVIDSCAN_",
         env_file=".env",
+        # Compose hands on what .env leaves empty.
+        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         use_attribute_docstrings=True,
@@ -155,7 +157,8 @@ class Settings(BaseSettings):
     """How long a client may take to send a request's head, and to read what it is sent."""
 
     body_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 20.0
-    """How long a client may take to send a body, beside one second for each 16 KiB of it."""
+    """How long a client may be silent while it sends a body, and how far it may fall behind 16 KiB
+    a second."""
 
     idle_timeout_seconds: Annotated[int, Field(gt=0, le=3600)] = 5
     """How long a connection is kept open between two requests."""
@@ -178,12 +181,20 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> Self:
         host = self.host if self.publish is None else published_host(self.publish)
-        if not (is_loopback(host) or self.has_api_keys or self.allow_anonymous):
+        # A proxy hands on what comes from elsewhere.
+        reached = not is_loopback(host) or bool(self.trusted_proxies)
+        if reached and not (self.has_api_keys or self.allow_anonymous):
             raise ValueError(
-                f"other machines reach {host}, so API keys are required: make one with `covidscan"
-                " keys create NAME --file FILE`, then set COVIDSCAN_API_KEYS_FILE; or set"
-                " COVIDSCAN_ALLOW_ANONYMOUS=true"
+                f"other machines reach {host}, or a proxy in front of it, so API keys are required:"
+                " make one with `covidscan keys create NAME --file FILE`, then set"
+                " COVIDSCAN_API_KEYS_FILE; or set COVIDSCAN_ALLOW_ANONYMOUS=true"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_one_body(self) -> Self:
+        if self.max_received_bytes < max(self.max_upload_bytes, self.max_batch_bytes):
+            raise ValueError("max_received_bytes is less than one body may have")
         return self
 
     @model_validator(mode="after")
@@ -195,4 +206,5 @@ class Settings(BaseSettings):
     @property
     def has_api_keys(self) -> bool:
         """Whether callers must show a key."""
-        return self.api_keys is not None or self.api_keys_file is not None
+        given = self.api_keys is not None and self.api_keys.get_secret_value().strip()
+        return bool(given) or self.api_keys_file is not None

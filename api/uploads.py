@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import (
+    ClientGoneError,
     InvalidRequestError,
     MissingFileError,
     OverloadedError,
@@ -57,7 +58,7 @@ class BodyLimitMiddleware:
         reception: counts what all requests together hold.
         default_bytes: the limit of every path that is not named.
         path_bytes: limits by path.
-        timeout_seconds: how long a body may take, beside one second for each 16 KiB of it.
+        timeout_seconds: how long a client may be silent, and fall behind 16 KiB a second.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class _Body:
         self._reception = reception
         self._limit_bytes = limit_bytes
         self._timeout_seconds = timeout_seconds
-        self._started: float | None = None
+        self._deadline: float | None = None
         self._complete = False
         self.received_bytes = 0
 
@@ -109,25 +110,31 @@ class _Body:
             UploadTooLargeError: the body is larger than its limit.
             OverloadedError: all bodies together are.
             SlowBodyError: it takes too long.
+            ClientGoneError: it will not come.
         """
         if self._complete:
             # What may come now is the end of the connection, which has no time of its own.
             return await self._receive()
         message = await self._receive_in_time()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError("the client has closed the connection")
         self._complete = not message.get("more_body", False)
         self._count(len(message.get("body", b"")))
         return message
 
     async def _receive_in_time(self) -> Message:
         loop = asyncio.get_running_loop()
-        if self._started is None:
-            self._started = loop.time()
-        earned_seconds = self.received_bytes / _SLOWEST_BYTES_PER_SECOND
+        if self._deadline is None:
+            self._deadline = loop.time() + self._timeout_seconds
         try:
-            async with asyncio.timeout_at(self._started + self._timeout_seconds + earned_seconds):
-                return await self._receive()
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
         except TimeoutError as error:
             raise SlowBodyError from error
+        earned_seconds = len(message.get("body", b"")) / _SLOWEST_BYTES_PER_SECOND
+        # What was fast earns no silence: a body in progress holds what it has sent.
+        self._deadline = min(self._deadline + earned_seconds, loop.time() + self._timeout_seconds)
+        return message
 
     def _count(self, size_bytes: int) -> None:
         self.received_bytes += size_bytes

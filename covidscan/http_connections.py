@@ -6,6 +6,7 @@ never reads its answer, would hold a connection for ever.
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar, Final
@@ -15,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.errors import PROBLEM_MEDIA_TYPE
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
+_MAX_PIPELINED: Final = 8
+"""Requests that a client may send before the one in front of them is answered."""
 
 _ON_ITS_WAY_SECONDS: Final = 0.5
 """When the service stops, how long a connection is kept open on which there is no request:
@@ -28,6 +31,12 @@ class ConnectionLimits:
     max_connections: int
     timeout_seconds: float
     """For a request's head to come in, and for a client to go on reading its answer."""
+    count_refusal: Callable[[int], None]
+    """Is told the status of what is refused here, where no app sees it."""
+
+
+class TooManyPipelinedError(Exception):
+    """A client goes on sending requests without waiting for any answer."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -44,6 +53,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let a client in, if there is room."""
         super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
+        # So that ``pause_writing`` tells of all that is not read, as closing waits for all of it.
+        # With 0 asyncio's TLS would pause for nothing.
+        self.transport.set_write_buffer_limits(high=1, low=0)
         if len(self.connections) > self.limits.max_connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too many connections")
         else:
@@ -70,11 +82,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 return
         super().data_received(data)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take in a header, but none behind a body: nothing reads those and nothing bounds them."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Begin a request."""
         self._in_head, self._head_bytes = False, 0
         self._stop_waiting_for_head()
         super().on_headers_complete()
+        if len(self.pipeline) > _MAX_PIPELINED:
+            self.transport.abort()
+            # Or all that has been received of them would be parsed and kept.
+            raise TooManyPipelinedError
         if self._stopping:
             self.cycle.keep_alive = False
 
@@ -126,6 +147,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, kind: str, detail: str) -> None:
         """Answer before there is a request that the app could answer, and close."""
+        if self.transport.is_closing():
+            return
+        self.limits.count_refusal(status)
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Here it would stand in the middle of another answer.
+            self.transport.abort()
+            return
         body = json.dumps(
             {
                 "type": f"urn:covidscan:problem:{kind}",

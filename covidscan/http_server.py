@@ -16,7 +16,11 @@ def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=bounded_by(
-            ConnectionLimits(settings.max_connections, settings.header_timeout_seconds)
+            ConnectionLimits(
+                settings.max_connections,
+                settings.header_timeout_seconds,
+                app.state.metrics.observe_refused_connection,
+            )
         ),
         ws="none",
         ssl_certfile=settings.tls_certificate_file,

@@ -2,7 +2,7 @@
 
 import enum
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,6 @@ from serving.errors import ImageError, VolumeError
 from serving.preprocess import decode_image, preprocess
 
 
-class AuditFileError(ValueError):
-    """A line of an audit file is no record."""
-
-
 class Outcome(enum.StrEnum):
     """How a replay came out."""
 
@@ -31,31 +27,17 @@ class Outcome(enum.StrEnum):
     IMAGE_MISSING = "image missing"
     IMAGE_REFUSED = "image refused"
     VERSION_MISSING = "version missing"
+    LINE_BROKEN = "line broken"
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A record and what became of it."""
+    """A record, where the line is one, and what became of it."""
 
-    record: AuditRecord
+    record: AuditRecord | None
     outcome: Outcome
     largest_difference: float | None = None
     """Of any probability; None where nothing could be computed."""
-
-
-def read_audit_file(path: Path) -> Iterator[AuditRecord]:
-    """All records of a file.
-
-    Raises:
-        AuditFileError: a line is none.
-        OSError: the file cannot be read.
-    """
-    with path.open() as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield AuditRecord.model_validate_json(line)
-            except ValidationError as error:
-                raise AuditFileError(f"line {number} of {path} is no audit record") from error
 
 
 def find_images(paths: Iterable[Path]) -> dict[str, Path]:
@@ -85,8 +67,13 @@ class Replayer:
         self._engine = Engine()
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
 
-    def replay(self, record: AuditRecord) -> Replayed:
-        """Make one prediction once more."""
+    def replay(self, line: str) -> Replayed:
+        """Make the prediction once more that a line of an audit trail tells of."""
+        try:
+            record = AuditRecord.model_validate_json(line)
+        except ValidationError:
+            # What a full disk has left of one.
+            return Replayed(None, Outcome.LINE_BROKEN)
         file = self._images.get(record.image.sha256)
         if file is None:
             return Replayed(record, Outcome.IMAGE_MISSING)

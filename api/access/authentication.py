@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -16,6 +17,7 @@ from api.settings import Settings
 
 API_KEY_HEADER: Final = "X-API-Key"
 _LONGEST_KEY: Final = 128
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 DOCUMENTED_SCHEMES: Final = [
     Security(scheme)
@@ -44,7 +46,7 @@ class Authenticator:
         )
         self._file = FollowedKeyFile(settings.api_keys_file) if settings.api_keys_file else None
 
-    def authenticate(self, headers: Headers) -> ApiKeyRecord:
+    def authenticate(self, method: str, headers: Headers) -> ApiKeyRecord:
         """Whose key a request shows.
 
         It stands in ``Authorization``, as ``Bearer`` or as the password of ``Basic``, or in
@@ -59,9 +61,19 @@ class Authenticator:
         if record is None:
             raise AuthenticationError
         # A browser sends a password that it has stored with whatever any page makes it send.
-        if from_browser and headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+        if from_browser and method not in _SAFE_METHODS and _is_from_elsewhere(headers):
             raise CrossSiteError
         return record
+
+
+def _is_from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser says that another site's page sends a request."""
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    # Over plain HTTP browsers tell the origin alone; what is no browser tells neither.
+    origin = headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("Host")
 
 
 def _shown_key(headers: Headers) -> tuple[str, bool]:

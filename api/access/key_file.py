@@ -1,11 +1,12 @@
 """The file of API key records: written whole or not at all, read again when it has changed."""
 
+import fcntl
 import logging
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,23 +30,42 @@ def read_key_file(path: Path) -> list[ApiKeyRecord]:
     return parse_records(text)
 
 
-def write_key_file(path: Path, records: Sequence[ApiKeyRecord]) -> None:
-    """Replace a file, readable for its owner alone unless it was readable for more before.
+def change_key_file(
+    path: Path, change: Callable[[Sequence[ApiKeyRecord]], Sequence[ApiKeyRecord]]
+) -> None:
+    """Read a file, change what it holds and replace it, while nobody else does.
+
+    It keeps its owner and mode; a new one is readable for its owner alone. Where it is not there
+    yet, it holds nothing.
 
     Raises:
-        ApiKeysError: it cannot be written.
+        ApiKeysError: it cannot be read or written, or ``change`` says so.
     """
+    path = path.resolve()
     try:
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w") as file:
-            os.fchmod(file.fileno(), mode)
-            file.writelines(f"{record}\n" for record in records)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise ApiKeysError(f"the file of API keys cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        _replace(path, change(read_key_file(path) if path.exists() else []))
+    except OSError as error:
+        raise ApiKeysError(f"the file of API keys cannot be written: {error.strerror}") from error
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
+    before = path.stat() if path.exists() else None
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as file:
+        if before is not None:
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+        file.writelines(f"{record}\n" for record in records)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)
 
 
 class FollowedKeyFile:
@@ -62,8 +82,9 @@ class FollowedKeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._records: Sequence[ApiKeyRecord] = read_key_file(path)
+        # Looked at first: a change between the two is then read once more, not missed.
         self._seen = self._look()
+        self._records: Sequence[ApiKeyRecord] = read_key_file(path)
         self._looked = time.monotonic()
 
     @property
@@ -73,19 +94,19 @@ class FollowedKeyFile:
         if now - self._looked >= _LOOK_SECONDS:
             self._looked = now
             seen = self._look()
-            if seen != self._seen:
-                self._seen = seen
-                self._records = self._read()
+            if seen is None or seen != self._seen:
+                self._read(seen)
         return self._records
 
-    def _read(self) -> Sequence[ApiKeyRecord]:
+    def _read(self, seen: tuple[int, int, int] | None) -> None:
         try:
-            records = read_key_file(self._path)
+            self._records = read_key_file(self._path)
         except ApiKeysError:
+            self._records, self._seen = (), None
             logger.exception("no API key is accepted until their file can be read")
-            return ()
-        logger.info("the file of API keys has changed: %d keys", len(records))
-        return records
+            return
+        self._seen = seen
+        logger.info("the file of API keys has changed: %d keys", len(self._records))
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

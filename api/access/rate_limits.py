@@ -10,7 +10,7 @@ from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
-from api.errors import TooManyRequestsError
+from api.errors import TooManyRequestsError, UploadTooLargeError
 from api.settings import Settings
 
 _IPV6_HOST_BITS: Final = 64
@@ -41,6 +41,7 @@ class RateLimits:
 
         Raises:
             TooManyRequestsError: with them it would have sent too many.
+            UploadTooLargeError: they are more than a limit lets in at any time.
         """
         if key_id is not None and images:
             await self._count(self._per_key, "key", key_id, cost=images)
@@ -49,8 +50,12 @@ class RateLimits:
         self, limits: Sequence[RateLimitItem], kind: str, identity: str, *, cost: int
     ) -> None:
         for limit in limits:
-            if not await self._limiter.hit(limit, kind, identity, cost=cost):
+            if cost > limit.amount:
+                raise UploadTooLargeError(f"{cost} images at once are more than {limit} can be")
+            if not await self._limiter.test(limit, kind, identity, cost=cost):
                 raise await self._refusal(limit, kind, identity)
+        for limit in limits:
+            await self._limiter.hit(limit, kind, identity, cost=cost)
 
     async def _refusal(
         self, limit: RateLimitItem, kind: str, identity: str
@@ -69,6 +74,8 @@ def _network(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if parsed.version == 4:  # noqa: PLR2004 - IPv4
+    if isinstance(parsed, ipaddress.IPv4Address):
         return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, _IPV6_HOST_BITS), strict=False))

@@ -1,6 +1,7 @@
 """The audit trail: a line for each prediction, enough to replay it, with no pixel and no name."""
 
 import asyncio
+import errno
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ from api.schemas import (
 logger = logging.getLogger(__name__)
 
 _MODE: Final = 0o600
+_PATIENCE_SECONDS: Final = 5.0
+"""For a disk, which may be one of the network, to take a line."""
 
 
 class AuditTrailError(ValueError):
@@ -104,16 +107,18 @@ class AuditTrail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._torn = False
         try:
             self._append(b"")
+            self._torn = _ends_torn(path)
         except OSError as error:
             raise AuditTrailError(f"audit_file cannot be written: {error.strerror}") from error
         # One thread, so that the lines stand in the order of the answers.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="audit")
 
     def close(self) -> None:
-        """Write what is waiting and end the thread."""
-        self._executor.shutdown()
+        """End the thread; no answer is waiting for it any more."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def write(self, record: AuditRecord) -> None:
         """Append a record; it is in the file when this returns.
@@ -124,7 +129,8 @@ class AuditTrail:
         line = record.model_dump_json().encode() + b"\n"
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._executor, self._append, line)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await loop.run_in_executor(self._executor, self._append, line)
         except OSError as error:
             logger.exception("the audit trail cannot be written: %s", error.strerror)
             raise AuditUnavailableError(
@@ -134,8 +140,21 @@ class AuditTrail:
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
         try:
-            # One write of O_APPEND: several gateways may share the file.
-            if os.write(descriptor, line) != len(line):
-                raise OSError("only a part of the line was written")
+            # One write of O_APPEND: several gateways may share the file. After half a line, which
+            # a full disk leaves, this one begins on a line of its own.
+            whole = b"\n" + line if self._torn else line
+            written = os.write(descriptor, whole)
+            self._torn = written != len(whole)
+            if self._torn:
+                raise OSError(errno.ENOSPC, "only a part of the line was written")
         finally:
             os.close(descriptor)
+
+
+def _ends_torn(path: Path) -> bool:
+    """Whether half a line is the last thing in a file, as a full disk leaves it."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"

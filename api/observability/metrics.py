@@ -108,6 +108,12 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._refused_connections = Counter(
+            "covidscan_refused_connections",
+            "Connections refused before there was a request: too many, too slow, no HTTP.",
+            ["status"],
+            registry=self.registry,
+        )
         self.audit_failures = Counter(
             "covidscan_audit_failures",
             "Predictions that could not be recorded and were not given.",
@@ -129,6 +135,10 @@ class Metrics:
         """Count a request that has ended."""
         self._requests.labels(method, route, status).inc()
         self._request_durations.labels(route, status).observe(seconds)
+
+    def observe_refused_connection(self, status: int) -> None:
+        """Count a connection on which no request could be answered."""
+        self._refused_connections.labels(int(status)).inc()
 
     def observe_refused_image(self, reason: str) -> None:
         """Count a file that could not be read."""

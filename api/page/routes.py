@@ -52,6 +52,7 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
                 file.filename, data, request_id=caller.request_id, key_id=caller.key_id
             )
             answer = await while_connected(request, predicting)
+            request.state.versions = {model.name: model.version for model in answer.models}
     except HTTPException as error:
         problem = to_problem(error, request.url.path, caller.request_id)
         request.state.problem = problem.type

@@ -1,14 +1,14 @@
 """``covidscan keys``: who may ask the gateway."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from api.access.api_keys import ApiKeysError, create_key
-from api.access.key_file import read_key_file, write_key_file
+from api.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
+from api.access.key_file import change_key_file, read_key_file
 from covidscan.commands.failure import BAD_USE, fail
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
@@ -37,7 +37,7 @@ def create(
     with _told_in_one_line():
         key, record = create_key(name)
         if file is not None:
-            write_key_file(file, [*(read_key_file(file) if file.exists() else []), record])
+            change_key_file(file, lambda records: [*records, record])
     typer.echo(key)
     if file is None:
         typer.echo(f"record, for COVIDSCAN_API_KEYS: {record}", err=True)
@@ -58,11 +58,14 @@ def revoke(
 ) -> None:
     """Take a key out of a file; a running gateway refuses it within a second."""
     with _told_in_one_line():
-        records = read_key_file(file)
-        kept = [record for record in records if record.id != key_id]
-        if len(kept) == len(records):
-            raise ApiKeysError(f"there is no key {key_id}")
-        write_key_file(file, kept)
+        change_key_file(file, lambda records: _without(records, key_id))
+
+
+def _without(records: Sequence[ApiKeyRecord], key_id: str) -> Sequence[ApiKeyRecord]:
+    kept = [record for record in records if record.id != key_id]
+    if len(kept) == len(records):
+        raise ApiKeysError(f"there is no key {key_id}")
+    return kept
 
 
 @contextmanager

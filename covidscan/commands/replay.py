@@ -31,7 +31,7 @@ def replay(
 
     The exit code is 1 where any came out differently, or none could be made.
     """
-    from covidscan.replay import AuditFileError, Outcome, Replayer, find_images, read_audit_file
+    from covidscan.replay import Outcome, Replayer, find_images
     from serving.embedded.errors import ModelLoadError
     from serving.fingerprint import preprocess_fingerprint
 
@@ -39,17 +39,19 @@ def replay(
     outcomes: Counter[Outcome] = Counter()
     largest = 0.0
     try:
-        for record in read_audit_file(audit_file):
-            replayed = replayer.replay(record)
-            outcomes[replayed.outcome] += 1
-            largest = max(largest, replayed.largest_difference or 0.0)
-            if replayed.outcome is Outcome.DIFFERENT:
-                changed = record.preprocessing != preprocess_fingerprint()
-                why = " (another preprocessing)" if changed else ""
-                typer.echo(
-                    f"{record.request_id}: differs by {replayed.largest_difference:.2e}{why}"
-                )
-    except (AuditFileError, ModelLoadError) as error:
+        with audit_file.open(errors="replace") as lines:
+            for line in lines:
+                replayed = replayer.replay(line)
+                outcomes[replayed.outcome] += 1
+                largest = max(largest, replayed.largest_difference or 0.0)
+                if replayed.record is not None and replayed.outcome is Outcome.DIFFERENT:
+                    changed = replayed.record.preprocessing != preprocess_fingerprint()
+                    why = " (another preprocessing)" if changed else ""
+                    typer.echo(
+                        f"{replayed.record.request_id}: differs by"
+                        f" {replayed.largest_difference:.2e}{why}"
+                    )
+    except ModelLoadError as error:
         fail(str(error), BAD_USE)
     for outcome in Outcome:
         typer.echo(f"{outcome}: {outcomes[outcome]}")

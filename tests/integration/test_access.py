@@ -12,8 +12,9 @@ import pytest
 from starlette.routing import Mount, Route
 
 from api.access.api_keys import create_key
-from api.access.key_file import read_key_file, write_key_file
+from api.access.key_file import change_key_file, read_key_file
 from api.app import create_app
+from api.model_status import ModelStatusReader
 from api.settings import Settings
 from tests.integration.conftest import gateway
 from tests.service_process import COVIDSCAN, wait_until
@@ -54,7 +55,7 @@ def keys_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def key(keys_file: Path) -> str:
     key, record = create_key("pacs")
-    write_key_file(keys_file, [record])
+    change_key_file(keys_file, lambda _: [record])
     return key
 
 
@@ -80,11 +81,11 @@ def test_without_an_accepted_key_every_route_but_health_is_closed(
     guarded: httpx.Client, key: str, keys_file: Path
 ):
     revoked, revoked_record = create_key("old")
-    write_key_file(keys_file, [*read_key_file(keys_file), revoked_record])
+    change_key_file(keys_file, lambda _: [*read_key_file(keys_file), revoked_record])
     wait_until(
         lambda: guarded.get("/models", headers={"X-API-Key": revoked}).status_code == 200,
     )
-    write_key_file(keys_file, read_key_file(keys_file)[:1])
+    change_key_file(keys_file, lambda _: read_key_file(keys_file)[:1])
     wait_until(
         lambda: guarded.get("/models", headers={"X-API-Key": revoked}).status_code == 401,
     )
@@ -159,12 +160,27 @@ def test_several_keys_are_accepted_at_once_from_file_and_environment(keys_file: 
             assert client.get("/models", headers={"X-API-Key": each}).status_code == 200
 
 
-@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 422)])
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 422),
+        # Over plain HTTP there is the origin alone.
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://scan.example"}, 422),
+        ({}, 422),
+    ],
+)
 def test_a_page_of_another_site_cannot_use_the_key_that_a_browser_has_stored(
-    guarded: httpx.Client, key: str, site: str, status: int
+    guarded: httpx.Client, key: str, told: dict[str, str], status: int
 ):
-    headers = {"Authorization": basic(key), "Sec-Fetch-Site": site}
+    headers = {"Authorization": basic(key), "Host": "scan.example", **told}
     assert guarded.post("/predict", headers=headers).status_code == status
+    assert guarded.get("/", headers=headers).status_code == 200, "a link may lead here"
+    by_program = {"Authorization": f"Bearer {key}", "Host": "scan.example", **told}
+    assert guarded.post("/predict", headers=by_program).status_code == 422
 
 
 def test_with_keys_the_openapi_document_says_how_to_show_one(guarded: httpx.Client, key: str):
@@ -188,7 +204,7 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back():
 
 def test_a_key_s_images_are_counted_those_of_a_batch_each(keys_file: Path, key: str):
     other, other_record = create_key("other")
-    write_key_file(keys_file, [*read_key_file(keys_file), other_record])
+    change_key_file(keys_file, lambda _: [*read_key_file(keys_file), other_record])
     files = [("files", ("a.png", b"no image"))] * 3
     settings = settings_with(api_keys_file=keys_file, rate_limit_per_key="5/hour")
     with gateway(settings) as client:
@@ -211,7 +227,9 @@ def test_a_key_s_images_are_counted_those_of_a_batch_each(keys_file: Path, key: 
 def test_only_a_trusted_proxy_s_word_is_taken_for_the_client_s_address(
     trusted: list[str], statuses: list[int]
 ):
-    settings = settings_with(rate_limit_per_address="1/hour", trusted_proxies=trusted)
+    settings = settings_with(
+        rate_limit_per_address="1/hour", trusted_proxies=trusted, allow_anonymous=True
+    )
     with gateway(settings) as client:
         answered = [
             client.get("/models", headers={"X-Forwarded-For": address}).status_code
@@ -221,13 +239,16 @@ def test_only_a_trusted_proxy_s_word_is_taken_for_the_client_s_address(
 
 
 def test_addresses_of_one_ipv6_network_are_counted_together():
-    settings = settings_with(rate_limit_per_address="1/hour", trusted_proxies=["127.0.0.1"])
+    settings = settings_with(
+        rate_limit_per_address="1/hour", trusted_proxies=["127.0.0.1"], allow_anonymous=True
+    )
+    addresses = ("2001:db8::1", "2001:db8::ffff", "2001:db8:1::1", "::ffff:1.2.3.4", "1.2.3.4")
     with gateway(settings) as client:
         answered = [
             client.get("/models", headers={"X-Forwarded-For": address}).status_code
-            for address in ("2001:db8::1", "2001:db8::ffff", "2001:db8:1::1")
+            for address in addresses
         ]
-    assert answered == [200, 429, 200]
+    assert answered == [200, 429, 200, 200, 429]
 
 
 def test_every_answer_tells_browsers_what_to_forbid():
@@ -235,7 +256,7 @@ def test_every_answer_tells_browsers_what_to_forbid():
         for path in paths():
             headers = client.get(path).headers
             assert headers["x-content-type-options"] == "nosniff", path
-            assert headers["referrer-policy"] == "no-referrer", path
+            assert headers["referrer-policy"] == "same-origin", path
             assert headers["x-frame-options"] == "DENY", path
             assert headers["cache-control"] == "no-store", path
             policy = headers["content-security-policy"]
@@ -244,6 +265,34 @@ def test_every_answer_tells_browsers_what_to_forbid():
             scripts = [part for part in policy.split(";") if "script-src" in part]
             assert scripts in ([], [" script-src 'self'"]), path
             assert "strict-transport-security" not in headers, path
+
+
+def test_a_batch_that_no_limit_will_ever_let_in_is_too_large(keys_file: Path, key: str):
+    files = [("files", ("a.png", b"no image"))] * 3
+    settings = settings_with(api_keys_file=keys_file, rate_limit_per_key="2/second")
+    with gateway(settings) as client:
+        response = client.post("/predict/batch", files=files, headers={"X-API-Key": key})
+    assert response.status_code == 413
+    assert "2 per 1 second" in response.json()["detail"]
+
+
+def test_an_error_of_ours_is_a_problem_like_any_other_and_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async def fail(_: ModelStatusReader) -> None:
+        raise RuntimeError("/secret/path of Muster^Maria")
+
+    monkeypatch.setattr(ModelStatusReader, "read_all", fail)
+    with gateway(settings_with()) as client:
+        response = client.get("/models")
+        assert client.get("/healthz").status_code == 200
+        metrics = client.get("/metrics").text
+    assert response.status_code == 500
+    assert response.json()["type"] == "urn:covidscan:problem:internal-error"
+    assert response.headers["x-request-id"] == response.json()["request_id"]
+    assert response.headers["cache-control"] == "no-store"
+    assert "secret" not in response.text
+    assert 'route="/models",status="500"} 1.0' in metrics
 
 
 def test_other_origins_may_call_only_where_they_are_named():

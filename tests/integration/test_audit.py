@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -135,12 +136,12 @@ def test_an_image_that_is_not_read_any_more_does_not_hold_up_the_others(
     assert "image refused: 1\n" in output
 
 
-def test_a_file_that_is_no_audit_trail_is_bad_use(tmp_path: Path, images: Path):
+def test_a_file_that_is_no_audit_trail_replays_nothing(tmp_path: Path, images: Path):
     wrong = tmp_path / "wrong"
     wrong.write_text("{}\n")
     result = replay(wrong, images, models_dir=tmp_path)
-    assert result.exit_code == 2
-    assert "line 1" in result.stderr
+    assert result.exit_code == 1
+    assert "line broken: 1\n" in result.output
 
 
 def test_the_file_can_be_rotated_while_it_is_written(
@@ -149,6 +150,24 @@ def test_the_file_can_be_rotated_while_it_is_written(
     audit_file.rename(audit_file.with_suffix(".1"))
     assert service.post("/predict", files={"file": ("x", phantom_png)}).status_code == 200
     assert len(audit_file.read_text().splitlines()) == 1
+
+
+def test_half_a_line_that_a_full_disk_leaves_spoils_no_other(
+    service: httpx.Client, audit_file: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+):
+    audit_file.unlink()
+    files = {"file": ("x", next(images.iterdir()).read_bytes())}
+    assert service.post("/predict", files=files).status_code == 200
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(
+            os, "write", lambda descriptor, line: write(descriptor, line[: len(line) // 2])
+        )
+        assert service.post("/predict", files=files).status_code == 503
+    assert service.post("/predict", files=files).status_code == 200
+    output = replay(audit_file, images, models_dir=audit_file.parent / "models").output
+    assert "same: 2\n" in output
+    assert "line broken: 1\n" in output
 
 
 def test_an_answer_that_cannot_be_recorded_is_not_given(

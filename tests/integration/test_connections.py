@@ -1,6 +1,7 @@
 """Connections of clients that are slow, endless or no HTTP, over bare sockets."""
 
 import json
+import re
 import select
 import socket
 import time
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from api.settings import Settings
+from api.settings import MEBIBYTE, Settings
 from tests.integration.conftest import gateway
 from tests.service_process import wait_until
 
@@ -31,6 +32,8 @@ def service() -> Iterator[httpx.Client]:
         body_timeout_seconds=SHORT,
         idle_timeout_seconds=1,
         max_connections=4,
+        max_upload_bytes=35_000,
+        max_batch_bytes=35_000,
         max_received_bytes=40_000,
     )
     with gateway(settings) as client:
@@ -127,14 +130,14 @@ def test_a_body_that_stops_is_given_up(service: httpx.Client):
 
 
 def test_a_body_that_comes_steadily_has_the_time_it_needs(service: httpx.Client):
-    """32 KiB earn two seconds beside the short time that is given anyway."""
+    """Each 4 KiB earn a quarter of a second, beside the short time that is given anyway."""
+    end = b"\r\n--b--\r\n"
     with connection(service) as steady:
-        steady.sendall(HEAD + b"Content-Length: 32768\r\n\r\n" + PART)
-        left = 32768 - len(PART)
-        end = b"\r\n--b--\r\n"
-        steady.sendall(b"x" * (left - len(end)))
-        time.sleep(3 * SHORT)
-        steady.sendall(end)
+        steady.sendall(HEAD + b"Content-Length: 20480\r\n\r\n")
+        for piece in (PART.ljust(4096, b"x"), *[b"x" * 4096] * 3):
+            steady.sendall(piece)
+            time.sleep(0.6 * SHORT)
+        steady.sendall(b"x" * (4096 - len(end)) + end)
         assert steady.recv(65536).startswith(b"HTTP/1.1 415 ")
 
 
@@ -190,3 +193,68 @@ def test_a_client_that_does_not_read_is_given_up(service: httpx.Client):
         except ConnectionError:
             return
         pytest.fail("it was written to all the same")
+
+
+def test_trailers_behind_a_body_are_not_kept(service: httpx.Client):
+    before = metric(service, "process_resident_memory_bytes")
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with connection(service) as endless:
+        endless.sendall(head)
+        try:
+            for _ in range(200):
+                endless.sendall(b"a:\r\n" * 16_000)
+        except ConnectionError:
+            pass
+    grown = metric(service, "process_resident_memory_bytes") - before
+    assert grown < 64 * MEBIBYTE, "three million trailers would be 400 MiB"
+
+
+def test_a_client_that_does_not_wait_for_answers_is_cut_off(service: httpx.Client):
+    with connection(service) as hasty:
+        try:
+            for _ in range(2_000):
+                hasty.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+        except ConnectionError:
+            return
+    pytest.fail("400,000 requests were taken in at once")
+
+
+def test_a_few_pipelined_requests_are_answered_in_order(service: httpx.Client):
+    with connection(service) as pipelining:
+        request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        pipelining.sendall(request * 3 + request.replace(b"healthz", b"nowhere"))
+        received = read_to_end(pipelining)
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"200", b"200", b"404"]
+
+
+def test_a_body_that_was_fast_earns_no_silence(service: httpx.Client):
+    with connection(service) as stalling:
+        body = PART + b"x" * 30_000
+        stalling.sendall(HEAD + b"Content-Length: 35000\r\n\r\n" + body)
+        started = time.monotonic()
+        assert problem_at_the_end(stalling, 408) == "too-slow"
+    assert time.monotonic() - started < 1.5, "30,000 bytes would have earned two seconds"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/"])
+def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours(service: httpx.Client, path: str):
+    with connection(service) as leaving:
+        head = HEAD.replace(b"/predict", path.encode())
+        leaving.sendall(head + b"Content-Length: 20000\r\n\r\n" + PART)
+        wait_until(lambda: metric(service, "covidscan_requests_in_progress") == 2)
+    wait_until(lambda: metric(service, "covidscan_requests_in_progress") == 1)
+    told = service.get("/metrics").text
+    assert f'method="POST",route="{path}",status="400"}} 1.0' in told
+    assert 'status="500"' not in told
+
+
+def test_what_is_refused_before_there_is_a_request_is_counted(service: httpx.Client):
+    with connection(service) as stranger:
+        stranger.sendall(b"hello\r\n\r\n")
+        read_to_end(stranger)
+    assert 'covidscan_refused_connections_total{status="400"} 1.0' in service.get("/metrics").text
+
+
+def metric(service: httpx.Client, name: str) -> float:
+    (value,) = re.findall(rf"^{name} (\S+)$", service.get("/metrics").text, re.MULTILINE)
+    return float(value)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from api.access.api_keys import create_key
-from api.access.key_file import write_key_file
+from api.access.key_file import change_key_file
 from api.log_format import LogFormat
 from covidscan.service_logs import configure_service_logging
 from tests.service_process import running_service
@@ -65,7 +65,7 @@ def ask_in_every_way(client: httpx.Client, png: bytes) -> None:
 def lines(tiny_volume: Path, phantom_png: bytes, tmp_path: Path) -> list[dict[str, Any]]:
     """The log of a service that was asked in every way, with the mark in nothing of it."""
     key, record = create_key("pacs")
-    write_key_file(tmp_path / "keys", [record])
+    change_key_file(tmp_path / "keys", lambda _: [record])
     log = tmp_path / "log"
     settings = {"api_keys_file": tmp_path / "keys", "audit_file": tmp_path / "audit.jsonl"}
     with (

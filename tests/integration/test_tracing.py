@@ -70,7 +70,12 @@ def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
         answer = httpx.post(
             f"{address}/predict?patient={MARK}",
             files={"file": (f"{MARK}.png", phantom_png)},
-            headers={"traceparent": f"00-{TRACE}-{PARENT}-01"},
+            headers={
+                "traceparent": f"00-{TRACE}-{PARENT}-01",
+                "tracestate": f"patient={MARK}",
+                "baggage": f"patient={MARK}",
+                "host": f"{MARK}.example",
+            },
         )
         assert answer.status_code == 200
         httpx.get(f"{address}/{MARK}")

@@ -46,7 +46,14 @@ def record() -> str:
 
 
 @pytest.mark.parametrize(
-    "address", [{"host": "0.0.0.0"}, {"host": "::"}, {"publish": "8000"}, {"host": "scan.local"}]
+    "address",
+    [
+        {"host": "0.0.0.0"},
+        {"host": "::"},
+        {"publish": "8000"},
+        {"host": "scan.local"},
+        {"trusted_proxies": "127.0.0.1"},
+    ],
 )
 def test_other_machines_need_keys_unless_a_flag_says_otherwise(
     address: dict[str, str], record: str, tmp_path: Path
@@ -59,6 +66,20 @@ def test_other_machines_need_keys_unless_a_flag_says_otherwise(
         {"allow_anonymous": True},
     ):
         Settings(_env_file=None, **address, **given)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_blank_keys_are_none(monkeypatch: pytest.MonkeyPatch, blank: str):
+    monkeypatch.setenv("COVIDSCAN_API_KEYS", blank)
+    monkeypatch.setenv("COVIDSCAN_API_KEYS_FILE", "")
+    assert not Settings(_env_file=None).has_api_keys
+    with pytest.raises(ValidationError, match="API keys are required"):
+        Settings(_env_file=None, host="0.0.0.0")
+
+
+def test_one_body_fits_into_what_all_may_have():
+    with pytest.raises(ValidationError, match="max_received_bytes"):
+        Settings(_env_file=None, max_received_bytes=1000)
 
 
 def test_in_a_container_what_counts_is_where_it_is_published():
@@ -80,6 +101,7 @@ def test_a_certificate_without_its_key_is_refused(tmp_path: Path):
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COVIDSCAN_ALLOW_ANONYMOUS", "true")
     monkeypatch.setenv("COVIDSCAN_TRUSTED_PROXIES", "10.0.0.1, 192.168.0.0/16")
     monkeypatch.setenv("COVIDSCAN_CORS_ORIGINS", "https://a.example,https://b.example")
     settings = Settings(_env_file=None)
