@@ -88,11 +88,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = metrics
     install_error_handlers(app)
-    app.include_router(health.router)
     for module in (predict, models):
         app.include_router(
             module.router, dependencies=DOCUMENTED_SCHEMES if settings.has_api_keys else None
         )
+    app.include_router(health.router)
     mount_page(app)
     if settings.docs:
         mount_docs(app)
