@@ -1,6 +1,8 @@
 """What is known of the models: the model server's states joined with the volume's cards."""
 
 import asyncio
+import re
+from typing import Final
 
 from api.fan_out import failure_status
 from api.model_cards import ModelCards
@@ -9,6 +11,9 @@ from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerError
+
+_FOLDERS: Final = re.compile(r"(?<![\w.-])/(?:[^\s/:;'\"]+/)*")
+"""Of absolute paths, which a model server's reasons quote, all but the last part."""
 
 
 class ModelStatusReader:
@@ -55,7 +60,7 @@ class ModelStatusReader:
         return VersionInfo(
             version=status.version,
             state=status.state.name,
-            error=status.error or None,
+            error=_FOLDERS.sub("", status.error) or None,
             demo=card.demo if card else None,
             created_at=card.created_at if card else None,
             metrics=card.metrics if card else None,
