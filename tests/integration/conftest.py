@@ -11,6 +11,8 @@ import pytest
 import uvicorn
 from grpc_health.v1 import health_pb2
 
+from api.access.api_keys import create_key
+from api.access.key_file import change_key_file
 from api.app import create_app
 from api.settings import Settings
 from covidscan.http_server import http_config
@@ -77,3 +79,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
         openssl("x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
     return folder
+
+
+@pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    """Where API keys are kept."""
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def key(keys_file: Path) -> str:
+    """A key that is kept there."""
+    key, record = create_key("pacs")
+    change_key_file(keys_file, lambda _: [record])
+    return key

@@ -15,8 +15,8 @@ from serving.client import ModelServerClient, VersionState, VersionStatus
     ("reason", "told"),
     [
         (
-            "NOT_FOUND: Could not find SavedModel .pb at the export directory path: /models/vgg16/3",
-            "NOT_FOUND: Could not find SavedModel .pb at the export directory path: 3",
+            "NOT_FOUND: Could not find SavedModel .pb at export directory path: /models/vgg16/3",
+            "NOT_FOUND: Could not find SavedModel .pb at export directory path: 3",
         ),
         (
             "Can't parse /srv/data/m/saved_model.pb as binary proto",
