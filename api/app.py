@@ -83,7 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         form_limits=form_limits(settings.max_batch_files),
-        # Of telemetry only what names no path, no query and no exception's message.
+        # The others would tell exceptions' messages. Of a span ``covidscan.tracing`` takes out the
+        # path and the query.
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.metrics = metrics

@@ -55,7 +55,9 @@ class RateLimits:
             if not await self._limiter.test(limit, kind, identity, cost=cost):
                 raise await self._refusal(limit, kind, identity)
         for limit in limits:
-            await self._limiter.hit(limit, kind, identity, cost=cost)
+            # Between the two somebody else may have come.
+            if not await self._limiter.hit(limit, kind, identity, cost=cost):
+                raise await self._refusal(limit, kind, identity)
 
     async def _refusal(
         self, limit: RateLimitItem, kind: str, identity: str
