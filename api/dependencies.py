@@ -54,7 +54,8 @@ class Services:
         await self.client.close()
 
 
-def _services(request: Request) -> Services:
+# Not plain functions, which FastAPI would call in a thread, and wait for it, each time.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -68,7 +69,7 @@ class Caller:
     """Of the API key that was shown; null where none is needed."""
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     return Caller(request.state.request_id, request.state.key_id)
 
 

@@ -1,122 +1,149 @@
-"""Ask every model at once; what fails is named, never guessed."""
+"""Ask every model at once, about as many images as there are to ask about.
+
+A call costs the same for one image as for several. So a few calls to each model go on at the same
+time, and the images that come in meanwhile share the next ones. Where the service is not busy
+nothing waits.
+"""
 
 import asyncio
-import random
-import time
+import contextvars
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from opentelemetry import trace
 
-from api.ensemble import decide
+from api.model_call import ModelCall, call_model, failed_answer
 from api.schemas import ModelAnswer, ModelAnswerStatus
-from serving.client import EncodedImages, ModelServerClient, Prediction
-from serving.contract import POSITIVE_CLASS_INDEX
-from serving.errors import (
-    InvalidAnswerError,
-    ModelDeadlineError,
-    ModelNotFoundError,
-    ModelServerError,
-    ModelServerExhaustedError,
-    ModelServerUnavailableError,
-)
+from serving.client import ModelServerClient, encode_images
 
-_FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
-    ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
-    ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
-    ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
-    ModelServerExhaustedError: ModelAnswerStatus.UNREACHABLE,
-    InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
-    ModelServerError: ModelAnswerStatus.ERROR,
-}
+GROUPS_AT_ONCE: Final = 4
+"""Enough to keep a model server busy while answers and questions are on their way."""
 
-_tracer = trace.get_tracer("covidscan")
+IMAGES_TOGETHER: Final = 8
+"""More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
 
-_PAUSE_SECONDS: Final = (0.02, 0.1)
-"""Before a second attempt, at random between these: callers must not come back all at once."""
+PATIENCE_SECONDS: Final = 1.0
+"""A group that takes longer holds nobody else up: the replica that it asked may be stuck."""
 
 
-def failure_status(error: ModelServerError) -> ModelAnswerStatus:
-    """How a failed call is named in an answer."""
-    return _FAILURES[type(error)]
+class FanOut:
+    """Asks all models about images, which travel in groups when there are many.
+
+    Args:
+        client: the model server.
+        names: the models, in the order in which answers list them.
+        operating_point: the probability from which on the positive class is predicted.
+    """
+
+    def __init__(
+        self, client: ModelServerClient, names: Sequence[str], *, operating_point: float
+    ) -> None:
+        self._client = client
+        self._names = names
+        self._operating_point = operating_point
+        self._waiting: deque[_Group] = deque()
+        self._turns: set[asyncio.Task[None]] = set()
+
+    async def ask(self, image: NDArray[np.float32], *, timeout_seconds: float) -> list[ModelAnswer]:
+        """Ask all models about one image; takes as long as the slowest, but not longer than asked.
+
+        Cancelling takes the image out, and stops the calls that are about no other.
+
+        Args:
+            image: float32 ``[64, 64, 3]``.
+            timeout_seconds: a model that has not answered by then is named as late.
+        """
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        member = _Member(image, asked + timeout_seconds, trace.get_current_span())
+        group = self._group_with_room()
+        group.members.append(member)
+        self._start_waiting()
+        try:
+            async with asyncio.timeout_at(member.deadline):
+                await group.started.wait()
+                await asyncio.wait(group.calls)
+        except TimeoutError:
+            pass
+        finally:
+            group.leave(member)
+        late = loop.time() - asked
+        answered = {call.get_name(): call.result() for call in group.calls if call.done()}
+        return [
+            answered[name].answer(member.row, self._operating_point)
+            if name in answered
+            else failed_answer(name, ModelAnswerStatus.TIMEOUT, late)
+            for name in self._names
+        ]
+
+    def _group_with_room(self) -> "_Group":
+        if not self._waiting or len(self._waiting[-1].members) == IMAGES_TOGETHER:
+            self._waiting.append(_Group())
+        return self._waiting[-1]
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._turns) < GROUPS_AT_ONCE:
+            group = self._waiting.popleft()
+            if group.members:
+                group.start(self._client, self._names)
+                turn = asyncio.create_task(_turn(group))
+                self._turns.add(turn)
+                turn.add_done_callback(self._end_turn)
+
+    def _end_turn(self, turn: asyncio.Task[None]) -> None:
+        self._turns.discard(turn)
+        self._start_waiting()
 
 
-async def ask_all(
-    client: ModelServerClient,
-    names: Sequence[str],
-    image: EncodedImages,
-    *,
-    timeout_seconds: float,
-    operating_point: float,
-) -> list[ModelAnswer]:
-    """Ask all models about one image, in the order of ``names``; takes as long as the slowest."""
-    return await asyncio.gather(
-        *(
-            _ask(
-                client,
-                name,
-                image,
-                timeout_seconds=timeout_seconds,
-                operating_point=operating_point,
+async def _turn(group: "_Group") -> None:
+    await asyncio.wait(group.calls, timeout=PATIENCE_SECONDS)
+
+
+@dataclass(eq=False)
+class _Member:
+    """An image, and who waits for it until when."""
+
+    image: NDArray[np.float32]
+    deadline: float
+    span: trace.Span
+    row: int = 0
+
+
+@dataclass(eq=False)
+class _Group:
+    """Images that are asked about together."""
+
+    members: list[_Member] = field(default_factory=list)
+    """Whose answers somebody waits for."""
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: list[asyncio.Task[ModelCall]] = field(default_factory=list)
+    """One to each model, by its name, once the group has started."""
+    # The calls belong to the trace of the first image's request, and are linked with the others'.
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def start(self, client: ModelServerClient, names: Sequence[str]) -> None:
+        for row, member in enumerate(self.members):
+            member.row = row
+        images = encode_images(np.stack([member.image for member in self.members]))
+        links = [trace.Link(member.span.get_span_context()) for member in self.members[1:]]
+        loop = asyncio.get_running_loop()
+        left_seconds = max(member.deadline for member in self.members) - loop.time()
+        self.calls = [
+            loop.create_task(
+                call_model(client, name, images, timeout_seconds=left_seconds, links=links),
+                name=name,
+                context=self.context.copy(),
             )
             for name in names
-        )
-    )
+        ]
+        self.started.set()
 
-
-async def _ask(
-    client: ModelServerClient,
-    name: str,
-    image: EncodedImages,
-    *,
-    timeout_seconds: float,
-    operating_point: float,
-) -> ModelAnswer:
-    started = time.perf_counter()
-    with _tracer.start_as_current_span(
-        f"predict {name}", kind=trace.SpanKind.CLIENT, attributes={"covidscan.model": name}
-    ) as span:
-        try:
-            answer = await _predict(client, name, image, timeout_seconds=timeout_seconds)
-        except ModelServerError as error:
-            status = failure_status(error)
-            # Without the message, which may name paths of the model server.
-            span.set_status(trace.StatusCode.ERROR, status)
-            return ModelAnswer(
-                name=name,
-                version=None,
-                status=status,
-                prediction=None,
-                confidence=None,
-                probabilities=None,
-                duration_seconds=time.perf_counter() - started,
-            )
-        span.set_attribute("covidscan.version", answer.version)
-    verdict = decide(float(answer.probabilities[0, POSITIVE_CLASS_INDEX]), operating_point)
-    return ModelAnswer(
-        name=name,
-        version=answer.version,
-        status=ModelAnswerStatus.OK,
-        prediction=verdict.prediction,
-        confidence=verdict.confidence,
-        probabilities=verdict.probabilities,
-        duration_seconds=time.perf_counter() - started,
-    )
-
-
-async def _predict(
-    client: ModelServerClient, name: str, image: EncodedImages, *, timeout_seconds: float
-) -> Prediction:
-    """Ask once, and once more where the model server was not there and time is left."""
-    deadline = time.perf_counter() + timeout_seconds
-    try:
-        return await client.predict(name, image, timeout_seconds=timeout_seconds)
-    except ModelServerExhaustedError:
-        raise
-    except ModelServerUnavailableError:
-        pause_seconds = random.uniform(*_PAUSE_SECONDS)  # noqa: S311 - jitter, not a secret
-        left_seconds = deadline - time.perf_counter() - pause_seconds
-        if left_seconds <= 0:
-            raise
-    await asyncio.sleep(pause_seconds)
-    return await client.predict(name, image, timeout_seconds=left_seconds)
+    def leave(self, member: _Member) -> None:
+        self.members.remove(member)
+        if not self.members:
+            for call in self.calls:
+                call.cancel()

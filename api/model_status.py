@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Final
 
-from api.fan_out import failure_status
+from api.model_call import failure_status
 from api.model_cards import ModelCards
 from api.schemas import ModelAnswerStatus, ModelInfo, VersionInfo
 from api.settings import Settings

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from opentelemetry import trace
 
 from api.ensemble import agreement, review_reasons, vote
@@ -21,14 +23,14 @@ from api.errors import (
     ProblemError,
     image_problem,
 )
-from api.fan_out import ask_all
+from api.fan_out import FanOut
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.observability.audit import AuditRecord, AuditTrail
 from api.observability.metrics import Metrics
 from api.schemas import ImageInfo, ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
 from api.settings import Settings
-from serving.client import EncodedImages, ModelServerClient, encode_images
+from serving.client import ModelServerClient
 from serving.contract import MODEL_NAMES
 from serving.errors import ImageError
 from serving.fingerprint import preprocess_fingerprint
@@ -42,7 +44,8 @@ _tracer = trace.get_tracer("covidscan")
 @dataclass(frozen=True)
 class _PreparedImage:
     info: ImageInfo
-    encoded: EncodedImages
+    pixels: NDArray[np.float32]
+    """As the models take them."""
     decode_seconds: float
     preprocess_seconds: float
 
@@ -66,7 +69,7 @@ class Predictor:
         metrics: Metrics,
         audit: AuditTrail | None,
     ) -> None:
-        self._client = client
+        self._fan_out = FanOut(client, MODEL_NAMES, operating_point=settings.operating_point)
         self._cards = cards
         self._settings = settings
         self._metrics = metrics
@@ -116,15 +119,12 @@ class Predictor:
         async with self.load.place(timeout_seconds=budget_seconds):
             image = await self._prepare(data, deadline=started + budget_seconds)
             asked = time.perf_counter()
-            answers = await ask_all(
-                self._client,
-                MODEL_NAMES,
-                image.encoded,
+            answers = await self._fan_out.ask(
+                image.pixels,
                 timeout_seconds=min(
                     self._settings.model_timeout_seconds,
                     max(_LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
                 ),
-                operating_point=self._settings.operating_point,
             )
             inference_seconds = time.perf_counter() - asked
         for model in answers:
@@ -200,7 +200,7 @@ def _prepare(data: bytes, max_pixels: int) -> _PreparedImage:
     except ImageError as error:
         raise image_problem(error) from error
     decoded = time.perf_counter()
-    encoded = encode_images(preprocess(image.pixels)[None])
+    pixels = preprocess(image.pixels)
     finished = time.perf_counter()
     info = ImageInfo(
         format=image.format,
@@ -209,4 +209,4 @@ def _prepare(data: bytes, max_pixels: int) -> _PreparedImage:
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    return _PreparedImage(info, encoded, decoded - started, finished - decoded)
+    return _PreparedImage(info, pixels, decoded - started, finished - decoded)

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.exposure import is_loopback, published_host
 from api.log_format import LogFormat
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
+from serving.precision import Precision
 from serving.preprocess import DEFAULT_MAX_PIXELS
 
 MEBIBYTE: Final = 1024 * 1024
@@ -101,6 +102,10 @@ class Settings(BaseSettings):
     model_server: str | None = None
     """Address of the model server, ``host:port``, ``dns:///name:port`` or ``unix:/path``; where it
     is not set, ``covidscan serve`` starts the embedded model server."""
+
+    precision: Precision = Precision.F32
+    """Of the embedded model server's arithmetic: ``f32`` gives the same answers on every machine,
+    ``bf16`` is about twice as fast where the CPU has it."""
 
     model_server_ca_file: Path | None = None
     """PEM of the authority that signed the model server's certificate; with it the wire is TLS."""

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from api.log_format import LogFormat
-from serving.batching_parameters import DEFAULT_BATCHING_FILE
+from serving.batching_parameters import EMBEDDED_BATCHING_FILE
+from serving.precision import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,13 @@ class EmbeddedProcess:
 
     Args:
         models_dir: the versioned volume.
+        precision: of its arithmetic.
         log_format: how it logs, to this process's stderr.
     """
 
-    def __init__(self, models_dir: Path, log_format: LogFormat) -> None:
+    def __init__(self, models_dir: Path, precision: Precision, log_format: LogFormat) -> None:
         self._models_dir = models_dir
+        self._precision = precision
         self._log_format = log_format
         # Only this user may connect: the directory is made with mode 0700.
         self._runtime_dir = Path(tempfile.mkdtemp(prefix="covidscan-"))
@@ -88,7 +91,8 @@ class EmbeddedProcess:
             f"--models-dir={self._models_dir}",
             f"--socket={self._socket}",
             "--enable_batching=true",
-            f"--batching_parameters_file={DEFAULT_BATCHING_FILE}",
+            f"--precision={self._precision}",
+            f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}",
             f"--log-format={self._log_format}",
             "--exit-with-stdin",
             stdin=asyncio.subprocess.PIPE,

@@ -54,7 +54,7 @@ async def run_service(settings: Settings) -> None:
             stack.push_async_callback(asyncio.to_thread, configure_tracing().shutdown)
         if settings.model_server is None:
             embedded = await stack.enter_async_context(
-                EmbeddedProcess(settings.models_dir, settings.log_format)
+                EmbeddedProcess(settings.models_dir, settings.precision, settings.log_format)
             )
             settings = settings.model_copy(update={"model_server": embedded.address})
         await _run_gateway(settings)

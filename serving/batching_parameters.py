@@ -10,7 +10,9 @@ from google.protobuf import text_format
 from serving.errors import BatchingParametersError
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
 
-DEFAULT_BATCHING_FILE: Final = Path(__file__).parent / "config" / "batching.config"
+_CONFIG_DIR: Final = Path(__file__).parent / "config"
+TENSORFLOW_SERVING_BATCHING_FILE: Final = _CONFIG_DIR / "batching.config"
+EMBEDDED_BATCHING_FILE: Final = _CONFIG_DIR / "embedded_batching.config"
 """What the three CNNs are served with, by either model server."""
 
 
@@ -28,6 +30,11 @@ class BatchingParameters:
     """A batch is padded to the next of these; without them it runs as it is."""
     max_execution_batch_size: int | None = None
     """A larger batch runs in pieces of this size."""
+
+    @property
+    def rows_together(self) -> int:
+        """Rows up to which requests join a batch."""
+        return min(self.max_batch_size, self.max_execution_batch_size or self.max_batch_size)
 
     @classmethod
     def from_proto(cls, proto: BatchingParametersProto) -> Self:

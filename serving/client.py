@@ -217,8 +217,8 @@ def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
         raise InvalidAnswerError(f"the answer of {name} cannot be decoded: {error}") from error
     if values.dtype != np.float32 or values.shape[1:] != (len(CLASS_NAMES),):
         raise InvalidAnswerError(f"the answer of {name} is {values.dtype} {values.shape}")
-    # A NaN fails both comparisons and so is refused as well.
+    # A NaN fails each comparison and so is refused as well.
     in_range = (values >= -_ROW_SUM_TOLERANCE) & (values <= 1 + _ROW_SUM_TOLERANCE)
-    if not (in_range.all() and np.allclose(values.sum(axis=1), 1, atol=_ROW_SUM_TOLERANCE)):
+    if not (in_range.all() and (np.abs(values.sum(axis=1) - 1) <= _ROW_SUM_TOLERANCE).all()):
         raise InvalidAnswerError(f"the answer of {name} is no probability distribution")
     return np.clip(values, 0, 1)

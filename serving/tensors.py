@@ -72,10 +72,10 @@ def decode(tensor: TensorProto) -> NDArray[Any]:
         TensorError: unknown dtype, unknown rank, a bad or huge shape, or ``tensor_content`` of the
             wrong length.
     """
-    announced_bytes = size_bytes(tensor)
-    dtype, value_field = _DTYPES[tensor.dtype]
+    dtype = dtype_of(tensor)
     shape = decode_shape(tensor.tensor_shape)
     count = math.prod(shape)
+    announced_bytes = count * dtype.itemsize
     if announced_bytes > MAX_TENSOR_BYTES:
         raise TensorError(f"shape {list(shape)} is larger than {MAX_TENSOR_BYTES} bytes")
     if tensor.tensor_content:
@@ -85,6 +85,7 @@ def decode(tensor: TensorProto) -> NDArray[Any]:
                 f" tensor_content has {len(tensor.tensor_content)}"
             )
         return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
+    _, value_field = _DTYPES[tensor.dtype]
     return _from_values(getattr(tensor, value_field), dtype, count).reshape(shape)
 
 

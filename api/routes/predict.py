@@ -1,5 +1,6 @@
 """``POST /predict`` and ``POST /predict/batch``."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -9,12 +10,16 @@ from pydantic import BaseModel, ConfigDict
 from api.client_gone import while_connected
 from api.dependencies import Caller, CallerDep, Services, ServicesDep
 from api.errors import ProblemError, to_problem
+from api.fan_out import IMAGES_TOGETHER
 from api.routes.problems import ACCESS_PROBLEMS, problem_responses
 from api.schemas import BatchAnswer, BatchItem, PredictionAnswer, Timing
 from api.uploads import form_limits, read_upload
 from serving.image_header import IMAGE_FORMATS
 
 BATCH_PATH: Final = "/predict/batch"
+
+_BATCH_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
+"""Of one batch: while some are asked about others are read, and there is room for other callers."""
 
 _IMAGE_TYPES: Final = ", ".join(f"image/{name}" for name in IMAGE_FORMATS)
 _ONE_IMAGE: Final[dict[str, Any]] = {
@@ -137,7 +142,13 @@ async def _predict(services: Services, file: UploadFile, caller: Caller) -> Pred
 async def _predict_items(
     services: Services, files: list[UploadFile], caller: Caller, *, instance: str
 ) -> list[BatchItem]:
-    return [await _predict_item(services, file, caller, instance=instance) for file in files]
+    at_once = asyncio.Semaphore(_BATCH_IMAGES_AT_ONCE)
+
+    async def predict_item(file: UploadFile) -> BatchItem:
+        async with at_once:
+            return await _predict_item(services, file, caller, instance=instance)
+
+    return await asyncio.gather(*(predict_item(file) for file in files))
 
 
 async def _predict_item(

@@ -13,6 +13,7 @@ import typer
 
 from api.log_format import LogFormat
 from covidscan.commands.failure import BAD_USE, fail
+from serving.precision import Precision
 
 if TYPE_CHECKING:
     from serving.batching_parameters import BatchingParameters
@@ -78,8 +79,8 @@ def model_server(
         typer.Option(min=0, max=65535, help="Port for Prometheus, on the same host."),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="f32, or bf16: faster, not the same to the last digit.")
-    ] = "f32",
+        Precision, typer.Option(help="bf16 is faster, but not the same to the last digit.")
+    ] = Precision.F32,
     enable_batching: Annotated[
         Switch,
         typer.Option(
@@ -136,18 +137,17 @@ def model_server(
     ] = False,
 ) -> None:
     """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
+    import uvloop
+
     try:
-        from serving.embedded.engine import PRECISIONS
+        from covidscan.model_server import Surroundings, run_model_server
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-    from covidscan.model_server import Surroundings, run_model_server
     from covidscan.service_logs import configure_service_logging
     from serving.embedded.options import ModelServerOptions
     from serving.errors import BatchingParametersError, ModelConfigError, TlsConfigError
     from serving.tls import read_server_credentials
 
-    if precision not in PRECISIONS:
-        fail(f"--precision is one of {', '.join(PRECISIONS)}", BAD_USE)
     configure_service_logging(log_format)
     read_configs = partial(_model_configs, config, models_dir, model_name, model_base_path)
     try:
@@ -175,7 +175,8 @@ def model_server(
     )
     address = f"unix:{socket.resolve()}" if socket else f"{host}:{port}"
     try:
-        asyncio.run(run_model_server(configs, address, options, surroundings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_model_server(configs, address, options, surroundings))
     except ModelConfigError as error:
         fail(
             f"{error}; --allow_version_labels_for_unavailable_models=true lets labels wait for"

@@ -1,5 +1,6 @@
 """The engine: OpenVINO Runtime, which reads TensorFlow's SavedModels without TensorFlow."""
 
+import os
 import queue
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from serving.contract import SIGNATURE_NAME
 from serving.embedded.errors import ModelLoadError
 from serving.embedded.saved_model import read_signatures
 from serving.errors import ServingError
+from serving.precision import Precision
 from serving.protos.model_metadata_pb2 import SignatureDefMap
 from serving.protos.model_status_pb2 import Code
 
@@ -30,9 +32,6 @@ _NUMPY_DTYPES: Final[dict[openvino.Type, np.dtype[Any]]] = {
 _OPENVINO_SOURCE: Final = re.compile(r"\.(cpp|hpp|h):\d+")
 
 _MAX_ROWS_KEPT: Final = 64
-
-PRECISIONS: Final = ("f32", "bf16")
-"""f32 gives the same answer on every machine; bf16 is about twice as fast where the CPU has it."""
 
 
 class InferenceError(ServingError):
@@ -59,16 +58,22 @@ class LoadedModel:
     """A compiled model, ready to infer from several threads at once.
 
     Args:
-        compiled: the signature ``serving_default`` of a SavedModel.
+        for_one: the signature ``serving_default`` of a SavedModel, compiled for single rows.
+        for_several: the same, compiled for batches.
         signatures: all that the SavedModel has.
     """
 
-    def __init__(self, compiled: openvino.CompiledModel, signatures: SignatureDefMap) -> None:
-        self._compiled = compiled
+    def __init__(
+        self,
+        for_one: openvino.CompiledModel,
+        for_several: openvino.CompiledModel,
+        signatures: SignatureDefMap,
+    ) -> None:
+        self._for_one = _CompiledModel(for_one)
+        self._for_several = _CompiledModel(for_several)
         self.signatures = signatures
-        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-        self.inputs = [_tensor_signature(port) for port in compiled.inputs]
-        self.outputs = [_tensor_signature(port) for port in compiled.outputs]
+        self.inputs = [_tensor_signature(port) for port in for_one.inputs]
+        self.outputs = [_tensor_signature(port) for port in for_one.outputs]
 
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the model; arrays must fit the signature.
@@ -76,22 +81,15 @@ class LoadedModel:
         Raises:
             InferenceError: the engine failed.
         """
+        rows = max((len(array) for array in inputs.values() if array.ndim), default=1)
+        compiled = self._for_one if rows == 1 else self._for_several
         try:
-            request = self._idle.get_nowait()
-        except queue.Empty:
-            request = self._compiled.create_infer_request()
-        try:
-            results = request.infer(dict(inputs), share_inputs=True)
-            return {
-                signature.name: np.array(results[port])
-                for signature, port in zip(self.outputs, self._compiled.outputs, strict=True)
-            }
+            results = compiled.infer(inputs, rows)
         except RuntimeError as error:
             raise InferenceError("the engine failed on this request") from error
-        finally:
-            # A request keeps the memory of the largest run that it ever made.
-            if all(len(array) <= _MAX_ROWS_KEPT for array in inputs.values() if array.ndim):
-                self._idle.put(request)
+        return {
+            signature.name: array for signature, array in zip(self.outputs, results, strict=True)
+        }
 
     def answer_zeros(self) -> dict[str, NDArray[Any]]:
         """What it answers to zeros, one of them where a dimension may have any size.
@@ -109,26 +107,59 @@ class LoadedModel:
         )
 
 
+class _CompiledModel:
+    """A compiled model with its idle requests, each of which has memory of its own."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+
+    def infer(self, inputs: Mapping[str, NDArray[Any]], rows: int) -> list[NDArray[Any]]:
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            results = request.infer(dict(inputs), share_inputs=True)
+            return [np.array(results[port]) for port in self._compiled.outputs]
+        finally:
+            # A request keeps the memory of the largest run that it ever made.
+            if rows <= _MAX_ROWS_KEPT:
+                self._idle.put(request)
+
+
 class Engine:
     """Loads versions for the CPU.
 
+    A single row runs on all cores, for it is waited for. Of batches two can run at a time, each on
+    half of the cores: threads that share a run wait for each other at every layer, the more so
+    where other processes want the cores too. docs/decisions/0007 has what was measured.
+
     Args:
-        precision: one of ``PRECISIONS``.
+        precision: of its arithmetic.
+        batch_streams: batches of one model that can run at a time, each on its part of the cores.
         pin_threads: whether a model's threads stay on cores of its own choice. Models do not know
-            of each other, so several choose the same cores: docs/decisions/0007.
+            of each other, so several choose the same cores.
     """
 
-    def __init__(self, precision: str = "f32", *, pin_threads: bool = False) -> None:
+    def __init__(
+        self,
+        precision: Precision = Precision.F32,
+        *,
+        batch_streams: int = min(2, os.cpu_count() or 1),
+        pin_threads: bool = False,
+    ) -> None:
         self._core = openvino.Core()
         # OpenVINO's bindings set themselves up for NumPy when the first tensor is made. Two
         # threads that both make the first one wait for each other for ever, so it is made here,
         # before there are threads.
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._options = {
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": precision.value,
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": pin_threads,
         }
+        self._batch_streams = batch_streams
 
     def load(self, version_dir: Path) -> LoadedModel:
         """Read, compile and warm up one version.
@@ -141,12 +172,19 @@ class Engine:
             raise _unservable(f'Serving signature key "{SIGNATURE_NAME}" not found.')
         try:
             model = self._core.read_model(version_dir)
-            loaded = LoadedModel(self._core.compile_model(model, "CPU", self._options), signatures)
+            loaded = LoadedModel(
+                self._compile(model, streams=1),
+                self._compile(model, streams=self._batch_streams),
+                signatures,
+            )
             # So that the first request does not pay for the engine's set-up.
             loaded.answer_zeros()
         except (RuntimeError, InferenceError) as error:
             raise _unservable(f"{version_dir} cannot be served: {_reason(error)}") from error
         return loaded
+
+    def _compile(self, model: openvino.Model, *, streams: int) -> openvino.CompiledModel:
+        return self._core.compile_model(model, "CPU", {**self._options, "NUM_STREAMS": streams})
 
 
 def _tensor_signature(port: openvino.ConstOutput) -> TensorSignature:

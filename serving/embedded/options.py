@@ -6,14 +6,15 @@ import grpc
 
 from serving.batching_parameters import BatchingParameters
 from serving.contract import MODEL_NAMES
+from serving.precision import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelServerOptions:
     """Options of ``EmbeddedModelServer``, each with what is right for the three CNNs on a CPU."""
 
-    precision: str = "f32"
-    """Of the engine's arithmetic: ``f32`` or ``bf16``."""
+    precision: Precision = Precision.F32
+    """Of the engine's arithmetic."""
     inference_threads: int = len(MODEL_NAMES)
     """Requests that run at the same time where batching is off: one of each model."""
     batching: BatchingParameters | None = None

@@ -122,7 +122,7 @@ class Scheduler:
             batch.drop_abandoned()
         waiting = [batch for batch in waiting if batch.tasks]
         newest = waiting[-1] if waiting else None
-        if newest and newest.kind == kind and newest.rows + rows <= batching.max_batch_size:
+        if newest and newest.kind == kind and newest.rows + rows <= batching.rows_together:
             return newest
         if len(waiting) >= batching.max_enqueued_batches:
             raise CallError(

@@ -7,6 +7,7 @@ import pytest
 
 from api.log_format import LogFormat
 from covidscan.embedded_process import EmbeddedProcess
+from serving.precision import Precision
 
 
 def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
@@ -23,7 +24,7 @@ def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
     monkeypatch.setattr(EmbeddedProcess, "_start", failing_start)
 
     async def main() -> Path:
-        async with EmbeddedProcess(tiny_volume, LogFormat.AUTO) as embedded:
+        async with EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO) as embedded:
             first = embedded._process
             assert first is not None
             first.kill()

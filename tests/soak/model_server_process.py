@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-from serving.batching_parameters import DEFAULT_BATCHING_FILE
+from serving.batching_parameters import EMBEDDED_BATCHING_FILE
 from serving.client import VersionState
 from serving.errors import ModelServerError
 from tests.model_server_calls import statuses
@@ -28,7 +28,7 @@ class ModelServerProcess:
         self._log = log
         self._command = [
             *(*COVIDSCAN, "model-server", f"--models-dir={models_dir}", f"--socket={socket}"),
-            *("--enable_batching=true", f"--batching_parameters_file={DEFAULT_BATCHING_FILE}"),
+            *("--enable_batching=true", f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}"),
             "--file_system_poll_wait_seconds=0.1",
         ]
         self._process = self._start()

@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from serving.batching_parameters import (
-    DEFAULT_BATCHING_FILE,
+    TENSORFLOW_SERVING_BATCHING_FILE,
     BatchingParameters,
     read_batching_parameters,
 )
@@ -29,7 +29,7 @@ _MONITORING_CONFIG = """
 @pytest.fixture(scope="module")
 def batching() -> BatchingParameters:
     # An unknown field is an error, as to TensorFlow Serving, and so are sizes that do not fit.
-    return read_batching_parameters(DEFAULT_BATCHING_FILE)
+    return read_batching_parameters(TENSORFLOW_SERVING_BATCHING_FILE)
 
 
 def test_models_config_names_the_models_of_the_contract(root: Path):
