@@ -3,13 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit soak conformance protos constraints clean
+.PHONY: help serve test check audit soak bench conformance protos constraints clean
 
 help:
 	@echo "make serve        install, make demo models if there are none, start the service"
 	@echo "make test         install, then all checks and all tests"
 	@echo "make audit        hold the pinned versions against known vulnerabilities"
 	@echo "make soak         the tests under load and faults again, at length: a quarter of an hour"
+	@echo "make bench        the speed of the service beside its peers: over half an hour; needs wrk"
 	@echo "make conformance TARGET=host:port   ask a model server what the gateway asks of it"
 	@echo "make protos       regenerate serving/protos/*_pb2.py"
 	@echo "make constraints  pin the newest versions that fit together"
@@ -33,6 +34,9 @@ audit: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest --soak -m soak
+
+bench: $(VENV)/.serve
+	$(BIN)/python -m benchmarks.speed
 
 conformance: $(VENV)/.test
 	@test -n "$(TARGET)" || { echo "which model server? make conformance TARGET=host:port"; exit 2; }

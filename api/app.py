@@ -15,6 +15,7 @@ from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
 from api.dependencies import Services
 from api.errors import install_error_handlers
+from api.load_shedding import LoadLimit, LoadSheddingMiddleware
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
+    load = LoadLimit(in_progress=settings.max_in_progress, waiting=settings.max_waiting)
     audit = AuditTrail(settings.audit_file) if settings.audit_file else None
 
     @asynccontextmanager
@@ -65,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
             credentials=credentials,
             metrics=metrics,
             rate_limits=rate_limits,
+            load=load,
             audit=audit,
         )
         yield
@@ -99,12 +102,12 @@ def create_app(settings: Settings) -> FastAPI:
         mount_docs(app)
     if settings.metrics:
         app.include_router(metrics_route.router)
-    _add_middleware(app, settings, metrics, rate_limits)
+    _add_middleware(app, settings, metrics, rate_limits, load)
     return app
 
 
 def _add_middleware(
-    app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits
+    app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits, load: LoadLimit
 ) -> None:
     """From the innermost, which sees a request last, to the outermost."""
     reception = Reception(settings.max_received_bytes)
@@ -115,6 +118,9 @@ def _add_middleware(
         default_bytes=settings.max_upload_bytes + FRAMING_BYTES,
         path_bytes={predict.BATCH_PATH: settings.max_batch_bytes + FRAMING_BYTES},
         timeout_seconds=settings.body_timeout_seconds,
+    )
+    app.add_middleware(
+        LoadSheddingMiddleware, load=load, paths=frozenset({predict.PATH, predict.BATCH_PATH})
     )
     app.add_middleware(
         AccessMiddleware,

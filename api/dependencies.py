@@ -7,6 +7,7 @@ import grpc
 from fastapi import Depends, Request
 
 from api.access.rate_limits import RateLimits
+from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
 from api.observability.audit import AuditTrail
@@ -36,13 +37,13 @@ class Services:
         credentials: grpc.ChannelCredentials | None,
         metrics: Metrics,
         rate_limits: RateLimits,
+        load: LoadLimit,
         audit: AuditTrail | None,
     ) -> Self:
         """Build the parts round one model server address; credentials are for TLS."""
         client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
-        predictor = Predictor(client, cards, settings, metrics, audit)
-        load = predictor.load
+        predictor = Predictor(client, cards, settings, metrics=metrics, load=load, audit=audit)
         metrics.watch("images_in_progress", "Images worked on.", lambda: load.in_progress)
         metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
         status = ModelStatusReader(client, cards, settings)

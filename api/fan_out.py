@@ -20,7 +20,7 @@ from api.model_call import ModelCall, call_model, failed_answer
 from api.schemas import ModelAnswer, ModelAnswerStatus
 from serving.client import ModelServerClient, encode_images
 
-GROUPS_AT_ONCE: Final = 4
+GROUPS_AT_ONCE: Final = 3
 """Enough to keep a model server busy while answers and questions are on their way."""
 
 IMAGES_TOGETHER: Final = 8

@@ -1,6 +1,15 @@
-"""How log lines look."""
+"""How log lines look, and all that they may say."""
 
 from enum import StrEnum
+from typing import Final
+
+LOGGED_FIELDS: Final = frozenset(
+    {
+        *("method", "route", "status", "duration_seconds", "received_bytes", "sent_bytes"),
+        *("key_id", "problem", "versions", "client"),
+    }
+)
+"""Of a line about a request; nothing else gets into the log."""
 
 
 class LogFormat(StrEnum):

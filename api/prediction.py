@@ -58,6 +58,7 @@ class Predictor:
         cards: what is known of the versions that answer.
         settings: deadlines, limits, quorum and operating point.
         metrics: what is counted.
+        load: how much is done at once.
         audit: where each answer is recorded, if anywhere.
     """
 
@@ -66,7 +67,9 @@ class Predictor:
         client: ModelServerClient,
         cards: ModelCards,
         settings: Settings,
+        *,
         metrics: Metrics,
+        load: LoadLimit,
         audit: AuditTrail | None,
     ) -> None:
         self._fan_out = FanOut(client, MODEL_NAMES, operating_point=settings.operating_point)
@@ -75,7 +78,7 @@ class Predictor:
         self._metrics = metrics
         self._audit = audit
         self._version = importlib.metadata.version("covidscan")
-        self.load = LoadLimit(in_progress=settings.max_in_progress, waiting=settings.max_waiting)
+        self._load = load
         # Decoding releases the GIL; more threads than cores would only queue for them.
         self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
@@ -116,7 +119,7 @@ class Predictor:
     async def _predict(self, filename: str, data: bytes, request_id: str) -> PredictionAnswer:
         started = time.perf_counter()
         budget_seconds = self._settings.request_timeout_seconds
-        async with self.load.place(timeout_seconds=budget_seconds):
+        async with self._load.place(timeout_seconds=budget_seconds):
             image = await self._prepare(data, deadline=started + budget_seconds)
             asked = time.perf_counter()
             answers = await self._fan_out.ask(

@@ -1,4 +1,4 @@
-"""How three CNNs share the cores: threads pinned or free, how many runs at once, batches or not.
+"""How three CNNs share the cores: threads pinned or free, runs at once, parts of the cores, rows.
 
 Each line is one way to run them, asked by 1, 8 and 32 clients that ask all three models about one
 image at a time; figures are ratios to the first line, measured in the same process.
@@ -17,7 +17,7 @@ import numpy as np
 
 from serving import volume
 from serving.batching_parameters import (
-    DEFAULT_BATCHING_FILE,
+    EMBEDDED_BATCHING_FILE,
     BatchingParameters,
     read_batching_parameters,
 )
@@ -32,17 +32,33 @@ CLIENTS = (1, 8, 32)
 
 @dataclass(frozen=True)
 class Way:
-    """One way to run the models."""
+    """One way to run the models; without rows each request runs alone."""
 
     pin_threads: bool
     runs_at_once: int
-    batching: BatchingParameters | None
+    batch_streams: int
+    rows: int | None
+    padded: bool = False
 
     def __str__(self) -> str:
         """As the table names it."""
         pinned = "pinned" if self.pin_threads else "free"
-        batches = "batches" if self.batching else "alone"
-        return f"{pinned:<7} {self.runs_at_once} at once  {batches:<8}"
+        rows = f"up to {self.rows}{', padded' * self.padded}" if self.rows else "one"
+        return f"| {pinned} | {self.runs_at_once} | 1/{self.batch_streams} | {rows} |"
+
+
+WAYS = (
+    Way(True, 1, 1, None),
+    Way(True, 3, 1, 32),
+    Way(False, 3, 1, None),
+    Way(False, 1, 1, 32),
+    Way(False, 3, 1, 32, padded=True),
+    Way(False, 3, 1, 32),
+    Way(False, 3, 1, 8),
+    Way(False, 2, 2, 8),
+    Way(False, 3, 2, 8),
+    Way(False, 3, 2, 32),
+)
 
 
 @dataclass(frozen=True)
@@ -59,26 +75,21 @@ def main() -> None:
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     arguments = parser.parse_args()
-    batching = read_batching_parameters(DEFAULT_BATCHING_FILE)
-    ways = [
-        Way(pinned, runs, replace(batching, num_batch_threads=runs) if batches else None)
-        for pinned in (True, False)
-        for batches in (False, True)
-        for runs in (1, 2, 3)
-    ]
-    columns = "".join(f"  latency, images/s at {clients:>2}" for clients in CLIENTS)
-    print(f"{'':<27}{columns}")  # noqa: T201 - its output is the table
+    columns = "".join(f" {clients} clients |" for clients in CLIENTS)
+    print(f"| threads | runs at once | cores of a batch | rows |{columns}")  # noqa: T201
+    print(f"|{'---|' * (4 + len(CLIENTS))}")  # noqa: T201 - its output is the table
     reference: list[Measure] = []
-    for way in ways:
-        models = load(arguments.models_dir, pin_threads=way.pin_threads)
+    for way in WAYS:
+        engine = Engine(batch_streams=way.batch_streams, pin_threads=way.pin_threads)
+        models = load(arguments.models_dir, engine)
         found = [asyncio.run(measure(way, models, n, arguments.seconds)) for n in CLIENTS]
         reference = reference or found
         cells = [
-            f"  {now.latency_seconds / first.latency_seconds:>9.2f}"
-            f"  {now.images_per_second / first.images_per_second:>12.2f} "
+            f" {now.latency_seconds / first.latency_seconds:.2f},"
+            f" {now.images_per_second / first.images_per_second:.2f} |"
             for now, first in zip(found, reference, strict=True)
         ]
-        print(f"{way}  {''.join(cells)}", flush=True)  # noqa: T201
+        print(f"{way}{''.join(cells)}", flush=True)  # noqa: T201
     absolute = ", ".join(
         f"{m.latency_seconds * 1000:.1f} ms and {m.images_per_second:.1f} images/s"
         for m in reference
@@ -86,9 +97,8 @@ def main() -> None:
     print(f"the first line is {absolute}")  # noqa: T201
 
 
-def load(models_dir: Path, *, pin_threads: bool) -> list[ServableVersion]:
+def load(models_dir: Path, engine: Engine) -> list[ServableVersion]:
     """The newest version of each CNN."""
-    engine = Engine(pin_threads=pin_threads)
     found = []
     for name in MODEL_NAMES:
         number = volume.versions(models_dir, name)[-1]
@@ -101,7 +111,7 @@ def load(models_dir: Path, *, pin_threads: bool) -> list[ServableVersion]:
 
 async def measure(way: Way, models: list[ServableVersion], clients: int, seconds: float) -> Measure:
     """Let clients ask all models at once, again and again."""
-    scheduler = Scheduler(threads=way.runs_at_once, batching=way.batching)
+    scheduler = Scheduler(threads=way.runs_at_once, batching=_batching(way))
     image = np.random.default_rng(0).random((1, IMAGE_SIZE, IMAGE_SIZE, CHANNELS), np.float32)
     latencies: list[float] = []
 
@@ -120,6 +130,18 @@ async def measure(way: Way, models: list[ServableVersion], clients: int, seconds
     elapsed = await ask(seconds)
     await scheduler.stop()
     return Measure(statistics.median(latencies), len(latencies) / elapsed)
+
+
+def _batching(way: Way) -> BatchingParameters | None:
+    if way.rows is None:
+        return None
+    sizes = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if way.padded else ()
+    return replace(
+        read_batching_parameters(EMBEDDED_BATCHING_FILE),
+        num_batch_threads=way.runs_at_once,
+        max_execution_batch_size=way.rows,
+        allowed_batch_sizes=sizes,
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import ImageError, VolumeError
+from serving.precision import Precision
 from serving.preprocess import decode_image, preprocess
 
 
@@ -57,14 +58,17 @@ class Replayer:
     Args:
         models_dir: the volume, which must still hold the versions that answered.
         images: files by SHA-256.
+        precision: that the model server computed in.
         tolerance: the largest difference of a probability that counts as the same answer.
     """
 
-    def __init__(self, models_dir: Path, images: dict[str, Path], *, tolerance: float) -> None:
+    def __init__(
+        self, models_dir: Path, images: dict[str, Path], *, precision: Precision, tolerance: float
+    ) -> None:
         self._models_dir = models_dir
         self._images = images
         self._tolerance = tolerance
-        self._engine = Engine()
+        self._engine = Engine(precision)
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
 
     def replay(self, line: str) -> Replayed:

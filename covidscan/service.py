@@ -10,10 +10,8 @@ import typer
 import uvicorn
 
 from api.about import DISCLAIMER
-from api.app import create_app
 from api.settings import Settings
 from covidscan.embedded_process import EmbeddedProcess
-from covidscan.http_server import http_config
 from covidscan.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -61,6 +59,10 @@ async def run_service(settings: Settings) -> None:
 
 
 async def _run_gateway(settings: Settings) -> None:
+    # Only now, while the model server loads its models: these take most of a second.
+    from api.app import create_app  # noqa: PLC0415
+    from covidscan.http_server import http_config  # noqa: PLC0415
+
     config = http_config(create_app(settings), settings)
     try:
         config.load()

@@ -17,8 +17,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from api.log_format import LogFormat
-from api.observability.middleware import LOGGED_FIELDS
+from api.log_format import LOGGED_FIELDS, LogFormat
 
 _OWN: Final = ("api", "covidscan", "serving", "trainer")
 _TOLD: Final = (*_OWN, "uvicorn")

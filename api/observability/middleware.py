@@ -10,14 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.middleware import OPEN_PATHS
 from api.observability.metrics import Metrics
 
-LOGGED_FIELDS: Final = frozenset(
-    {
-        *("method", "route", "status", "duration_seconds", "received_bytes", "sent_bytes"),
-        *("key_id", "problem", "versions", "client"),
-    }
-)
-"""All that a line about a request says; nothing else gets into the log."""
-
 logger = logging.getLogger(__name__)
 
 _METHODS: Final = frozenset(method.value for method in HTTPMethod)

@@ -16,6 +16,7 @@ from api.schemas import BatchAnswer, BatchItem, PredictionAnswer, Timing
 from api.uploads import form_limits, read_upload
 from serving.image_header import IMAGE_FORMATS
 
+PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"
 
 _BATCH_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
@@ -66,7 +67,7 @@ class ImagesForm(BaseModel):
 
 
 @router.post(
-    "/predict",
+    PATH,
     summary="Predict one image",
     openapi_extra=_ONE_IMAGE,
     form_limits=form_limits(max_files=1),

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from covidscan.commands.failure import BAD_USE, FAILURE, fail
+from serving.precision import Precision
 
 _DEFAULT_MODELS_DIR: Final = Path("models")
 
@@ -22,6 +23,13 @@ def replay(
     models_dir: Annotated[
         Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
     ] = _DEFAULT_MODELS_DIR,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            envvar="COVIDSCAN_PRECISION",
+            help="That the service computed in; bf16 needs a tolerance of some 0.02.",
+        ),
+    ] = Precision.F32,
     tolerance: Annotated[
         float,
         typer.Option(min=0, help="Largest difference of a probability that counts as the same."),
@@ -35,7 +43,7 @@ def replay(
     from serving.embedded.errors import ModelLoadError
     from serving.fingerprint import preprocess_fingerprint
 
-    replayer = Replayer(models_dir, find_images(images), tolerance=tolerance)
+    replayer = Replayer(models_dir, find_images(images), precision=precision, tolerance=tolerance)
     outcomes: Counter[Outcome] = Counter()
     largest = 0.0
     try:

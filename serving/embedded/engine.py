@@ -75,14 +75,21 @@ class LoadedModel:
         self.inputs = [_tensor_signature(port) for port in for_one.inputs]
         self.outputs = [_tensor_signature(port) for port in for_one.outputs]
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def infer(
+        self, inputs: Mapping[str, NDArray[Any]], *, crowded: bool = False
+    ) -> dict[str, NDArray[Any]]:
         """Run the model; arrays must fit the signature.
+
+        Args:
+            inputs: by their names.
+            crowded: whether others wait for the cores, so that even a single row takes no more
+                than its part of them.
 
         Raises:
             InferenceError: the engine failed.
         """
         rows = max((len(array) for array in inputs.values() if array.ndim), default=1)
-        compiled = self._for_one if rows == 1 else self._for_several
+        compiled = self._for_several if rows > 1 or crowded else self._for_one
         try:
             results = compiled.infer(inputs, rows)
         except RuntimeError as error:

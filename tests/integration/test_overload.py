@@ -1,5 +1,6 @@
 """The gateway under more than it can do, and for clients that go away."""
 
+import socket
 import threading
 import time
 from collections import Counter
@@ -41,11 +42,11 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.opened.set()
     infer = LoadedModel.infer
 
-    def gated(model: LoadedModel, inputs: Tensors) -> Tensors:
+    def gated(model: LoadedModel, inputs: Tensors, *, crowded: bool = False) -> Tensors:
         gate.runs += 1
         assert inputs[INPUT_NAME].ndim == 4
         assert gate.opened.wait(20)
-        return infer(model, inputs)
+        return infer(model, inputs, crowded=crowded)
 
     monkeypatch.setattr(LoadedModel, "infer", gated)
     yield gate
@@ -90,6 +91,32 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_is_answered(
         assert response.headers["content-type"] == "application/problem+json"
         assert response.headers["retry-after"] == "1"
         assert response.json()["type"] == "urn:covidscan:problem:overloaded"
+
+
+def test_what_there_is_no_room_for_is_refused_before_its_body_comes(
+    service: httpx.Client, gate: Gate, phantom_png: bytes
+):
+    gate.opened.clear()
+    with ThreadPoolExecutor(5) as callers:
+        answers = [callers.submit(post, service, phantom_png) for _ in range(5)]
+        wait_until(lambda: "covidscan_images_waiting 3.0" in service.get("/metrics").text)
+        for path, size, closes in (("/predict", 5000, False), ("/predict/batch", 2**21, True)):
+            with socket.create_connection((service.base_url.host, service.base_url.port)) as bare:
+                head = (
+                    f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
+                    "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+                )
+                bare.sendall(head.encode())
+                answer = bare.recv(4096)
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert b"retry-after: 1" in answer.lower()
+                assert (b"connection: close" in answer.lower()) == closes
+                if not closes:
+                    # The connection stays of use once the body that nobody reads has come.
+                    bare.sendall(bytes(size) + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                    assert bare.recv(4096).startswith(b"HTTP/1.1 200 ")
+        gate.opened.set()
+        assert {answer.result().status_code for answer in answers} == {200}
 
 
 def test_waiting_is_part_of_the_budget(tiny_volume: Path, gate: Gate, phantom_png: bytes):

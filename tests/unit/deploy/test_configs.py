@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
+from api.fan_out import IMAGES_TOGETHER
 from serving.batching_parameters import (
+    EMBEDDED_BATCHING_FILE,
     TENSORFLOW_SERVING_BATCHING_FILE,
     BatchingParameters,
     read_batching_parameters,
@@ -44,6 +46,16 @@ def test_batches_are_small(batching: BatchingParameters):
 
 def test_the_answers_to_one_image_do_not_wait_for_each_other(batching: BatchingParameters):
     assert batching.num_batch_threads >= len(MODEL_NAMES)
+
+
+def test_the_embedded_server_runs_each_batch_as_it_is_and_accepts_what_the_other_does(
+    batching: BatchingParameters,
+):
+    embedded = read_batching_parameters(EMBEDDED_BATCHING_FILE)
+    assert embedded.allowed_batch_sizes == ()
+    assert embedded.num_batch_threads == len(MODEL_NAMES)
+    assert embedded.rows_together == IMAGES_TOGETHER
+    assert embedded.max_batch_size >= batching.max_batch_size
 
 
 def test_padding_stays_below_a_half(batching: BatchingParameters):

@@ -1,6 +1,7 @@
 """When requests run and with which others, on a model whose runs the test lets end."""
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,8 +30,10 @@ class GatedModel:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.runs: list[list[float]] = []
+        self.crowded: list[bool] = []
 
-    def infer(self, inputs: Tensors) -> Tensors:
+    def infer(self, inputs: Tensors, *, crowded: bool) -> Tensors:
+        self.crowded.append(crowded)
         self.runs.append([float(row) for row in inputs["x"].reshape(len(inputs["x"]), -1)[:, 0]])
         assert self.gate.wait(10)
         if (inputs["x"] < 0).any():
@@ -86,6 +89,33 @@ def test_a_lone_request_is_not_held_back():
         np.testing.assert_array_equal(answer["y"], [2])
 
     assert run(test, ONE_THREAD).runs == [[1]]
+
+
+def test_who_runs_while_others_wait_is_told_to_leave_them_room():
+    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+        tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4, 5, 6)))
+        model.gate.set()
+        await asyncio.gather(*tasks)
+
+    model = run(test, ONE_THREAD)
+    assert list(zip(model.runs, model.crowded, strict=True)) == [
+        ([1], False),
+        ([2, 3, 4, 5], True),
+        ([6], False),
+    ]
+
+
+def test_where_large_batches_are_split_no_batch_grows_larger_than_its_pieces():
+    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+        tasks = await queued(
+            *(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4)),
+            scheduler.infer(version, x(5, 6, 7)),
+        )
+        model.gate.set()
+        await asyncio.gather(*tasks)
+
+    pieces = dataclasses.replace(ONE_THREAD, max_execution_batch_size=2, max_enqueued_batches=9)
+    assert run(test, pieces).runs == [[1], [2, 3], [4], [5, 6], [7]]
 
 
 def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer():
@@ -233,7 +263,7 @@ def test_a_version_that_is_unloaded_answers_what_waits_for_it():
 
 def test_a_fault_in_a_run_is_an_answer_and_not_a_hang():
     class Faulty:
-        def infer(self, _inputs: Tensors) -> Tensors:
+        def infer(self, _inputs: Tensors, *, crowded: bool) -> Tensors:  # noqa: ARG002
             raise MemoryError
 
     async def main() -> None:

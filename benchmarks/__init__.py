@@ -1,0 +1,1 @@
+"""What decisions about speed rest on."""

@@ -1,0 +1,110 @@
+"""What the peers share: the command line, one preprocess, three models and the shape of an answer.
+
+Only the servers differ, so a comparison tells servers apart. The preprocess is the product's own
+(``serving/preprocess.py``) without its checks, which the peers do not have.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From float32 ``[N, 64, 64, 3]``, RGB, 0 to 1, to float32 probabilities ``[N, 2]``."""
+
+MODEL_NAMES: Final = ("vgg16", "resnet50", "xception")
+MAX_BATCH_SIZE: Final = 32
+
+_SIDE: Final = 64
+_POSITIVE_CLASS_INDEX: Final = 0
+_WARM_UP_SIZES: Final = (1, 2, 3)
+"""Keras traces the first size and then any size; OpenVINO compiles its primitives on first use."""
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """The options that every peer has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--models", type=Path, required=True, help="holds keras/NAME.keras and volume/NAME/VERSION/"
+    )
+    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1")
+    return parser
+
+
+def add_engine_option(parser: argparse.ArgumentParser) -> None:
+    """The option of the peers that can run the models on either engine."""
+    parser.add_argument("--engine", choices=tuple(_LOADERS), default="keras")
+
+
+def preprocess(data: bytes) -> NDArray[np.float32]:
+    """From a PNG or JPEG file to float32 ``[64, 64, 3]``, RGB, 0 to 1."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    resized = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return resized.astype(np.float32) / np.float32(255)
+
+
+def load_models(directory: Path, engine: str) -> dict[str, Model]:
+    """Load the three models, each called once for every shape that it compiles for."""
+    models = _LOADERS[engine](directory)
+    for size in _WARM_UP_SIZES:
+        for model in models.values():
+            model(np.zeros((size, _SIDE, _SIDE, 3), np.float32))
+    return models
+
+
+def load_keras_models(directory: Path) -> "dict[str, keras.Model]":
+    """Load the three models with Keras, as they were saved."""
+    import keras  # noqa: PLC0415 - a process pays for the engine that it uses, not for both
+
+    paths = {name: directory / "keras" / f"{name}.keras" for name in MODEL_NAMES}
+    return {name: keras.models.load_model(path) for name, path in paths.items()}
+
+
+def classify(models: dict[str, Model], images: NDArray[np.float32]) -> list[dict[str, float]]:
+    """The answers to a batch, float32 ``[N, 64, 64, 3]``: of each model, the probability of COVID.
+
+    One model after another: each uses every core by itself.
+    """
+    columns = [model(images)[:, _POSITIVE_CLASS_INDEX].tolist() for model in models.values()]
+    return [dict(zip(models, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _load_keras(directory: Path) -> dict[str, Model]:
+    # The fastest of what Keras documents for one batch: a compiled graph, where ``model(batch)``
+    # runs layer by layer and ``model.predict(batch)`` builds a data set around every batch.
+    models = load_keras_models(directory)
+    return {name: model.predict_on_batch for name, model in models.items()}
+
+
+def _load_openvino(directory: Path) -> dict[str, Model]:
+    import openvino  # noqa: PLC0415 - as above
+
+    core = openvino.Core()
+    # The product's. By default OpenVINO computes in 16 bits where the CPU has them, and pins the
+    # threads of each model to cores of its own choice.
+    options = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
+
+    def load(name: str) -> Model:
+        newest = max((directory / "volume" / name).iterdir(), key=lambda path: int(path.name))
+        compiled = core.compile_model(newest, "CPU", options)
+        return lambda images: compiled(images)[0]
+
+    return {name: load(name) for name in MODEL_NAMES}
+
+
+_LOADERS: Final[dict[str, Callable[[Path], dict[str, Model]]]] = {
+    "keras": _load_keras,
+    "openvino": _load_openvino,
+}

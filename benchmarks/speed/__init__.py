@@ -1,0 +1,1 @@
+"""The speed benchmark: covidscan beside its peers and beside its engine alone, in one run."""

@@ -1,0 +1,201 @@
+"""Who is compared, how each is started, and what each says of an image."""
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from benchmarks.speed.images import Upload
+from benchmarks.speed.process import Contender, StartError, last_words, running
+from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+
+_PEERS: Final = Path(__file__).parents[1] / "peers"
+_START_SECONDS: Final = 180.0
+_REQUEST_SECONDS: Final = 60.0
+
+Answer = dict[str, float]
+"""Of each model, the probability of COVID."""
+
+
+def _flat(answer: dict[str, Any]) -> Answer:
+    return {name: float(value) for name, value in answer.items()}
+
+
+def _ours(answer: dict[str, Any]) -> Answer:
+    if answer["degraded"]:
+        raise KeyError("not all models are there yet")
+    positive = CLASS_NAMES[POSITIVE_CLASS_INDEX]
+    return {model["name"]: model["probabilities"][positive] for model in answer["models"]}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contender in the table.
+
+    Args:
+        name: in results.
+        label: in the report.
+        python: the interpreter that it runs in.
+        arguments: what the interpreter runs; ``{models}`` and ``{port}`` are filled in.
+        environment: beside the benchmark's own.
+        read: from an answer's JSON.
+        requirements: a peer's own; it gets a virtual environment of its own.
+        tolerance: how far its probabilities may be from those of covidscan in f32.
+        slow: takes seconds for one image; asked by one client only.
+    """
+
+    name: str
+    label: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    read: Callable[[dict[str, Any]], Answer] = _flat
+    peer: str | None = None
+    tolerance: float = 1e-3
+    slow: bool = False
+
+    @property
+    def requirements(self) -> Path | None:
+        """A peer's own."""
+        return _PEERS / self.peer / "requirements.txt" if self.peer else None
+
+
+def _covidscan(precision: str, tolerance: float) -> Entry:
+    arguments = ("-m", "covidscan", "serve", "--port={port}", "--models-dir={models}/volume")
+    return Entry(
+        f"covidscan-{precision}",
+        f"**covidscan**, {precision}",
+        arguments,
+        {"COVIDSCAN_PRECISION": precision},
+        _ours,
+        tolerance=tolerance,
+    )
+
+
+def _peer(folder: str, label: str, *options: str, name: str = "", slow: bool = False) -> Entry:
+    script = str(_PEERS / folder / "serve.py")
+    arguments = (script, "--models={models}", "--port={port}", *options)
+    return Entry(name or folder, label, arguments, peer=folder, slow=slow)
+
+
+def other_checkout(name: str, root: Path) -> Entry:
+    """Another checkout of covidscan, an earlier one or one with a change, beside this one.
+
+    Args:
+        name: of it in the table.
+        root: where it lies.
+    """
+    ours = dataclasses.replace(F32, name=name, label=f"covidscan: {name}", tolerance=1e-3)
+    return dataclasses.replace(ours, environment={"PYTHONPATH": str(root.resolve())})
+
+
+F32: Final = _covidscan("f32", tolerance=1e-6)
+BF16: Final = _covidscan("bf16", tolerance=0.05)
+REFERENCE_EACH: Final = _peer(
+    "django_reference",
+    "Django, models loaded in each request",
+    "--load=each-request",
+    name="django-each-request",
+    slow=True,
+)
+REFERENCE_ONCE: Final = _peer(
+    "django_reference", "Django, models loaded once", "--load=once", name="django-once"
+)
+PEERS: Final = (
+    _peer("litserve_peer", "LitServe", name="litserve"),
+    _peer("bentoml_peer", "BentoML", name="bentoml"),
+    _peer("ray_serve_peer", "Ray Serve", name="ray-serve"),
+)
+PEERS_ON_OUR_ENGINE: Final = (
+    _peer("litserve_peer", "LitServe on OpenVINO", "--engine=openvino", name="litserve-openvino"),
+    _peer("bentoml_peer", "BentoML on OpenVINO", "--engine=openvino", name="bentoml-openvino"),
+    _peer("ray_serve_peer", "Ray Serve on OpenVINO", "--engine=openvino", name="ray-openvino"),
+)
+ALL: Final = (F32, BF16, REFERENCE_EACH, REFERENCE_ONCE, *PEERS, *PEERS_ON_OUR_ENGINE)
+
+
+def install(entry: Entry, directory: Path) -> Path:
+    """The interpreter that an entry runs in; a peer's environment is made where it is not there.
+
+    Raises:
+        StartError: pip could not install it; the message is pip's.
+    """
+    if entry.requirements is None or entry.peer is None:
+        return Path(sys.executable)
+    environment = directory / "environments" / entry.peer
+    python, done = environment / "bin" / "python", environment / ".installed"
+    requirements = entry.requirements.read_text()
+    if not done.is_file() or done.read_text() != requirements:
+        pip = [str(python), "-m", "pip", "install", "--quiet", "-r", str(entry.requirements)]
+        for command in ([sys.executable, "-m", "venv", "--clear", str(environment)], pip):
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+            if told.returncode:
+                raise StartError(f"cannot be installed: {told.stderr.strip()[-600:]}")
+        done.write_text(requirements)
+    return python
+
+
+@contextmanager
+def started(
+    entry: Entry, directory: Path, port: int, probe: Upload
+) -> Iterator[tuple[Contender, float]]:
+    """Run an entry; yields it with the seconds from its start to its first answer.
+
+    Raises:
+        StartError: it does not answer.
+    """
+    python = install(entry, directory)
+    values = {"models": str(directory / "models"), "port": str(port)}
+    command = [str(python), *(argument.format(**values) for argument in entry.arguments)]
+    log = directory / f"{entry.name}.log"
+    began = time.perf_counter()
+    with running(command, port, entry.environment, log) as contender:
+        while True:
+            try:
+                ask(entry, port, probe)
+                break
+            except (httpx.HTTPError, KeyError):
+                if contender.process.poll() is not None:
+                    raise StartError(f"ended at once: {last_words(log)}") from None
+                if time.perf_counter() - began > _START_SECONDS:
+                    raise StartError(f"does not answer: {last_words(log)}") from None
+                time.sleep(0.02)
+        yield contender, time.perf_counter() - began
+
+
+def ask(entry: Entry, port: int, upload: Upload) -> Answer:
+    """One answer.
+
+    Raises:
+        httpx.HTTPError: there is none.
+        KeyError: it does not hold what it should.
+    """
+    response = httpx.post(
+        f"http://127.0.0.1:{port}/predict",
+        files={"file": (upload.path.name, upload.content)},
+        timeout=_REQUEST_SECONDS,
+    )
+    return entry.read(response.raise_for_status().json())
+
+
+def largest_difference(entry: Entry, port: int, expected: Mapping[Path, Answer]) -> float:
+    """How far an entry's probabilities are from those expected.
+
+    Raises:
+        StartError: further than its tolerance; it would not be compared on the same work.
+    """
+    differences = []
+    for path, answer in expected.items():
+        given = ask(entry, port, Upload(path.suffix, path))
+        differences += [abs(given[name] - value) for name, value in answer.items()]
+    largest = max(differences)
+    # A NaN compares false and so is refused as well.
+    if not largest <= entry.tolerance:
+        raise StartError(f"answers differ by {largest:.2g}")
+    return largest

@@ -1,0 +1,111 @@
+"""The load: wrk, which is not ours, on one thread."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.speed.images import Upload
+
+_SCRIPT: Final = Path(__file__).with_name("load.lua")
+
+
+class LoadError(RuntimeError):
+    """wrk is missing, or did not do what it should."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What clients saw; ``clients`` of them, each with one request at a time."""
+
+    clients: int
+    seconds: float
+    requests: int
+    statuses: dict[str, int]
+    retry_after: int
+    failed: int
+    percentiles_seconds: list[float]
+    """The 1st to the 99th percentile of the latency of all answers."""
+    max_seconds: float
+    load_generator_cpu_seconds: float
+
+    @property
+    def answered_per_second(self) -> float:
+        """Requests that were answered 200, a second."""
+        return self.statuses.get("200", 0) / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """A percentile of the latency, in seconds."""
+        return self.percentiles_seconds[percent - 1]
+
+
+def wrk_version() -> str:
+    """Which wrk there is.
+
+    Raises:
+        LoadError: none; ``apt-get install wrk`` has it.
+    """
+    if shutil.which("wrk") is None:
+        raise LoadError("wrk is needed: apt-get install wrk")
+    told = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False)
+    return told.stdout.partition("\n")[0].partition(" [")[0]
+
+
+def put_load(
+    port: int,
+    uploads: Sequence[Upload],
+    *,
+    clients: int,
+    seconds: float,
+    path: str = "/predict",
+    field: str = "file",
+    together: int = 1,
+    pause_seconds: float = 0.0,
+) -> Load:
+    """Let clients ask, again and again.
+
+    Args:
+        port: on 127.0.0.1.
+        uploads: sent in turn.
+        clients: connections, each with one request at a time.
+        seconds: for how long.
+        path: what is asked.
+        field: the form's field.
+        together: files in one request.
+        pause_seconds: the mean of a random pause of each client between two requests.
+
+    Raises:
+        LoadError: wrk failed.
+    """
+    environment = {
+        **os.environ,
+        "UPLOADS": ":".join(str(upload.path) for upload in uploads),
+        "FIELD": field,
+        "TOGETHER": str(together),
+        "PAUSE_MS": str(1000 * pause_seconds),
+    }
+    command = ["wrk", "--threads=1", f"--connections={clients}", f"--duration={round(seconds)}s"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told = subprocess.run(
+        [*command, "--timeout=60s", f"--script={_SCRIPT}", f"http://127.0.0.1:{port}{path}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds + 90,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = [line for line in told.stdout.splitlines() if line.startswith("JSON ")]
+    if not found:
+        raise LoadError(f"wrk said: {told.stdout}{told.stderr}")
+    cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Load(
+        clients=clients,
+        load_generator_cpu_seconds=cpu_seconds,
+        **json.loads(found[0].removeprefix("JSON ")),
+    )
