@@ -56,7 +56,7 @@ def main() -> int:
     except LoadError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    bench = _prepare(arguments.directory, arguments.seconds)
+    bench = _prepare(arguments.directory.resolve(), arguments.seconds)
     chosen = [
         entry
         for entry in ALL

@@ -16,7 +16,9 @@ MODEL_SERVER: Final = "covidscan model-server"
 _STRANGERS: Final = 64
 _PART_OF_CAPACITY: Final = 0.7
 _OVERLOAD: Final = 4.0
-_CROWD: Final = 256
+# So many that each comes back late: wrk takes an answer that is later than the next question
+# would be for several.
+_CROWD: Final = 400
 _GROWTH: Final = (1, 2, 4, 8, 16, 32, 64)
 _LONG_WARM_UP: Final = 2_000
 
@@ -46,10 +48,9 @@ def overloaded(bench: Bench, capacity: float) -> dict[str, Any]:
     pause_seconds = _CROWD / (_OVERLOAD * capacity)
     load = _crowd(bench, pause_seconds)
     # Answers take time, so the crowd asks less often than its pauses alone would have it.
-    for _ in range(3):
-        offered = load.requests / load.seconds
-        pause_seconds += _CROWD / (_OVERLOAD * capacity) - _CROWD / offered
-        load = _crowd(bench, max(0.001, pause_seconds))
+    for _ in range(2):
+        pause_seconds *= load.requests / load.seconds / (_OVERLOAD * capacity)
+        load = _crowd(bench, pause_seconds)
     refused = load.statuses.get("503", 0)
     # The quickest answers are the refusals: a prediction takes many times longer.
     share = min(99, max(1, round(100 * refused / load.requests)))

@@ -51,12 +51,17 @@ class Contender:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, environment: Mapping[str, str], log: Path
+    command: Sequence[str],
+    port: int,
+    environment: Mapping[str, str],
+    log: Path,
+    directory: Path | None = None,
 ) -> Iterator[Contender]:
     """Start a service in a session of its own, and end all of it afterwards."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
+            cwd=directory,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
