@@ -76,7 +76,7 @@ class ModelAnswer(Schema):
     """The probability of the predicted class."""
     probabilities: Probabilities | None
     duration_seconds: Seconds
-    """Round trip to the model server, measured at the gateway."""
+    """Round trip to the model server, which other images may share, measured at the gateway."""
 
 
 class Timing(Schema):

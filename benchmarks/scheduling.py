@@ -1,4 +1,4 @@
-"""How three CNNs share the cores: threads pinned or free, runs at once, parts of the cores, rows.
+"""How three CNNs share the cores: threads pinned or free, runs at once, rows of a batch.
 
 Each line is one way to run them, asked by 1, 8 and 32 clients that ask all three models about one
 image at a time; figures are ratios to the first line, measured in the same process.
@@ -36,7 +36,6 @@ class Way:
 
     pin_threads: bool
     runs_at_once: int
-    batch_streams: int
     rows: int | None
     padded: bool = False
 
@@ -44,20 +43,18 @@ class Way:
         """As the table names it."""
         pinned = "pinned" if self.pin_threads else "free"
         rows = f"up to {self.rows}{', padded' * self.padded}" if self.rows else "one"
-        return f"| {pinned} | {self.runs_at_once} | 1/{self.batch_streams} | {rows} |"
+        return f"| {pinned} | {self.runs_at_once} | {rows} |"
 
 
 WAYS = (
-    Way(True, 1, 1, None),
-    Way(True, 3, 1, 32),
-    Way(False, 3, 1, None),
-    Way(False, 1, 1, 32),
-    Way(False, 3, 1, 32, padded=True),
-    Way(False, 3, 1, 32),
-    Way(False, 3, 1, 8),
-    Way(False, 2, 2, 8),
-    Way(False, 3, 2, 8),
-    Way(False, 3, 2, 32),
+    Way(True, 1, None),
+    Way(True, 3, 32),
+    Way(False, 3, None),
+    Way(False, 1, 8),
+    Way(False, 2, 8),
+    Way(False, 3, 8),
+    Way(False, 3, 32),
+    Way(False, 3, 32, padded=True),
 )
 
 
@@ -76,12 +73,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     arguments = parser.parse_args()
     columns = "".join(f" {clients} clients |" for clients in CLIENTS)
-    print(f"| threads | runs at once | cores of a batch | rows |{columns}")  # noqa: T201
-    print(f"|{'---|' * (4 + len(CLIENTS))}")  # noqa: T201 - its output is the table
+    print(f"| threads | runs at once | rows |{columns}")  # noqa: T201
+    print(f"|{'---|' * (3 + len(CLIENTS))}")  # noqa: T201 - its output is the table
     reference: list[Measure] = []
     for way in WAYS:
-        engine = Engine(batch_streams=way.batch_streams, pin_threads=way.pin_threads)
-        models = load(arguments.models_dir, engine)
+        models = load(arguments.models_dir, Engine(pin_threads=way.pin_threads))
         found = [asyncio.run(measure(way, models, n, arguments.seconds)) for n in CLIENTS]
         reference = reference or found
         cells = [

@@ -6,7 +6,6 @@ may hold what a client sent; of other libraries' lines the text without what was
 
 import asyncio
 import faulthandler
-import json
 import logging
 import os
 import sys
@@ -74,9 +73,7 @@ def _renderer(log_format: LogFormat) -> Processor:
     if log_format is LogFormat.AUTO:
         log_format = LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
     if log_format is LogFormat.JSON:
-        # Made once: ``json.dumps`` with an argument of its own makes an encoder for every line.
-        encode = json.JSONEncoder(default=repr).encode
-        return structlog.processors.JSONRenderer(lambda event, **_: encode(event))
+        return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 

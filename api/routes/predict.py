@@ -143,7 +143,7 @@ async def _predict(services: Services, file: UploadFile, caller: Caller) -> Pred
 async def _predict_items(
     services: Services, files: list[UploadFile], caller: Caller, *, instance: str
 ) -> list[BatchItem]:
-    at_once = asyncio.Semaphore(_BATCH_IMAGES_AT_ONCE)
+    at_once = asyncio.Semaphore(min(_BATCH_IMAGES_AT_ONCE, services.settings.max_in_progress))
 
     async def predict_item(file: UploadFile) -> BatchItem:
         async with at_once:

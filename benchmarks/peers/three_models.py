@@ -97,7 +97,8 @@ def _load_openvino(directory: Path) -> dict[str, Model]:
     }
 
     def load(name: str) -> Model:
-        newest = max((directory / "volume" / name).iterdir(), key=lambda path: int(path.name))
+        versions = [path for path in (directory / "volume" / name).iterdir() if path.name.isdigit()]
+        newest = max(versions, key=lambda path: int(path.name))
         compiled = core.compile_model(newest, "CPU", options)
         return lambda images: compiled(images)[0]
 

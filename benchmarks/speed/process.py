@@ -77,7 +77,7 @@ def running(
 def last_words(log: Path) -> str:
     """The end of what a service said."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return " / ".join(lines[-3:])[-600:]
+    return " / ".join(lines[-3:])[-600:].replace(f"{Path.cwd()}/", "")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

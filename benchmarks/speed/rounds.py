@@ -83,7 +83,9 @@ def measure_round(
             _measure(bench, entry, found, expected)
         except StartError as error:
             found.errors.append(str(error))
-        say(f"  {entry.name}: {_summary(found)}")
+            say(f"  {entry.name}: {error}")
+        else:
+            say(f"  {entry.name}: {_summary(found)}")
 
 
 def measure_processor(found: dict[str, list[Any]], bench: Bench) -> None:
@@ -138,7 +140,5 @@ def _measure(bench: Bench, entry: Entry, found: Measured, expected: Mapping[Path
 
 
 def _summary(found: Measured) -> str:
-    if found.errors:
-        return found.errors[-1]
     one = f"{1000 * found.png_seconds[-1]:.1f} ms"
     return f"{one}, {found.images_per_second[-1]:.1f} images/s" if found.images_per_second else one

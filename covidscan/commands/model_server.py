@@ -137,8 +137,6 @@ def model_server(
     ] = False,
 ) -> None:
     """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
-    import uvloop
-
     try:
         from covidscan.model_server import Surroundings, run_model_server
     except ModuleNotFoundError as error:
@@ -175,8 +173,7 @@ def model_server(
     )
     address = f"unix:{socket.resolve()}" if socket else f"{host}:{port}"
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_model_server(configs, address, options, surroundings))
+        asyncio.run(run_model_server(configs, address, options, surroundings))
     except ModelConfigError as error:
         fail(
             f"{error}; --allow_version_labels_for_unavailable_models=true lets labels wait for"

@@ -28,7 +28,6 @@ def serve(
 
     Every option can be given as COVIDSCAN_<NAME> in the environment or in .env instead.
     """
-    import uvloop
     from pydantic import ValidationError
 
     from api.access.api_keys import ApiKeysError
@@ -45,8 +44,7 @@ def serve(
     }
     try:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_service(settings))
+        asyncio.run(run_service(settings))
     except ValidationError as error:
         faults = [
             ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])

@@ -1,6 +1,5 @@
 """The engine: OpenVINO Runtime, which reads TensorFlow's SavedModels without TensorFlow."""
 
-import os
 import queue
 import re
 from collections.abc import Mapping
@@ -58,45 +57,39 @@ class LoadedModel:
     """A compiled model, ready to infer from several threads at once.
 
     Args:
-        for_one: the signature ``serving_default`` of a SavedModel, compiled for single rows.
-        for_several: the same, compiled for batches.
+        compiled: the signature ``serving_default`` of a SavedModel.
         signatures: all that the SavedModel has.
     """
 
-    def __init__(
-        self,
-        for_one: openvino.CompiledModel,
-        for_several: openvino.CompiledModel,
-        signatures: SignatureDefMap,
-    ) -> None:
-        self._for_one = _CompiledModel(for_one)
-        self._for_several = _CompiledModel(for_several)
+    def __init__(self, compiled: openvino.CompiledModel, signatures: SignatureDefMap) -> None:
+        self._compiled = compiled
         self.signatures = signatures
-        self.inputs = [_tensor_signature(port) for port in for_one.inputs]
-        self.outputs = [_tensor_signature(port) for port in for_one.outputs]
+        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        self.inputs = [_tensor_signature(port) for port in compiled.inputs]
+        self.outputs = [_tensor_signature(port) for port in compiled.outputs]
 
-    def infer(
-        self, inputs: Mapping[str, NDArray[Any]], *, crowded: bool = False
-    ) -> dict[str, NDArray[Any]]:
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the model; arrays must fit the signature.
-
-        Args:
-            inputs: by their names.
-            crowded: whether others wait for the cores, so that even a single row takes no more
-                than its part of them.
 
         Raises:
             InferenceError: the engine failed.
         """
-        rows = max((len(array) for array in inputs.values() if array.ndim), default=1)
-        compiled = self._for_several if rows > 1 or crowded else self._for_one
         try:
-            results = compiled.infer(inputs, rows)
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            results = request.infer(dict(inputs), share_inputs=True)
+            return {
+                signature.name: np.array(results[port])
+                for signature, port in zip(self.outputs, self._compiled.outputs, strict=True)
+            }
         except RuntimeError as error:
             raise InferenceError("the engine failed on this request") from error
-        return {
-            signature.name: array for signature, array in zip(self.outputs, results, strict=True)
-        }
+        finally:
+            # A request keeps the memory of the largest run that it ever made.
+            if all(len(array) <= _MAX_ROWS_KEPT for array in inputs.values() if array.ndim):
+                self._idle.put(request)
 
     def answer_zeros(self) -> dict[str, NDArray[Any]]:
         """What it answers to zeros, one of them where a dimension may have any size.
@@ -114,48 +107,16 @@ class LoadedModel:
         )
 
 
-class _CompiledModel:
-    """A compiled model with its idle requests, each of which has memory of its own."""
-
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        self._compiled = compiled
-        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-
-    def infer(self, inputs: Mapping[str, NDArray[Any]], rows: int) -> list[NDArray[Any]]:
-        try:
-            request = self._idle.get_nowait()
-        except queue.Empty:
-            request = self._compiled.create_infer_request()
-        try:
-            results = request.infer(dict(inputs), share_inputs=True)
-            return [np.array(results[port]) for port in self._compiled.outputs]
-        finally:
-            # A request keeps the memory of the largest run that it ever made.
-            if rows <= _MAX_ROWS_KEPT:
-                self._idle.put(request)
-
-
 class Engine:
     """Loads versions for the CPU.
 
-    A single row runs on all cores, for it is waited for. Of batches two can run at a time, each on
-    half of the cores: threads that share a run wait for each other at every layer, the more so
-    where other processes want the cores too. docs/decisions/0007 has what was measured.
-
     Args:
         precision: of its arithmetic.
-        batch_streams: batches of one model that can run at a time, each on its part of the cores.
         pin_threads: whether a model's threads stay on cores of its own choice. Models do not know
-            of each other, so several choose the same cores.
+            of each other, so several choose the same cores: docs/decisions/0007.
     """
 
-    def __init__(
-        self,
-        precision: Precision = Precision.F32,
-        *,
-        batch_streams: int = min(2, os.cpu_count() or 1),
-        pin_threads: bool = False,
-    ) -> None:
+    def __init__(self, precision: Precision = Precision.F32, *, pin_threads: bool = False) -> None:
         self._core = openvino.Core()
         # OpenVINO's bindings set themselves up for NumPy when the first tensor is made. Two
         # threads that both make the first one wait for each other for ever, so it is made here,
@@ -166,7 +127,6 @@ class Engine:
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": pin_threads,
         }
-        self._batch_streams = batch_streams
 
     def load(self, version_dir: Path) -> LoadedModel:
         """Read, compile and warm up one version.
@@ -179,19 +139,12 @@ class Engine:
             raise _unservable(f'Serving signature key "{SIGNATURE_NAME}" not found.')
         try:
             model = self._core.read_model(version_dir)
-            loaded = LoadedModel(
-                self._compile(model, streams=1),
-                self._compile(model, streams=self._batch_streams),
-                signatures,
-            )
+            loaded = LoadedModel(self._core.compile_model(model, "CPU", self._options), signatures)
             # So that the first request does not pay for the engine's set-up.
             loaded.answer_zeros()
         except (RuntimeError, InferenceError) as error:
             raise _unservable(f"{version_dir} cannot be served: {_reason(error)}") from error
         return loaded
-
-    def _compile(self, model: openvino.Model, *, streams: int) -> openvino.CompiledModel:
-        return self._core.compile_model(model, "CPU", {**self._options, "NUM_STREAMS": streams})
 
 
 def _tensor_signature(port: openvino.ConstOutput) -> TensorSignature:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,6 @@ from serving.embedded.errors import ModelLoadError
 logger = logging.getLogger(__name__)
 
 _LOOKERS: Final = 32
-_NICENESS: Final = 5
 
 
 class Loader:
@@ -44,11 +42,7 @@ class Loader:
     ) -> None:
         self._engine = engine
         self._contract = contract
-        # The engine's own threads are begun here and stay as nice: whoever reads requests and
-        # writes answers comes first, or waits for milliseconds at each step.
-        self._executor = ThreadPoolExecutor(
-            threads, thread_name_prefix="load", initializer=os.nice, initargs=(_NICENESS,)
-        )
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         # Of their own, so that a mount that hangs holds up neither loading nor the end.
         self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
         self._retries = retries

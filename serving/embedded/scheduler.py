@@ -173,13 +173,12 @@ class Scheduler:
     async def _infer(self, batch: _Batch) -> list[Tensors]:
         self._observe_batch(batch.version, batch.rows)
         requests = [task.inputs for task in batch.tasks]
-        infer = partial(batch.model.infer, crowded=bool(self._waiting))
         if self._batching is None:
-            run = partial(_infer_alone, infer, requests)
+            run = partial(_infer_alone, batch.model, requests)
         else:
-            run = partial(infer_together, infer, requests, self._batching)
+            run = partial(infer_together, batch.model.infer, requests, self._batching)
         return await asyncio.get_running_loop().run_in_executor(self._executor, run)
 
 
-def _infer_alone(infer: Callable[[Tensors], Tensors], requests: list[Tensors]) -> list[Tensors]:
-    return [infer(inputs) for inputs in requests]
+def _infer_alone(model: LoadedModel, requests: list[Tensors]) -> list[Tensors]:
+    return [model.infer(inputs) for inputs in requests]

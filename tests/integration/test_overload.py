@@ -42,11 +42,11 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.opened.set()
     infer = LoadedModel.infer
 
-    def gated(model: LoadedModel, inputs: Tensors, *, crowded: bool = False) -> Tensors:
+    def gated(model: LoadedModel, inputs: Tensors) -> Tensors:
         gate.runs += 1
         assert inputs[INPUT_NAME].ndim == 4
         assert gate.opened.wait(20)
-        return infer(model, inputs, crowded=crowded)
+        return infer(model, inputs)
 
     monkeypatch.setattr(LoadedModel, "infer", gated)
     yield gate

@@ -30,10 +30,8 @@ class GatedModel:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.runs: list[list[float]] = []
-        self.crowded: list[bool] = []
 
-    def infer(self, inputs: Tensors, *, crowded: bool) -> Tensors:
-        self.crowded.append(crowded)
+    def infer(self, inputs: Tensors) -> Tensors:
         self.runs.append([float(row) for row in inputs["x"].reshape(len(inputs["x"]), -1)[:, 0]])
         assert self.gate.wait(10)
         if (inputs["x"] < 0).any():
@@ -89,20 +87,6 @@ def test_a_lone_request_is_not_held_back():
         np.testing.assert_array_equal(answer["y"], [2])
 
     assert run(test, ONE_THREAD).runs == [[1]]
-
-
-def test_who_runs_while_others_wait_is_told_to_leave_them_room():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
-        tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4, 5, 6)))
-        model.gate.set()
-        await asyncio.gather(*tasks)
-
-    model = run(test, ONE_THREAD)
-    assert list(zip(model.runs, model.crowded, strict=True)) == [
-        ([1], False),
-        ([2, 3, 4, 5], True),
-        ([6], False),
-    ]
 
 
 def test_where_large_batches_are_split_no_batch_grows_larger_than_its_pieces():
@@ -263,7 +247,7 @@ def test_a_version_that_is_unloaded_answers_what_waits_for_it():
 
 def test_a_fault_in_a_run_is_an_answer_and_not_a_hang():
     class Faulty:
-        def infer(self, _inputs: Tensors, *, crowded: bool) -> Tensors:  # noqa: ARG002
+        def infer(self, _inputs: Tensors) -> Tensors:
             raise MemoryError
 
     async def main() -> None:

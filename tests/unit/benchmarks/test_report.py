@@ -1,0 +1,59 @@
+"""The tables of docs/performance.md are those of the newest results, and say what was missed."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.speed.report import goals_table, tables
+
+
+@pytest.fixture
+def results(repository: Path) -> dict[str, Any]:
+    newest = max((repository / "benchmarks" / "results").glob("*.json"))
+    found: dict[str, Any] = json.loads(newest.read_text())
+    return found
+
+
+def test_the_document_has_the_tables_of_the_newest_results(
+    results: dict[str, Any], repository: Path
+):
+    assert tables(results) in (repository / "docs" / "performance.md").read_text()
+
+
+def row(results: dict[str, Any], what: str) -> str:
+    (found,) = [line for line in goals_table(results).splitlines() if what in line]
+    return found
+
+
+def test_a_goal_is_held_against_the_engine_of_the_same_run(results: dict[str, Any]):
+    ours = results["contenders"]["covidscan-f32"]
+    best = [alone["best_images_per_second"] for alone in results["alone"]["f32"]]
+    for share, reached in ((0.95, "| yes |"), (0.85, "| **no** |")):
+        changed = copy.deepcopy(results)
+        changed["contenders"]["covidscan-f32"]["images_per_second"] = [
+            share * value for value in sorted(best)
+        ]
+        assert row(changed, "32 clients, f32").endswith(f"| {share:.2f} {reached}")
+    assert ours == results["contenders"]["covidscan-f32"]
+
+
+def test_a_contender_that_failed_stands_there_with_its_error(results: dict[str, Any]):
+    results["contenders"]["litserve"] |= {"png_seconds": [], "errors": ["cannot be installed: x"]}
+    lines = [line for line in tables(results).splitlines() if line.startswith("| LitServe |")]
+    assert lines[0].startswith("| LitServe | not measured: cannot be installed: x |")
+
+
+@pytest.mark.parametrize(("with_retry_after", "verdict"), [(100, "| yes |"), (99, "| **no** |")])
+def test_refusals_without_retry_after_are_a_goal_missed(
+    results: dict[str, Any], with_retry_after: int, verdict: str
+):
+    results["behaviour"]["covidscan-f32"]["overloaded"] |= {
+        "slowest_refusal_seconds": 0.01,
+        "refused": 100,
+        "refused_with_retry_after": with_retry_after,
+        "failed": 0,
+    }
+    assert row(results, "covidscan, f32, the rest").endswith(verdict)
