@@ -53,7 +53,7 @@ def overloaded(bench: Bench, capacity: float) -> dict[str, Any]:
         load = _crowd(bench, pause_seconds)
     refused = load.statuses.get("503", 0)
     # The quickest answers are the refusals: a prediction takes many times longer.
-    share = min(99, max(1, round(100 * refused / load.requests)))
+    share = min(99, max(1, 100 * refused // load.requests))
     say(
         f"  at {load.requests / load.seconds / capacity:.1f} times capacity:"
         f" {load.answered_per_second / capacity:.0%} of capacity answered,"
