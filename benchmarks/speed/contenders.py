@@ -42,11 +42,10 @@ class Entry:
     Args:
         name: in results.
         label: in the report.
-        python: the interpreter that it runs in.
-        arguments: what the interpreter runs; ``{models}`` and ``{port}`` are filled in.
+        arguments: what Python runs; ``{models}`` and ``{port}`` are filled in.
         environment: beside the benchmark's own.
         read: from an answer's JSON.
-        requirements: a peer's own; it gets a virtual environment of its own.
+        peer: its folder, whose requirements get a virtual environment of their own.
         tolerance: how far its probabilities may be from those of covidscan in f32.
         slow: takes seconds for one image; asked by one client only.
         root: where it runs, which is where Python finds covidscan.

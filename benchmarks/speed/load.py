@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -32,7 +31,6 @@ class Load:
     percentiles_seconds: list[float]
     """The 1st to the 99th percentile of the latency of all answers."""
     max_seconds: float
-    load_generator_cpu_seconds: float
 
     @property
     def answered_per_second(self) -> float:
@@ -90,7 +88,6 @@ def put_load(
         "PAUSE_MS": str(1000 * pause_seconds),
     }
     command = ["wrk", "--threads=1", f"--connections={clients}", f"--duration={round(seconds)}s"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     told = subprocess.run(
         [*command, "--timeout=60s", f"--script={_SCRIPT}", f"http://127.0.0.1:{port}{path}"],
         env=environment,
@@ -99,13 +96,10 @@ def put_load(
         check=False,
         timeout=seconds + 90,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = [line for line in told.stdout.splitlines() if line.startswith("JSON ")]
     if not found:
         raise LoadError(f"wrk said: {told.stdout}{told.stderr}")
-    cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Load(
         clients=clients,
-        load_generator_cpu_seconds=cpu_seconds,
         **json.loads(found[0].removeprefix("JSON ")),
     )

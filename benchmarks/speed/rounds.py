@@ -1,7 +1,6 @@
 """Rounds: every contender in turn, each time in the other order, and medians of what they did."""
 
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,11 +38,6 @@ class Measured:
     difference: float = 0.0
     """How far its probabilities were from covidscan's in f32, at most."""
     errors: list[str] = field(default_factory=list)
-
-    def median(self, what: str) -> float | None:
-        """Over the rounds, or None where nothing was measured."""
-        values = getattr(self, what)
-        return statistics.median(values) if values else None
 
 
 @dataclass(frozen=True)
