@@ -5,6 +5,7 @@ changes as it did there. What must be the same: how every version ends, through 
 who answered predictions on the way.
 """
 
+import logging
 import re
 import shutil
 import time
@@ -242,7 +243,12 @@ CALLS = [r for r in RECORDINGS if r.status != "timeline"]
 
 @contextmanager
 def model_in(
-    before: Sequence[State], case: Case, servables: Servables, root: Path, name: str = "m"
+    before: Sequence[State],
+    case: Case,
+    servables: Servables,
+    root: Path,
+    log: pytest.LogCaptureFixture,
+    name: str = "m",
 ) -> Iterator[Model]:
     """A running server whose versions are in these states."""
     model = Model(name, root / name, servables)
@@ -256,34 +262,44 @@ def model_in(
         load_retries=case.retries,
         load_retry_interval_seconds=case.retry_seconds,
     )
+    log.set_level(logging.INFO, "serving.embedded.loader")
     with embedded_model_server(configs, options) as address:
         model = replace(model, address=address)
-        bring_about(model, before)
+        bring_about(model, before, log)
         yield model
 
 
-def bring_about(model: Model, before: Sequence[State]) -> None:
+def bring_about(model: Model, before: Sequence[State], log: pytest.LogCaptureFixture) -> None:
     for version, state, _, error in sorted(before):
         broken = state == "LOADING" or error
         kind = next((k for start, k in BROKEN.items() if error.startswith(start)), "unparsable")
         model.add(version, kind if broken else "m")
         reached = (version, "END" if error else "LOADING" if broken else "AVAILABLE")
         wait_until(lambda reached=reached: reached in [s[:2] for s in model.states()])
+        if reached[1] == "LOADING":
+            wait_until(lambda path=str(model.base_path / str(version)): _was_tried(path, log))
     if not any(state == "AVAILABLE" for _, state, *_ in before):
         model.remove_all()
     expected = [(version, state) for version, state, *_ in before]
     wait_until(lambda: [s[:2] for s in model.states()] == expected)
 
 
+def _was_tried(version_dir: str, log: pytest.LogCaptureFixture) -> bool:
+    """Whether the server has read a broken version: its state is LOADING before that, too."""
+    return any(m.startswith(f"{version_dir} is tried again") for m in log.messages)
+
+
 @pytest.mark.parametrize("recording", CALLS, ids=lambda r: r.name)
-def test_a_call_ends_as_recorded(recording: Recording, servables: Servables, tmp_path: Path):
+def test_a_call_ends_as_recorded(
+    recording: Recording, servables: Servables, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     case = CASES[recording.name]
     before = case.before
     if before is None:
         assert isinstance(recording.response, GetModelStatusResponse)
         before = states(recording.response, RECORDED_BASE_PATH)
     name = recording.content["request"]["model_spec"]["name"]
-    with model_in(before, case, servables, tmp_path, name) as model:
+    with model_in(before, case, servables, tmp_path, caplog, name) as model:
         case.act(model)
         wait_until(lambda: "LOADING" not in [s[1] for s in model.states()])
         outcome = call(model.address, recording.path, recording.request)
@@ -293,12 +309,12 @@ def test_a_call_ends_as_recorded(recording: Recording, servables: Servables, tmp
 
 @pytest.mark.parametrize("recording", TIMELINES, ids=lambda r: r.name)
 def test_versions_come_and_go_as_recorded(
-    recording: Recording, servables: Servables, tmp_path: Path
+    recording: Recording, servables: Servables, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     case = CASES[recording.name]
     recorded, found = Timeline.recorded(recording), Timeline()
     difference = DIFFERENCES.get(recording.name)
-    with model_in(recorded.seen[0], case, servables, tmp_path) as model:
+    with model_in(recorded.seen[0], case, servables, tmp_path, caplog) as model:
         found.observe(model)
         case.act(model)
         if difference is None:
