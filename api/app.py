@@ -25,15 +25,12 @@ from api.routes import health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
+from api.start_errors import ModelServerNotSetError
 from api.unexpected_errors import UnexpectedErrorsMiddleware
 from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, Reception, form_limits
 from serving.errors import TlsConfigError
 from serving.fingerprint import preprocess_fingerprint
 from serving.tls import read_channel_credentials
-
-
-class ModelServerNotSetError(ValueError):
-    """The gateway was not told where its model server is."""
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.exposure import is_loopback, published_host
 from api.log_format import LogFormat
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
+from serving.image_limits import DEFAULT_MAX_PIXELS
 from serving.precision import Precision
-from serving.preprocess import DEFAULT_MAX_PIXELS
 
 MEBIBYTE: Final = 1024 * 1024
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -58,6 +59,8 @@ async def run_model_server(
         _telling_prometheus(server.metrics, surroundings.metrics_address),
         _following_config(server, configs, surroundings),
     ):
+        # Nothing of what is there by now is ever garbage; to look through it holds calls up.
+        gc.freeze()
         logger.info("the model server listens on %s", server.address)
         await stop.wait()
         logger.info("the model server stops")

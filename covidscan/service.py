@@ -1,6 +1,7 @@
 """The whole service in one foreground process: gateway, and embedded model server if needed."""
 
 import asyncio
+import gc
 import importlib.util
 import signal
 import socket
@@ -70,6 +71,9 @@ async def _run_gateway(settings: Settings) -> None:
         raise TlsConfigError(
             "tls_certificate_file and tls_key_file are not a certificate and its key, in PEM"
         ) from error
+    # All that is there by now stays until the end. To look through it for garbage, as happens from
+    # time to time, would hold every request up for most of a tenth of a second.
+    gc.freeze()
     server = _AnnouncingServer(config, docs=settings.docs)
     # uvicorn raises a caught signal again once it has shut down. Handled here, it does not end the
     # process before the model server has been stopped.

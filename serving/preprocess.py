@@ -5,7 +5,6 @@ A change here changes every answer of every published model, so recorded values 
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import cv2
 import numpy as np
@@ -15,10 +14,7 @@ from serving.contract import IMAGE_SIZE
 from serving.errors import DamagedImageError, TooManyPixelsError
 from serving.image_completeness import check_complete
 from serving.image_header import read_header
-
-DEFAULT_MAX_PIXELS: Final = 40_000_000
-MAX_SIDE: Final = 20_000
-"""The longest width or height, in pixels."""
+from serving.image_limits import DEFAULT_MAX_PIXELS, MAX_SIDE
 
 # A damaged upload is answered to its sender; OpenCV's own report of it on stderr helps nobody.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

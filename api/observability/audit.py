@@ -20,16 +20,13 @@ from api.schemas import (
     ReviewReason,
     Schema,
 )
+from api.start_errors import AuditTrailError
 
 logger = logging.getLogger(__name__)
 
 _MODE: Final = 0o600
 _PATIENCE_SECONDS: Final = 5.0
 """For a disk, which may be one of the network, to take a line."""
-
-
-class AuditTrailError(ValueError):
-    """The file of the audit trail cannot be written to."""
 
 
 class AuditedModel(Schema):

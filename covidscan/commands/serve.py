@@ -31,8 +31,8 @@ def serve(
     from pydantic import ValidationError
 
     from api.access.api_keys import ApiKeysError
-    from api.observability.audit import AuditTrailError
     from api.settings import Settings
+    from api.start_errors import AuditTrailError
     from covidscan.service import PartMissingError, run_service
     from serving.errors import TlsConfigError
 

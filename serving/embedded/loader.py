@@ -11,6 +11,7 @@ from serving import volume
 from serving.embedded.admission import ModelSignature, admit
 from serving.embedded.engine import Engine, LoadedModel
 from serving.embedded.errors import ModelLoadError
+from serving.embedded.memory import return_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,10 @@ class Loader:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, name: str, version_dir: Path) -> LoadedModel:
-        model = self._engine.load(version_dir)
-        if name in self._contract:
-            admit(model, self._contract[name])
-        return model
+        try:
+            model = self._engine.load(version_dir)
+            if name in self._contract:
+                admit(model, self._contract[name])
+            return model
+        finally:
+            return_freed_memory()

@@ -247,6 +247,7 @@ def model_in(
     case: Case,
     servables: Servables,
     root: Path,
+    *,
     log: pytest.LogCaptureFixture,
     name: str = "m",
 ) -> Iterator[Model]:
@@ -299,7 +300,7 @@ def test_a_call_ends_as_recorded(
         assert isinstance(recording.response, GetModelStatusResponse)
         before = states(recording.response, RECORDED_BASE_PATH)
     name = recording.content["request"]["model_spec"]["name"]
-    with model_in(before, case, servables, tmp_path, caplog, name) as model:
+    with model_in(before, case, servables, tmp_path, log=caplog, name=name) as model:
         case.act(model)
         wait_until(lambda: "LOADING" not in [s[1] for s in model.states()])
         outcome = call(model.address, recording.path, recording.request)
@@ -314,7 +315,7 @@ def test_versions_come_and_go_as_recorded(
     case = CASES[recording.name]
     recorded, found = Timeline.recorded(recording), Timeline()
     difference = DIFFERENCES.get(recording.name)
-    with model_in(recorded.seen[0], case, servables, tmp_path, caplog) as model:
+    with model_in(recorded.seen[0], case, servables, tmp_path, log=caplog) as model:
         found.observe(model)
         case.act(model)
         if difference is None:

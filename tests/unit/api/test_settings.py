@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from api.access.api_keys import create_key
-from api.app import ModelServerNotSetError, create_app
+from api.app import create_app
 from api.settings import Settings
+from api.start_errors import ModelServerNotSetError
 
 
 def test_defaults_listen_on_loopback_only():

@@ -14,9 +14,10 @@ from serving.errors import (
     ImageError,
     TooManyPixelsError,
 )
+from serving.image_limits import MAX_SIDE
 from serving.image_parts import MAX_EXIF_BYTES, MAX_METADATA_PARTS
 from serving.jpeg_scans import MAX_SCANS
-from serving.preprocess import MAX_SIDE, decode_image
+from serving.preprocess import decode_image
 from tests.image_files import (
     GREY,
     NOISE,

@@ -8,7 +8,8 @@ import cv2
 import pytest
 
 from serving.errors import DamagedImageError, TooManyPixelsError
-from serving.preprocess import MAX_SIDE, decode_image
+from serving.image_limits import MAX_SIDE
+from serving.preprocess import decode_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ROWS = zlib.compress(bytes(8 * (1 + 3 * 8)))

@@ -1,0 +1,9 @@
+"""What keeps the gateway from starting; apart, so that who starts it need not load it first."""
+
+
+class ModelServerNotSetError(ValueError):
+    """The gateway was not told where its model server is."""
+
+
+class AuditTrailError(ValueError):
+    """The file of the audit trail cannot be written to."""

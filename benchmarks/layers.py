@@ -1,0 +1,173 @@
+"""Where one client's time goes: the engine, the model server around it, the gateway around that.
+
+Each layer answers the same image in turn, in one run; of two answers in a row the second counts,
+as the first has its models to bring into the caches. Prints the median of each and the median of
+what it adds to the layer before it.
+
+    python benchmarks/layers.py --models-dir models --image slice.png
+"""
+
+import argparse
+import asyncio
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import numpy as np
+
+from serving import volume
+from serving.batching_parameters import EMBEDDED_BATCHING_FILE
+from serving.client import ModelServerClient, encode_images
+from serving.contract import INPUT_NAME, MODEL_NAMES
+from serving.embedded.engine import Engine
+from serving.precision import Precision
+from serving.preprocess import decode_image, preprocess
+
+_START_SECONDS: Final = 60.0
+
+Layer = Callable[[], Awaitable[object]]
+
+
+def main() -> None:
+    """Start both servers, measure, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models-dir", type=Path, default=Path("models"))
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--precision", type=Precision, default=Precision.F32)
+    parser.add_argument("--rounds", type=int, default=400)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        address = f"unix:{directory}/model-server.sock"
+        with (
+            _covidscan(
+                "model-server",
+                f"--models-dir={arguments.models_dir}",
+                f"--socket={address.removeprefix('unix:')}",
+                f"--precision={arguments.precision}",
+                "--enable_batching=true",
+                f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}",
+            ),
+            _gateway(arguments.models_dir, address) as url,
+        ):
+            asyncio.run(_measure(arguments, address, url))
+
+
+async def _measure(arguments: argparse.Namespace, address: str, url: str) -> None:
+    content = arguments.image.read_bytes()
+    tensor = preprocess(decode_image(content).pixels)[np.newaxis]
+    engine = Engine(arguments.precision)
+    models = [engine.load(_newest(arguments.models_dir, name)) for name in MODEL_NAMES]
+    with ThreadPoolExecutor(len(models)) as threads:
+        async with ModelServerClient(address) as client, httpx.AsyncClient() as http:
+            loop = asyncio.get_running_loop()
+
+            async def one_after_the_other() -> None:
+                for model in models:
+                    model.infer({INPUT_NAME: tensor})
+
+            async def at_once() -> None:
+                await asyncio.gather(
+                    *(
+                        loop.run_in_executor(threads, model.infer, {INPUT_NAME: tensor})
+                        for model in models
+                    )
+                )
+
+            async def model_server() -> None:
+                images = encode_images(tensor)
+                await asyncio.gather(
+                    *(client.predict(name, images, timeout_seconds=10) for name in MODEL_NAMES)
+                )
+
+            async def gateway() -> None:
+                response = await http.post(
+                    f"{url}/predict", files={"file": (arguments.image.name, content)}
+                )
+                response.raise_for_status()
+
+            layers = {
+                "the engine, one model after the other": one_after_the_other,
+                "the engine, three at once": at_once,
+                "and the model server, three calls": model_server,
+                "and the gateway, `POST /predict`": gateway,
+            }
+            _tell(await _in_turn(layers, arguments.rounds))
+
+
+async def _in_turn(layers: dict[str, Layer], rounds: int) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {name: [] for name in layers}
+    for _ in range(rounds):
+        for name, layer in layers.items():
+            await layer()
+            started = time.perf_counter()
+            await layer()
+            seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def _tell(seconds: dict[str, list[float]]) -> None:
+    sys.stdout.write("| layer | median | it adds | of the first |\n|---|---|---|---|\n")
+    first = before = next(iter(seconds.values()))
+    for name, taken in seconds.items():
+        added = statistics.median(mine - others for mine, others in zip(taken, before, strict=True))
+        share = statistics.median(taken) / statistics.median(first)
+        sys.stdout.write(
+            f"| {name} | {1000 * statistics.median(taken):.1f} ms | {1000 * added:+.1f} ms"
+            f" | {share:.2f} |\n"
+        )
+        before = taken
+
+
+def _newest(models_dir: Path, name: str) -> Path:
+    return volume.version_dir(models_dir, name, volume.versions(models_dir, name)[-1])
+
+
+@contextmanager
+def _gateway(models_dir: Path, address: str) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with _covidscan(
+        "serve", f"--port={port}", f"--models-dir={models_dir}", f"--model-server={address}"
+    ):
+        until = time.perf_counter() + _START_SECONDS
+        while not _is_ready(url):
+            if time.perf_counter() > until:
+                raise TimeoutError(f"not ready within {_START_SECONDS} s")
+            time.sleep(0.1)
+        yield url
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def _covidscan(*arguments: str) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "covidscan", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
