@@ -20,9 +20,6 @@ from api.model_call import ModelCall, call_model, failed_answer
 from api.schemas import ModelAnswer, ModelAnswerStatus
 from serving.client import ModelServerClient, encode_images
 
-GROUPS_AT_ONCE: Final = 3
-"""Enough to keep a model server busy while answers and questions are on their way."""
-
 IMAGES_TOGETHER: Final = 8
 """More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
 
@@ -37,14 +34,21 @@ class FanOut:
         client: the model server.
         names: the models, in the order in which answers list them.
         operating_point: the probability from which on the positive class is predicted.
+        groups_at_once: how many groups are asked about at the same time.
     """
 
     def __init__(
-        self, client: ModelServerClient, names: Sequence[str], *, operating_point: float
+        self,
+        client: ModelServerClient,
+        names: Sequence[str],
+        *,
+        operating_point: float,
+        groups_at_once: int,
     ) -> None:
         self._client = client
         self._names = names
         self._operating_point = operating_point
+        self._groups_at_once = groups_at_once
         self._waiting: deque[_Group] = deque()
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -86,7 +90,7 @@ class FanOut:
         return self._waiting[-1]
 
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._turns) < GROUPS_AT_ONCE:
+        while self._waiting and len(self._turns) < self._groups_at_once:
             group = self._waiting.popleft()
             if group.members:
                 group.start(self._client, self._names)

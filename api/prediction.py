@@ -72,7 +72,12 @@ class Predictor:
         load: LoadLimit,
         audit: AuditTrail | None,
     ) -> None:
-        self._fan_out = FanOut(client, MODEL_NAMES, operating_point=settings.operating_point)
+        self._fan_out = FanOut(
+            client,
+            MODEL_NAMES,
+            operating_point=settings.operating_point,
+            groups_at_once=settings.max_groups,
+        )
         self._cards = cards
         self._settings = settings
         self._metrics = metrics

@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     max_waiting: Annotated[int, Field(ge=0, le=4096)] = 64
     """Images that may wait for that; more are answered 503 at once."""
 
+    max_groups: Annotated[int, Field(gt=0, le=256)] = 2
+    """Groups of up to eight images that the models are asked about at the same time: one is on its
+    way while the other is worked on. Two more for each further replica of the model server."""
+
     status_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Deadline of a question about a model's state."""
 

@@ -3,7 +3,7 @@
 Prints, for each format and size, the median of ``decode_image`` and how many times that of OpenCV's
 decoder alone it is, measured in turn in one run.
 
-    python benchmarks/decoding.py
+    python -m benchmarks.decoding
 """
 
 import sys

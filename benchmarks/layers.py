@@ -4,11 +4,12 @@ Each layer answers the same image in turn, in one run; of two answers in a row t
 as the first has its models to bring into the caches. Prints the median of each and the median of
 what it adds to the layer before it.
 
-    python benchmarks/layers.py --models-dir models --image slice.png
+    python -m benchmarks.layers --models-dir models --image slice.png
 """
 
 import argparse
 import asyncio
+import http.client
 import socket
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -25,14 +27,15 @@ import httpx
 import numpy as np
 
 from serving import volume
-from serving.batching_parameters import EMBEDDED_BATCHING_FILE
+from serving.batching_parameters import EMBEDDED_BATCHING_FILE, read_batching_parameters
 from serving.client import ModelServerClient, encode_images
 from serving.contract import INPUT_NAME, MODEL_NAMES
-from serving.embedded.engine import Engine
+from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
 from serving.preprocess import decode_image, preprocess
 
 _START_SECONDS: Final = 60.0
+_RUNS_AT_ONCE: Final = read_batching_parameters(EMBEDDED_BATCHING_FILE).num_batch_threads
 
 Layer = Callable[[], Awaitable[object]]
 
@@ -64,41 +67,53 @@ def main() -> None:
 async def _measure(arguments: argparse.Namespace, address: str, url: str) -> None:
     content = arguments.image.read_bytes()
     tensor = preprocess(decode_image(content).pixels)[np.newaxis]
-    engine = Engine(arguments.precision)
-    models = [engine.load(_newest(arguments.models_dir, name)) for name in MODEL_NAMES]
-    with ThreadPoolExecutor(len(models)) as threads:
-        async with ModelServerClient(address) as client, httpx.AsyncClient() as http:
+    alone, together = (
+        _load(arguments.models_dir, Engine(arguments.precision, streams=streams))
+        for streams in (1, _RUNS_AT_ONCE)
+    )
+    form = httpx.Request("POST", url, files={"file": (arguments.image.name, content)})
+    body, headers = form.read(), dict(form.headers)
+    connection = http.client.HTTPConnection(form.url.host, form.url.port)
+    with ThreadPoolExecutor(_RUNS_AT_ONCE) as threads:
+        async with ModelServerClient(address) as client:
             loop = asyncio.get_running_loop()
 
             async def one_after_the_other() -> None:
-                for model in models:
+                for model in alone:
                     model.infer({INPUT_NAME: tensor})
 
             async def at_once() -> None:
                 await asyncio.gather(
                     *(
                         loop.run_in_executor(threads, model.infer, {INPUT_NAME: tensor})
-                        for model in models
+                        for model in together
                     )
                 )
 
-            async def model_server() -> None:
+            async def calls() -> None:
                 images = encode_images(tensor)
                 await asyncio.gather(
                     *(client.predict(name, images, timeout_seconds=10) for name in MODEL_NAMES)
                 )
 
+            async def image_and_calls() -> None:
+                preprocess(decode_image(content).pixels)
+                await calls()
+
+            # Nothing else is going on meanwhile, so it may block.
             async def gateway() -> None:
-                response = await http.post(
-                    f"{url}/predict", files={"file": (arguments.image.name, content)}
-                )
-                response.raise_for_status()
+                connection.request("POST", "/predict", body, headers)
+                response = connection.getresponse()
+                answer = response.read()
+                if response.status != HTTPStatus.OK:
+                    raise RuntimeError(answer.decode())
 
             layers = {
                 "the engine, one model after the other": one_after_the_other,
-                "the engine, three at once": at_once,
-                "and the model server, three calls": model_server,
-                "and the gateway, `POST /predict`": gateway,
+                "the engine, as the model server runs it": at_once,
+                "the model server around it: three calls": calls,
+                "the image read before them": image_and_calls,
+                "the gateway around both: `POST /predict`": gateway,
             }
             _tell(await _in_turn(layers, arguments.rounds))
 
@@ -127,8 +142,11 @@ def _tell(seconds: dict[str, list[float]]) -> None:
         before = taken
 
 
-def _newest(models_dir: Path, name: str) -> Path:
-    return volume.version_dir(models_dir, name, volume.versions(models_dir, name)[-1])
+def _load(models_dir: Path, engine: Engine) -> list[LoadedModel]:
+    return [
+        engine.load(volume.version_dir(models_dir, name, volume.versions(models_dir, name)[-1]))
+        for name in MODEL_NAMES
+    ]
 
 
 @contextmanager

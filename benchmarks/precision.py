@@ -2,7 +2,7 @@
 
 Through the embedded model server's engine, as the service runs it, for each model and the ensemble.
 
-    python benchmarks/precision.py --dataset path/to/folder --files test.txt --models-dir models
+    python -m benchmarks.precision --dataset path/to/folder --files test.txt --models-dir models
 """
 
 import argparse
@@ -13,18 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.labelled_images import CONFUSION, labels, read_labelled
 from serving import volume
-from serving.contract import (
-    CLASS_NAMES,
-    DEFAULT_OPERATING_POINT,
-    INPUT_NAME,
-    MODEL_NAMES,
-    OUTPUT_NAME,
-    POSITIVE_CLASS_INDEX,
-)
-from serving.embedded.engine import Engine
+from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, POSITIVE_CLASS_INDEX
+from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 _ROWS: Final = 8
 
@@ -36,52 +29,48 @@ def main() -> None:
     parser.add_argument("--files", type=Path, help="a list; without it all images")
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     arguments = parser.parse_args()
-    files = _files(arguments.dataset, arguments.files)
-    truth = np.array([file.parent.name == CLASS_NAMES[POSITIVE_CLASS_INDEX] for file in files])
-    images = np.stack([preprocess(decode_image(file.read_bytes()).pixels) for file in files])
-    found = {each: _probabilities(arguments.models_dir, each, images) for each in Precision}
+    given = read_labelled(arguments.dataset, arguments.files)
+    found = {
+        precision: with_ensemble(
+            {
+                name: probabilities(load(arguments.models_dir, name, precision), given.images)
+                for name in MODEL_NAMES
+            }
+        )
+        for precision in Precision
+    }
     sys.stdout.write(
-        f"{len(files)} images, {truth.sum()} of them COVID; confusion is"
-        " COVID found and missed, non-COVID found and missed\n\n"
+        f"{len(given)} images, {given.positive.sum()} of them COVID; {CONFUSION}\n\n"
         "| model | labels changed | largest change of a probability | confusion, f32 | bf16 |\n"
         "|---|---|---|---|---|\n"
     )
     for name in (*MODEL_NAMES, "ensemble"):
-        f32, bf16 = (found[each][name] for each in Precision)
-        changed = int(((f32 >= DEFAULT_OPERATING_POINT) != (bf16 >= DEFAULT_OPERATING_POINT)).sum())
+        f32, bf16 = found[Precision.F32][name], found[Precision.BF16][name]
         sys.stdout.write(
-            f"| {name} | {changed} of {len(files)} | {np.abs(f32 - bf16).max():.4f}"
-            f" | {_confusion(truth, f32)} | {_confusion(truth, bf16)} |\n"
+            f"| {name} | {(labels(f32) != labels(bf16)).sum()} of {len(given)}"
+            f" | {np.abs(f32 - bf16).max():.4f}"
+            f" | {given.confusion(f32)} | {given.confusion(bf16)} |\n"
         )
 
 
-def _files(dataset: Path, listed: Path | None) -> list[Path]:
-    if listed is not None:
-        return [dataset / line for line in listed.read_text().splitlines() if line.strip()]
-    return sorted(file for name in CLASS_NAMES for file in (dataset / name).iterdir())
+def load(models_dir: Path, name: str, precision: Precision) -> LoadedModel:
+    """A CNN's newest version."""
+    version = volume.versions(models_dir, name)[-1]
+    return Engine(precision).load(volume.version_dir(models_dir, name, version))
 
 
-def _probabilities(
-    models_dir: Path, precision: Precision, images: NDArray[np.float32]
-) -> dict[str, NDArray[np.float32]]:
-    engine = Engine(precision)
-    found = {}
-    for name in MODEL_NAMES:
-        version = volume.versions(models_dir, name)[-1]
-        model = engine.load(volume.version_dir(models_dir, name, version))
-        answers = [
-            model.infer({INPUT_NAME: images[start : start + _ROWS]})[OUTPUT_NAME]
-            for start in range(0, len(images), _ROWS)
-        ]
-        found[name] = np.concatenate(answers)[:, POSITIVE_CLASS_INDEX]
-    found["ensemble"] = np.mean([found[name] for name in MODEL_NAMES], axis=0)
-    return found
+def probabilities(model: LoadedModel, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of the positive class, ``[N]``."""
+    answers = [
+        model.infer({INPUT_NAME: images[start : start + _ROWS]})[OUTPUT_NAME]
+        for start in range(0, len(images), _ROWS)
+    ]
+    return np.concatenate(answers)[:, POSITIVE_CLASS_INDEX]
 
 
-def _confusion(truth: NDArray[np.bool_], positive: NDArray[np.float32]) -> str:
-    said = positive >= DEFAULT_OPERATING_POINT
-    counts = (truth & said, truth & ~said, ~truth & ~said, ~truth & said)
-    return ", ".join(str(int(count.sum())) for count in counts)
+def with_ensemble(found: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The models' probabilities, and their mean as the ensemble's."""
+    return {**found, "ensemble": np.mean(list(found.values()), axis=0)}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How three CNNs share the cores: threads pinned or free, runs at once, rows of a batch.
+"""How three CNNs share the cores: threads pinned or free, streams, runs at once, rows of a batch.
 
 Each line is one way to run them, asked by 1, 8 and 32 clients that ask all three models about one
 image at a time; figures are ratios to the first line, measured in the same process.
 
-    python benchmarks/scheduling.py --models-dir models
+    python -m benchmarks.scheduling --models-dir models
 """
 
 import argparse
@@ -35,6 +35,7 @@ class Way:
     """One way to run the models; without rows each request runs alone."""
 
     pin_threads: bool
+    streams: int
     runs_at_once: int
     rows: int | None
     padded: bool = False
@@ -43,18 +44,22 @@ class Way:
         """As the table names it."""
         pinned = "pinned" if self.pin_threads else "free"
         rows = f"up to {self.rows}{', padded' * self.padded}" if self.rows else "one"
-        return f"| {pinned} | {self.runs_at_once} | {rows} |"
+        return f"| {pinned} | {self.streams} | {self.runs_at_once} | {rows} |"
 
 
 WAYS = (
-    Way(True, 1, None),
-    Way(True, 3, 32),
-    Way(False, 3, None),
-    Way(False, 1, 8),
-    Way(False, 2, 8),
-    Way(False, 3, 8),
-    Way(False, 3, 32),
-    Way(False, 3, 32, padded=True),
+    Way(True, 1, 1, None),
+    Way(True, 1, 3, 32),
+    Way(False, 1, 3, None),
+    Way(False, 1, 1, 8),
+    Way(False, 1, 2, 8),
+    Way(False, 1, 3, 8),
+    Way(False, 2, 2, None),
+    Way(False, 2, 2, 8),
+    Way(False, 2, 2, 16),
+    Way(False, 2, 2, 32, padded=True),
+    Way(False, 2, 3, 8),
+    Way(False, 2, 3, 16),
 )
 
 
@@ -73,11 +78,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     arguments = parser.parse_args()
     columns = "".join(f" {clients} clients |" for clients in CLIENTS)
-    print(f"| threads | runs at once | rows |{columns}")  # noqa: T201
-    print(f"|{'---|' * (3 + len(CLIENTS))}")  # noqa: T201 - its output is the table
+    print(f"| threads | streams | runs at once | rows |{columns}")  # noqa: T201
+    print(f"|{'---|' * (4 + len(CLIENTS))}")  # noqa: T201 - its output is the table
     reference: list[Measure] = []
     for way in WAYS:
-        models = load(arguments.models_dir, Engine(pin_threads=way.pin_threads))
+        models = load(
+            arguments.models_dir, Engine(streams=way.streams, pin_threads=way.pin_threads)
+        )
         found = [asyncio.run(measure(way, models, n, arguments.seconds)) for n in CLIENTS]
         reference = reference or found
         cells = [

@@ -112,11 +112,18 @@ class Engine:
 
     Args:
         precision: of its arithmetic.
+        streams: runs of a model at the same time, each on its share of the cores.
         pin_threads: whether a model's threads stay on cores of its own choice. Models do not know
             of each other, so several choose the same cores: docs/decisions/0007.
     """
 
-    def __init__(self, precision: Precision = Precision.F32, *, pin_threads: bool = False) -> None:
+    def __init__(
+        self,
+        precision: Precision = Precision.F32,
+        *,
+        streams: int = 1,
+        pin_threads: bool = False,
+    ) -> None:
         self._core = openvino.Core()
         # OpenVINO's bindings set themselves up for NumPy when the first tensor is made. Two
         # threads that both make the first one wait for each other for ever, so it is made here,
@@ -125,6 +132,7 @@ class Engine:
         self._options = {
             "INFERENCE_PRECISION_HINT": precision.value,
             "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": streams,
             "ENABLE_CPU_PINNING": pin_threads,
         }
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import grpc
 
 from serving.batching_parameters import BatchingParameters
-from serving.contract import MODEL_NAMES
 from serving.precision import Precision
 
 
@@ -15,8 +14,8 @@ class ModelServerOptions:
 
     precision: Precision = Precision.F32
     """Of the engine's arithmetic."""
-    inference_threads: int = len(MODEL_NAMES)
-    """Requests that run at the same time where batching is off: one of each model."""
+    inference_threads: int = 2
+    """Requests that run at the same time where batching is off."""
     batching: BatchingParameters | None = None
     """How requests share a run of the network (``enable_batching``)."""
     poll_seconds: float = 1.0
@@ -37,3 +36,8 @@ class ModelServerOptions:
     """For TLS (``ssl_config_file``)."""
     grace_seconds: float = 2.0
     """How long calls in flight may take when the server stops."""
+
+    @property
+    def runs_at_once(self) -> int:
+        """Of all models; each has its share of the cores."""
+        return self.batching.num_batch_threads if self.batching else self.inference_threads

@@ -60,7 +60,7 @@ class EmbeddedModelServer:
         self._options = options or ModelServerOptions()
         self._repository = ModelRepository(
             Loader(
-                Engine(self._options.precision),
+                Engine(self._options.precision, streams=self._options.runs_at_once),
                 contract,
                 threads=self._options.load_threads,
                 retries=self._options.load_retries,

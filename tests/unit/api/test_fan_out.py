@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api import fan_out
-from api.fan_out import GROUPS_AT_ONCE, IMAGES_TOGETHER, FanOut
+from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.schemas import ModelAnswer, ModelAnswerStatus
 from serving import tensors
 from serving.client import EncodedImages, Prediction
@@ -18,6 +18,7 @@ from serving.errors import ModelNotFoundError
 from serving.protos.predict_pb2 import PredictRequest
 
 NAMES = ("vgg16", "resnet50")
+GROUPS_AT_ONCE = 3
 
 
 class Client:
@@ -58,7 +59,7 @@ def run(test: Callable[[FanOut, Client], Awaitable[None]]) -> Client:
     async def main() -> Client:
         client = Client()
         ours: Any = client
-        await test(FanOut(ours, NAMES, operating_point=0.5), client)
+        await test(FanOut(ours, NAMES, operating_point=0.5, groups_at_once=GROUPS_AT_ONCE), client)
         return client
 
     return asyncio.run(main())

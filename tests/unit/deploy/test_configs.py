@@ -53,7 +53,6 @@ def test_the_embedded_server_runs_each_batch_as_it_is_and_accepts_what_the_other
 ):
     embedded = read_batching_parameters(EMBEDDED_BATCHING_FILE)
     assert embedded.allowed_batch_sizes == ()
-    assert embedded.num_batch_threads == len(MODEL_NAMES)
     assert embedded.rows_together == IMAGES_TOGETHER
     assert embedded.max_batch_size >= batching.max_batch_size
 

@@ -1,0 +1,1 @@
+"""What post-training int8 would give and take."""

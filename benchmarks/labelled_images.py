@@ -1,0 +1,53 @@
+"""Labelled images, and how often a model is right about them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.contract import CLASS_NAMES, DEFAULT_OPERATING_POINT, POSITIVE_CLASS_INDEX
+from serving.preprocess import decode_image, preprocess
+
+CONFUSION = "confusion is COVID found and missed, non-COVID found and missed"
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """As a model takes them, float32 ``[N, 64, 64, 3]``, and which of them are positive."""
+
+    images: NDArray[np.float32]
+    positive: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.images)
+
+    def confusion(self, probabilities: NDArray[np.float32]) -> str:
+        """What becomes of them at the operating point, as four counts."""
+        said = labels(probabilities)
+        true = self.positive
+        counts = (true & said, true & ~said, ~true & ~said, ~true & said)
+        return ", ".join(str(int(count.sum())) for count in counts)
+
+
+def labels(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which are called positive, by the probability of that."""
+    return probabilities >= DEFAULT_OPERATING_POINT
+
+
+def read_labelled(dataset: Path, listed: Path | None) -> LabelledImages:
+    """Read images that lie in folders of their classes.
+
+    Args:
+        dataset: holds ``COVID/`` and ``non-COVID/``.
+        listed: names them, one a line; without it all are read.
+    """
+    if listed is None:
+        files = sorted(file for name in CLASS_NAMES for file in (dataset / name).iterdir())
+    else:
+        files = [dataset / line for line in listed.read_text().splitlines() if line.strip()]
+    return LabelledImages(
+        np.stack([preprocess(decode_image(file.read_bytes()).pixels) for file in files]),
+        np.array([file.parent.name == CLASS_NAMES[POSITIVE_CLASS_INDEX] for file in files]),
+    )
