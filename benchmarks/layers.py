@@ -10,22 +10,21 @@ what it adds to the layer before it.
 import argparse
 import asyncio
 import http.client
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import httpx
 import numpy as np
 
+from benchmarks.service import gateway
+from benchmarks.speed.process import running
 from serving import volume
 from serving.batching_parameters import EMBEDDED_BATCHING_FILE, read_batching_parameters
 from serving.client import ModelServerClient, encode_images
@@ -34,7 +33,6 @@ from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
 from serving.preprocess import decode_image, preprocess
 
-_START_SECONDS: Final = 60.0
 _RUNS_AT_ONCE: Final = read_batching_parameters(EMBEDDED_BATCHING_FILE).num_batch_threads
 
 Layer = Callable[[], Awaitable[object]]
@@ -48,32 +46,39 @@ def main() -> None:
     parser.add_argument("--precision", type=Precision, default=Precision.F32)
     parser.add_argument("--rounds", type=int, default=400)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory:
         address = f"unix:{directory}/model-server.sock"
         with (
-            _covidscan(
-                "model-server",
-                f"--models-dir={arguments.models_dir}",
-                f"--socket={address.removeprefix('unix:')}",
-                f"--precision={arguments.precision}",
-                "--enable_batching=true",
-                f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}",
-            ),
-            _gateway(arguments.models_dir, address) as url,
+            running(_model_server(arguments, address), 0, {}, Path(directory) / "log"),
+            gateway(arguments.models_dir, f"--model-server={address}") as service,
         ):
-            asyncio.run(_measure(arguments, address, url))
+            asyncio.run(_measure(arguments, address, service.port))
 
 
-async def _measure(arguments: argparse.Namespace, address: str, url: str) -> None:
+def _model_server(arguments: argparse.Namespace, address: str) -> list[str]:
+    """Its command, as ``covidscan serve`` has it."""
+    return [
+        *(sys.executable, "-m", "covidscan", "model-server"),
+        f"--models-dir={arguments.models_dir}",
+        f"--socket={address.removeprefix('unix:')}",
+        f"--precision={arguments.precision}",
+        "--enable_batching=true",
+        f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}",
+    ]
+
+
+async def _measure(arguments: argparse.Namespace, address: str, port: int) -> None:
     content = arguments.image.read_bytes()
     tensor = preprocess(decode_image(content).pixels)[np.newaxis]
     alone, together = (
         _load(arguments.models_dir, Engine(arguments.precision, streams=streams))
         for streams in (1, _RUNS_AT_ONCE)
     )
-    form = httpx.Request("POST", url, files={"file": (arguments.image.name, content)})
+    form = httpx.Request(
+        "POST", "http://localhost", files={"file": (arguments.image.name, content)}
+    )
     body, headers = form.read(), dict(form.headers)
-    connection = http.client.HTTPConnection(form.url.host, form.url.port)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
     with ThreadPoolExecutor(_RUNS_AT_ONCE) as threads:
         async with ModelServerClient(address) as client:
             loop = asyncio.get_running_loop()
@@ -147,44 +152,6 @@ def _load(models_dir: Path, engine: Engine) -> list[LoadedModel]:
         engine.load(volume.version_dir(models_dir, name, volume.versions(models_dir, name)[-1]))
         for name in MODEL_NAMES
     ]
-
-
-@contextmanager
-def _gateway(models_dir: Path, address: str) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with _covidscan(
-        "serve", f"--port={port}", f"--models-dir={models_dir}", f"--model-server={address}"
-    ):
-        until = time.perf_counter() + _START_SECONDS
-        while not _is_ready(url):
-            if time.perf_counter() > until:
-                raise TimeoutError(f"not ready within {_START_SECONDS} s")
-            time.sleep(0.1)
-        yield url
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").is_success
-    except httpx.TransportError:
-        return False
-
-
-@contextmanager
-def _covidscan(*arguments: str) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "covidscan", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":
