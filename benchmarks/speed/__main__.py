@@ -102,11 +102,14 @@ def _compare(bench: Bench, entries: Sequence[Entry], rounds: int) -> dict[str, A
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         # The reference that loads its models each time says in one round all that it has to say.
-        taking_part = [entry for entry in entries if number == 0 or entry is not REFERENCE_EACH]
+        left_out = {F32.name, *([REFERENCE_EACH.name] if number else [])}
+        others = [entry for entry in entries if entry.name not in left_out]
         if number % 2:
-            taking_part.reverse()
+            others.reverse()
+        # What all ratios are to comes twice, as the machine may be slower by the end of a round.
         measure_processor(alone, bench)
-        measure_round(bench, taking_part, measured, expected)
+        measure_round(bench, [F32, *others, F32], measured, expected)
+        measure_processor(alone, bench)
     return {
         "alone": alone,
         "contenders": {name: dataclasses.asdict(found) for name, found in measured.items()},
