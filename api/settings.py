@@ -105,7 +105,7 @@ class Settings(BaseSettings):
 
     precision: Precision = Precision.F32
     """Of the embedded model server's arithmetic: ``f32`` gives the same answers on every machine,
-    ``bf16`` is about twice as fast where the CPU has it."""
+    ``bf16`` is nearly twice as fast under load where the CPU has it."""
 
     model_server_ca_file: Path | None = None
     """PEM of the authority that signed the model server's certificate; with it the wire is TLS."""

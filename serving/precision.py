@@ -9,4 +9,4 @@ class Precision(enum.StrEnum):
     F32 = "f32"
     """The same answer on every machine."""
     BF16 = "bf16"
-    """About twice as fast where the CPU has it; not the same to the last digit."""
+    """Nearly twice as fast under load where the CPU has it; the same to some hundredths."""

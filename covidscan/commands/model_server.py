@@ -79,7 +79,7 @@ def model_server(
         typer.Option(min=0, max=65535, help="Port for Prometheus, on the same host."),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="bf16 is faster, but not the same to the last digit.")
+        Precision, typer.Option(help="bf16 is faster, and differs by hundredths.")
     ] = Precision.F32,
     enable_batching: Annotated[
         Switch,
