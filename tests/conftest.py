@@ -14,7 +14,9 @@ from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTP
 
 _PROOFS = pytest.StashKey[list[str]]()
 
-SHARED_UPLOADS = Path(__file__).parents[2] / "shared" / "data" / "uploads"
+_SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+SHARED_UPLOADS = _SHARED_DATA / "uploads"
+SHARED_DICOM = _SHARED_DATA / "dicom"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,7 +93,7 @@ def phantom_png() -> bytes:
     from trainer.demo.phantoms import draw_phantom
 
     phantom = draw_phantom(np.random.default_rng(0), covid=True)
-    return cv2.imencode(".png", phantom)[1].tobytes()
+    return cv2.imencode(".png", phantom.pixels)[1].tobytes()
 
 
 @pytest.fixture(scope="session")

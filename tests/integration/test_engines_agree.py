@@ -20,7 +20,7 @@ def images_to_agree_on() -> np.ndarray:
     """Noise, phantoms, and where they are at hand real slices and X-rays."""
     rng = np.random.default_rng(0)
     noise = rng.random((64, 64, 64, 3), np.float32)
-    drawn = [draw_phantom(rng, covid=bool(i % 2)) for i in range(16)]
+    drawn = [draw_phantom(rng, covid=bool(i % 2)).pixels for i in range(16)]
     files = [cv2.imencode(".png", phantom)[1].tobytes() for phantom in drawn]
     files += [path.read_bytes() for path in sorted(SHARED_UPLOADS.glob("*"))]
     return np.concatenate([noise, [preprocess(decode_image(file).pixels) for file in files]])

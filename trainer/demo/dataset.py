@@ -33,7 +33,7 @@ def write_phantoms(
                 rng = np.random.default_rng([seed, class_index, number])
                 phantom = draw_phantom(rng, covid=class_index == POSITIVE_CLASS_INDEX)
                 (class_dir / f"phantom-{number:04d}.png").write_bytes(
-                    cv2.imencode(".png", phantom)[1].tobytes()
+                    cv2.imencode(".png", phantom.pixels)[1].tobytes()
                 )
     except OSError as error:
         raise DatasetError(f"cannot write phantoms to {dataset_dir}: {error.strerror}") from error

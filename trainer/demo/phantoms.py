@@ -38,22 +38,30 @@ class Anatomy:
     """Where each lung's vessels enter, as x and y."""
 
 
-def draw_phantom(rng: np.random.Generator, *, covid: bool) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Phantom:
+    """A drawn slice."""
+
+    pixels: NDArray[np.uint8]
+    """``[256, 256]``, grey."""
+    finding: Mask
+    """Where it is brighter than without its finding, ``[256, 256]``."""
+
+
+def draw_phantom(rng: np.random.Generator, *, covid: bool) -> Phantom:
     """Draw one slice.
 
     Args:
         rng: where all that varies comes from.
         covid: whether it has the pattern of COVID-19.
-
-    Returns:
-        uint8 ``[256, 256]`` grey.
     """
     anatomy = _draw_anatomy(rng)
+    clear = anatomy.image.copy()
     if covid:
         _add_peripheral_ground_glass(rng, anatomy)
     else:
         _OTHER_FINDINGS[rng.choice(len(_OTHER_FINDINGS), p=_OTHER_FINDING_SHARES)](rng, anatomy)
-    return _acquire(rng, anatomy.image)
+    return _acquire(rng, anatomy.image, anatomy.image > clear + _VISIBLE)
 
 
 def _draw_anatomy(rng: np.random.Generator) -> Anatomy:
@@ -256,17 +264,17 @@ def _add_haze(
     image[box] += headroom * np.clip(density * blob, 0, 0.95) * lung[box]
 
 
-def _acquire(rng: np.random.Generator, image: Image) -> NDArray[np.uint8]:
+def _acquire(rng: np.random.Generator, image: Image, finding: Mask) -> Phantom:
     """What scanner, position and window make of the anatomy."""
     uneven = image * (1 + 0.05 * _smooth_noise(rng, 48, image.shape))
     matrix = cv2.getRotationMatrix2D((128, 128), rng.uniform(-8, 8), rng.uniform(0.92, 1.12))
-    placed = cv2.warpAffine(
-        uneven, matrix + [[0, 0, rng.uniform(-6, 6)]] * 2, uneven.shape, borderValue=_AIR
-    )
+    placing = matrix + [[0, 0, rng.uniform(-6, 6)]] * 2
+    placed = cv2.warpAffine(uneven, placing, uneven.shape, borderValue=_AIR)
+    marked = cv2.warpAffine(finding.astype(np.uint8), placing, finding.shape)
     sharpness, noise = rng.uniform(0.6, 1.2), rng.uniform(0.01, 0.035)
     noisy = _blur(placed, sharpness) + noise * rng.standard_normal(uneven.shape, np.float32)
     windowed = (noisy - rng.uniform(-0.03, 0.04)) * rng.uniform(0.85, 1.15)
-    return (np.clip(windowed, 0, 1) * 255).astype(np.uint8)
+    return Phantom((np.clip(windowed, 0, 1) * 255).astype(np.uint8), marked.astype(np.bool_))
 
 
 def _fill_ellipse(

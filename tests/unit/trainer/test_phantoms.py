@@ -54,7 +54,11 @@ def test_brightness_does_not_tell_the_classes_apart():
     labels = np.repeat([True, False], 100)
     brightness = np.array(
         [
-            [draw_phantom(np.random.default_rng([number, int(covid)]), covid=bool(covid)).mean()]
+            [
+                draw_phantom(
+                    np.random.default_rng([number, int(covid)]), covid=bool(covid)
+                ).pixels.mean()
+            ]
             for number, covid in enumerate(labels)
         ]
     )

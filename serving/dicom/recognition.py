@@ -1,0 +1,36 @@
+"""Whether a file is DICOM, by its content. Knows nothing of pydicom, which is slow to import."""
+
+import struct
+from typing import Final
+
+_PREAMBLE_BYTES: Final = 128
+_MAGIC: Final = b"DICM"
+
+# What a file without preamble may begin with: the first elements of the file meta information, or
+# of a data set.
+_FIRST_ELEMENTS: Final = {0x0002: 0x0002, 0x0008: 0x0060}
+_VALUE_REPRESENTATIONS: Final = frozenset(
+    {b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"DT", b"LO", b"SH", b"PN", b"SQ", b"UN", b"UR"}
+)
+_LONGEST_FIRST_VALUE_BYTES: Final = 1024
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the content is DICOM, with the preamble of PS3.10 or, as older systems do, without.
+
+    A file with a preamble may have another format's header in it (PS3.10, 7.1); it is DICOM all the
+    same.
+    """
+    start = data[:8]
+    return data[_PREAMBLE_BYTES:][: len(_MAGIC)] == _MAGIC or (
+        len(start) == struct.calcsize("<HHI") and any(_is_element(start, order) for order in "<>")
+    )
+
+
+def _is_element(start: bytes, byte_order: str) -> bool:
+    group, element, length = struct.unpack(f"{byte_order}HHI", start)
+    if element > _FIRST_ELEMENTS.get(group, -1):
+        return False
+    explicit = start[4:6] in _VALUE_REPRESENTATIONS
+    # Implicit VR is little endian alone (PS3.5, 7.1).
+    return explicit or (byte_order == "<" and length <= _LONGEST_FIRST_VALUE_BYTES)

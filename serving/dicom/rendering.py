@@ -1,0 +1,207 @@
+"""From stored values to grey, as a viewer would show them.
+
+Stored values have at most 16 bits. So each step is taken for every value that there may be, in one
+table, and the frame is looked up in it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileDataset
+
+from serving.dicom.data_set import functional_group
+from serving.dicom.description import Window, WindowChoice, WindowSource
+from serving.dicom.header import DicomHeader
+from serving.errors import DamagedImageError
+
+LUNG: Final = Window(WindowSource.LUNG, -600.0, 1500.0)
+"""In Hounsfield units."""
+
+_MOST_BITS: Final = 16
+_VALUES: Final = 1 << _MOST_BITS
+_WHITE: Final = 255.0
+_BITS_OF_A_SCREEN: Final = 8
+
+Table = NDArray[np.float64]
+
+
+def render(
+    stored: NDArray[np.integer[Any]],
+    data_set: FileDataset,
+    header: DicomHeader,
+    index: int,
+    choice: WindowChoice,
+) -> tuple[NDArray[np.uint8], Window]:
+    """Bring a frame to 8-bit grey, black to white.
+
+    Args:
+        stored: the frame's values, ``[rows, columns]``.
+        data_set: the file's.
+        header: the file's.
+        index: of the frame, from 0 on.
+        choice: what the grey values are to come from.
+
+    Returns:
+        uint8 ``[rows, columns]``, and where they came from.
+
+    Raises:
+        DamagedImageError: a table or a window is not what it should be.
+        Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
+    """
+    lowest = -_VALUES // 2 if header.signed else 0
+    values = np.arange(lowest, lowest + _VALUES)
+    codes = (stored.astype(np.int32) - lowest).astype(np.uint16)
+    padded = _is_padding(values, data_set)
+    modality = _modality_values(values, data_set, index)
+    group = functional_group(data_set, index, "FrameVOILUTSequence")
+    window = _chosen_window(group, header, choice) or _range(modality, header, codes, padded)
+    shades = _shades(modality, window, group)
+    if header.inverted:
+        shades = 1 - shades
+    # Outside of what was scanned a viewer is black, whatever the values there mean.
+    shades[padded] = 0
+    table = np.rint(_WHITE * np.clip(shades, 0, 1)).astype(np.uint8)
+    return _look_up(codes, table), window
+
+
+def _is_padding(values: NDArray[np.int64], data_set: Dataset) -> NDArray[np.bool_]:
+    padding = data_set.get("PixelPaddingValue")
+    if padding is None:
+        return np.zeros(len(values), np.bool_)
+    limit = data_set.get("PixelPaddingRangeLimit")
+    low, high = sorted((int(padding), int(padding if limit is None else limit)))
+    return (values >= low) & (values <= high)
+
+
+def _modality_values(values: NDArray[np.int64], data_set: Dataset, index: int) -> Table:
+    """PS3.3, C.11.1: look-up table, or slope and intercept."""
+    if data_set.get("ModalityLUTSequence"):
+        return _mapped(values, data_set.ModalityLUTSequence[0])[0]
+    group = functional_group(data_set, index, "PixelValueTransformationSequence")
+    slope, intercept = (
+        float(default if group.get(name) is None else group[name].value)
+        for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
+    if not (np.isfinite(slope) and np.isfinite(intercept)):
+        raise DamagedImageError("the dicom file's slope or intercept is no number")
+    return values * slope + intercept
+
+
+def _chosen_window(group: Dataset, header: DicomHeader, choice: WindowChoice) -> Window | None:
+    """What a CT has, or a radiograph brings with it."""
+    if header.modality == "CT" and choice is WindowChoice.LUNG:
+        return LUNG
+    if group.get("VOILUTSequence"):
+        return Window(WindowSource.TABLE, None, None)
+    windows = _windows(group)
+    if header.modality == "CT":
+        return min(windows, key=_distance_to_lung, default=LUNG)
+    return windows[0] if windows else None
+
+
+def _distance_to_lung(window: Window) -> float:
+    return abs(_bounds(window)[0] - _bounds(LUNG)[0])
+
+
+def _shades(modality: Table, window: Window, group: Dataset) -> Table:
+    """How bright each value is, 0 to 1 and beyond; where MONOCHROME1, how dark."""
+    match window.source:
+        case WindowSource.TABLE:
+            entries, bits = _mapped(np.rint(modality), group.VOILUTSequence[0])
+            return entries / ((1 << bits) - 1)
+        case WindowSource.FILE:
+            function = str(group.get("VOILUTFunction") or "LINEAR")
+            return _FUNCTIONS.get(function, _linear)(modality, window)
+        case WindowSource.LUNG:
+            return _linear(modality, window)
+        case WindowSource.RANGE:
+            return _linear_exact(modality, window)
+
+
+def _windows(group: Dataset) -> list[Window]:
+    centers, widths = (_numbers(group.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    return [
+        Window(WindowSource.FILE, center, width)
+        for center, width in zip(centers, widths, strict=False)
+        if np.isfinite(center) and np.isfinite(width) and width > 0
+    ]
+
+
+def _numbers(value: str | float | Sequence[float] | None) -> list[float]:
+    """One number, several or none, as pydicom gives them; an empty element is an empty text."""
+    if value is None or value == "":
+        return []
+    return [float(each) for each in (value if isinstance(value, Sequence) else [value])]
+
+
+def _linear(modality: Table, window: Window) -> Table:
+    """PS3.3, C.11.2.1.2.1."""
+    center, width = _bounds(window)
+    if width <= 1:
+        return (modality > center - 0.5).astype(np.float64)
+    return (modality - (center - 0.5)) / (width - 1) + 0.5
+
+
+def _linear_exact(modality: Table, window: Window) -> Table:
+    """PS3.3, C.11.2.1.3.2."""
+    center, width = _bounds(window)
+    if width == 0:
+        return np.zeros(len(modality))
+    return (modality - center) / width + 0.5
+
+
+def _sigmoid(modality: Table, window: Window) -> Table:
+    """PS3.3, C.11.2.1.3.1."""
+    center, width = _bounds(window)
+    # Beyond this the exponential overflows, and the shade is black all the same.
+    return 1 / (1 + np.exp(np.clip(-4 * (modality - center) / width, None, 500)))
+
+
+_FUNCTIONS: Final = {"LINEAR": _linear, "LINEAR_EXACT": _linear_exact, "SIGMOID": _sigmoid}
+
+
+def _bounds(window: Window) -> tuple[float, float]:
+    if window.center is None or window.width is None:
+        raise ValueError("a look-up table has no window")
+    return window.center, window.width
+
+
+def _mapped(values: NDArray[Any], item: Dataset) -> tuple[Table, int]:
+    """Each value's entry in a look-up table, and how many bits entries have (PS3.3, C.11.1.1)."""
+    count, first, bits = (int(number) for number in item.LUTDescriptor)
+    count = count or _VALUES
+    data = item.LUTData
+    if isinstance(data, bytes):
+        # Entries of 8 bits may lie two in a word.
+        dtype = np.uint8 if len(data) < 2 * count else np.dtype("<u2")
+        entries = np.frombuffer(data, dtype)
+    else:
+        entries = np.atleast_1d(np.asarray(data))
+    if len(entries) < count or not 1 <= bits <= _MOST_BITS:
+        raise DamagedImageError("the dicom file has a look-up table that is cut off")
+    places = np.clip(values - first, 0, count - 1).astype(np.int64)
+    return entries[places].astype(np.float64), bits
+
+
+def _range(
+    modality: Table, header: DicomHeader, codes: NDArray[np.uint16], padded: NDArray[np.bool_]
+) -> Window:
+    if header.bits_stored == _BITS_OF_A_SCREEN and not header.signed:
+        # What a screen capture shows is what it holds.
+        seen = modality[: 1 << _BITS_OF_A_SCREEN]
+    else:
+        there = cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0
+        seen = modality[there & ~padded]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    return Window(WindowSource.RANGE, (low + high) / 2, high - low)
+
+
+def _look_up(codes: NDArray[np.uint16], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # Row by row: NumPy makes eight bytes of each index.
+    grey = np.empty(codes.shape, np.uint8)
+    for row, code in zip(grey, codes, strict=True):
+        np.take(table, code, out=row)
+    return grey

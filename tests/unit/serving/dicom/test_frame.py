@@ -1,0 +1,150 @@
+"""Frames come out of every encoding as they went in."""
+
+import numpy as np
+import pytest
+from pydicom import uid
+from pydicom.encaps import encapsulate
+
+from serving.dicom.description import DicomOptions
+from serving.errors import (
+    DamagedImageError,
+    ImageError,
+    NoSuchFrameError,
+    TooManyPixelsError,
+    UnsupportedTransferSyntaxError,
+)
+from serving.preprocess import decode_image
+from tests.dicom_files import COMPRESSIONS, ct_pixels, make_data_set, make_dicom, write_dicom
+
+LOSSY = {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000}
+TWELVE_BITS = (ct_pixels() + 1024).clip(0, 4095).astype(np.uint16)
+EIGHT_BITS = (TWELVE_BITS // 16).astype(np.uint8)
+
+
+@pytest.mark.parametrize("syntax", COMPRESSIONS, ids=lambda syntax: syntax.keyword)
+@pytest.mark.parametrize("pixels", [EIGHT_BITS, TWELVE_BITS], ids=["8 bits", "12 bits"])
+def test_a_compressed_frame_is_what_it_was(syntax: uid.UID, pixels: np.ndarray):
+    if syntax in {uid.JPEGBaseline8Bit: EIGHT_BITS, uid.JPEGExtended12Bit: TWELVE_BITS} and (
+        pixels.dtype == (np.uint16 if syntax == uid.JPEGBaseline8Bit else np.uint8)
+    ):
+        pytest.skip("of another size of pixels")
+    plain = decode_image(make_dicom(pixels, Modality="CR")).pixels.astype(int)
+    compressed = decode_image(make_dicom(pixels, Modality="CR", syntax=syntax)).pixels
+    assert np.abs(plain - compressed).max() <= (10 if syntax in LOSSY else 0)
+
+
+@pytest.mark.parametrize(
+    "syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian]
+)
+@pytest.mark.parametrize("preamble", [True, False])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_uncompressed_frames_are_the_same_in_every_byte_order(
+    syntax: uid.UID, preamble: bool, dtype: type
+):
+    pixels = (ct_pixels() // 16 + 100).astype(dtype)
+    expected = decode_image(make_dicom(pixels)).pixels
+    read = decode_image(make_dicom(pixels, syntax=syntax, preamble=preamble))
+    assert (read.pixels == expected).all()
+    assert (read.format, read.width, read.height) == ("dicom", 64, 48)
+
+
+@pytest.mark.parametrize(
+    "syntax", [uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless]
+)
+def test_signed_values_may_be_compressed_without_their_sign(syntax: uid.UID):
+    pixels = ct_pixels()
+    expected = decode_image(make_dicom(pixels)).pixels
+    data = make_dicom(pixels.view(np.uint16), PixelRepresentation=1, syntax=syntax)
+    assert (decode_image(data).pixels == expected).all()
+
+
+def test_bits_beyond_those_stored_are_somebody_elses():
+    stored = np.array([[0x0FFF, 0x0000, 0x0800]], np.uint16)
+    expected = decode_image(make_dicom(stored, Modality="CR", BitsStored=12, HighBit=11)).pixels
+    overlaid = stored | np.array([[0xF000, 0x1000, 0x8000]], np.uint16)
+    read = decode_image(make_dicom(overlaid, Modality="CR", BitsStored=12, HighBit=11)).pixels
+    assert (read == expected).all()
+
+
+def test_twelve_signed_bits_have_their_sign():
+    stored = (np.array([[-600, -1000, 100]]) & 0x0FFF).astype(np.uint16)
+    data = make_dicom(stored, PixelRepresentation=1, BitsStored=12, HighBit=11)
+    expected = decode_image(make_dicom(np.array([[-600, -1000, 100]], np.int16))).pixels
+    assert (decode_image(data).pixels == expected).all()
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.JPEGLosslessSV1])
+def test_the_middle_frame_is_read_unless_another_is_chosen(syntax: uid.UID):
+    frames = np.stack([np.full((16, 16), 20 * number, np.uint8) for number in range(6)])
+    data = make_dicom(frames, Modality="CR", syntax=syntax)
+    chosen = {
+        frame: decode_image(data, dicom=DicomOptions(frame=frame)) for frame in (None, 1, 2, 6)
+    }
+    assert [image.pixels[0, 0, 0] for image in chosen.values()] == [60, 0, 20, 100]
+    descriptions = [image.dicom for image in chosen.values()]
+    assert [each and (each.frame, each.frames) for each in descriptions] == [
+        (4, 6),
+        (1, 6),
+        (2, 6),
+        (6, 6),
+    ]
+
+
+def test_a_frame_that_is_not_there_is_refused():
+    with pytest.raises(NoSuchFrameError, match="are 1 to 1; 2 is none of them"):
+        decode_image(make_dicom(), dicom=DicomOptions(frame=2))
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, *COMPRESSIONS])
+def test_a_file_cut_anywhere_is_refused(syntax: uid.UID):
+    dtype = np.uint8 if syntax == uid.JPEGBaseline8Bit else np.uint16
+    pixels = EIGHT_BITS if dtype is np.uint8 else TWELVE_BITS
+    whole = make_dicom(pixels, Modality="CR", syntax=syntax)
+    for length in range(132, len(whole) - 64, max(1, len(whole) // 150)):
+        with pytest.raises(ImageError) as refusal:
+            decode_image(whole[:length])
+        if length > whole.index(b"\xe0\x7f\x10\x00") + 16:
+            assert refusal.type is DamagedImageError
+
+
+@pytest.mark.parametrize("syntax", COMPRESSIONS)
+def test_a_frame_of_another_size_than_the_header_says_is_refused(syntax: uid.UID):
+    pixels = EIGHT_BITS if syntax == uid.JPEGBaseline8Bit else TWELVE_BITS
+    with pytest.raises(DamagedImageError):
+        decode_image(make_dicom(pixels, Modality="CR", Rows=24, syntax=syntax))
+
+
+def test_a_frame_that_claims_to_be_huge_is_never_decoded():
+    data = bytearray(make_dicom(TWELVE_BITS, Modality="CR", syntax=uid.JPEG2000Lossless))
+    size = data.index(b"\xff\x4f\xff\x51") + 8
+    data[size : size + 8] = b"\x00\x00\xff\xff" * 2
+    with pytest.raises(DamagedImageError, match="too many tiles"):
+        decode_image(bytes(data))
+
+
+def test_too_many_pixels_are_refused_from_the_header():
+    with pytest.raises(TooManyPixelsError):
+        decode_image(make_dicom(), max_pixels=64 * 48 - 1)
+    with pytest.raises(TooManyPixelsError):
+        decode_image(make_dicom(Rows=1, Columns=20_001))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "named"),
+    [
+        (uid.MPEG4HP41, "MPEG-4 AVC/H.264 High Profile"),
+        (uid.UID("1.2.3.4.5"), "that is not known"),
+    ],
+)
+def test_other_transfer_syntaxes_are_named(syntax: uid.UID, named: str):
+    data_set = make_data_set(EIGHT_BITS, Modality="CR")
+    data_set.PixelData = encapsulate([b"\0\0"])
+    data_set["PixelData"].VR = "OB"
+    data_set["PixelData"].is_undefined_length = True
+    with pytest.raises(UnsupportedTransferSyntaxError, match=named):
+        decode_image(write_dicom(data_set, syntax=syntax))
+
+
+def test_a_deflated_file_is_not_inflated():
+    with pytest.raises(UnsupportedTransferSyntaxError, match="deflated"):
+        decode_image(make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian))
