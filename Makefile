@@ -52,7 +52,7 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP_INSTALL) --editable '.[embedded,trainer,tracing,dev]'
+	$(PIP_INSTALL) --editable '.[embedded,trainer,tracing,ray,dev]'
 	@touch $@ $(VENV)/.serve
 
 # grpcio-tools 1.71 writes code for protobuf 5, which TensorFlow 2.19 needs.

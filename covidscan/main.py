@@ -11,6 +11,7 @@ from covidscan.commands import (
     pool,
     predict,
     replay,
+    score,
     serve,
     settings,
     train,
@@ -32,5 +33,6 @@ app.command("pool")(pool.pool)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command("predict")(predict.predict)
+app.command("score")(score.score)
 app.command("replay")(replay.replay)
 app.command("settings")(settings.settings)

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from api.ensemble import POSITIVE_CLASS, decide
 from api.observability.audit import AuditedModel, AuditRecord
+from api.schemas import ImageInfo
 from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
+from serving.dicom.description import DicomOptions, WindowChoice, WindowSource
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import ImageError, VolumeError
 from serving.precision import Precision
@@ -84,7 +86,9 @@ class Replayer:
         # The record tells that the image was within the limits of then.
         max_pixels = record.image.width * record.image.height
         try:
-            decoded = decode_image(file.read_bytes(), max_pixels=max_pixels)
+            decoded = decode_image(
+                file.read_bytes(), max_pixels=max_pixels, dicom=_dicom_options(record.image)
+            )
         except ImageError:
             return Replayed(record, Outcome.IMAGE_REFUSED)
         image = preprocess(decoded.pixels)[None]
@@ -121,3 +125,11 @@ class Replayer:
             directory = volume.version_dir(self._models_dir, *key)
             self._loaded[key] = self._engine.load(directory)
         return self._loaded[key]
+
+
+def _dicom_options(image: ImageInfo) -> DicomOptions:
+    """What chooses the frame and the window again that were used."""
+    if image.dicom is None:
+        return DicomOptions()
+    lung = image.dicom.window.source is WindowSource.LUNG
+    return DicomOptions(image.dicom.frame, WindowChoice.LUNG if lung else WindowChoice.AUTO)

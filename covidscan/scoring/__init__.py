@@ -1,0 +1,1 @@
+"""Whole folders and archives scored: a table with a row for each file."""

@@ -1,0 +1,113 @@
+"""A row for each file: what the models say of it, or what is wrong with it."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from api.ensemble import POSITIVE_CLASS
+from api.errors import ProblemError
+from api.schemas import PredictionAnswer
+from serving.contract import MODEL_NAMES
+
+Row = dict[str, Any]
+
+
+class Status(StrEnum):
+    """How a file came out."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """It is no image that is read: asking again would change nothing."""
+    FAILED = "failed"
+    """It was not answered; another run tries it again."""
+
+
+COLUMNS: Final[dict[str, type]] = {
+    "file": str,
+    "status": str,
+    "problem": str,
+    "detail": str,
+    "format": str,
+    "width": int,
+    "height": int,
+    "size_bytes": int,
+    "sha256": str,
+    "modality": str,
+    "view": str,
+    "frame": int,
+    "frames": int,
+    "window": str,
+    "window_center": float,
+    "window_width": float,
+    "prediction": str,
+    "probability": float,
+    "models_spread": float,
+    "low": float,
+    "high": float,
+    "agreeing": int,
+    "degraded": bool,
+    "review": bool,
+    "review_reasons": str,
+    **{
+        f"{name}_{column}": kind
+        for name in MODEL_NAMES
+        for column, kind in (("probability", float), ("version", int), ("status", str))
+    },
+}
+"""Every column and what it holds; any but the first two may be null. ``probability`` is the
+ensemble's, of COVID, ``low`` and ``high`` its interval where variants were asked about."""
+
+
+def answered(name: str, answer: PredictionAnswer) -> Row:
+    """The row of a file that the models have answered."""
+    image, interval = answer.image, answer.uncertainty.interval
+    row = _empty(name, Status.OK) | {
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "size_bytes": image.size_bytes,
+        "sha256": image.sha256,
+        "prediction": answer.prediction,
+        "probability": answer.probabilities[POSITIVE_CLASS],
+        "models_spread": answer.uncertainty.models_spread,
+        "agreeing": answer.agreement.agreeing,
+        "degraded": answer.degraded,
+        "review": answer.review,
+        "review_reasons": ",".join(answer.review_reasons),
+    }
+    if interval is not None:
+        row |= {"low": interval.low, "high": interval.high}
+    if image.dicom is not None:
+        row |= {
+            "modality": image.dicom.modality,
+            "view": image.dicom.view,
+            "frame": image.dicom.frame,
+            "frames": image.dicom.frames,
+            "window": image.dicom.window.source,
+            "window_center": image.dicom.window.center,
+            "window_width": image.dicom.window.width,
+        }
+    for model in answer.models:
+        row[f"{model.name}_status"] = str(model.status)
+        row[f"{model.name}_version"] = model.version
+        if model.probabilities is not None:
+            row[f"{model.name}_probability"] = model.probabilities[POSITIVE_CLASS]
+    return row
+
+
+def refused(name: str, error: ProblemError) -> Row:
+    """The row of a file that has no answer."""
+    ours = error.status_code >= _FIRST_FAULT_OF_OURS
+    status = Status.FAILED if ours else Status.REFUSED
+    return _empty(name, status) | {"problem": error.kind, "detail": str(error.detail)}
+
+
+def unreadable(name: str, reason: str) -> Row:
+    """The row of a file that the disk does not give."""
+    return _empty(name, Status.FAILED) | {"problem": "unreadable", "detail": reason}
+
+
+_FIRST_FAULT_OF_OURS: Final = 500
+
+
+def _empty(name: str, status: Status) -> Row:
+    return dict.fromkeys(COLUMNS) | {"file": name, "status": str(status)}

@@ -1,0 +1,127 @@
+"""Scores files through a model server, as the gateway would: in a process, or in a Ray actor."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from api.errors import MissingFileError, ProblemError, UploadTooLargeError
+from api.fan_out import IMAGES_TOGETHER, FanOut
+from api.image_preparation import ImagePreparation
+from api.load_shedding import LoadLimit
+from api.model_cards import ModelCards
+from api.observability.metrics import Metrics
+from api.prediction import Predictor
+from api.settings import Settings
+from covidscan.scoring.files import File
+from covidscan.scoring.rows import COLUMNS, Row, answered, refused, unreadable
+from serving.client import ModelServerClient
+from serving.contract import MODEL_NAMES
+from serving.dicom.description import DicomOptions
+
+_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
+"""Of one scorer: while some are asked about others are read."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What decides what a row says."""
+
+    settings: Settings
+    """Model server, limits and operating point."""
+    dicom: DicomOptions
+    variants: int
+    """Of each image, for an interval."""
+
+
+class Scorer:
+    """Keeps one connection to the model server.
+
+    Args:
+        options: the same for all files.
+        root: the folder that paths begin with, and names of files do not.
+    """
+
+    def __init__(self, options: ScoreOptions, root: str = "") -> None:
+        self._options = options
+        self._root = root
+        self._runner = asyncio.Runner()
+        self._client, self._preparation, self._predictor = self._runner.run(_parts(options))
+
+    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """What Ray Data's ``map_batches`` calls: columns ``path`` and ``bytes`` to ``COLUMNS``."""
+        files = [
+            File(str(path).removeprefix(self._root).lstrip("/"), None, bytes(data))
+            for path, data in zip(batch["path"], batch["bytes"], strict=True)
+        ]
+        rows = self.score(files)
+        return {column: [row[column] for row in rows] for column in COLUMNS}
+
+    def score(self, files: Sequence[File]) -> list[Row]:
+        """The row of each file, in their order."""
+        return self._runner.run(self._score(files))
+
+    def close(self) -> None:
+        """Close the connection and end the threads."""
+        self._preparation.close()
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    async def _score(self, files: Sequence[File]) -> list[Row]:
+        at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+
+        async def score(file: File) -> Row:
+            async with at_once:
+                return await self._score_one(file)
+
+        return list(await asyncio.gather(*(score(file) for file in files)))
+
+    async def _score_one(self, file: File) -> Row:
+        limit_bytes = self._options.settings.max_upload_bytes
+        try:
+            data = await asyncio.to_thread(file.read, limit_bytes)
+        except OSError as error:
+            return unreadable(file.name, error.strerror or "it cannot be read")
+        try:
+            if not data:
+                raise MissingFileError("the file is empty, or cannot be unpacked")
+            if len(data) > limit_bytes:
+                raise UploadTooLargeError("the file is larger than COVIDSCAN_MAX_UPLOAD_BYTES")
+            answer = await self._predictor.predict(
+                Path(file.name).name,
+                data,
+                self._options.dicom,
+                request_id="",
+                key_id=None,
+                variants=self._options.variants,
+            )
+        except ProblemError as error:
+            return refused(file.name, error)
+        return answered(file.name, answer)
+
+
+async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePreparation, Predictor]:
+    # In the loop that will use them: a gRPC channel belongs to the running one.
+    settings = options.settings
+    if settings.model_server is None:
+        raise ValueError("a scorer needs a model server")
+    metrics = Metrics(version="", preprocessing="")
+    client = ModelServerClient(settings.model_server)
+    preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
+    fan_out = FanOut(
+        client,
+        MODEL_NAMES,
+        operating_point=settings.operating_point,
+        groups_at_once=settings.max_groups,
+    )
+    predictor = Predictor(
+        preparation,
+        fan_out,
+        ModelCards(settings.models_dir),
+        settings,
+        metrics=metrics,
+        load=LoadLimit(in_progress=_IMAGES_AT_ONCE, waiting=1),
+        audit=None,
+    )
+    return client, preparation, predictor

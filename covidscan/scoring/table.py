@@ -1,0 +1,115 @@
+"""The table on disk: parts while it grows, so that a run that was cut off goes on; then one file.
+
+Beside ``results.parquet`` there is ``results.parquet.parts/`` until all files are scored.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from covidscan.scoring.rows import COLUMNS, Row, Status
+
+_TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field(name, _TYPES[kind], nullable=name not in {"file", "status"})
+        for name, kind in COLUMNS.items()
+    ]
+)
+
+
+class TableError(Exception):
+    """The table cannot be written, or belongs to another run."""
+
+
+class GrowingTable:
+    """A table that is written part by part.
+
+    Args:
+        path: of the whole table.
+        options: what decides what its rows say; a run with others does not go on with its parts.
+    """
+
+    def __init__(self, path: Path, options: dict[str, object]) -> None:
+        self._path = path
+        self._parts_dir = path.with_name(f"{path.name}.parts")
+        self._options_file = self._parts_dir / "options.json"
+        said = json.dumps(options, sort_keys=True)
+        try:
+            self._parts_dir.mkdir(parents=True, exist_ok=True)
+            if not self._options_file.exists():
+                self._options_file.write_text(said)
+            same = self._options_file.read_text() == said
+        except OSError as error:
+            raise TableError(f"{self._parts_dir} cannot be used: {error.strerror}") from error
+        if not same:
+            raise TableError(
+                f"{self._parts_dir} is of a run with other options; remove it, or use those"
+            )
+
+    def done(self) -> frozenset[str]:
+        """The files that need not be scored again: those that failed need to."""
+        names: set[str] = set()
+        for part in self._parts():
+            table = pq.read_table(part, columns=["file", "status"])
+            for name, status in zip(*(column.to_pylist() for column in table), strict=True):
+                if status != Status.FAILED:
+                    names.add(name)
+        return frozenset(names)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write a part, whole or not at all.
+
+        Raises:
+            TableError: it cannot be written.
+        """
+        number = len(self._parts())
+        draft = self._parts_dir / f".{number:06d}.parquet"
+        try:
+            pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), draft)
+            draft.rename(self._parts_dir / f"{number:06d}.parquet")
+        except OSError as error:
+            raise TableError(f"{draft} cannot be written: {error.strerror}") from error
+
+    def finish(self) -> dict[str, int]:
+        """Make one table of the parts; gives how many rows have which status.
+
+        Raises:
+            TableError: it cannot be written.
+        """
+        counts = dict.fromkeys(map(str, Status), 0)
+        draft = self._path.with_name(f".{self._path.name}")
+        try:
+            with pq.ParquetWriter(draft, SCHEMA) as writer:
+                for table in self._latest():
+                    writer.write_table(table)
+                    for status in table["status"].to_pylist():
+                        counts[status] += 1
+            draft.rename(self._path)
+            shutil.rmtree(self._parts_dir)
+        except OSError as error:
+            raise TableError(f"{self._path} cannot be written: {error.strerror}") from error
+        return counts
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._parts_dir.glob("[0-9]*.parquet"))
+
+    def _latest(self) -> Iterator[pa.Table]:
+        """The parts, without rows of files that a later part has as well."""
+        parts = self._parts()
+        last = {name: part for part in parts for name in _names(part)}
+        for part in parts:
+            table = pq.read_table(part)
+            keep = [last[name] == part for name in table["file"].to_pylist()]
+            yield table.filter(pa.array(keep))
+
+
+def _names(part: Path) -> Iterable[str]:
+    names: list[str] = pq.read_table(part, columns=["file"])["file"].to_pylist()
+    return names

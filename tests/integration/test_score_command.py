@@ -1,0 +1,202 @@
+"""``covidscan score``: a folder or an archive into a table, here and on Ray."""
+
+import signal
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from api.settings import Settings
+from tests.dicom_files import ct_pixels, make_dicom
+from tests.integration.conftest import gateway
+from tests.servers import model_server
+from tests.service_process import COVIDSCAN, wait_until
+
+GOOD = 40
+
+
+@pytest.fixture
+def folder(tmp_path: Path, phantom_png: bytes) -> Path:
+    """Images, DICOM files and what is neither."""
+    folder = tmp_path / "images"
+    (folder / "study").mkdir(parents=True)
+    (folder / "slice.png").write_bytes(phantom_png)
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("not an image")
+    (folder / "mr.dcm").write_bytes(make_dicom(Modality="MR"))
+    rng = np.random.default_rng(0)
+    for number in range(GOOD):
+        pixels = ct_pixels() + rng.integers(-80, 80, (48, 64)).astype(np.int16)
+        (folder / "study" / f"IM{number:04d}").write_bytes(make_dicom(pixels))
+    return folder
+
+
+@pytest.fixture
+def address(tiny_volume: Path) -> Iterator[str]:
+    with model_server(tiny_volume) as address:
+        yield address
+
+
+def score(images: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COVIDSCAN, "score", str(images), f"--out={out}", *options],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def rows(out: Path) -> dict[str, dict[str, Any]]:
+    return {row["file"]: row for row in pq.read_table(out).to_pylist()}
+
+
+def test_every_file_has_a_row_that_says_what_the_gateway_says(
+    folder: Path, address: str, tiny_volume: Path, tmp_path: Path
+):
+    out = tmp_path / "results.parquet"
+    done = score(folder, out, f"--model-server={address}", "--workers=2", "--window=lung")
+    assert done.returncode == 0, done.stderr
+    assert "41 ok, 3 refused, 0 failed" in done.stdout
+    found = rows(out)
+    assert list(found) == sorted(found)
+    assert {name: row["problem"] for name, row in found.items() if row["problem"]} == {
+        "empty.png": "missing-file",
+        "mr.dcm": "wrong-modality",
+        "notes.txt": "unknown-format",
+    }
+    settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
+    with gateway(settings) as client:
+        for name in ("slice.png", "study/IM0007"):
+            answer = ask(client, folder / name)
+            row = found[name]
+            assert row["probability"] == pytest.approx(answer["probabilities"]["COVID"])
+            assert row["prediction"] == answer["prediction"]
+            assert row["sha256"] == answer["image"]["sha256"]
+            for model in answer["models"]:
+                own = row[f"{model['name']}_probability"]
+                assert own == pytest.approx(model["probabilities"]["COVID"])
+                assert row[f"{model['name']}_version"] == model["version"]
+    assert (found["study/IM0007"]["modality"], found["study/IM0007"]["window"]) == ("CT", "lung")
+
+
+def ask(client: httpx.Client, file: Path) -> dict[str, Any]:
+    files = {"file": (file.name, file.read_bytes())}
+    answer: dict[str, Any] = client.post("/predict?window=lung", files=files).json()
+    return answer
+
+
+def test_an_archive_gives_the_same_table(folder: Path, address: str, tmp_path: Path):
+    archive = tmp_path / "images.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                packed.write(file, file.relative_to(folder))
+    for name, images in (("a", folder), ("b", archive)):
+        done = score(images, tmp_path / name, f"--model-server={address}", "--tta=2")
+        assert done.returncode == 0, done.stderr
+    assert_same(rows(tmp_path / "a"), rows(tmp_path / "b"))
+    row = rows(tmp_path / "b")["slice.png"]
+    assert row["low"] <= row["probability"] <= row["high"]
+
+
+def assert_same(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]) -> None:
+    assert set(one) == set(other)
+    for name, row in one.items():
+        assert row == {
+            column: pytest.approx(value, abs=1e-5) if isinstance(value, float) else value
+            for column, value in other[name].items()
+        }
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(
+    folder: Path, address: str, tmp_path: Path, phantom_png: bytes
+):
+    for number in range(3000):
+        (folder / "study" / f"copy{number:04d}.png").write_bytes(phantom_png)
+    out = tmp_path / "results.parquet"
+    parts = tmp_path / "results.parquet.parts"
+    command = [*COVIDSCAN, "score", str(folder), f"--out={out}", f"--model-server={address}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: any(parts.glob("[0-9]*.parquet")), timeout_seconds=60)
+    workers = children(process.pid)
+    assert workers
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    kept = {file.name: file.read_bytes() for file in parts.glob("[0-9]*.parquet")}
+    assert not out.exists()
+    done = score(folder, out, f"--model-server={address}")
+    assert done.returncode == 0, done.stderr
+    assert kept
+    assert "3041 ok, 3 refused, 0 failed" in done.stdout
+    assert len(rows(out)) == pq.read_table(out).num_rows == 3044
+    assert not parts.exists()
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def test_a_model_server_that_goes_away_ends_the_run_and_keeps_what_there_is(
+    folder: Path, tiny_volume: Path, tmp_path: Path, phantom_png: bytes
+):
+    for number in range(2000):
+        (folder / "study" / f"copy{number:04d}.png").write_bytes(phantom_png)
+    out = tmp_path / "results.parquet"
+    server = subprocess.Popen(
+        [*COVIDSCAN, "model-server", f"--models-dir={tiny_volume}", f"--socket={tmp_path / 's'}"]
+    )
+    try:
+        address = f"unix:{tmp_path / 's'}"
+        process = subprocess.Popen(
+            [*COVIDSCAN, "score", str(folder), f"--out={out}", f"--model-server={address}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        parts = tmp_path / "results.parquet.parts"
+        wait_until(lambda: any(parts.glob("[0-9]*.parquet")), timeout_seconds=60)
+    finally:
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "too few models answered" in said
+    assert "Traceback" not in said
+    assert any(parts.glob("[0-9]*.parquet"))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["there.parquet"], "--force writes over it"),
+        (["new.parquet", "--workers=0"], "workers"),
+        (["new.parquet", "--window=bone"], "window"),
+    ],
+)
+def test_bad_use_is_said_to_be_so(folder: Path, tmp_path: Path, arguments: list[str], said: str):
+    (tmp_path / "there.parquet").write_bytes(b"")
+    out, *options = arguments
+    done = score(folder, tmp_path / out, *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert (tmp_path / "there.parquet").read_bytes() == b""
+
+
+def test_on_ray_two_workers_give_the_same_table(folder: Path, address: str, tmp_path: Path):
+    here = score(folder, tmp_path / "here", f"--model-server={address}")
+    assert here.returncode == 0, here.stderr
+    on_ray = score(folder, tmp_path / "ray", f"--model-server={address}", "--ray", "--workers=2")
+    assert on_ray.returncode == 0, on_ray.stderr
+    assert "Actors: 2" in on_ray.stderr or "Actors: 2" in on_ray.stdout
+    assert pq.read_schema(tmp_path / "ray").equals(pq.read_schema(tmp_path / "here"))
+    assert_same(rows(tmp_path / "here"), rows(tmp_path / "ray"))
