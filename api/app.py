@@ -21,7 +21,7 @@ from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
 from api.page.routes import mount_page
 from api.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
-from api.routes import health, models, predict
+from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
@@ -89,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = metrics
     install_error_handlers(app)
-    for module in (predict, models):
+    for module in (predict, explain, models):
         app.include_router(
             module.router, dependencies=DOCUMENTED_SCHEMES if settings.has_api_keys else None
         )
@@ -117,7 +117,9 @@ def _add_middleware(
         timeout_seconds=settings.body_timeout_seconds,
     )
     app.add_middleware(
-        LoadSheddingMiddleware, load=load, paths=frozenset({predict.PATH, predict.BATCH_PATH})
+        LoadSheddingMiddleware,
+        load=load,
+        paths=frozenset({predict.PATH, predict.BATCH_PATH, explain.PATH}),
     )
     app.add_middleware(
         AccessMiddleware,

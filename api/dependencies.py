@@ -7,6 +7,9 @@ import grpc
 from fastapi import Depends, Request
 
 from api.access.rate_limits import RateLimits
+from api.explanation.explainer import Explainer
+from api.fan_out import FanOut
+from api.image_preparation import ImagePreparation
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
@@ -15,6 +18,7 @@ from api.observability.metrics import Metrics
 from api.prediction import Predictor
 from api.settings import Settings
 from serving.client import ModelServerClient
+from serving.contract import MODEL_NAMES
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,9 @@ class Services:
     metrics: Metrics
     rate_limits: RateLimits
     client: ModelServerClient
+    preparation: ImagePreparation
     predictor: Predictor
+    explainer: Explainer
     model_status: ModelStatusReader
 
     @classmethod
@@ -43,15 +49,27 @@ class Services:
         """Build the parts round one model server address; credentials are for TLS."""
         client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
-        predictor = Predictor(client, cards, settings, metrics=metrics, load=load, audit=audit)
+        preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
+        fan_out = FanOut(
+            client,
+            MODEL_NAMES,
+            operating_point=settings.operating_point,
+            groups_at_once=settings.max_groups,
+        )
+        predictor = Predictor(
+            preparation, fan_out, cards, settings, metrics=metrics, load=load, audit=audit
+        )
         metrics.watch("images_in_progress", "Images worked on.", lambda: load.in_progress)
         metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
         status = ModelStatusReader(client, cards, settings)
-        return cls(settings, metrics, rate_limits, client, predictor, status)
+        explainer = Explainer(predictor, preparation, fan_out, settings)
+        return cls(
+            settings, metrics, rate_limits, client, preparation, predictor, explainer, status
+        )
 
     async def close(self) -> None:
         """Close in reverse order."""
-        self.predictor.close()
+        self.preparation.close()
         await self.client.close()
 
 

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.schemas import Agreement, ClassName, ModelAnswer, ModelAnswerStatus, ReviewReason
+from api.schemas import (
+    Agreement,
+    ClassName,
+    Interval,
+    ModelAnswer,
+    ModelAnswerStatus,
+    ReviewReason,
+    Uncertainty,
+)
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 
 POSITIVE_CLASS: ClassName = CLASS_NAMES[POSITIVE_CLASS_INDEX]
@@ -51,14 +59,50 @@ def agreement(answers: Sequence[ModelAnswer], prediction: ClassName) -> Agreemen
     )
 
 
+def uncertainty(
+    answers: Sequence[ModelAnswer], of_variants: Sequence[Sequence[ModelAnswer]]
+) -> Uncertainty:
+    """How far the models are apart, and what variants of the image do to the ensemble.
+
+    Args:
+        answers: the models', about the image; at least one of them answered.
+        of_variants: the models', about each variant. One that was answered by other models, or by
+            other versions, does not compare and is left out.
+    """
+    positives = [answer.probabilities[POSITIVE_CLASS] for answer in answers if answer.probabilities]
+    asked = _versions(answers)
+    ensembles = [
+        vote(each, operating_point=0.5).probabilities[POSITIVE_CLASS]
+        for each in (answers, *of_variants)
+        if _versions(each) == asked
+    ]
+    variants = len(ensembles) - 1
+    return Uncertainty(
+        models_spread=max(positives) - min(positives),
+        interval=Interval(low=min(ensembles), high=max(ensembles), variants=variants)
+        if variants
+        else None,
+    )
+
+
+def _versions(answers: Sequence[ModelAnswer]) -> dict[str, int | None]:
+    return {answer.name: answer.version for answer in answers if answer.probabilities}
+
+
 def review_reasons(
-    verdict: Verdict, agreed: Agreement, *, operating_point: float, band: float
+    verdict: Verdict,
+    agreed: Agreement,
+    interval: Interval | None,
+    *,
+    operating_point: float,
+    band: float,
 ) -> list[ReviewReason]:
     """Why somebody should look at the image before anybody relies on the verdict; often empty.
 
     Args:
         verdict: the ensemble's.
         agreed: how many models share it.
+        interval: of the ensemble's probability over variants, where they were asked about.
         operating_point: the probability from which on the positive class is predicted.
         band: how close to it a probability is too close.
     """
@@ -67,4 +111,6 @@ def review_reasons(
         reasons.append(ReviewReason.MODELS_DISAGREE)
     if abs(verdict.probabilities[POSITIVE_CLASS] - operating_point) <= band:
         reasons.append(ReviewReason.NEAR_OPERATING_POINT)
+    if interval is not None and interval.low < operating_point <= interval.high:
+        reasons.append(ReviewReason.UNSTABLE)
     return reasons

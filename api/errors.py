@@ -14,9 +14,14 @@ from api.schemas import Problem
 from serving.errors import (
     DamagedImageError,
     ImageError,
+    NoPixelsError,
+    NoSuchFrameError,
     SeveralImagesError,
     TooManyPixelsError,
     UnknownImageFormatError,
+    UnsupportedPixelsError,
+    UnsupportedTransferSyntaxError,
+    WrongModalityError,
 )
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -70,6 +75,46 @@ class SeveralImagesInFileError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "several-images"
     title = "Several images"
+
+
+class WrongModalityProblemError(ProblemError):
+    """A DICOM file is neither a CT nor a radiograph."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "wrong-modality"
+    title = "Wrong modality"
+
+
+class NoImageInFileError(ProblemError):
+    """A DICOM file has no image."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "no-pixels"
+    title = "No image in the file"
+
+
+class TransferSyntaxProblemError(ProblemError):
+    """A DICOM file is encoded in a way that is not read."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "unsupported-transfer-syntax"
+    title = "Unsupported transfer syntax"
+
+
+class PixelsProblemError(ProblemError):
+    """A DICOM file has colours, or numbers of another size than what is read."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "unsupported-pixels"
+    title = "Unsupported pixels"
+
+
+class FrameProblemError(ProblemError):
+    """A DICOM file has fewer frames than the one that is asked for."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "no-such-frame"
+    title = "No such frame"
 
 
 class UploadTooLargeError(ProblemError):
@@ -195,10 +240,21 @@ class ModelsLateError(ModelsUnavailableError):
 
 
 _IMAGE_PROBLEMS: Final[dict[type[ImageError], tuple[type[ProblemError], str]]] = {
-    UnknownImageFormatError: (UnknownFormatError, "send a PNG, JPEG, BMP, TIFF or WebP image"),
+    UnknownImageFormatError: (
+        UnknownFormatError,
+        "send a PNG, JPEG, BMP, TIFF or WebP image, or a DICOM file",
+    ),
     TooManyPixelsError: (UploadTooLargeError, "send a smaller image"),
     SeveralImagesError: (SeveralImagesInFileError, "send one image a file"),
     DamagedImageError: (DamagedFileError, "send the whole, undamaged file"),
+    WrongModalityError: (WrongModalityProblemError, "send a chest CT (CT) or X-ray (CR, DX)"),
+    NoPixelsError: (NoImageInFileError, "send the file with its pixels"),
+    UnsupportedTransferSyntaxError: (
+        TransferSyntaxProblemError,
+        "send it uncompressed, in Explicit VR Little Endian",
+    ),
+    UnsupportedPixelsError: (PixelsProblemError, "send grey pixels of 8 or 16 bits"),
+    NoSuchFrameError: (FrameProblemError, "choose another"),
 }
 
 
@@ -262,8 +318,10 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
         if fault["loc"][0] == "body" and fault["type"] == "missing":
             name = _place(fault["loc"][1:])
             return MissingFileError(f"send the image as multipart/form-data in the field {name!r}")
-    if any(fault["type"] == "extra_forbidden" for fault in faults):
-        return InvalidRequestError("the form has a field that is not known; leave it out")
+    for fault in faults:
+        if fault["type"] == "extra_forbidden":
+            what = "query has a parameter" if fault["loc"][0] == "query" else "form has a field"
+            return InvalidRequestError(f"the {what} that is not known; leave it out")
     return InvalidRequestError(
         "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in faults)
     )

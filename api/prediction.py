@@ -1,60 +1,35 @@
 """The core: from a file's bytes to an answer. Knows nothing of HTTP requests."""
 
 import asyncio
-import hashlib
 import importlib.metadata
-import os
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from opentelemetry import trace
-
-from api.ensemble import agreement, review_reasons, vote
-from api.errors import (
-    AuditUnavailableError,
-    ModelsLateError,
-    ModelsUnavailableError,
-    OverloadedError,
-    ProblemError,
-    image_problem,
-)
+from api.ensemble import agreement, review_reasons, uncertainty, vote
+from api.errors import AuditUnavailableError, ModelsLateError, ModelsUnavailableError
 from api.fan_out import FanOut
+from api.image_preparation import ImagePreparation
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.observability.audit import AuditRecord, AuditTrail
 from api.observability.metrics import Metrics
-from api.schemas import ImageInfo, ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
+from api.schemas import ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
 from api.settings import Settings
-from serving.client import ModelServerClient
-from serving.contract import MODEL_NAMES
-from serving.errors import ImageError
+from api.variation import varied
+from serving.dicom.description import DicomOptions
 from serving.fingerprint import preprocess_fingerprint
-from serving.preprocess import decode_image, preprocess
 
-_LEAST_TIMEOUT_SECONDS: Final = 1e-3
-
-_tracer = trace.get_tracer("covidscan")
-
-
-@dataclass(frozen=True)
-class _PreparedImage:
-    info: ImageInfo
-    pixels: NDArray[np.float32]
-    """As the models take them."""
-    decode_seconds: float
-    preprocess_seconds: float
+LEAST_TIMEOUT_SECONDS: Final = 1e-3
+"""A call with none left would have no deadline."""
 
 
 class Predictor:
     """Reads an image, asks the models, aggregates what they say, and records it.
 
     Args:
-        client: the model server.
+        preparation: reads images.
+        fan_out: asks the models.
         cards: what is known of the versions that answer.
         settings: deadlines, limits, quorum and operating point.
         metrics: what is counted.
@@ -64,7 +39,8 @@ class Predictor:
 
     def __init__(
         self,
-        client: ModelServerClient,
+        preparation: ImagePreparation,
+        fan_out: FanOut,
         cards: ModelCards,
         settings: Settings,
         *,
@@ -72,41 +48,40 @@ class Predictor:
         load: LoadLimit,
         audit: AuditTrail | None,
     ) -> None:
-        self._fan_out = FanOut(
-            client,
-            MODEL_NAMES,
-            operating_point=settings.operating_point,
-            groups_at_once=settings.max_groups,
-        )
+        self._preparation = preparation
+        self._fan_out = fan_out
         self._cards = cards
         self._settings = settings
         self._metrics = metrics
         self._audit = audit
         self._version = importlib.metadata.version("covidscan")
         self._load = load
-        # Decoding releases the GIL; more threads than cores would only queue for them.
-        self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
-
-    def close(self) -> None:
-        """End the decoding threads."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def predict(
-        self, filename: str, data: bytes, *, request_id: str, key_id: str | None
+        self,
+        filename: str,
+        data: bytes,
+        dicom: DicomOptions,
+        *,
+        request_id: str,
+        key_id: str | None,
+        variants: int = 0,
     ) -> PredictionAnswer:
         """Predict one image.
 
         Args:
             filename: as the client named it; only echoed.
             data: the file.
+            dicom: what is chosen of a DICOM file.
             request_id: echoed in the answer.
             key_id: whose API key was shown, for the audit trail.
+            variants: of the image, which the models are asked about beside it.
 
         Raises:
             ProblemError: too much is in progress, the image cannot be read, too few models
                 answered in time, or the answer could not be recorded.
         """
-        answer = await self._predict(filename, data, request_id)
+        answer = await self._predict(filename, data, dicom, request_id, variants)
         if self._audit is not None:
             with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
                 await self._audit.write(
@@ -121,28 +96,35 @@ class Predictor:
         self._metrics.observe_prediction(answer)
         return answer
 
-    async def _predict(self, filename: str, data: bytes, request_id: str) -> PredictionAnswer:
+    async def _predict(
+        self, filename: str, data: bytes, dicom: DicomOptions, request_id: str, variants: int
+    ) -> PredictionAnswer:
         started = time.perf_counter()
         budget_seconds = self._settings.request_timeout_seconds
         async with self._load.place(timeout_seconds=budget_seconds):
-            image = await self._prepare(data, deadline=started + budget_seconds)
+            image = await self._preparation.prepare(data, dicom, deadline=started + budget_seconds)
             asked = time.perf_counter()
-            answers = await self._fan_out.ask(
-                image.pixels,
-                timeout_seconds=min(
-                    self._settings.model_timeout_seconds,
-                    max(_LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
-                ),
+            timeout_seconds = min(
+                self._settings.model_timeout_seconds,
+                max(LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
+            )
+            answers, *of_variants = await asyncio.gather(
+                *(
+                    self._fan_out.ask(tensor, timeout_seconds=timeout_seconds)
+                    for tensor in (image.tensor, *varied(image.tensor, variants))
+                )
             )
             inference_seconds = time.perf_counter() - asked
         for model in answers:
             self._metrics.observe_model(model)
-        self._check_quorum(answers)
+        check_quorum({model.name: model.status for model in answers}, self._settings.quorum)
         verdict = vote(answers, self._settings.operating_point)
         agreed = agreement(answers, verdict.prediction)
+        uncertain = uncertainty(answers, of_variants)
         reasons = review_reasons(
             verdict,
             agreed,
+            uncertain.interval,
             operating_point=self._settings.operating_point,
             band=self._settings.review_band,
         )
@@ -154,6 +136,7 @@ class Predictor:
             confidence=verdict.confidence,
             probabilities=verdict.probabilities,
             agreement=agreed,
+            uncertainty=uncertain,
             review=bool(reasons),
             review_reasons=reasons,
             degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
@@ -167,29 +150,6 @@ class Predictor:
             ),
         )
 
-    async def _prepare(self, data: bytes, *, deadline: float) -> _PreparedImage:
-        loop = asyncio.get_running_loop()
-        with _tracer.start_as_current_span("decode", record_exception=False):
-            try:
-                async with asyncio.timeout(deadline - time.perf_counter()):
-                    return await loop.run_in_executor(
-                        self._executor, _prepare, data, self._settings.max_pixels
-                    )
-            except TimeoutError as error:
-                raise OverloadedError("the image could not be read in time; try again") from error
-            except ProblemError as error:
-                self._metrics.observe_refused_image(error.kind)
-                raise
-
-    def _check_quorum(self, answers: Sequence[ModelAnswer]) -> None:
-        failed = [answer for answer in answers if answer.status is not ModelAnswerStatus.OK]
-        if len(answers) - len(failed) >= self._settings.quorum:
-            return
-        reasons = ", ".join(f"{answer.name}: {answer.status}" for answer in failed)
-        if all(answer.status is ModelAnswerStatus.TIMEOUT for answer in answers):
-            raise ModelsLateError(f"no model answered in time ({reasons}); try again")
-        raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
-
     async def _demo(self, answers: Sequence[ModelAnswer]) -> bool | None:
         cards = [
             await self._cards.get(answer.name, answer.version)
@@ -201,20 +161,23 @@ class Predictor:
         return None if None in cards else False
 
 
-def _prepare(data: bytes, max_pixels: int) -> _PreparedImage:
-    started = time.perf_counter()
-    try:
-        image = decode_image(data, max_pixels=max_pixels)
-    except ImageError as error:
-        raise image_problem(error) from error
-    decoded = time.perf_counter()
-    pixels = preprocess(image.pixels)
-    finished = time.perf_counter()
-    info = ImageInfo(
-        format=image.format,
-        width=image.width,
-        height=image.height,
-        size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    return _PreparedImage(info, pixels, decoded - started, finished - decoded)
+def check_quorum(statuses: Mapping[str, ModelAnswerStatus], quorum: int) -> None:
+    """Hold how many models answered against how many must.
+
+    Args:
+        statuses: how each model's part came out, by its name.
+        quorum: how many must have come out well.
+
+    Raises:
+        ModelsLateError: fewer, and all of them were late.
+        ModelsUnavailableError: fewer.
+    """
+    failed = {
+        name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK
+    }
+    if len(statuses) - len(failed) >= quorum:
+        return
+    reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
+    if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
+        raise ModelsLateError(f"no model answered in time ({reasons}); try again")
+    raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")

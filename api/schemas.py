@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.contract import CLASS_NAMES
+from serving.dicom.description import WindowSource
 
 ClassName = Literal["COVID", "non-COVID"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -35,17 +36,42 @@ class ModelAnswerStatus(StrEnum):
     ERROR = "error"
 
 
+class WindowInfo(Schema):
+    """Where grey values begin and end: Hounsfield units in a CT, stored values in a radiograph."""
+
+    source: WindowSource
+    """One of the file's windows (``file``), its look-up table (``table``), the lung window
+    (``lung``), or all that there is, from lowest to highest (``range``)."""
+    center: float | None
+    """Null of a look-up table."""
+    width: float | None
+
+
+class DicomInfo(Schema):
+    """What was used of a DICOM file."""
+
+    modality: Literal["CT", "CR", "DX"]
+    view: str | None
+    """The view position of a radiograph, such as PA, where the file says one."""
+    frame: int
+    """From 1 on; the middle one unless another was asked for."""
+    frames: int
+    window: WindowInfo
+
+
 class ImageInfo(Schema):
     """What was read of the uploaded file."""
 
     format: str
-    """The format, recognised by content: png, jpeg, bmp, tiff or webp."""
+    """The format, recognised by content: png, jpeg, bmp, tiff, webp or dicom."""
     width: int
     """In pixels, after EXIF orientation."""
     height: int
     """In pixels, after EXIF orientation."""
     size_bytes: int
     sha256: str
+    dicom: DicomInfo | None
+    """Null of every other format."""
 
 
 class ReviewReason(StrEnum):
@@ -53,6 +79,8 @@ class ReviewReason(StrEnum):
 
     MODELS_DISAGREE = "models_disagree"
     NEAR_OPERATING_POINT = "near_operating_point"
+    UNSTABLE = "unstable"
+    """Variants of the image, where they were asked for, are called otherwise."""
 
 
 class Agreement(Schema):
@@ -61,6 +89,25 @@ class Agreement(Schema):
     agreeing: int
     answered: int
     asked: int
+
+
+class Interval(Schema):
+    """Of the ensemble's probability of COVID, over variants of the image."""
+
+    low: Probability
+    high: Probability
+    variants: int
+    """How many were asked about, the image itself not counted."""
+
+
+class Uncertainty(Schema):
+    """How firm the ensemble's probability of COVID is."""
+
+    models_spread: Probability
+    """From the lowest of the models' probabilities of COVID to the highest."""
+    interval: Interval | None
+    """From the lowest to the highest where the image is turned, shifted, enlarged and brightened a
+    little (``?tta=``); null where that was not asked for, or no model answered it all."""
 
 
 class ModelAnswer(Schema):
@@ -91,18 +138,29 @@ class Timing(Schema):
 
 PREDICTION_EXAMPLE: dict[str, Any] = {
     "request_id": "019ab0c2-64a4-7cf1-9c57-2f0a1d3b8e61",
-    "filename": "slice.png",
+    "filename": "IM000042",
     "image": {
-        "format": "png",
-        "width": 419,
-        "height": 288,
-        "size_bytes": 74211,
+        "format": "dicom",
+        "width": 2140,
+        "height": 1760,
+        "size_bytes": 2541140,
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "dicom": {
+            "modality": "DX",
+            "view": "PA",
+            "frame": 1,
+            "frames": 1,
+            "window": {"source": "file", "center": 2048.0, "width": 4096.0},
+        },
     },
     "prediction": "COVID",
     "confidence": 0.9312,
     "probabilities": {"COVID": 0.9312, "non-COVID": 0.0688},
     "agreement": {"agreeing": 3, "answered": 3, "asked": 3},
+    "uncertainty": {
+        "models_spread": 0.06,
+        "interval": {"low": 0.9021, "high": 0.9507, "variants": 8},
+    },
     "review": False,
     "review_reasons": [],
     "degraded": False,
@@ -148,10 +206,12 @@ class PredictionAnswer(Schema):
     probabilities: Probabilities
     """The mean of the probabilities of the models that answered."""
     agreement: Agreement
+    uncertainty: Uncertainty
     review: bool
     """True where somebody should look before anybody relies on the verdict."""
     review_reasons: list[ReviewReason]
-    """Why: the models disagree, or the ensemble's probability lies close to the operating point."""
+    """Why: the models disagree, the ensemble's probability lies close to the operating point, or
+    its interval on both sides of it."""
     degraded: bool
     """True where a model is missing from the ensemble."""
     demo: bool | None
@@ -159,6 +219,38 @@ class PredictionAnswer(Schema):
     where that cannot be told because the volume is not mounted at the gateway."""
     models: list[ModelAnswer]
     timing: Timing
+
+
+class SaliencyMap(Schema):
+    """Where in the image one model's answer, or the ensemble's, comes from."""
+
+    name: str
+    """Of the model, or ``ensemble``."""
+    version: int | None
+    """The version that answered; null of the ensemble."""
+    status: ModelAnswerStatus
+    """``ok``, or why there is no map of this model."""
+    values: list[list[float]] | None
+    """Row by row from the top: how much more probable COVID is with that part of the image shown
+    than with it hidden. Above zero it speaks for COVID, below against it."""
+    heatmap: str | None
+    """PNG in base64, RGBA and of the picture's size, to lay over it: red speaks for COVID, blue
+    against it."""
+
+
+class ExplanationAnswer(Schema):
+    """The answer of ``POST /explain``. Decision support for research, not a medical device."""
+
+    prediction: PredictionAnswer
+    maps: list[SaliencyMap]
+    """The ensemble's first, then each model's."""
+    scale: float
+    """The value at which colours are strongest, the same in all maps."""
+    picture: str
+    """PNG in base64: the image as the models saw it, its longest side at most 512 pixels."""
+    images_asked: int
+    """How often the models were asked, with other parts hidden each time."""
+    explanation_seconds: Seconds
 
 
 class Problem(Schema):

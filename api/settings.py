@@ -136,6 +136,10 @@ class Settings(BaseSettings):
     """Groups of up to eight images that the models are asked about at the same time: one is on its
     way while the other is worked on. Two more for each further replica of the model server."""
 
+    max_explanations: Annotated[int, Field(gt=0, le=64)] = 1
+    """Explanations that are made at the same time; each asks the models about some 190 images.
+    Eight more may wait."""
+
     status_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Deadline of a question about a model's state."""
 
@@ -172,8 +176,8 @@ class Settings(BaseSettings):
     idle_timeout_seconds: Annotated[int, Field(gt=0, le=3600)] = 5
     """How long a connection is kept open between two requests."""
 
-    max_upload_bytes: Annotated[int, Field(gt=0)] = 10 * MEBIBYTE
-    """Largest file that is accepted."""
+    max_upload_bytes: Annotated[int, Field(gt=0)] = 32 * MEBIBYTE
+    """Largest file that is accepted; an uncompressed radiograph has some 20 MiB."""
 
     max_pixels: Annotated[int, Field(gt=0)] = DEFAULT_MAX_PIXELS
     """Largest image, width times height, that is decoded."""

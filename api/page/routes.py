@@ -15,6 +15,7 @@ from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import MissingFileError, to_problem
 from api.page.view import make_templates
 from api.uploads import form_limits, read_upload
+from serving.dicom.description import DicomOptions
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
 _CONTENT_SECURITY_POLICY: Final = (
@@ -49,7 +50,11 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
             data = await read_upload(file, services.settings)
             await services.rate_limits.count_images(caller.key_id, 1)
             predicting = services.predictor.predict(
-                file.filename, data, request_id=caller.request_id, key_id=caller.key_id
+                file.filename,
+                data,
+                DicomOptions(),
+                request_id=caller.request_id,
+                key_id=caller.key_id,
             )
             answer = await while_connected(request, predicting)
             request.state.versions = {model.name: model.version for model in answer.models}

@@ -7,8 +7,9 @@ from typing import Final
 from fastapi.templating import Jinja2Templates
 
 from api import about
-from api.schemas import ModelAnswerStatus
+from api.schemas import DicomInfo, ModelAnswerStatus
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.dicom.description import WindowSource
 
 _MODEL_LABELS: Final = {"vgg16": "VGG16", "resnet50": "ResNet50", "xception": "Xception"}
 
@@ -21,6 +22,13 @@ _STATUS_LABELS: Final = {
     ModelAnswerStatus.ERROR: "failed",
 }
 
+_WINDOW_LABELS: Final = {
+    WindowSource.FILE: "the file's window",
+    WindowSource.TABLE: "the file's look-up table",
+    WindowSource.LUNG: "lung window",
+    WindowSource.RANGE: "all grey values",
+}
+
 
 def make_templates() -> Jinja2Templates:
     """The page's templates, with their filters and constants."""
@@ -30,13 +38,26 @@ def make_templates() -> Jinja2Templates:
         status_label=_STATUS_LABELS.__getitem__,
         percent=percent,
         milliseconds=milliseconds,
+        dicom_label=dicom_label,
     )
     templates.env.globals.update(
         title=about.TITLE,
         disclaimer=about.DISCLAIMER,
+        model_labels=_MODEL_LABELS,
         positive_class=CLASS_NAMES[POSITIVE_CLASS_INDEX],
     )
     return templates
+
+
+def dicom_label(dicom: DicomInfo) -> str:
+    """What of a DICOM file was looked at, for people, such as ``CT, frame 2 of 3, lung window``."""
+    parts = [
+        dicom.modality,
+        *([dicom.view] if dicom.view else []),
+        *([f"frame {dicom.frame} of {dicom.frames}"] if dicom.frames > 1 else []),
+        _WINDOW_LABELS[dicom.window.source],
+    ]
+    return ", ".join(parts)
 
 
 def percent(probability: float) -> str:

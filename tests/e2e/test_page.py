@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.dicom_files import ct_pixels, make_dicom
+
 MODELS = ("vgg16", "resnet50", "xception")
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 NO_JAVASCRIPT = {"java_script_enabled": False}
+EXPLAINED_MILLISECONDS = 30_000
 
 
 @pytest.fixture
@@ -116,3 +119,39 @@ def test_the_page_can_be_used_with_the_keyboard_alone(page: Page, covid_phantom:
     page.keyboard.press("Enter")
     expect_answer(page)
     expect(page.locator("#result")).to_be_focused()
+
+
+@pytest.mark.parametrize("context_options", [{}, PHONE], ids=["desktop", "phone"])
+def test_what_the_models_react_to_is_shown_over_the_image(page: Page, covid_phantom: Path):
+    upload(page, covid_phantom)
+    page.click("#explain")
+    expect(page.locator("#heatmap")).to_be_visible(timeout=EXPLAINED_MILLISECONDS)
+    expect(page.locator("#heatmap")).to_have_js_property("naturalWidth", 256)
+    expect(page.locator("#map-summary")).to_contain_text("The strongest part is at the")
+    ensemble = page.locator("#heatmap").get_attribute("src")
+    page.select_option("#map", "xception")
+    expect(page.locator("#heatmap")).not_to_have_attribute("src", ensemble or "")
+    page.locator("#opacity").fill("20")
+    expect(page.locator("#heatmap")).to_have_css("opacity", "0.2")
+    boxes = [page.locator(name).bounding_box() for name in ("#picture", "#heatmap")]
+    assert boxes[0] == boxes[1]
+    overflow = page.locator("html").evaluate("it => it.scrollWidth - it.clientWidth")
+    assert overflow <= 0
+
+
+def test_a_dicom_file_is_answered_and_explained(page: Page, tmp_path: Path):
+    file = tmp_path / "IM000001"
+    file.write_bytes(make_dicom(ct_pixels(256, 256)))
+    upload(page, file)
+    expect(page.locator("#result")).to_contain_text("CT, lung window")
+    page.click("#explain")
+    expect(page.locator("#picture")).to_have_js_property(
+        "naturalWidth", 256, timeout=EXPLAINED_MILLISECONDS
+    )
+
+
+@pytest.mark.parametrize("context_options", [NO_JAVASCRIPT])
+def test_without_script_nothing_is_offered_that_needs_it(page: Page, covid_phantom: Path):
+    upload(page, covid_phantom)
+    expect_answer(page)
+    expect(page.locator("#explanation")).to_be_hidden()

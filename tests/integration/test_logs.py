@@ -13,11 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom.uid import UID
 
 from api.access.api_keys import create_key
 from api.access.key_file import change_key_file
 from api.log_format import LogFormat
 from covidscan.service_logs import configure_service_logging
+from tests.dicom_files import make_dicom
 from tests.service_process import running_service
 
 MARK = "Muster-Maria-19700101"
@@ -44,6 +46,18 @@ def ask_in_every_way(client: httpx.Client, png: bytes) -> None:
     for path in (f"/{MARK}", f"/static/{MARK}", f"/docs/{MARK}"):
         client.get(path)
         client.request(MARK.replace("-", ""), path)
+    named = {"PatientName": MARK, "PatientID": MARK, "StudyDescription": MARK, "ViewPosition": MARK}
+    for dicom in (
+        make_dicom(**named),
+        make_dicom(**named)[:-50],
+        make_dicom(**named, Modality=MARK),
+        make_dicom(**named, Modality="MR"),
+        make_dicom(**named, PixelData=None),
+        make_dicom(**named, WindowCenter=1).replace(b"DS\x02\0001 ", b"DS\x02\0Mu"),
+        make_dicom(**named, syntax=UID(f"1.2.{MARK[-8:]}")),
+    ):
+        answered = client.post("/predict", files={"file": (MARK, dicom)})
+        assert MARK not in answered.text.replace(f'"filename":"{MARK}"', "")
     for damaged in (marked[:-50], MARK.encode(), marked[:60] + MARK.encode() + marked[60:]):
         client.post("/predict", files={"file": (MARK, damaged)})
     client.post("/predict", data={MARK: MARK, "file": MARK})

@@ -55,5 +55,7 @@ def test_schemathesis_finds_nothing(
         with gateway(settings) as client:
             wait_until(lambda: client.get("/readyz").status_code == 200)
             options = [f"--header=Authorization: Bearer {key}"] if keys else []
+            # Our hook leaves out bodies that the document forbids and Python alone can make.
+            options.append("--suppress-health-check=filter_too_much")
             summary = run_schemathesis(client, repository, "--max-examples=200", *options)
     prove(f"schemathesis, all checks, {'with' if keys else 'without'} keys: {summary.strip()}")

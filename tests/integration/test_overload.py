@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from api import prediction
+from api import image_preparation
 from api.settings import Settings
 from serving.contract import INPUT_NAME
 from serving.embedded.engine import LoadedModel
@@ -164,13 +165,13 @@ def test_an_image_that_takes_too_long_to_read_is_given_up(
     tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
 ):
     reading = threading.Event()
-    decode = prediction.decode_image
+    decode = image_preparation.decode_image
 
-    def slow_decode(data: bytes, *, max_pixels: int) -> DecodedImage:
+    def slow_decode(data: bytes, **options: Any) -> DecodedImage:
         reading.wait(20)
-        return decode(data, max_pixels=max_pixels)
+        return decode(data, **options)
 
-    monkeypatch.setattr(prediction, "decode_image", slow_decode)
+    monkeypatch.setattr(image_preparation, "decode_image", slow_decode)
     settings = Settings(
         _env_file=None,
         model_server="127.0.0.1:1",

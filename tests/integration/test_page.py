@@ -55,7 +55,7 @@ def test_an_undecided_verdict_says_look_at_it_yourself(
         ({"file": ("x.png", b"no image")}, 415, "Unknown image format"),
         ({"file": ("x.png", b"")}, 422, "No file"),
         ({"other": ("x.png", b"x")}, 422, "No file"),
-        ({"file": ("x.png", bytes(11 * MEBIBYTE))}, 413, "Too large"),
+        ({"file": ("x.png", bytes(33 * MEBIBYTE))}, 413, "Too large"),
     ],
 )
 def test_a_bad_upload_is_answered_with_the_page_and_the_problem(

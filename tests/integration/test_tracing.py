@@ -68,7 +68,7 @@ def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
     with running_service(tiny_volume, tracing=True) as (process, address):
         answer = httpx.post(
-            f"{address}/predict?patient={MARK}",
+            f"{address}/predict",
             files={"file": (f"{MARK}.png", phantom_png)},
             headers={
                 "traceparent": f"00-{TRACE}-{PARENT}-01",
@@ -79,6 +79,8 @@ def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
         )
         assert answer.status_code == 200
         httpx.get(f"{address}/{MARK}")
+        httpx.get(f"{address}/models?patient={MARK}")
+        httpx.post(f"{address}/predict?patient={MARK}", files={"file": phantom_png})
         process.terminate()
         assert process.wait(10) == 0
     ours = {span.name: span for span in spans if span.trace_id.hex() == TRACE}

@@ -10,9 +10,11 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from api.schemas import PredictionAnswer, Problem
-from tests.conftest import SHARED_UPLOADS, fill_volume
+from tests.conftest import SHARED_DICOM, SHARED_UPLOADS, fill_volume
+from tests.dicom_files import COMPRESSIONS, ct_pixels, make_dicom
 from tests.processes import usage
 from tests.service_process import running_service
 from tests.soak.hostile_samples import IMAGE, SAMPLES, drawing, saved
@@ -51,7 +53,17 @@ def originals() -> dict[str, bytes]:
         "webp": saved(rgb, "WEBP"),
         "lossless.webp": saved(rgb.convert("RGBA"), "WEBP", lossless=True),
     }
-    uploads = sorted(SHARED_UPLOADS.iterdir()) if SHARED_UPLOADS.is_dir() else []
+    slice_ = (ct_pixels() + 1024).clip(0, 4095)
+    for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian, *COMPRESSIONS):
+        # JPEG baseline has eight bits.
+        pixels = slice_ // 16 if syntax == JPEGBaseline8Bit else slice_
+        dtype = np.uint8 if syntax == JPEGBaseline8Bit else np.uint16
+        made[f"{syntax.keyword}.dcm"] = make_dicom(
+            pixels.astype(dtype), syntax=syntax, WindowCenter=[40, -600], WindowWidth=[400, 1500]
+        )
+    made["frames.dcm"] = make_dicom(np.stack([ct_pixels()] * 3), preamble=False)
+    folders = [folder for folder in (SHARED_UPLOADS, SHARED_DICOM) if folder.is_dir()]
+    uploads = [file for folder in folders for file in sorted(folder.iterdir())]
     small = [file for file in uploads if file.stat().st_size < LIMIT_BYTES // 4]
     return made | {file.name: file.read_bytes() for file in small}
 

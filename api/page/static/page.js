@@ -2,6 +2,8 @@
 // appears without leaving the page: the form is sent in the background, and the part of the
 // answered page that holds the result takes the place of the old one.
 
+import { offerExplanation } from "./explanation.js";
+
 const byId = (id) => document.getElementById(id);
 const form = byId("upload");
 const input = byId("file");
@@ -24,7 +26,7 @@ function showChosenFile() {
   input.reportValidity();
 }
 
-// Browsers show no TIFF; the service reads it all the same.
+// Browsers show neither TIFF nor DICOM; the service reads them all the same.
 preview.addEventListener("error", () => {
   if (!previewUrl) return;
   preview.hidden = true;
@@ -73,11 +75,13 @@ function setBusy(busy) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   setBusy(true);
+  const file = input.files[0];
   try {
     const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
     if (response.headers.get("content-type").startsWith("text/html")) {
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       byId("result").replaceChildren(...page.getElementById("result").childNodes);
+      offerExplanation(file);
     } else {
       const problem = await response.json();
       showProblem(problem.title, problem.detail);

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ensemble import agreement, decide, review_reasons, vote
-from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.ensemble import agreement, decide, review_reasons, uncertainty, vote
+from api.schemas import Interval, ModelAnswer, ModelAnswerStatus
 
 PROBABILITY = st.floats(0, 1)
 
@@ -81,7 +81,7 @@ def test_a_verdict_is_to_be_reviewed_where_models_disagree_or_it_is_close(
     answers = [answer(positive) for positive in positives]
     verdict = vote(answers, 0.5)
     agreed = agreement(answers, verdict.prediction)
-    assert review_reasons(verdict, agreed, operating_point=0.5, band=0.1) == reasons
+    assert review_reasons(verdict, agreed, None, operating_point=0.5, band=0.1) == reasons
 
 
 @given(PROBABILITY, st.floats(0.01, 0.99), st.floats(0, 0.49))
@@ -91,5 +91,46 @@ def test_the_band_lies_on_both_sides_of_the_operating_point(
     answers = [answer(positive, operating_point)]
     verdict = vote(answers, operating_point)
     agreed = agreement(answers, verdict.prediction)
-    reasons = review_reasons(verdict, agreed, operating_point=operating_point, band=band)
+    reasons = review_reasons(verdict, agreed, None, operating_point=operating_point, band=band)
     assert bool(reasons) == (abs(positive - operating_point) <= band)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unstable"),
+    [(0.6, 0.9, False), (0.1, 0.49, False), (0.4, 0.7, True), (0.5, 0.7, False), (0.4, 0.5, True)],
+)
+def test_an_interval_on_both_sides_of_the_operating_point_is_to_be_reviewed(
+    low: float, high: float, unstable: bool
+):
+    answers = [answer(0.9)]
+    verdict = vote(answers, 0.5)
+    interval = Interval(low=low, high=high, variants=8)
+    reasons = review_reasons(
+        verdict, agreement(answers, "COVID"), interval, operating_point=0.5, band=0
+    )
+    assert ("unstable" in reasons) == unstable
+
+
+def named(*positives: float | None, version: int = 1) -> list[ModelAnswer]:
+    return [
+        answer(positive).model_copy(update={"name": f"m{number}", "version": version})
+        for number, positive in enumerate(positives)
+    ]
+
+
+def test_uncertainty_is_the_spread_of_the_models_and_the_interval_of_the_ensemble():
+    found = uncertainty(named(0.9, 0.7, 0.5), [named(0.8, 0.8, 0.8), named(0.9, 0.3, 0.6)])
+    assert found.models_spread == pytest.approx(0.4)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.6, 0.8))
+    assert found.interval.variants == 2
+
+
+def test_variants_that_others_answered_do_not_count():
+    whole = named(0.9, 0.7)
+    others = [named(0.1, None), named(0.1, 0.1, version=2)]
+    found = uncertainty(whole, [*others, named(0.6, 0.6)])
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.variants) == (pytest.approx(0.6), 1)
+    assert uncertainty(whole, others).interval is None
+    assert uncertainty(named(0.9, None), []).models_spread == 0

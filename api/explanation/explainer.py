@@ -1,0 +1,179 @@
+"""Explains a prediction: the models are asked again, with parts of the image hidden."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.ensemble import POSITIVE_CLASS
+from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
+from api.fan_out import IMAGES_TOGETHER, FanOut
+from api.image_preparation import ImagePreparation
+from api.load_shedding import LoadLimit
+from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor, check_quorum
+from api.schemas import ModelAnswer, ModelAnswerStatus, PredictionAnswer
+from api.settings import Settings
+from serving.contract import IMAGE_SIZE
+from serving.dicom.description import DicomOptions
+
+MASKS: Final = 192
+CELLS: Final = 7
+DARKEST_OF: Final = 9
+"""Side of the square, in a model's pixels, whose darkest value stands in a hidden place."""
+VALUES_SIDE: Final = 16
+"""Rows and columns of a map in numbers."""
+PICTURE_SIDE: Final = 512
+"""The longest side of the picture that comes with the maps, in pixels."""
+
+ENSEMBLE: Final = "ensemble"
+
+_WAITING: Final = 8
+_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
+"""As of a batch: there is room for other callers in between."""
+
+_MASKS: Final = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
+"""The same for all images, so that the same image is explained in the same way."""
+
+
+@dataclass(frozen=True)
+class ModelMap:
+    """What one model, or the ensemble, goes by."""
+
+    name: str
+    version: int | None
+    status: ModelAnswerStatus
+    values: NDArray[np.float64] | None
+    """How much more probable COVID is with a place shown than with it hidden, ``[64, 64]``."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction, and where in the image it comes from."""
+
+    prediction: PredictionAnswer
+    maps: list[ModelMap]
+    """The ensemble's first."""
+    picture: NDArray[np.uint8]
+    """As the models saw it, but larger, ``[height, width, 3]`` RGB."""
+    images_asked: int
+    explanation_seconds: float
+
+
+class Explainer:
+    """Makes explanations, a bounded number at a time.
+
+    Args:
+        predictor: makes the prediction, and records it.
+        preparation: reads images.
+        fan_out: asks the models.
+        settings: deadlines, quorum, and how many explanations are made at once.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        preparation: ImagePreparation,
+        fan_out: FanOut,
+        settings: Settings,
+    ) -> None:
+        self._predictor = predictor
+        self._preparation = preparation
+        self._fan_out = fan_out
+        self._settings = settings
+        self._load = LoadLimit(in_progress=settings.max_explanations, waiting=_WAITING)
+
+    async def explain(
+        self,
+        filename: str,
+        data: bytes,
+        dicom: DicomOptions,
+        *,
+        request_id: str,
+        key_id: str | None,
+    ) -> Explanation:
+        """Predict one image, and say which parts of it the models go by.
+
+        Args:
+            filename: as the client named it; only echoed.
+            data: the file.
+            dicom: what is chosen of a DICOM file.
+            request_id: echoed in the answer.
+            key_id: whose API key was shown, for the audit trail.
+
+        Raises:
+            ProblemError: too much is in progress, the image cannot be read, too few models
+                answered in time, or the answer could not be recorded.
+        """
+        budget_seconds = self._settings.request_timeout_seconds
+        async with self._load.place(timeout_seconds=budget_seconds):
+            prediction = await self._predictor.predict(
+                filename, data, dicom, request_id=request_id, key_id=key_id
+            )
+            started = time.perf_counter()
+            deadline = started + budget_seconds
+            image = await self._preparation.show(
+                data, dicom, deadline=deadline, longest_side=PICTURE_SIDE
+            )
+            answers = await self._ask(image.tensor, deadline)
+        maps = await asyncio.to_thread(_model_maps, prediction.models, answers)
+        check_quorum({each.name: each.status for each in maps}, self._settings.quorum)
+        return Explanation(
+            prediction,
+            [_ensemble_map(maps), *maps],
+            image.picture,
+            len(_MASKS),
+            time.perf_counter() - started,
+        )
+
+    async def _ask(self, image: NDArray[np.float32], deadline: float) -> list[list[ModelAnswer]]:
+        """Of each mask, what each model says of the image under it."""
+        at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        hidden = darkened(image, side=DARKEST_OF)
+
+        async def ask(mask: NDArray[np.float32]) -> list[ModelAnswer]:
+            async with at_once:
+                return await self._fan_out.ask(
+                    perturbed(image, mask, hidden),
+                    timeout_seconds=min(
+                        self._settings.model_timeout_seconds,
+                        max(LEAST_TIMEOUT_SECONDS, deadline - time.perf_counter()),
+                    ),
+                )
+
+        return await asyncio.gather(*(ask(mask) for mask in _MASKS))
+
+
+def _model_maps(
+    wholes: Sequence[ModelAnswer], answers: Sequence[Sequence[ModelAnswer]]
+) -> list[ModelMap]:
+    return [
+        _model_map(whole, [of_one_mask[number] for of_one_mask in answers])
+        for number, whole in enumerate(wholes)
+    ]
+
+
+def _model_map(whole: ModelAnswer, parts: Sequence[ModelAnswer]) -> ModelMap:
+    failed = [answer.status for answer in (whole, *parts) if answer.probabilities is None]
+    if failed:
+        return ModelMap(whole.name, whole.version, failed[0], None)
+    if any(answer.version != whole.version for answer in parts):
+        # The version has been replaced meanwhile: what two say does not compare.
+        return ModelMap(whole.name, whole.version, ModelAnswerStatus.NOT_AVAILABLE, None)
+    values = relevance(_MASKS, np.array([_positive(answer) for answer in parts]))
+    return ModelMap(whole.name, whole.version, ModelAnswerStatus.OK, values)
+
+
+def _positive(answer: ModelAnswer) -> float:
+    if answer.probabilities is None:
+        raise ValueError("a model that did not answer has no probability")
+    return answer.probabilities[POSITIVE_CLASS]
+
+
+def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
+    """The mean of the models' maps, as the ensemble's probability is that of theirs."""
+    given = [each.values for each in maps if each.values is not None]
+    return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, np.mean(given, axis=0))

@@ -1,0 +1,142 @@
+"""``POST /explain``."""
+
+import asyncio
+import base64
+from typing import Annotated, Any, Final, Literal
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from numpy.typing import NDArray
+from pydantic import Field
+
+from api.client_gone import while_connected
+from api.dependencies import CallerDep, ServicesDep
+from api.errors import ModelsUnavailableError
+from api.explanation.explainer import VALUES_SIDE, Explanation, ModelMap
+from api.explanation.picture import heatmap, overlaid, png
+from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, DicomQuery, ImageForm
+from api.routes.problems import problem_responses
+from api.schemas import ExplanationAnswer, SaliencyMap
+from api.uploads import form_limits, read_upload
+
+PATH: Final = "/explain"
+
+_PNG: Final = "image/png"
+_LEAST_SCALE: Final = 0.05
+"""What changes the probability by less is not shown in the strongest colours."""
+
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The maps; where only `image/png` is accepted, one of them over the image.",
+        "content": {_PNG: {"schema": {"type": "string", "format": "binary"}}},
+    },
+    **problem_responses(ONE_IMAGE_PROBLEMS),
+}
+
+router = APIRouter(tags=["prediction"])
+
+
+class ExplainQuery(DicomQuery):
+    """What may be chosen of an explanation."""
+
+    map: Literal["ensemble", "vgg16", "resnet50", "xception"] = Field(
+        default="ensemble", description="The map that is drawn, where a PNG is asked for."
+    )
+
+
+@router.post(
+    PATH,
+    summary="Explain the prediction of one image",
+    openapi_extra=ONE_IMAGE,
+    form_limits=form_limits(max_files=1),
+    response_model=ExplanationAnswer,
+    responses=_RESPONSES,
+)
+async def explain(
+    form: Annotated[ImageForm, MULTIPART],
+    query: Annotated[ExplainQuery, Query()],
+    services: ServicesDep,
+    caller: CallerDep,
+    request: Request,
+) -> ExplanationAnswer | Response:
+    """Predict one image, and say which parts of it the models go by.
+
+    Parts of the image are hidden at random, and the models are asked again: a part with which COVID
+    is more probable than without it speaks for it. This takes as long as some 190 predictions.
+    With `Accept: image/png` the answer is the image with one map over it.
+
+    It tells what the models react to, not where there is disease. Decision support for research,
+    not a medical device.
+    """
+    await services.rate_limits.count_images(caller.key_id, 1)
+    data = await read_upload(form.file, services.settings)
+    explanation = await while_connected(
+        request,
+        services.explainer.explain(
+            form.file.filename or "",
+            data,
+            query.options,
+            request_id=caller.request_id,
+            key_id=caller.key_id,
+        ),
+    )
+    models = explanation.prediction.models
+    request.state.versions = {model.name: model.version for model in models}
+    if request.headers.get("accept", "").partition(";")[0].strip() == _PNG:
+        return Response(await asyncio.to_thread(_drawn, explanation, query.map), media_type=_PNG)
+    return await asyncio.to_thread(_answer, explanation)
+
+
+def _answer(explanation: Explanation) -> ExplanationAnswer:
+    scale = _scale(explanation.maps)
+    return ExplanationAnswer(
+        prediction=explanation.prediction,
+        maps=[_map_answer(each, scale, explanation) for each in explanation.maps],
+        scale=scale,
+        picture=_text(png(explanation.picture)),
+        images_asked=explanation.images_asked,
+        explanation_seconds=explanation.explanation_seconds,
+    )
+
+
+def _map_answer(each: ModelMap, scale: float, explanation: Explanation) -> SaliencyMap:
+    height, width = explanation.picture.shape[:2]
+    return SaliencyMap(
+        name=each.name,
+        version=each.version,
+        status=each.status,
+        values=None if each.values is None else _numbers(each.values),
+        heatmap=None
+        if each.values is None
+        else _text(png(heatmap(each.values, scale=scale, width=width, height=height))),
+    )
+
+
+def _numbers(values: NDArray[np.float64]) -> list[list[float]]:
+    size = (VALUES_SIDE, VALUES_SIDE)
+    rows: list[list[float]] = np.round(
+        cv2.resize(values, size, interpolation=cv2.INTER_AREA), 4
+    ).tolist()
+    return rows
+
+
+def _drawn(explanation: Explanation, name: str) -> bytes:
+    chosen = next(each for each in explanation.maps if each.name == name)
+    if chosen.values is None:
+        raise ModelsUnavailableError(f"there is no map of {name}: {chosen.status}; try again")
+    picture = explanation.picture
+    height, width = picture.shape[:2]
+    scale = _scale(explanation.maps)
+    return png(overlaid(picture, heatmap(chosen.values, scale=scale, width=width, height=height)))
+
+
+def _scale(maps: list[ModelMap]) -> float:
+    return max(
+        _LEAST_SCALE,
+        *(float(np.abs(each.values).max()) for each in maps if each.values is not None),
+    )
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,120 @@
+"""DICOM files through the gateway, over real HTTP and in front of a real model server."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pydicom import uid
+
+from tests.conftest import SHARED_DICOM
+from tests.dicom_files import PATIENT, ct_pixels, make_dicom
+from tests.integration.test_gateway import problem
+
+LUNG = {"source": "lung", "center": -600.0, "width": 1500.0}
+
+
+def post(client: httpx.Client, data: bytes, **query: Any) -> httpx.Response:
+    return client.post("/predict", files={"file": ("IM000001", data)}, params=query)
+
+
+def test_a_ct_is_answered_with_what_was_used_of_it(tiny_service: httpx.Client):
+    response = post(tiny_service, make_dicom())
+    assert response.status_code == 200, response.text
+    image = response.json()["image"]
+    assert (image["format"], image["width"], image["height"]) == ("dicom", 64, 48)
+    assert image["dicom"] == {
+        "modality": "CT",
+        "view": None,
+        "frame": 1,
+        "frames": 1,
+        "window": LUNG,
+    }
+    assert PATIENT not in response.text
+
+
+def test_frame_and_window_can_be_chosen(tiny_service: httpx.Client):
+    frames = np.stack([ct_pixels(), ct_pixels() - 300, ct_pixels() + 300])
+    data = make_dicom(frames, WindowCenter=40, WindowWidth=400)
+    middle = post(tiny_service, data).json()
+    assert middle["image"]["dicom"]["frame"] == 2
+    assert middle["image"]["dicom"]["window"] == {"source": "file", "center": 40.0, "width": 400.0}
+    chosen = post(tiny_service, data, frame=3, window="lung").json()
+    assert chosen["image"]["dicom"]["frame"] == 3
+    assert chosen["image"]["dicom"]["window"] == LUNG
+    alone = post(tiny_service, make_dicom(ct_pixels() + 300)).json()
+    assert alone["probabilities"] == chosen["probabilities"] != middle["probabilities"]
+
+
+def test_a_batch_has_one_choice_for_all(tiny_service: httpx.Client):
+    files = [("files", ("a", make_dicom())), ("files", ("b", make_dicom(Modality="MR")))]
+    answer = tiny_service.post("/predict/batch", files=files, params={"window": "lung"}).json()
+    assert (answer["succeeded"], answer["failed"]) == (1, 1)
+    assert answer["items"][0]["result"]["image"]["dicom"]["window"] == LUNG
+    assert answer["items"][1]["problem"]["type"] == "urn:covidscan:problem:wrong-modality"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "fix"),
+    [
+        (make_dicom(Modality="MR"), "wrong-modality", "send a chest CT (CT) or X-ray (CR, DX)"),
+        (make_dicom(PixelData=None), "no-pixels", "send the file with its pixels"),
+        (
+            make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian),
+            "unsupported-transfer-syntax",
+            "Explicit VR Little Endian",
+        ),
+        (make_dicom(SamplesPerPixel=3), "unsupported-pixels", "grey pixels of 8 or 16 bits"),
+        (make_dicom()[:-100], "damaged-image", "send the whole, undamaged file"),
+    ],
+)
+def test_what_is_refused_is_refused_with_the_reason_and_the_fix(
+    tiny_service: httpx.Client, data: bytes, kind: str, fix: str
+):
+    assert fix in problem(post(tiny_service, data), 422, kind).detail
+
+
+def test_a_frame_that_is_not_there_is_a_problem(tiny_service: httpx.Client):
+    problem(post(tiny_service, make_dicom(), frame=2), 422, "no-such-frame")
+
+
+@pytest.mark.parametrize("query", [{"frame": 0}, {"window": "bone"}, {"windows": "lung"}])
+def test_what_cannot_be_chosen_is_a_problem(tiny_service: httpx.Client, query: dict[str, Any]):
+    problem(post(tiny_service, make_dicom(), **query), 422, "invalid-request")
+
+
+def test_more_pixels_than_the_limit_are_a_problem(tiny_service: httpx.Client):
+    problem(post(tiny_service, make_dicom(Rows=20_000, Columns=20_000)), 413, "too-large")
+
+
+REAL_ANSWERS = {
+    "1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819.dcm": ("CR", "PA", "range"),
+    "693_J2KI.dcm": ("CT", None, "file"),
+    "CT_Explicit_Little.dcm": ("CT", None, "file"),
+    "CT_Implicit_Little_Headless_Retired.dcm": ("CT", None, "file"),
+    "CT_small.dcm": ("CT", None, "lung"),
+    "Fake_MONOHR1.dcm": ("CR", "PA", "range"),
+    "MR_small.dcm": "wrong-modality",
+    "OT_Implicit_Little_Headless.dcm": "wrong-modality",
+    "P001_2_98C14734-ASSH_121.dcm": ("CT", None, "file"),
+    "P002_2_IM0067.dcm": ("CT", None, "file"),
+    "cap001_2_98C1066-ASAD_152.dcm": ("CT", None, "file"),
+    "chrJapMulti.dcm": "no-pixels",
+    "normal001_2_99C628-ASAD_130.dcm": ("CT", None, "file"),
+}
+
+
+@pytest.mark.skipif(not SHARED_DICOM.is_dir(), reason="the real files are not here")
+def test_every_real_file_has_its_answer_or_its_refusal(tiny_service: httpx.Client):
+    files: list[Path] = sorted(SHARED_DICOM.iterdir())
+    assert {file.name for file in files} >= set(REAL_ANSWERS)
+    for file in files:
+        response = post(tiny_service, file.read_bytes())
+        expected = REAL_ANSWERS[file.name]
+        if isinstance(expected, str):
+            problem(response, 422, expected)
+            continue
+        assert response.status_code == 200, (file.name, response.text)
+        used = response.json()["image"]["dicom"]
+        assert (used["modality"], used["view"], used["window"]["source"]) == expected, file.name

@@ -1,0 +1,128 @@
+"""What becomes of an explanation when models fail, or are replaced, while it is made."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from api.errors import ModelsLateError, ModelsUnavailableError
+from api.explanation.explainer import Explainer, Explanation
+from api.image_preparation import ImagePreparation
+from api.load_shedding import LoadLimit
+from api.model_call import ModelCall, failed_answer
+from api.model_cards import ModelCards
+from api.observability.metrics import Metrics
+from api.prediction import Predictor
+from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.settings import Settings
+from serving.client import Prediction
+from serving.contract import MODEL_NAMES
+from serving.dicom.description import DicomOptions
+
+DRAWING = cv2.imencode(".png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64))[1].tobytes()
+
+Answers = Callable[[str, int], ModelAnswer]
+"""Of a model, to the image of this number; the whole one is number 0."""
+
+
+class FanOut:
+    """Answers as it is told, image by image."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self.asked = 0
+
+    async def ask(self, image: NDArray[np.float32], *, timeout_seconds: float) -> list[ModelAnswer]:
+        assert image.shape == (64, 64, 3)
+        assert timeout_seconds > 0
+        number, self.asked = self.asked, self.asked + 1
+        return [self._answers(name, number) for name in MODEL_NAMES]
+
+
+def answer(name: str, positive: float, version: int = 1) -> ModelAnswer:
+    probabilities = np.array([[positive, 1 - positive]], np.float32)
+    call = ModelCall(name, ModelAnswerStatus.OK, Prediction(version, probabilities), 0.01)
+    return call.answer(0, 0.5)
+
+
+def explain(answers: Answers, **settings: Any) -> Explanation:
+    async def main() -> Explanation:
+        configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
+        metrics = Metrics(version="0", preprocessing="0")
+        preparation = ImagePreparation(max_pixels=10_000, metrics=metrics)
+        fan_out: Any = FanOut(answers)
+        predictor = Predictor(
+            preparation,
+            fan_out,
+            ModelCards(configured.models_dir),
+            configured,
+            metrics=metrics,
+            load=LoadLimit(in_progress=1, waiting=1),
+            audit=None,
+        )
+        explainer = Explainer(predictor, preparation, fan_out, configured)
+        try:
+            return await explainer.explain(
+                "a.png", DRAWING, DicomOptions(), request_id="1", key_id=None
+            )
+        finally:
+            preparation.close()
+
+    return asyncio.run(main())
+
+
+def test_the_ensembles_map_is_the_mean_of_the_models():
+    found = explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
+    ensemble, *models = found.maps
+    assert [each.name for each in found.maps] == ["ensemble", *MODEL_NAMES]
+    assert {each.status for each in found.maps} == {ModelAnswerStatus.OK}
+    given = [each.values for each in models if each.values is not None]
+    assert ensemble.values is not None
+    assert ensemble.values.shape == (64, 64)
+    assert np.ptp(ensemble.values) > 0
+    assert ensemble.values == pytest.approx(np.mean(given, axis=0))
+    assert found.images_asked == 192
+    assert found.picture.shape == (64, 64, 3)
+
+
+def test_a_model_that_fails_once_has_no_map():
+    def answers(name: str, number: int) -> ModelAnswer:
+        if (name, number) == ("resnet50", 40):
+            return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0)
+        return answer(name, 0.8)
+
+    ensemble, vgg16, resnet50, xception = explain(answers).maps
+    assert (resnet50.status, resnet50.values) == (ModelAnswerStatus.TIMEOUT, None)
+    assert vgg16.values is not None
+    assert xception.values is not None
+    assert ensemble.values == pytest.approx((vgg16.values + xception.values) / 2)
+
+
+def test_a_model_that_is_replaced_meanwhile_has_no_map():
+    def answers(name: str, number: int) -> ModelAnswer:
+        return answer(name, 0.8, version=2 if name == "vgg16" and number > 60 else 1)
+
+    vgg16 = explain(answers).maps[1]
+    assert (vgg16.status, vgg16.values) == (ModelAnswerStatus.NOT_AVAILABLE, None)
+
+
+def test_too_few_maps_are_no_explanation():
+    def answers(name: str, number: int) -> ModelAnswer:
+        if name != "vgg16" and number == 3:
+            return failed_answer(name, ModelAnswerStatus.UNREACHABLE, 0.1)
+        return answer(name, 0.8)
+
+    with pytest.raises(ModelsUnavailableError, match="resnet50: unreachable"):
+        explain(answers, quorum=2)
+
+
+def test_models_that_are_all_late_are_said_to_be():
+    def answers(name: str, number: int) -> ModelAnswer:
+        return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
+
+    with pytest.raises(ModelsLateError):
+        explain(answers)
