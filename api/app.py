@@ -4,7 +4,6 @@ import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import grpc
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -16,6 +15,7 @@ from api.access.security_headers import SecurityHeadersMiddleware
 from api.dependencies import Services
 from api.errors import install_error_handlers
 from api.load_shedding import LoadLimit, LoadSheddingMiddleware
+from api.model_server_credentials import model_server_credentials
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
@@ -28,9 +28,7 @@ from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
 from api.unexpected_errors import UnexpectedErrorsMiddleware
 from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, Reception, form_limits
-from serving.errors import TlsConfigError
 from serving.fingerprint import preprocess_fingerprint
-from serving.tls import read_channel_credentials
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -48,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
     model_server = settings.model_server
-    credentials = _credentials(settings)
+    credentials = model_server_credentials(settings)
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
@@ -138,14 +136,3 @@ def _add_middleware(
     app.add_middleware(SecurityHeadersMiddleware, https=settings.tls_certificate_file is not None)
     app.add_middleware(ObservationMiddleware, metrics=metrics)
     app.add_middleware(RequestIdMiddleware)
-
-
-def _credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    ca_file = settings.model_server_ca_file
-    certificate_file = settings.model_server_certificate_file
-    key_file = settings.model_server_key_file
-    if ca_file is not None:
-        return read_channel_credentials(ca_file, certificate_file, key_file)
-    if certificate_file is not None or key_file is not None:
-        raise TlsConfigError("without model_server_ca_file the wire would not be TLS")
-    return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from covidscan.commands.failure import FAILURE, fail
+from serving.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
     import httpx
@@ -28,6 +29,12 @@ def predict(
         str | None,
         typer.Option(envvar="COVIDSCAN_API_KEY", help="Key, where the gateway asks for one."),
     ] = None,
+    window: Annotated[
+        WindowChoice, typer.Option(help="What DICOM files' grey values come from.")
+    ] = WindowChoice.AUTO,
+    frame: Annotated[
+        int | None, typer.Option(min=1, help="Of DICOM files.", show_default="the middle one")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each answer as a line of JSON.")
     ] = False,
@@ -41,7 +48,8 @@ def predict(
     try:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
-            answers = [(file, _post(client, file)) for file in files]
+            query = {"window": str(window)} | ({} if frame is None else {"frame": str(frame)})
+            answers = [(file, _post(client, file, query)) for file in files]
     except httpx.HTTPError as error:
         fail(f"the gateway at {url} cannot be asked: {error}")
     if as_json:
@@ -53,9 +61,9 @@ def predict(
         raise typer.Exit(FAILURE)
 
 
-def _post(client: "httpx.Client", file: Path) -> dict[str, Any]:
+def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str, Any]:
     with file.open("rb") as content:
-        response = client.post("/predict", files={"file": (file.name, content)})
+        response = client.post("/predict", files={"file": (file.name, content)}, params=query)
     try:
         answer: dict[str, Any] = response.json()
     except ValueError:

@@ -70,6 +70,7 @@ def score(
     from covidscan.scoring.run import ScoringError
     from covidscan.scoring.scorer import ScoreOptions
     from covidscan.scoring.table import TableError
+    from serving.errors import TlsConfigError
 
     # The door is not used: nobody else reaches this.
     given: dict[str, Any] = {
@@ -93,6 +94,8 @@ def score(
 
     try:
         counts = asyncio.run(run())
+    except TlsConfigError as error:
+        fail(str(error), BAD_USE)
     except (SourceError, TableError, ScoringError) as error:
         fail(str(error))
     typer.echo(f"{out}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))

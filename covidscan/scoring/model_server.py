@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import grpc
+
+from api.model_server_credentials import model_server_credentials
 from api.settings import Settings
 from covidscan.embedded_process import EmbeddedProcess
 from covidscan.scoring.run import ScoringError
@@ -22,22 +25,26 @@ async def ready_model_server(settings: Settings) -> AsyncIterator[str]:
 
     Raises:
         ScoringError: it has not, a minute after it was asked first.
+        TlsConfigError: keys or certificates cannot be read.
     """
     if settings.model_server is not None:
-        await _wait_until_ready(settings.model_server)
+        await _wait_until_ready(settings.model_server, model_server_credentials(settings))
         yield settings.model_server
         return
     async with EmbeddedProcess(
         settings.models_dir, settings.precision, settings.log_format
     ) as process:
-        await _wait_until_ready(process.address)
+        await _wait_until_ready(process.address, None)
         yield process.address
 
 
-async def _wait_until_ready(address: str) -> None:
+async def _wait_until_ready(address: str, credentials: grpc.ChannelCredentials | None) -> None:
     waiting = [*MODEL_NAMES]
     try:
-        async with asyncio.timeout(_START_SECONDS), ModelServerClient(address) as client:
+        async with (
+            asyncio.timeout(_START_SECONDS),
+            ModelServerClient(address, credentials) as client,
+        ):
             while waiting:
                 if await _is_ready(client, waiting[0]):
                     waiting.pop(0)

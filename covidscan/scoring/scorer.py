@@ -11,6 +11,7 @@ from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
+from api.model_server_credentials import model_server_credentials
 from api.observability.metrics import Metrics
 from api.prediction import Predictor
 from api.settings import Settings
@@ -107,7 +108,7 @@ async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePrepara
     if settings.model_server is None:
         raise ValueError("a scorer needs a model server")
     metrics = Metrics(version="", preprocessing="")
-    client = ModelServerClient(settings.model_server)
+    client = ModelServerClient(settings.model_server, model_server_credentials(settings))
     preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
     fan_out = FanOut(
         client,

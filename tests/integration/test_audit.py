@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from api.access.api_keys import create_key
 from api.settings import Settings
 from covidscan.main import app
+from tests.dicom_files import ct_pixels, make_dicom
 from tests.integration.conftest import gateway
 from tests.servers import model_server
 from tests.service_process import wait_until
@@ -183,3 +184,20 @@ def test_an_answer_that_cannot_be_recorded_is_not_given(
     assert "probabilities" not in response.text
     assert str(audit_file.parent) not in response.text
     assert "covidscan_audit_failures_total 1.0" in service.get("/metrics").text
+
+
+def test_the_frame_and_window_of_a_dicom_file_are_chosen_again(
+    service: httpx.Client, audit_file: Path, images: Path, tiny_volume: Path
+):
+    audit_file.unlink()
+    frames = np.stack([ct_pixels(), ct_pixels() - 400, ct_pixels() + 400])
+    file = images / "IM000001"
+    file.write_bytes(make_dicom(frames, WindowCenter=40, WindowWidth=400))
+    for query in ({}, {"frame": 1}, {"window": "lung"}, {"frame": 3, "window": "lung"}):
+        sent = {"file": ("x", file.read_bytes())}
+        assert service.post("/predict", files=sent, params=query).status_code == 200
+    outcomes = replay(audit_file, images, models_dir=tiny_volume).output
+    assert "same: 4\n" in outcomes
+    lines = audit_file.read_text().splitlines()
+    told = [json.loads(line)["probabilities"]["COVID"] for line in lines]
+    assert len(set(told)) == 4

@@ -192,6 +192,16 @@ def test_bad_use_is_said_to_be_so(folder: Path, tmp_path: Path, arguments: list[
     assert (tmp_path / "there.parquet").read_bytes() == b""
 
 
+def test_a_wire_that_cannot_be_secured_is_not_used(
+    folder: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COVIDSCAN_MODEL_SERVER_CA_FILE", str(tmp_path / "nowhere.pem"))
+    done = score(folder, tmp_path / "out.parquet", f"--model-server={address}")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
 def test_on_ray_two_workers_give_the_same_table(folder: Path, address: str, tmp_path: Path):
     here = score(folder, tmp_path / "here", f"--model-server={address}")
     assert here.returncode == 0, here.stderr
