@@ -71,7 +71,7 @@ def decode_image(
         DamagedImageError: the file is truncated or corrupt, or its metadata are out of proportion.
     """
     if is_dicom(data):
-        # Only where it is needed: what reads DICOM takes a sixth of a second and 35 MB to import.
+        # Only where it is needed: docs/decisions/0011.
         from serving.dicom.reader import read_dicom  # noqa: PLC0415
 
         image = read_dicom(data, options=dicom, max_pixels=max_pixels)

@@ -38,10 +38,11 @@ def read_jpeg(frame: bytes) -> Codestream:
         raise DamagedImageError("the dicom file's pixels are not the jpeg that it says they are")
     position = len(_JPEG_START)
     for _ in range(_MAX_JPEG_SEGMENTS):
-        # Fill bytes may stand before a marker (T.81, B.1.1.2).
-        while frame[position : position + 2] == b"\xff\xff":
-            position += 1
         prefix, marker, length = struct.unpack_from(">BBH", frame, position)
+        if marker == _JPEG_MARKER:
+            # A fill byte, as may stand before a marker (T.81, B.1.1.2).
+            position += 1
+            continue
         if prefix != _JPEG_MARKER or marker == _JPEG_SCAN:
             break
         if marker in _JPEG_FRAMES:

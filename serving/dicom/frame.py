@@ -121,8 +121,10 @@ def _decoded(
 
 def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
     dtype = np.dtype(f"<u{header.bits_allocated // 8}")
+    # Of this size and no larger: runs of two bytes may claim sixty times as many.
+    room = bytearray(header.rows * header.columns * dtype.itemsize)
     try:
-        decoded = imagecodecs.dicomrle_decode(frame, dtype)
+        decoded = imagecodecs.dicomrle_decode(frame, dtype, out=room)
         values = np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)
     except _CODEC_ERRORS as error:
         raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from error

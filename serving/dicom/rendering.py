@@ -24,6 +24,9 @@ _MOST_BITS: Final = 16
 _VALUES: Final = 1 << _MOST_BITS
 _WHITE: Final = 255.0
 _BITS_OF_A_SCREEN: Final = 8
+_SIGN: Final = np.uint16(1 << (_MOST_BITS - 1))
+_LARGEST: Final = 1e9
+"""No unit of any modality goes further."""
 
 Table = NDArray[np.float64]
 
@@ -53,12 +56,14 @@ def render(
     """
     lowest = -_VALUES // 2 if header.signed else 0
     values = np.arange(lowest, lowest + _VALUES)
-    codes = (stored.astype(np.int32) - lowest).astype(np.uint16)
+    codes = _codes(stored, header)
     padded = _is_padding(values, data_set)
-    modality = _modality_values(values, data_set, index)
     group = functional_group(data_set, index, "FrameVOILUTSequence")
-    window = _chosen_window(group, header, choice) or _range(modality, header, codes, padded)
-    shades = _shades(modality, window, group)
+    # Of a damaged slope or window; what comes out is held against limits, or black or white.
+    with np.errstate(over="ignore", invalid="ignore"):
+        modality = _modality_values(values, data_set, index)
+        window = _chosen_window(group, header, choice) or _range(modality, header, codes, padded)
+        shades = _shades(modality, window, group)
     if header.inverted:
         shades = 1 - shades
     # Outside of what was scanned a viewer is black, whatever the values there mean.
@@ -67,13 +72,22 @@ def render(
     return _look_up(codes, table), window
 
 
+def _codes(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.uint16]:
+    """Where in a table that begins with the lowest value each value stands."""
+    if header.signed:
+        return stored.astype(np.int16, copy=False).view(np.uint16) ^ _SIGN
+    return stored.astype(np.uint16, copy=False)
+
+
 def _is_padding(values: NDArray[np.int64], data_set: Dataset) -> NDArray[np.bool_]:
     padding = data_set.get("PixelPaddingValue")
     if padding is None:
         return np.zeros(len(values), np.bool_)
     limit = data_set.get("PixelPaddingRangeLimit")
-    low, high = sorted((int(padding), int(padding if limit is None else limit)))
-    return (values >= low) & (values <= high)
+    # Some files have a negative one without its sign.
+    ends = (int(padding), int(padding if limit is None else limit))
+    low, high = sorted((end - values[0]) % _VALUES + values[0] for end in ends)
+    return np.asarray((values >= low) & (values <= high))
 
 
 def _modality_values(values: NDArray[np.int64], data_set: Dataset, index: int) -> Table:
@@ -85,9 +99,11 @@ def _modality_values(values: NDArray[np.int64], data_set: Dataset, index: int) -
         float(default if group.get(name) is None else group[name].value)
         for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
     )
-    if not (np.isfinite(slope) and np.isfinite(intercept)):
-        raise DamagedImageError("the dicom file's slope or intercept is no number")
-    return values * slope + intercept
+    modality: Table = values * slope + intercept
+    # A NaN fails the comparison and so is refused as well.
+    if not (np.abs(modality) <= _LARGEST).all():
+        raise DamagedImageError("the dicom file's slope or intercept is out of proportion")
+    return modality
 
 
 def _chosen_window(group: Dataset, header: DicomHeader, choice: WindowChoice) -> Window | None:
@@ -126,7 +142,7 @@ def _windows(group: Dataset) -> list[Window]:
     return [
         Window(WindowSource.FILE, center, width)
         for center, width in zip(centers, widths, strict=False)
-        if np.isfinite(center) and np.isfinite(width) and width > 0
+        if abs(center) <= _LARGEST and 0 < width <= _LARGEST
     ]
 
 

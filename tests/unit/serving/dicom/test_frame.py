@@ -1,5 +1,7 @@
 """Frames come out of every encoding as they went in."""
 
+import time
+
 import numpy as np
 import pytest
 from pydicom import uid
@@ -148,3 +150,24 @@ def test_other_transfer_syntaxes_are_named(syntax: uid.UID, named: str):
 def test_a_deflated_file_is_not_inflated():
     with pytest.raises(UnsupportedTransferSyntaxError, match="deflated"):
         decode_image(make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian))
+
+
+def test_run_lengths_that_claim_more_than_the_frame_are_not_unpacked():
+    data = make_dicom(EIGHT_BITS, Modality="CR", syntax=uid.RLELossless)
+    frame = data.index(b"\x01\x00\x00\x00\x40\x00\x00\x00")
+    bomb = b"\x81\x00" * 1000
+    cut = data[: frame + 64] + bomb + data[frame + 64 + len(bomb) :]
+    with pytest.raises(DamagedImageError):
+        decode_image(cut)
+
+
+def test_a_jpeg_of_fill_bytes_does_not_hold_a_thread():
+    data_set = make_data_set(EIGHT_BITS, Modality="CR")
+    data_set.PixelData = encapsulate([b"\xff\xd8" + b"\xff" * 10_000_000])
+    data_set["PixelData"].VR = "OB"
+    data_set["PixelData"].is_undefined_length = True
+    data = write_dicom(data_set, syntax=uid.JPEGBaseline8Bit)
+    started = time.process_time()
+    with pytest.raises(DamagedImageError):
+        decode_image(data)
+    assert time.process_time() - started < 1

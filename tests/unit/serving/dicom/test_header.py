@@ -114,6 +114,7 @@ def test_pixels_that_would_have_to_be_guessed_at_are_refused(
         {"NumberOfFrames": -1},
         {"NumberOfFrames": 2},
         {"RescaleSlope": "nan", "RescaleIntercept": 0},
+        {"RescaleSlope": "1e308", "RescaleIntercept": "-1e308"},
         {"VOILUTSequence": look_up_table(np.uint16([1, 2]), first=0, bits=99)},
         {"VOILUTSequence": item(LUTDescriptor=[9, 0, 12])},
     ],

@@ -170,6 +170,14 @@ def test_padding_is_black_and_does_not_widen_the_range(photometric: str):
     assert sorted(image[0, :4].tolist()) in ([0, 64, 128, 255], [0, 128, 191, 255])
 
 
+def test_padding_without_its_sign_is_padding():
+    pixels = np.array([[-2000, -600]], np.int16)
+    data = make_dicom(pixels, PixelPaddingValue=-600)
+    unsigned = data.replace(b"\x28\x00\x20\x01SS", b"\x28\x00\x20\x01US")
+    assert unsigned != data
+    assert grey(read(unsigned)).tolist() == [[0, 0]] == grey(read(data)).tolist()
+
+
 def test_a_range_of_padding_is_black():
     pixels = np.array([[-2000, -1999, -1900, -600]], np.int16)
     data = make_dicom(pixels, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1900)
