@@ -1,6 +1,7 @@
 """One frame's stored values, uncompressed or through the codec of its transfer syntax."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import imagecodecs
@@ -13,15 +14,38 @@ from pydicom.encaps import get_frame
 from serving.dicom.codestream import Codestream, read_jpeg, read_jpeg2000
 from serving.dicom.header import DicomHeader
 from serving.errors import DamagedImageError, UnsupportedTransferSyntaxError
+from serving.jpeg_scans import pad_scans, read_scans
 
 _NATIVE: Final = frozenset(
     {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
 )
 
-_Codec = tuple[Callable[[bytes], Codestream], Callable[..., NDArray[Any]]]
-_JPEG: Final[_Codec] = (read_jpeg, imagecodecs.jpeg8_decode)
-_JPEG_LS: Final[_Codec] = (read_jpeg, imagecodecs.jpegls_decode)
-_JPEG_2000: Final[_Codec] = (read_jpeg2000, imagecodecs.jpeg2k_decode)
+
+@dataclass(frozen=True)
+class _Codec:
+    """How a compressed frame is read, whole or not at all."""
+
+    read_size: Callable[[bytes], Codestream]
+    decode: Callable[[bytes], NDArray[Any]]
+    pad: Callable[[bytes], bytes] | None = None
+    """Puts bytes where a decoder that fills up what is missing would find them (decision 9)."""
+
+
+def _decode_jpeg_ls(frame: bytes) -> NDArray[Any]:
+    # CharLS takes seconds to find out that a frame has no end.
+    if not frame.rstrip(b"\0").endswith(_END_OF_IMAGE):
+        raise DamagedImageError("the dicom file's pixels are truncated or corrupt")
+    values: NDArray[Any] = imagecodecs.jpegls_decode(frame)
+    return values
+
+
+_END_OF_IMAGE: Final = b"\xff\xd9"
+
+_JPEG: Final = _Codec(
+    read_jpeg, imagecodecs.jpeg8_decode, lambda frame: pad_scans(frame, read_scans(frame))
+)
+_JPEG_LS: Final = _Codec(read_jpeg, _decode_jpeg_ls)
+_JPEG_2000: Final = _Codec(read_jpeg2000, imagecodecs.jpeg2k_decode)
 _CODECS: Final[dict[uid.UID, _Codec]] = {
     uid.JPEGBaseline8Bit: _JPEG,
     uid.JPEGExtended12Bit: _JPEG,
@@ -65,7 +89,7 @@ def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> NDArra
     if syntax == uid.RLELossless:
         return _signed_or_not(_rle_frame(_encoded(data_set, header, index), header), header)
     if syntax in _CODECS:
-        values = _decoded(_encoded(data_set, header, index), header, *_CODECS[syntax])
+        values = _decoded(_encoded(data_set, header, index), header, _CODECS[syntax])
         # A decoder that knows of signs has put them right.
         same = np.issubdtype(values.dtype, np.signedinteger) == header.signed
         return values if same else _signed_or_not(values, header)
@@ -103,19 +127,17 @@ def _encoded(data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
     )
 
 
-def _decoded(
-    frame: bytes,
-    header: DicomHeader,
-    read: Callable[[bytes], Codestream],
-    decode: Callable[..., NDArray[Any]],
-) -> NDArray[Any]:
+def _decoded(frame: bytes, header: DicomHeader, codec: _Codec) -> NDArray[Any]:
     # Before anything is decoded: a decoder makes room for what the frame claims, not the header.
-    if read(frame) != Codestream(header.columns, header.rows, 1):
+    if codec.read_size(frame) != Codestream(header.columns, header.rows, 1):
         raise DamagedImageError("the dicom file contradicts itself about its size")
     try:
-        values = decode(frame)
+        values = codec.decode(frame)
+        whole = codec.pad is None or np.array_equal(values, codec.decode(codec.pad(frame)))
     except _CODEC_ERRORS as error:
         raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from error
+    if not whole:
+        raise DamagedImageError("the dicom file's pixels are truncated")
     return _checked(values, header)
 
 

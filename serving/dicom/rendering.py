@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import ExplicitVRBigEndian
 
 from serving.dicom.data_set import functional_group
 from serving.dicom.description import Window, WindowChoice, WindowSource
@@ -61,9 +62,9 @@ def render(
     group = functional_group(data_set, index, "FrameVOILUTSequence")
     # Of a damaged slope or window; what comes out is held against limits, or black or white.
     with np.errstate(over="ignore", invalid="ignore"):
-        modality = _modality_values(values, data_set, index)
+        modality = _modality_values(values, data_set, header, index)
         window = _chosen_window(group, header, choice) or _range(modality, header, codes, padded)
-        shades = _shades(modality, window, group)
+        shades = _shades(modality, window, group, header)
     if header.inverted:
         shades = 1 - shades
     # Outside of what was scanned a viewer is black, whatever the values there mean.
@@ -90,10 +91,12 @@ def _is_padding(values: NDArray[np.int64], data_set: Dataset) -> NDArray[np.bool
     return np.asarray((values >= low) & (values <= high))
 
 
-def _modality_values(values: NDArray[np.int64], data_set: Dataset, index: int) -> Table:
+def _modality_values(
+    values: NDArray[np.int64], data_set: Dataset, header: DicomHeader, index: int
+) -> Table:
     """PS3.3, C.11.1: look-up table, or slope and intercept."""
     if data_set.get("ModalityLUTSequence"):
-        return _mapped(values, data_set.ModalityLUTSequence[0])[0]
+        return _mapped(values, data_set.ModalityLUTSequence[0], header)[0]
     group = functional_group(data_set, index, "PixelValueTransformationSequence")
     slope, intercept = (
         float(default if group.get(name) is None else group[name].value)
@@ -122,11 +125,11 @@ def _distance_to_lung(window: Window) -> float:
     return abs(_bounds(window)[0] - _bounds(LUNG)[0])
 
 
-def _shades(modality: Table, window: Window, group: Dataset) -> Table:
+def _shades(modality: Table, window: Window, group: Dataset, header: DicomHeader) -> Table:
     """How bright each value is, 0 to 1 and beyond; where MONOCHROME1, how dark."""
     match window.source:
         case WindowSource.TABLE:
-            entries, bits = _mapped(np.rint(modality), group.VOILUTSequence[0])
+            entries, bits = _mapped(np.rint(modality), group.VOILUTSequence[0], header)
             return entries / ((1 << bits) - 1)
         case WindowSource.FILE:
             function = str(group.get("VOILUTFunction") or "LINEAR")
@@ -185,14 +188,15 @@ def _bounds(window: Window) -> tuple[float, float]:
     return window.center, window.width
 
 
-def _mapped(values: NDArray[Any], item: Dataset) -> tuple[Table, int]:
+def _mapped(values: NDArray[Any], item: Dataset, header: DicomHeader) -> tuple[Table, int]:
     """Each value's entry in a look-up table, and how many bits entries have (PS3.3, C.11.1.1)."""
+    order = ">" if header.transfer_syntax == ExplicitVRBigEndian else "<"
     count, first, bits = (int(number) for number in item.LUTDescriptor)
     count = count or _VALUES
     data = item.LUTData
     if isinstance(data, bytes):
         # Entries of 8 bits may lie two in a word.
-        dtype = np.uint8 if len(data) < 2 * count else np.dtype("<u2")
+        dtype = np.uint8 if len(data) < 2 * count else np.dtype(f"{order}u2")
         entries = np.frombuffer(data, dtype)
     else:
         entries = np.atleast_1d(np.asarray(data))

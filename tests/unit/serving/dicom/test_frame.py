@@ -1,11 +1,13 @@
 """Frames come out of every encoding as they went in."""
 
+import io
 import time
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom import uid
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 
 from serving.dicom.description import DicomOptions
 from serving.errors import (
@@ -171,3 +173,20 @@ def test_a_jpeg_of_fill_bytes_does_not_hold_a_thread():
     with pytest.raises(DamagedImageError):
         decode_image(data)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"], ids=["without end", "with end"])
+@pytest.mark.parametrize("syntax", COMPRESSIONS, ids=lambda syntax: syntax.keyword)
+def test_a_frame_that_is_cut_within_a_whole_file_is_refused(syntax: uid.UID, end: bytes):
+    pixels = EIGHT_BITS if syntax == uid.JPEGBaseline8Bit else TWELVE_BITS
+    whole = pydicom.dcmread(io.BytesIO(make_dicom(pixels, Modality="CR", syntax=syntax)))
+    frame = get_frame(whole.PixelData, 0, number_of_frames=1).rstrip(b"\0")
+    for part in (0.3, 0.6, 0.9, 0.98):
+        whole.PixelData = encapsulate([frame[: int(part * len(frame))] + end])
+        whole["PixelData"].VR = "OB"
+        file = io.BytesIO()
+        whole.save_as(file)
+        started = time.process_time()
+        with pytest.raises(DamagedImageError):
+            decode_image(file.getvalue())
+        assert time.process_time() - started < 1

@@ -138,10 +138,12 @@ def test_a_voi_table_is_used_in_place_of_a_window():
     assert np.abs(grey(image) - 255.0 * entries[values] / 4095).max() <= 0.5
 
 
-@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    "syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian]
+)
 def test_values_outside_of_a_table_have_its_ends(syntax: uid.UID):
     pixels = np.array([[0, 10, 11, 12, 40]], np.uint16)
-    entries = np.array([0, 100, 255], np.uint16)
+    entries = np.array([0, 100, 255], ">u2" if syntax == uid.ExplicitVRBigEndian else "<u2")
     table = look_up_table(entries, first=10, bits=8)
     data = make_dicom(pixels, Modality="CR", VOILUTSequence=table, syntax=syntax)
     assert grey(read(data)).tolist() == [[0, 0, 100, 255, 255]]
