@@ -133,8 +133,12 @@ def test_what_the_models_react_to_is_shown_over_the_image(page: Page, covid_phan
     expect(page.locator("#heatmap")).not_to_have_attribute("src", ensemble or "")
     page.locator("#opacity").fill("20")
     expect(page.locator("#heatmap")).to_have_css("opacity", "0.2")
-    boxes = [page.locator(name).bounding_box() for name in ("#picture", "#heatmap")]
-    assert boxes[0] == boxes[1]
+    # At once: the page may still be scrolling.
+    picture, heatmap = page.evaluate(
+        "['picture', 'heatmap'].map(id => JSON.stringify("
+        "document.getElementById(id).getBoundingClientRect()))"
+    )
+    assert picture == heatmap
     overflow = page.locator("html").evaluate("it => it.scrollWidth - it.clientWidth")
     assert overflow <= 0
 
