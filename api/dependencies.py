@@ -18,7 +18,6 @@ from api.observability.metrics import Metrics
 from api.prediction import Predictor
 from api.settings import Settings
 from serving.client import ModelServerClient
-from serving.contract import MODEL_NAMES
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,7 @@ class Services:
         client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
         preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
-        fan_out = FanOut(
-            client,
-            MODEL_NAMES,
-            operating_point=settings.operating_point,
-            groups_at_once=settings.max_groups,
-        )
+        fan_out = FanOut.of(client, settings)
         predictor = Predictor(
             preparation, fan_out, cards, settings, metrics=metrics, load=load, audit=audit
         )

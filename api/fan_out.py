@@ -10,7 +10,7 @@ import contextvars
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from opentelemetry import trace
 
 from api.model_call import ModelCall, call_model, failed_answer
 from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.settings import Settings
 from serving.client import ModelServerClient, encode_images
+from serving.contract import MODEL_NAMES
 
 IMAGES_TOGETHER: Final = 8
 """More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
@@ -51,6 +53,16 @@ class FanOut:
         self._groups_at_once = groups_at_once
         self._waiting: deque[_Group] = deque()
         self._turns: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def of(cls, client: ModelServerClient, settings: Settings) -> Self:
+        """To all models of the contract, as the settings say."""
+        return cls(
+            client,
+            MODEL_NAMES,
+            operating_point=settings.operating_point,
+            groups_at_once=settings.max_groups,
+        )
 
     async def ask(self, image: NDArray[np.float32], *, timeout_seconds: float) -> list[ModelAnswer]:
         """Ask all models about one image; takes as long as the slowest, but not longer than asked.

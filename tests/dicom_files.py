@@ -49,6 +49,7 @@ _ENCODERS: Final[dict[uid.UID, Callable[[NDArray[Any]], bytes]]] = {
         pixels, codecformat="j2k", level=0, reversible=True
     ),
     uid.JPEG2000: lambda pixels: imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", level=80),
+    uid.HTJ2KLossless: lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=True),
     uid.RLELossless: run_lengths,
 }
 

@@ -10,6 +10,8 @@ from serving.contract import MODEL_NAMES
 
 Row = dict[str, Any]
 
+_FIRST_FAULT_OF_OURS: Final = 500
+
 
 class Status(StrEnum):
     """How a file came out."""
@@ -104,9 +106,6 @@ def refused(name: str, error: ProblemError) -> Row:
 def unreadable(name: str, reason: str) -> Row:
     """The row of a file that the disk does not give."""
     return _empty(name, Status.FAILED) | {"problem": "unreadable", "detail": reason}
-
-
-_FIRST_FAULT_OF_OURS: Final = 500
 
 
 def _empty(name: str, status: Status) -> Row:

@@ -18,7 +18,6 @@ from api.settings import Settings
 from covidscan.scoring.files import File
 from covidscan.scoring.rows import COLUMNS, Row, answered, refused, unreadable
 from serving.client import ModelServerClient
-from serving.contract import MODEL_NAMES
 from serving.dicom.description import DicomOptions
 
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
@@ -110,12 +109,7 @@ async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePrepara
     metrics = Metrics(version="", preprocessing="")
     client = ModelServerClient(settings.model_server, model_server_credentials(settings))
     preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
-    fan_out = FanOut(
-        client,
-        MODEL_NAMES,
-        operating_point=settings.operating_point,
-        groups_at_once=settings.max_groups,
-    )
+    fan_out = FanOut.of(client, settings)
     predictor = Predictor(
         preparation,
         fan_out,

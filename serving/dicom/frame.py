@@ -60,7 +60,6 @@ _CODECS: Final[dict[uid.UID, _Codec]] = {
     uid.HTJ2K: _JPEG_2000,
 }
 
-_RLE_SEGMENTS_BYTES: Final = 64
 _ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
 _MAX_ITEMS: Final = 65_536
 
