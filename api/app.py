@@ -13,13 +13,13 @@ from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
 from api.dependencies import Services
-from api.errors import install_error_handlers
 from api.load_shedding import LoadLimit, LoadSheddingMiddleware
 from api.model_server_credentials import model_server_credentials
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
 from api.page.routes import mount_page
+from api.problems import install_error_handlers
 from api.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
 from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route

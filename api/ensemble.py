@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.schemas import (
+from api.schemas.common import ClassName
+from api.schemas.prediction import (
     Agreement,
-    ClassName,
     Interval,
     ModelAnswer,
     ModelAnswerStatus,
@@ -94,6 +94,7 @@ def review_reasons(
     agreed: Agreement,
     interval: Interval | None,
     *,
+    forced: bool,
     operating_point: float,
     band: float,
 ) -> list[ReviewReason]:
@@ -103,6 +104,7 @@ def review_reasons(
         verdict: the ensemble's.
         agreed: how many models share it.
         interval: of the ensemble's probability over variants, where they were asked about.
+        forced: whether the image would have been refused.
         operating_point: the probability from which on the positive class is predicted.
         band: how close to it a probability is too close.
     """
@@ -113,4 +115,6 @@ def review_reasons(
         reasons.append(ReviewReason.NEAR_OPERATING_POINT)
     if interval is not None and interval.low < operating_point <= interval.high:
         reasons.append(ReviewReason.UNSTABLE)
+    if forced:
+        reasons.append(ReviewReason.FORCED)
     return reasons

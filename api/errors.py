@@ -1,16 +1,12 @@
-"""Problems: every error that a client sees is RFC 9457 problem+json, made in this one place."""
+"""What can go wrong with a request: an exception for each kind, with its status and its words."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar, Final
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
 
-from api.schemas import Problem
+from api.schemas.problem import RefusalReason
 from serving.errors import (
     DamagedImageError,
     ImageError,
@@ -24,7 +20,6 @@ from serving.errors import (
     WrongModalityError,
 )
 
-PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
 
 
@@ -40,6 +35,8 @@ class ProblemError(HTTPException):
     kind: ClassVar[str] = "internal-error"
     """Stable and machine-readable; the last part of the problem's ``type``."""
     title: ClassVar[str] = "Internal error"
+    reasons: Sequence[RefusalReason] = ()
+    """Why an image that can be read is refused."""
 
     def __init__(self, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(self.status, detail, headers)
@@ -83,6 +80,7 @@ class WrongModalityProblemError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "wrong-modality"
     title = "Wrong modality"
+    reasons = (RefusalReason.WRONG_MODALITY,)
 
 
 class NoImageInFileError(ProblemError):
@@ -115,6 +113,37 @@ class FrameProblemError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "no-such-frame"
     title = "No such frame"
+
+
+class RefusedImageError(ProblemError):
+    """The image can be read, and is no chest scan that the models could say anything about.
+
+    Args:
+        reasons: at least one.
+    """
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "refused-image"
+    title = "Refused image"
+
+    def __init__(self, reasons: Sequence[RefusalReason]) -> None:
+        said = ", and ".join(_REFUSALS[reason] for reason in reasons)
+        super().__init__(
+            f"{said}; send a chest CT or X-ray, or ask with ?force=true for a prediction all the"
+            " same"
+        )
+        self.reasons = reasons
+
+
+_REFUSALS: Final = {
+    RefusalReason.NOT_CHEST: "the image is unlike the chest images that the models learned from",
+    RefusalReason.COLOUR_PHOTO: "the image is a colour picture, and chest images are grey",
+    RefusalReason.TOO_SMALL: "the image has fewer pixels on a side than models need",
+    RefusalReason.BLANK: "the image shows next to nothing: it is nearly one grey level",
+    RefusalReason.ANNOTATED: "coloured marks are drawn on the image, which models would read as"
+    " part of the chest",
+    RefusalReason.WRONG_MODALITY: "the dicom file is neither a CT nor a radiograph",
+}
 
 
 class UploadTooLargeError(ProblemError):
@@ -247,7 +276,10 @@ _IMAGE_PROBLEMS: Final[dict[type[ImageError], tuple[type[ProblemError], str]]] =
     TooManyPixelsError: (UploadTooLargeError, "send a smaller image"),
     SeveralImagesError: (SeveralImagesInFileError, "send one image a file"),
     DamagedImageError: (DamagedFileError, "send the whole, undamaged file"),
-    WrongModalityError: (WrongModalityProblemError, "send a chest CT (CT) or X-ray (CR, DX)"),
+    WrongModalityError: (
+        WrongModalityProblemError,
+        "send a chest CT (CT) or X-ray (CR, DX), or ask with ?force=true all the same",
+    ),
     NoPixelsError: (NoImageInFileError, "send the file with its pixels"),
     UnsupportedTransferSyntaxError: (
         TransferSyntaxProblemError,
@@ -262,70 +294,3 @@ def image_problem(error: ImageError) -> ProblemError:
     """What a client is told about an image that cannot be read."""
     problem, advice = _IMAGE_PROBLEMS[type(error)]
     return problem(f"{error}; {advice}")
-
-
-def to_problem(error: HTTPException, instance: str, request_id: str) -> Problem:
-    """The body that answers an error."""
-    if isinstance(error, ProblemError):
-        kind, title = error.kind, error.title
-    elif error.status_code == InvalidFormError.status:
-        # Starlette's, of a form that is malformed or has too many parts.
-        kind, title = InvalidFormError.kind, InvalidFormError.title
-    else:
-        title = HTTPStatus(error.status_code).phrase
-        kind = title.lower().replace(" ", "-")
-    return Problem(
-        type=f"urn:covidscan:problem:{kind}",
-        title=title,
-        status=error.status_code,
-        detail=str(error.detail),
-        instance=instance,
-        request_id=request_id,
-    )
-
-
-def problem_response(error: HTTPException, scope: Scope) -> JSONResponse:
-    """The answer to an error; what kind it was is left in the scope's state for the log."""
-    problem = to_problem(error, scope["path"], scope["state"]["request_id"])
-    scope["state"]["problem"] = problem.type
-    return JSONResponse(
-        problem.model_dump(),
-        error.status_code,
-        headers=dict(error.headers or {}),
-        media_type=PROBLEM_MEDIA_TYPE,
-    )
-
-
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every exception that is meant for a client as a problem."""
-
-    @app.exception_handler(HTTPException)
-    async def answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
-        return problem_response(error, request.scope)
-
-    @app.exception_handler(RequestValidationError)
-    async def answer_validation_error(
-        request: Request, error: RequestValidationError
-    ) -> JSONResponse:
-        return problem_response(_validation_problem(error), request.scope)
-
-
-def _validation_problem(error: RequestValidationError) -> ProblemError:
-    # Only where and why: the rejected input itself, the names of unknown fields too, may be
-    # patient data.
-    faults = error.errors()
-    for fault in faults:
-        if fault["loc"][0] == "body" and fault["type"] == "missing":
-            name = _place(fault["loc"][1:])
-            return MissingFileError(f"send the image as multipart/form-data in the field {name!r}")
-    for fault in faults:
-        if fault["type"] == "extra_forbidden":
-            what = "query has a parameter" if fault["loc"][0] == "query" else "form has a field"
-            return InvalidRequestError(f"the {what} that is not known; leave it out")
-    return InvalidRequestError(
-        "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in faults)
-    )
-
-
-def _place(location: Sequence[object]) -> str:
-    return ".".join(str(part) for part in location)

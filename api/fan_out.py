@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from opentelemetry import trace
 
 from api.model_call import ModelCall, call_model, failed_answer
-from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from api.settings import Settings
 from serving.client import ModelServerClient, encode_images
-from serving.contract import MODEL_NAMES
+from serving.contract import MODEL_NAMES, OUTPUT_NAME
 
 IMAGES_TOGETHER: Final = 8
 """More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
@@ -64,7 +64,9 @@ class FanOut:
             groups_at_once=settings.max_groups,
         )
 
-    async def ask(self, image: NDArray[np.float32], *, timeout_seconds: float) -> list[ModelAnswer]:
+    async def ask(
+        self, image: NDArray[np.float32], *, timeout_seconds: float, distance: bool = False
+    ) -> list[ModelAnswer]:
         """Ask all models about one image; takes as long as the slowest, but not longer than asked.
 
         Cancelling takes the image out, and stops the calls that are about no other.
@@ -72,10 +74,11 @@ class FanOut:
         Args:
             image: float32 ``[64, 64, 3]``.
             timeout_seconds: a model that has not answered by then is named as late.
+            distance: whether models are to tell how far it is from what they learned from.
         """
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        member = _Member(image, asked + timeout_seconds, trace.get_current_span())
+        member = _Member(image, asked + timeout_seconds, distance, trace.get_current_span())
         group = self._group_with_room()
         group.members.append(member)
         self._start_waiting()
@@ -125,6 +128,7 @@ class _Member:
 
     image: NDArray[np.float32]
     deadline: float
+    distance: bool
     span: trace.Span
     row: int = 0
 
@@ -144,7 +148,9 @@ class _Group:
     def start(self, client: ModelServerClient, names: Sequence[str]) -> None:
         for row, member in enumerate(self.members):
             member.row = row
-        images = encode_images(np.stack([member.image for member in self.members]))
+        # All that a version has, as older ones have no distance and refuse to be asked for it.
+        outputs = () if any(member.distance for member in self.members) else (OUTPUT_NAME,)
+        images = encode_images(np.stack([member.image for member in self.members]), outputs=outputs)
         links = [trace.Link(member.span.get_span_context()) for member in self.members[1:]]
         loop = asyncio.get_running_loop()
         left_seconds = max(member.deadline for member in self.members) - loop.time()

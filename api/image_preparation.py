@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from opentelemetry import trace
 
 from api.errors import OverloadedError, ProblemError, image_problem
+from api.input_check import look_at
 from api.observability.metrics import Metrics
-from api.schemas import DicomInfo, ImageInfo
+from api.schemas.image import DicomInfo, ImageInfo
+from api.schemas.problem import RefusalReason
 from serving.dicom.description import DicomOptions
 from serving.errors import ImageError
 from serving.preprocess import DecodedImage, decode_image, preprocess
@@ -32,6 +34,8 @@ class PreparedImage:
     """An image, read."""
 
     info: ImageInfo
+    seen: list[RefusalReason]
+    """What speaks against it as a chest scan, before any model is asked."""
     tensor: NDArray[np.float32]
     """As the models take it, ``[64, 64, 3]`` RGB, 0 to 1."""
     decode_seconds: float
@@ -126,7 +130,13 @@ def _prepare(data: bytes, dicom: DicomOptions, max_pixels: int) -> PreparedImage
         sha256=hashlib.sha256(data).hexdigest(),
         dicom=image.dicom and DicomInfo.model_validate(dataclasses.asdict(image.dicom)),
     )
-    return PreparedImage(info, tensor, decoded - started, finished - decoded)
+    seen = look_at(
+        tensor,
+        width=image.width,
+        height=image.height,
+        modality=None if image.dicom is None else image.dicom.modality,
+    )
+    return PreparedImage(info, seen, tensor, decoded - started, finished - decoded)
 
 
 def _show(data: bytes, dicom: DicomOptions, max_pixels: int, longest_side: int) -> ShownImage:

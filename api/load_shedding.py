@@ -8,7 +8,8 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import OverloadedError, problem_response
+from api.errors import OverloadedError
+from api.problems import problem_response
 
 _WORTH_CLOSING_BYTES: Final = 1024 * 1024
 """A body of less is received and discarded; to connect again would cost more."""

@@ -10,7 +10,7 @@ from typing import Final
 from opentelemetry import trace
 
 from api.ensemble import decide
-from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
@@ -52,6 +52,7 @@ class ModelCall:
             return failed_answer(self.name, self.status, self.duration_seconds)
         positive = float(self.prediction.probabilities[row, POSITIVE_CLASS_INDEX])
         verdict = decide(positive, operating_point)
+        distances = self.prediction.feature_distances
         return ModelAnswer(
             name=self.name,
             version=self.prediction.version,
@@ -59,6 +60,7 @@ class ModelCall:
             prediction=verdict.prediction,
             confidence=verdict.confidence,
             probabilities=verdict.probabilities,
+            feature_distance=None if distances is None else float(distances[row]),
             duration_seconds=self.duration_seconds,
         )
 
@@ -72,6 +74,7 @@ def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float)
         prediction=None,
         confidence=None,
         probabilities=None,
+        feature_distance=None,
         duration_seconds=duration_seconds,
     )
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from api.model_call import failure_status
 from api.model_cards import ModelCards
-from api.schemas import ModelAnswerStatus, ModelInfo, VersionInfo
+from api.schemas.models import ModelInfo, VersionInfo
+from api.schemas.prediction import ModelAnswerStatus
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES

@@ -7,17 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from api.ensemble import agreement, review_reasons, uncertainty, vote
-from api.errors import AuditUnavailableError, ModelsLateError, ModelsUnavailableError
+from api.errors import (
+    AuditUnavailableError,
+    ModelsLateError,
+    ModelsUnavailableError,
+    RefusedImageError,
+)
 from api.fan_out import FanOut
 from api.image_preparation import ImagePreparation
+from api.input_check import check_input
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.observability.audit import AuditRecord, AuditTrail
 from api.observability.metrics import Metrics
-from api.schemas import ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
+from api.prediction_options import PredictionOptions
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
+from api.schemas.problem import RefusalReason
 from api.settings import Settings
 from api.variation import varied
-from serving.dicom.description import DicomOptions
 from serving.fingerprint import preprocess_fingerprint
 
 LEAST_TIMEOUT_SECONDS: Final = 1e-3
@@ -61,27 +68,25 @@ class Predictor:
         self,
         filename: str,
         data: bytes,
-        dicom: DicomOptions,
+        options: PredictionOptions,
         *,
         request_id: str,
         key_id: str | None,
-        variants: int = 0,
     ) -> PredictionAnswer:
         """Predict one image.
 
         Args:
             filename: as the client named it; only echoed.
             data: the file.
-            dicom: what is chosen of a DICOM file.
+            options: what the caller chose.
             request_id: echoed in the answer.
             key_id: whose API key was shown, for the audit trail.
-            variants: of the image, which the models are asked about beside it.
 
         Raises:
-            ProblemError: too much is in progress, the image cannot be read, too few models
-                answered in time, or the answer could not be recorded.
+            ProblemError: too much is in progress, the image cannot be read or is refused, too few
+                models answered in time, or the answer could not be recorded.
         """
-        answer = await self._predict(filename, data, dicom, request_id, variants)
+        answer = await self._predict(filename, data, options, request_id)
         if self._audit is not None:
             with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
                 await self._audit.write(
@@ -97,27 +102,36 @@ class Predictor:
         return answer
 
     async def _predict(
-        self, filename: str, data: bytes, dicom: DicomOptions, request_id: str, variants: int
+        self, filename: str, data: bytes, options: PredictionOptions, request_id: str
     ) -> PredictionAnswer:
         started = time.perf_counter()
         budget_seconds = self._settings.request_timeout_seconds
         async with self._load.place(timeout_seconds=budget_seconds):
-            image = await self._preparation.prepare(data, dicom, deadline=started + budget_seconds)
+            image = await self._preparation.prepare(
+                data, options.dicom, deadline=started + budget_seconds
+            )
+            self._refuse(image.seen, options)
             asked = time.perf_counter()
             timeout_seconds = min(
                 self._settings.model_timeout_seconds,
                 max(LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
             )
             answers, *of_variants = await asyncio.gather(
+                self._fan_out.ask(image.tensor, timeout_seconds=timeout_seconds, distance=True),
                 *(
                     self._fan_out.ask(tensor, timeout_seconds=timeout_seconds)
-                    for tensor in (image.tensor, *varied(image.tensor, variants))
-                )
+                    for tensor in varied(image.tensor, options.variants)
+                ),
             )
             inference_seconds = time.perf_counter() - asked
         for model in answers:
             self._metrics.observe_model(model)
         check_quorum({model.name: model.status for model in answers}, self._settings.quorum)
+        demo = await self._demo(answers)
+        check = check_input(image.seen, answers, demo=demo)
+        if check.feature_distance is not None:
+            self._metrics.observe_feature_distance(check.feature_distance)
+        self._refuse(check.reasons, options)
         verdict = vote(answers, self._settings.operating_point)
         agreed = agreement(answers, verdict.prediction)
         uncertain = uncertainty(answers, of_variants)
@@ -125,6 +139,7 @@ class Predictor:
             verdict,
             agreed,
             uncertain.interval,
+            forced=bool(check.reasons),
             operating_point=self._settings.operating_point,
             band=self._settings.review_band,
         )
@@ -136,11 +151,12 @@ class Predictor:
             confidence=verdict.confidence,
             probabilities=verdict.probabilities,
             agreement=agreed,
+            input_check=check,
             uncertainty=uncertain,
             review=bool(reasons),
             review_reasons=reasons,
             degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
-            demo=await self._demo(answers),
+            demo=demo,
             models=answers,
             timing=Timing(
                 decode_seconds=image.decode_seconds,
@@ -149,6 +165,13 @@ class Predictor:
                 total_seconds=time.perf_counter() - started,
             ),
         )
+
+    def _refuse(self, reasons: Sequence[RefusalReason], options: PredictionOptions) -> None:
+        if not reasons or options.force:
+            return
+        for reason in reasons:
+            self._metrics.observe_refused_image(reason)
+        raise RefusedImageError(reasons)
 
     async def _demo(self, answers: Sequence[ModelAnswer]) -> bool | None:
         cards = [

@@ -4,7 +4,8 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ProblemError, problem_response
+from api.errors import ProblemError
+from api.problems import problem_response
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.errors import PROBLEM_MEDIA_TYPE
+from api.problems import PROBLEM_MEDIA_TYPE
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
 _MAX_PIPELINED: Final = 8

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from api.ensemble import POSITIVE_CLASS, decide
 from api.observability.audit import AuditedModel, AuditRecord
-from api.schemas import ImageInfo
+from api.schemas.image import ImageInfo
 from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.dicom.description import DicomOptions, WindowChoice, WindowSource
@@ -132,4 +132,9 @@ def _dicom_options(image: ImageInfo) -> DicomOptions:
     if image.dicom is None:
         return DicomOptions()
     lung = image.dicom.window.source is WindowSource.LUNG
-    return DicomOptions(image.dicom.frame, WindowChoice.LUNG if lung else WindowChoice.AUTO)
+    return DicomOptions(
+        image.dicom.frame,
+        WindowChoice.LUNG if lung else WindowChoice.AUTO,
+        # What was refused then has no record.
+        any_modality=True,
+    )

@@ -4,9 +4,10 @@ A call carries the trace that it belongs to (W3C Trace Context) where there is o
 """
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import grpc
 import grpc.aio
@@ -16,7 +17,13 @@ from numpy.typing import NDArray
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from serving import protocol, tensors
-from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.contract import (
+    CLASS_NAMES,
+    DISTANCE_OUTPUT_NAME,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    SIGNATURE_NAME,
+)
 from serving.errors import (
     InvalidAnswerError,
     ModelDeadlineError,
@@ -85,10 +92,14 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one model answered: float32 ``[N, 2]`` probabilities and the version that gave them."""
+    """What one model answered."""
 
     version: int
+    """That gave the answer."""
     probabilities: NDArray[np.float32]
+    """``[N, 2]``."""
+    feature_distances: NDArray[np.float32] | None = None
+    """``[N]``; none where the version has no such output, or it was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +111,16 @@ class EncodedImages:
     """A ``PredictRequest`` that lacks only its ``model_spec``."""
 
 
-def encode_images(images: NDArray[np.float32]) -> EncodedImages:
-    """Serialise a batch, float32 ``[N, 64, 64, 3]``."""
-    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)})
+def encode_images(
+    images: NDArray[np.float32], *, outputs: Sequence[str] = (OUTPUT_NAME,)
+) -> EncodedImages:
+    """Serialise a batch.
+
+    Args:
+        images: float32 ``[N, 64, 64, 3]``.
+        outputs: what is to be computed; none for all that a version has.
+    """
+    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)}, output_filter=outputs)
     return EncodedImages(len(images), request.SerializeToString())
 
 
@@ -167,11 +185,13 @@ class ModelServerClient:
         answer = await _call(self._predict, request, timeout_seconds)
         response = _parse(PredictResponse(), answer)
         probabilities = _probabilities(name, response)
-        if len(probabilities) != images.count:
-            raise InvalidAnswerError(
-                f"the answer of {name} has {len(probabilities)} rows for {images.count} images"
-            )
-        return Prediction(response.model_spec.version.value, probabilities)
+        distances = _feature_distances(name, response)
+        for rows in (probabilities, distances):
+            if rows is not None and len(rows) != images.count:
+                raise InvalidAnswerError(
+                    f"the answer of {name} has {len(rows)} rows for {images.count} images"
+                )
+        return Prediction(response.model_spec.version.value, probabilities, distances)
 
     async def version_statuses(self, name: str, *, timeout_seconds: float) -> list[VersionStatus]:
         """All versions of a model that the server knows of, newest first.
@@ -211,10 +231,7 @@ def _parse(message: _M, data: bytes) -> _M:
 def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
     if OUTPUT_NAME not in response.outputs:
         raise InvalidAnswerError(f"the answer of {name} has no output {OUTPUT_NAME!r}")
-    try:
-        values = tensors.decode(response.outputs[OUTPUT_NAME])
-    except tensors.TensorError as error:
-        raise InvalidAnswerError(f"the answer of {name} cannot be decoded: {error}") from error
+    values = _decode(name, response, OUTPUT_NAME)
     if values.dtype != np.float32 or values.shape[1:] != (len(CLASS_NAMES),):
         raise InvalidAnswerError(f"the answer of {name} is {values.dtype} {values.shape}")
     # A NaN fails each comparison and so is refused as well.
@@ -222,3 +239,21 @@ def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
     if not (in_range.all() and (np.abs(values.sum(axis=1) - 1) <= _ROW_SUM_TOLERANCE).all()):
         raise InvalidAnswerError(f"the answer of {name} is no probability distribution")
     return np.clip(values, 0, 1)
+
+
+def _feature_distances(name: str, response: PredictResponse) -> NDArray[np.float32] | None:
+    if DISTANCE_OUTPUT_NAME not in response.outputs:
+        return None
+    values = _decode(name, response, DISTANCE_OUTPUT_NAME)
+    if values.dtype != np.float32 or values.ndim != 1:
+        raise InvalidAnswerError(f"the distances of {name} are {values.dtype} {values.shape}")
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise InvalidAnswerError(f"the distances of {name} are none")
+    return values
+
+
+def _decode(name: str, response: PredictResponse, output: str) -> NDArray[Any]:
+    try:
+        return tensors.decode(response.outputs[output])
+    except tensors.TensorError as error:
+        raise InvalidAnswerError(f"the answer of {name} cannot be decoded: {error}") from error

@@ -24,5 +24,9 @@ INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "probabilities"
 """float32 ``[N, 2]``, rows sum to one, columns as in ``CLASS_NAMES``."""
 
+DISTANCE_OUTPUT_NAME: Final = "feature_distance"
+"""float32 ``[N]``: how far the image is from those that the model learned from, as the model itself
+sees them; above 1 it is too far. A model may lack this output."""
+
 DEFAULT_OPERATING_POINT: Final = 0.5
 """The positive class is predicted at this probability and above."""

@@ -24,6 +24,7 @@ from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
 from trainer.publication.artefacts import write_artefacts
 from trainer.publication.export import describe_environment, publish
+from trainer.publication.feature_distance import fit_distance
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
 from trainer.run import Run, resume_run, start_run
@@ -221,6 +222,7 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
     if report.objections and not plan.force:
         logger.error("%s is not published: %s", name, "; ".join(report.objections))
         return None, report.objections
+    distance = fit_distance(judged.model, context.split.train, context.split.validation)
     card = ModelCard(
         name=name,
         demo=plan.demo,
@@ -236,13 +238,14 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
         temperature=evaluation.temperature or 1.0,
         uncalibrated_ece=evaluation.uncalibrated_ece,
         operating_point=evaluation.operating_point,
+        feature_distance=distance.described,
         gate={
             "objections": report.objections,
             "forced": bool(report.objections),
             "compared_with": report.compared_with,
         },
     )
-    version = publish(judged.model, plan.models_dir, card, context.split.train)
+    version = publish(judged.model, plan.models_dir, card, context.split.train, distance)
     run.note_published(name, version)
     accuracy = evaluation.metrics["accuracy"]
     logger.info("published %s version %d, accuracy %.3f", name, version, accuracy)

@@ -7,7 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.authentication import Authenticator
 from api.access.rate_limits import RateLimits
-from api.errors import AuthenticationError, ProblemError, problem_response
+from api.errors import AuthenticationError, ProblemError
+from api.problems import problem_response
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For those who supervise the gateway: never closed, never counted, and they tell nothing else."""

@@ -15,10 +15,10 @@ from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
 from api.load_shedding import LoadLimit
 from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor, check_quorum
-from api.schemas import ModelAnswer, ModelAnswerStatus, PredictionAnswer
+from api.prediction_options import PredictionOptions
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
 from api.settings import Settings
 from serving.contract import IMAGE_SIZE
-from serving.dicom.description import DicomOptions
 
 MASKS: Final = 192
 CELLS: Final = 7
@@ -90,7 +90,7 @@ class Explainer:
         self,
         filename: str,
         data: bytes,
-        dicom: DicomOptions,
+        options: PredictionOptions,
         *,
         request_id: str,
         key_id: str | None,
@@ -100,23 +100,23 @@ class Explainer:
         Args:
             filename: as the client named it; only echoed.
             data: the file.
-            dicom: what is chosen of a DICOM file.
+            options: what the caller chose.
             request_id: echoed in the answer.
             key_id: whose API key was shown, for the audit trail.
 
         Raises:
-            ProblemError: too much is in progress, the image cannot be read, too few models
-                answered in time, or the answer could not be recorded.
+            ProblemError: too much is in progress, the image cannot be read or is refused, too few
+                models answered in time, or the answer could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
         async with self._load.place(timeout_seconds=budget_seconds):
             prediction = await self._predictor.predict(
-                filename, data, dicom, request_id=request_id, key_id=key_id
+                filename, data, options, request_id=request_id, key_id=key_id
             )
             started = time.perf_counter()
             deadline = started + budget_seconds
             image = await self._preparation.show(
-                data, dicom, deadline=deadline, longest_side=PICTURE_SIDE
+                data, options.dicom, deadline=deadline, longest_side=PICTURE_SIDE
             )
             answers = await self._ask(image.tensor, deadline)
         maps = await asyncio.to_thread(_model_maps, prediction.models, answers)

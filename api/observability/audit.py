@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from api.errors import AuditUnavailableError
-from api.schemas import (
-    ClassName,
-    ImageInfo,
-    ModelAnswerStatus,
-    PredictionAnswer,
-    Probabilities,
-    Probability,
-    ReviewReason,
-    Schema,
-)
+from api.schemas.common import ClassName, Probabilities, Probability, Schema
+from api.schemas.image import ImageInfo
+from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer, ReviewReason
 from api.start_errors import AuditTrailError
 
 logger = logging.getLogger(__name__)

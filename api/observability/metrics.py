@@ -15,12 +15,13 @@ from prometheus_client import (
 )
 
 from api.ensemble import POSITIVE_CLASS
-from api.schemas import ModelAnswer, PredictionAnswer
+from api.schemas.prediction import ModelAnswer, PredictionAnswer
 
 _LATENCY_BUCKETS_SECONDS: Final = (
     *(0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0),
 )
+_DISTANCE_BUCKETS: Final = (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4)
 _PROBABILITY_BUCKETS: Final = tuple(tenth / 10 for tenth in range(1, 11))
 
 
@@ -57,7 +58,7 @@ class Metrics:
         )
         self._refused_images = Counter(
             "covidscan_refused_images",
-            "Files that are no image that can be read, by the kind of problem.",
+            "Files that are no image that can be read, or no chest scan, by the reason.",
             ["reason"],
             registry=self.registry,
         )
@@ -97,6 +98,12 @@ class Metrics:
             "covidscan_ensemble_probability",
             f"The ensemble's probability of {POSITIVE_CLASS}.",
             buckets=_PROBABILITY_BUCKETS,
+            registry=self.registry,
+        )
+        self._feature_distances = Histogram(
+            "covidscan_feature_distance",
+            "How far images are from those that the models learned from; above 1 is refused.",
+            buckets=_DISTANCE_BUCKETS,
             registry=self.registry,
         )
         self._degraded = Counter(
@@ -141,7 +148,7 @@ class Metrics:
         self._refused_connections.labels(int(status)).inc()
 
     def observe_refused_image(self, reason: str) -> None:
-        """Count a file that could not be read."""
+        """Count a file that could not be read, or is refused as no chest scan."""
         self._refused_images.labels(reason).inc()
 
     def observe_model(self, answer: ModelAnswer) -> None:
@@ -150,6 +157,10 @@ class Metrics:
         self._model_answers.labels(answer.name, answer.status).inc()
         if answer.prediction is not None:
             self._model_predictions.labels(answer.name, answer.version, answer.prediction).inc()
+
+    def observe_feature_distance(self, distance: float) -> None:
+        """Count how far an image is from the training images, refused or not."""
+        self._feature_distances.observe(distance)
 
     def observe_prediction(self, answer: PredictionAnswer) -> None:
         """Count what the ensemble said; its models are counted by themselves."""

@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import MissingFileError, to_problem
+from api.errors import MissingFileError
 from api.page.view import make_templates
+from api.prediction_options import PredictionOptions
+from api.problems import to_problem
 from api.uploads import form_limits, read_upload
-from serving.dicom.description import DicomOptions
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
 _CONTENT_SECURITY_POLICY: Final = (
@@ -52,7 +53,7 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
             predicting = services.predictor.predict(
                 file.filename,
                 data,
-                DicomOptions(),
+                PredictionOptions(force=form.get("force") == "true"),
                 request_id=caller.request_id,
                 key_id=caller.key_id,
             )

@@ -7,7 +7,8 @@ from typing import Final
 from fastapi.templating import Jinja2Templates
 
 from api import about
-from api.schemas import DicomInfo, ModelAnswerStatus
+from api.schemas.image import DicomInfo
+from api.schemas.prediction import ModelAnswerStatus
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 from serving.dicom.description import WindowSource
 

@@ -15,9 +15,9 @@ from api.dependencies import CallerDep, ServicesDep
 from api.errors import ModelsUnavailableError
 from api.explanation.explainer import VALUES_SIDE, Explanation, ModelMap
 from api.explanation.picture import heatmap, overlaid, png
-from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, DicomQuery, ImageForm
+from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
 from api.routes.problems import problem_responses
-from api.schemas import ExplanationAnswer, SaliencyMap
+from api.schemas.explanation import ExplanationAnswer, SaliencyMap
 from api.uploads import form_limits, read_upload
 
 PATH: Final = "/explain"
@@ -37,7 +37,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 router = APIRouter(tags=["prediction"])
 
 
-class ExplainQuery(DicomQuery):
+class ExplainQuery(ImageQuery):
     """What may be chosen of an explanation."""
 
     map: Literal["ensemble", "vgg16", "resnet50", "xception"] = Field(

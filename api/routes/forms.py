@@ -1,13 +1,15 @@
 """What the routes that take images have in common: their forms, their query, their problems."""
 
+import dataclasses
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import File, Form, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.prediction_options import PredictionOptions
 from api.routes.problems import ACCESS_PROBLEMS
-from serving.dicom.description import DicomOptions, WindowChoice
+from serving.dicom.description import WindowChoice
 from serving.image_header import IMAGE_FORMATS
 
 _IMAGE_TYPES: Final = ", ".join([*(f"image/{name}" for name in IMAGE_FORMATS), "application/dicom"])
@@ -26,7 +28,8 @@ UPLOAD_PROBLEMS: Final = {
     HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the limit.",
     HTTPStatus.UNPROCESSABLE_ENTITY: (
-        "No file, an empty file, a damaged image, or a DICOM file that is no CT or radiograph."
+        "No file, an empty file, a damaged image, a DICOM file that is no CT or radiograph, or an"
+        " image that is refused as no chest scan."
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: "An error on the service's side.",
     HTTPStatus.SERVICE_UNAVAILABLE: (
@@ -66,8 +69,8 @@ class ImagesForm(BaseModel):
     ]
 
 
-class DicomQuery(BaseModel):
-    """What may be chosen of DICOM files; other images take no notice of it."""
+class ImageQuery(BaseModel):
+    """What may be chosen of every image; frame and window are of DICOM files alone."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,13 +86,21 @@ class DicomQuery(BaseModel):
         ),
     )
 
+    force: bool = Field(
+        default=False,
+        description=(
+            "Predict also what is refused as no chest scan; `input_check.reasons` then says why it"
+            " would have been, and `review` is true."
+        ),
+    )
+
     @property
-    def options(self) -> DicomOptions:
+    def options(self) -> PredictionOptions:
         """The same for the core."""
-        return DicomOptions(self.frame, self.window)
+        return PredictionOptions(self.frame, self.window, force=self.force)
 
 
-class PredictQuery(DicomQuery):
+class PredictQuery(ImageQuery):
     """What may be chosen of one prediction."""
 
     tta: int = Field(
@@ -103,3 +114,8 @@ class PredictQuery(DicomQuery):
             " as much as so many images."
         ),
     )
+
+    @property
+    def options(self) -> PredictionOptions:
+        """The same for the core."""
+        return dataclasses.replace(super().options, variants=self.tta)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 from api.dependencies import ServicesDep
-from api.schemas import Health, Readiness
+from api.schemas.health import Health, Readiness
 
 router = APIRouter(tags=["health"])
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.dependencies import ServicesDep
 from api.routes.problems import ACCESS_PROBLEMS, problem_responses
-from api.schemas import ModelsAnswer
+from api.schemas.models import ModelsAnswer
 from serving.contract import CLASS_NAMES
 
 router = APIRouter(tags=["models"])

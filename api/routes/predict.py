@@ -7,22 +7,24 @@ from fastapi import APIRouter, Query, Request, Response, UploadFile
 
 from api.client_gone import while_connected
 from api.dependencies import Caller, CallerDep, Services, ServicesDep
-from api.errors import ProblemError, to_problem
+from api.errors import ProblemError
 from api.fan_out import IMAGES_TOGETHER
+from api.prediction_options import PredictionOptions
+from api.problems import to_problem
 from api.routes.forms import (
     MULTIPART,
     ONE_IMAGE,
     ONE_IMAGE_PROBLEMS,
     UPLOAD_PROBLEMS,
-    DicomQuery,
     ImageForm,
+    ImageQuery,
     ImagesForm,
     PredictQuery,
 )
 from api.routes.problems import problem_responses
-from api.schemas import BatchAnswer, BatchItem, PredictionAnswer, Timing
+from api.schemas.batch import BatchAnswer, BatchItem
+from api.schemas.prediction import PredictionAnswer, Timing
 from api.uploads import form_limits, read_upload
-from serving.dicom.description import DicomOptions
 
 PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"
@@ -56,12 +58,14 @@ async def predict(
     The answer holds the ensemble's verdict, each model's own with its confidence and duration, and
     where the time went, which the `Server-Timing` header repeats for browsers.
 
+    What is no chest scan as far as can be told is refused, with machine-readable `reasons`.
+
     Decision support for research, not a medical device.
     """
     await services.rate_limits.count_images(caller.key_id, 1 + query.tta)
     answer = await while_connected(
         request,
-        _predict(services, form.file, query.options, caller, variants=query.tta),
+        _predict(services, form.file, query.options, caller),
     )
     request.state.versions = {model.name: model.version for model in answer.models}
     response.headers["Server-Timing"] = server_timing(answer.timing)
@@ -75,7 +79,7 @@ async def predict(
 )
 async def predict_batch(
     form: Annotated[ImagesForm, MULTIPART],
-    dicom: Annotated[DicomQuery, Query()],
+    query: Annotated[ImageQuery, Query()],
     services: ServicesDep,
     caller: CallerDep,
     request: Request,
@@ -84,7 +88,7 @@ async def predict_batch(
     await services.rate_limits.count_images(caller.key_id, len(form.files))
     items = await while_connected(
         request,
-        _predict_items(services, form.files, dicom.options, caller, instance=request.url.path),
+        _predict_items(services, form.files, query.options, caller, instance=request.url.path),
     )
     succeeded = sum(item.result is not None for item in items)
     return BatchAnswer(
@@ -106,26 +110,23 @@ def server_timing(timing: Timing) -> str:
 async def _predict(
     services: Services,
     file: UploadFile,
-    dicom: DicomOptions,
+    options: PredictionOptions,
     caller: Caller,
-    *,
-    variants: int = 0,
 ) -> PredictionAnswer:
     data = await read_upload(file, services.settings)
     return await services.predictor.predict(
         file.filename or "",
         data,
-        dicom,
+        options,
         request_id=caller.request_id,
         key_id=caller.key_id,
-        variants=variants,
     )
 
 
 async def _predict_items(
     services: Services,
     files: list[UploadFile],
-    dicom: DicomOptions,
+    options: PredictionOptions,
     caller: Caller,
     *,
     instance: str,
@@ -134,17 +135,22 @@ async def _predict_items(
 
     async def predict_item(file: UploadFile) -> BatchItem:
         async with at_once:
-            return await _predict_item(services, file, dicom, caller, instance=instance)
+            return await _predict_item(services, file, options, caller, instance=instance)
 
     return await asyncio.gather(*(predict_item(file) for file in files))
 
 
 async def _predict_item(
-    services: Services, file: UploadFile, dicom: DicomOptions, caller: Caller, *, instance: str
+    services: Services,
+    file: UploadFile,
+    options: PredictionOptions,
+    caller: Caller,
+    *,
+    instance: str,
 ) -> BatchItem:
     filename = file.filename or ""
     try:
-        result = await _predict(services, file, dicom, caller)
+        result = await _predict(services, file, options, caller)
     except ProblemError as error:
         problem = to_problem(error, instance, caller.request_id)
         return BatchItem(filename=filename, result=None, problem=problem)

@@ -3,8 +3,8 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from api.errors import PROBLEM_MEDIA_TYPE
-from api.schemas import Problem
+from api.problems import PROBLEM_MEDIA_TYPE
+from api.schemas.problem import Problem
 
 ACCESS_PROBLEMS: Final = {
     HTTPStatus.UNAUTHORIZED: "No API key, or none that is accepted.",

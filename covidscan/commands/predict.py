@@ -35,6 +35,9 @@ def predict(
     frame: Annotated[
         int | None, typer.Option(min=1, help="Of DICOM files.", show_default="the middle one")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict also what is refused as no chest scan.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each answer as a line of JSON.")
     ] = False,
@@ -48,7 +51,9 @@ def predict(
     try:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
-            query = {"window": str(window)} | ({} if frame is None else {"frame": str(frame)})
+            query = {"window": str(window), "force": str(force).lower()} | (
+                {} if frame is None else {"frame": str(frame)}
+            )
             answers = [(file, _post(client, file, query)) for file in files]
     except httpx.HTTPError as error:
         fail(f"the gateway at {url} cannot be asked: {error}")

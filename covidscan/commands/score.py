@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from covidscan.commands.failure import BAD_USE, FAILURE, fail
-from serving.dicom.description import DicomOptions, WindowChoice
+from serving.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,10 @@ def score(
     tta: Annotated[
         int, typer.Option(min=0, max=32, help="Variants of each image, for an interval.")
     ] = 0,
+    predict_refused: Annotated[
+        bool,
+        typer.Option("--predict-refused", help="Predict also what is refused as no chest scan."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a table.")] = False,
     ray: Annotated[
         bool, typer.Option("--ray", help="On Ray Data: on the cluster of RAY_ADDRESS, or here.")
@@ -64,6 +68,7 @@ def score(
             fail(f"{module} is not installed; pip install 'covidscan[{_EXTRA[module]}]'", BAD_USE)
     if out.exists() and not force:
         fail(f"{out} is there already; --force writes over it", BAD_USE)
+    from api.prediction_options import PredictionOptions
     from api.settings import Settings
     from covidscan.scoring.files import SourceError
     from covidscan.scoring.model_server import ready_model_server
@@ -84,8 +89,7 @@ def score(
         async with ready_model_server(settings) as address:
             options = ScoreOptions(
                 settings.model_copy(update={"model_server": address}),
-                DicomOptions(window=window),
-                tta,
+                PredictionOptions(window=window, variants=tta, force=predict_refused),
             )
             work = _on_ray if ray else _here
             return await asyncio.to_thread(
@@ -111,8 +115,9 @@ def _here(images: str, options: "ScoreOptions", out: Path, workers: int) -> dict
     source = open_source(Path(images), limit_bytes=options.settings.max_upload_bytes)
     said: dict[str, Any] = {
         "images": str(Path(images).resolve()),
-        "window": str(options.dicom.window),
-        "tta": options.variants,
+        "window": str(options.prediction.window),
+        "tta": options.prediction.variants,
+        "predict_refused": options.prediction.force,
         "operating_point": options.settings.operating_point,
         "precision": str(options.settings.precision),
     }

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.ensemble import POSITIVE_CLASS
 from api.errors import ProblemError
-from api.schemas import PredictionAnswer
+from api.schemas.prediction import PredictionAnswer
 from serving.contract import MODEL_NAMES
 
 Row = dict[str, Any]
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"
-    """It is no image that is read: asking again would change nothing."""
+    """It is no image that is read, or no chest scan: asking again would change nothing."""
     FAILED = "failed"
     """It was not answered; another run tries it again."""
 
@@ -28,6 +28,7 @@ COLUMNS: Final[dict[str, type]] = {
     "status": str,
     "problem": str,
     "detail": str,
+    "reasons": str,
     "format": str,
     "width": int,
     "height": int,
@@ -43,6 +44,7 @@ COLUMNS: Final[dict[str, type]] = {
     "prediction": str,
     "probability": float,
     "models_spread": float,
+    "feature_distance": float,
     "low": float,
     "high": float,
     "agreeing": int,
@@ -55,8 +57,9 @@ COLUMNS: Final[dict[str, type]] = {
         for column, kind in (("probability", float), ("version", int), ("status", str))
     },
 }
-"""Every column and what it holds; any but the first two may be null. ``probability`` is the
-ensemble's, of COVID, ``low`` and ``high`` its interval where variants were asked about."""
+"""Every column and what it holds; any but the first two may be null. ``reasons`` say why a file is
+refused or was forced, ``probability`` is the ensemble's, of COVID, ``low`` and ``high`` its range
+where variants were asked about."""
 
 
 def answered(name: str, answer: PredictionAnswer) -> Row:
@@ -71,6 +74,8 @@ def answered(name: str, answer: PredictionAnswer) -> Row:
         "prediction": answer.prediction,
         "probability": answer.probabilities[POSITIVE_CLASS],
         "models_spread": answer.uncertainty.models_spread,
+        "feature_distance": answer.input_check.feature_distance,
+        "reasons": ",".join(answer.input_check.reasons),
         "agreeing": answer.agreement.agreeing,
         "degraded": answer.degraded,
         "review": answer.review,
@@ -100,7 +105,11 @@ def refused(name: str, error: ProblemError) -> Row:
     """The row of a file that has no answer."""
     ours = error.status_code >= _FIRST_FAULT_OF_OURS
     status = Status.FAILED if ours else Status.REFUSED
-    return _empty(name, status) | {"problem": error.kind, "detail": str(error.detail)}
+    return _empty(name, status) | {
+        "problem": error.kind,
+        "detail": str(error.detail),
+        "reasons": ",".join(error.reasons),
+    }
 
 
 def unreadable(name: str, reason: str) -> Row:

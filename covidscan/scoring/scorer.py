@@ -14,11 +14,11 @@ from api.model_cards import ModelCards
 from api.model_server_credentials import model_server_credentials
 from api.observability.metrics import Metrics
 from api.prediction import Predictor
+from api.prediction_options import PredictionOptions
 from api.settings import Settings
 from covidscan.scoring.files import File
 from covidscan.scoring.rows import COLUMNS, Row, answered, refused, unreadable
 from serving.client import ModelServerClient
-from serving.dicom.description import DicomOptions
 
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
 """Of one scorer: while some are asked about others are read."""
@@ -30,9 +30,8 @@ class ScoreOptions:
 
     settings: Settings
     """Model server, limits and operating point."""
-    dicom: DicomOptions
-    variants: int
-    """Of each image, for an interval."""
+    prediction: PredictionOptions
+    """The same for all files."""
 
 
 class Scorer:
@@ -91,10 +90,9 @@ class Scorer:
             answer = await self._predictor.predict(
                 Path(file.name).name,
                 data,
-                self._options.dicom,
+                self._options.prediction,
                 request_id="",
                 key_id=None,
-                variants=self._options.variants,
             )
         except ProblemError as error:
             return refused(file.name, error)

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+MODALITIES: Final = ("CT", "CR", "DX")
+"""Computed tomography, and radiographs from a phosphor plate or a digital detector."""
+
+UNKNOWN_MODALITY: Final = "other"
+"""Said of a file that says anything else than a modality that is known."""
 
 
 class WindowChoice(StrEnum):
@@ -44,6 +51,8 @@ class DicomOptions:
     frame: int | None = None
     """From 1 on; the middle one where none is chosen."""
     window: WindowChoice = WindowChoice.AUTO
+    any_modality: bool = False
+    """Read other modalities' images as if they were radiographs."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class DicomDescription:
     """What is told of a file: nothing that is free text, nothing of the patient."""
 
     modality: str
+    """CT, CR or DX; of others, where they are read, ``other`` if they are none that is known."""
     view: str | None
     """The radiograph's view position, a defined term of PS3.3, C.8.11.5.1 or C.8.1.2."""
     frame: int

@@ -6,6 +6,7 @@ from typing import Final
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from serving.dicom.description import MODALITIES, UNKNOWN_MODALITY
 from serving.errors import (
     DamagedImageError,
     NoPixelsError,
@@ -13,9 +14,6 @@ from serving.errors import (
     UnsupportedTransferSyntaxError,
     WrongModalityError,
 )
-
-MODALITIES: Final = ("CT", "CR", "DX")
-"""Computed tomography, and radiographs from a phosphor plate or a digital detector."""
 
 _OTHER_MODALITIES: Final = {
     "MR": "magnetic resonance",
@@ -66,8 +64,12 @@ class DicomHeader:
     """Whether the lowest value is white: MONOCHROME1."""
 
 
-def read_header(data_set: FileDataset) -> DicomHeader:
+def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHeader:
     """Read and check the header.
+
+    Args:
+        data_set: the file.
+        any_modality: whether images that are neither CT nor radiograph are read as well.
 
     Raises:
         WrongModalityError: it is neither a CT nor a radiograph.
@@ -76,7 +78,7 @@ def read_header(data_set: FileDataset) -> DicomHeader:
         UnsupportedPixelsError: it has colours, or numbers of another size.
         DamagedImageError: it contradicts itself.
     """
-    modality = _modality(data_set)
+    modality = _modality(data_set, any_modality=any_modality)
     if "PixelData" not in data_set or not (data_set.get("Rows") and data_set.get("Columns")):
         raise NoPixelsError("the dicom file has a header, but no image")
     _check_grey(data_set)
@@ -98,12 +100,14 @@ def read_header(data_set: FileDataset) -> DicomHeader:
     return header
 
 
-def _modality(data_set: Dataset) -> str:
+def _modality(data_set: Dataset, *, any_modality: bool) -> str:
     if str(data_set.get("SOPClassUID", "")).startswith(_ENCAPSULATED_DOCUMENTS):
         raise WrongModalityError("the dicom file is a document, such as a PDF, and no image")
     modality = str(data_set.get("Modality") or "")
     if modality in MODALITIES:
         return modality
+    if any_modality:
+        return modality if modality in _OTHER_MODALITIES else UNKNOWN_MODALITY
     if modality in _OTHER_MODALITIES:
         raise WrongModalityError(
             f"the dicom file's modality is {modality}, {_OTHER_MODALITIES[modality]}"

@@ -37,7 +37,7 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
     """
     try:
         data_set = read_data_set(data)
-        header = read_header(data_set)
+        header = read_header(data_set, any_modality=options.any_modality)
         check_size(header.columns, header.rows, max_pixels=max_pixels)
         frame = _chosen_frame(options, header)
         stored = read_frame(data_set, header, frame - 1)

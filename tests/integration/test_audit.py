@@ -31,7 +31,7 @@ def images(tmp_path: Path) -> Path:
     folder.mkdir()
     generator = np.random.default_rng(0)
     for number, extension in enumerate((".png", ".jpg", ".bmp", ".tiff", ".webp")):
-        pixels = generator.integers(0, 256, (80 + number, 100, 3), np.uint8)
+        pixels = generator.integers(0, 256, (80 + number, 100), np.uint8)
         cv2.imwrite(str(folder / f"Muster-Maria-{number}{extension}"), pixels)
     return folder
 

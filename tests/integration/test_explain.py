@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from api.schemas import ExplanationAnswer
+from api.schemas.explanation import ExplanationAnswer
 from api.settings import Settings
 from tests.dicom_files import make_dicom
 from tests.integration.conftest import gateway

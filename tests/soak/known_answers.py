@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from api.schemas import ModelAnswerStatus, PredictionAnswer
+from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer
 from serving import volume
 from serving.contract import (
     INPUT_NAME,

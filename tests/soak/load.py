@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from api.schemas import PredictionAnswer, Problem
+from api.schemas.prediction import PredictionAnswer
+from api.schemas.problem import Problem
 from serving.contract import MODEL_NAMES
 from tests.soak.known_answers import IMAGES, KnownNetworks
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from api.schemas import PredictionAnswer, Problem
+from api.schemas.prediction import PredictionAnswer
+from api.schemas.problem import Problem
 from tests.conftest import SHARED_DICOM, SHARED_UPLOADS, fill_volume
 from tests.dicom_files import COMPRESSIONS, ct_pixels, make_dicom
 from tests.processes import usage

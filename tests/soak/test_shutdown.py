@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.schemas import PredictionAnswer
+from api.schemas.prediction import PredictionAnswer
 from tests.processes import children, is_alive
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric

@@ -11,11 +11,18 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
+from serving.contract import (
+    CHANNELS,
+    IMAGE_SIZE,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    SIGNATURE_NAME,
+)
 from serving.errors import VolumeError
 from serving.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
+from trainer.publication.feature_distance import FeatureDistance, with_distance
 from trainer.publication.training_images import write_training_images
 from trainer.training.graph_optimisation import without_graph_optimisation
 
@@ -26,7 +33,13 @@ _TOLERANCE: Final = 1e-4
 _PROBE_SEED: Final = 0
 
 
-def publish(model: keras.Model, models_dir: Path, card: ModelCard, train: LabelledImages) -> int:
+def publish(
+    model: keras.Model,
+    models_dir: Path,
+    card: ModelCard,
+    train: LabelledImages,
+    distance: FeatureDistance,
+) -> int:
     """Export a model as the next version of its servable; returns the version.
 
     Args:
@@ -34,6 +47,7 @@ def publish(model: keras.Model, models_dir: Path, card: ModelCard, train: Labell
         models_dir: the versioned volume.
         card: what the version is to know about itself.
         train: what the model learned from.
+        distance: to that, as the model sees it.
 
     Raises:
         ExportError: the exported graph answers differently; nothing is published.
@@ -41,7 +55,7 @@ def publish(model: keras.Model, models_dir: Path, card: ModelCard, train: Labell
     """
     try:
         with volume.draft(models_dir, model.name) as draft:
-            save(model, draft.path)
+            save(with_distance(model, distance), draft.path)
             check_same_answers(model, draft.path)
             write_warm_up(model.name, draft.path)
             write_training_images(draft.path, train)
@@ -67,6 +81,8 @@ def describe_environment() -> dict[str, str]:
 def save(model: keras.Model, path: Path) -> None:
     """Write a SavedModel of the contract's one signature.
 
+    The model gives its probabilities, or a mapping of them and the distance.
+
     Variables are folded to constants, so the graph holds each weight once, has no operations of
     training, and needs nothing restored when it is loaded.
     """
@@ -76,9 +92,11 @@ def save(model: keras.Model, path: Path) -> None:
     )
     frozen = convert_variables_to_constants_v2(inference.get_concrete_function())
 
+    # A frozen function gives a list: of a mapping in the order of its names.
+    names = sorted(model.output) if isinstance(model.output, dict) else [OUTPUT_NAME]
     module = tf.Module()
     module.predict = tf.function(
-        lambda image: {OUTPUT_NAME: frozen(image)[0]}, input_signature=[image]
+        lambda image: dict(zip(names, frozen(image), strict=True)), input_signature=[image]
     )
     tf.saved_model.save(module, str(path), signatures={SIGNATURE_NAME: module.predict})
 

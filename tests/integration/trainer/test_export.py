@@ -15,7 +15,13 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import volume
-from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
+from serving.contract import (
+    DISTANCE_OUTPUT_NAME,
+    INPUT_NAME,
+    MODEL_NAMES,
+    OUTPUT_NAME,
+    SIGNATURE_NAME,
+)
 from serving.embedded.engine import Engine
 from serving.errors import VolumeError
 from serving.model_card import ModelCard
@@ -23,6 +29,7 @@ from trainer.architectures import build
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
 from trainer.publication.export import WARM_UP_PATH, check_same_answers, publish
+from trainer.publication.feature_distance import fit_distance, with_distance
 from trainer.publication.training_images import TRAINING_IMAGES_PATH
 from trainer.recipe import Recipe
 from trainer.training.recalibration import recalibrate
@@ -32,6 +39,7 @@ NOISE = np.random.default_rng(0).random((64, 64, 64, 3), np.float32) * BRIGHTNES
 IMAGES = NOISE[::16]
 RECIPE = Recipe(weights="none", initialisation="calm")
 LEARNED = LabelledImages(IMAGES, np.array([0, 1, 0, 1]), ("a", "b", "c", "d"))
+HELD_OUT = LabelledImages(NOISE[1::16], np.array([0, 1, 0, 1]), ("e", "f", "g", "h"))
 
 
 @contextlib.contextmanager
@@ -69,7 +77,7 @@ def published(
     randomise(model)
     models_dir = tmp_path_factory.mktemp("models")
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={"accuracy": 0.5})
-    assert publish(model, models_dir, card, LEARNED) == 1
+    assert publish(model, models_dir, card, LEARNED, fit_distance(model, LEARNED, HELD_OUT)) == 1
     return model, volume.version_dir(models_dir, model.name, 1)
 
 
@@ -80,7 +88,20 @@ def test_the_embedded_engine_answers_as_keras_does(published: tuple[keras.Model,
     np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
     assert len(np.unique(answers.round(3), axis=0)) == len(IMAGES)
     assert [(s.name, s.shape) for s in loaded.inputs] == [(INPUT_NAME, (-1, 64, 64, 3))]
-    assert [(s.name, s.shape) for s in loaded.outputs] == [(OUTPUT_NAME, (-1, 2))]
+    assert {s.name: s.shape for s in loaded.outputs} == {
+        OUTPUT_NAME: (-1, 2),
+        DISTANCE_OUTPUT_NAME: (-1,),
+    }
+
+
+def test_the_embedded_engine_measures_the_distance_as_keras_does(
+    published: tuple[keras.Model, Path],
+):
+    model, version_dir = published
+    far = np.concatenate([IMAGES, 1 - IMAGES, IMAGES[:, ::-1]])
+    measured = Engine().load(version_dir).infer({INPUT_NAME: far})[DISTANCE_OUTPUT_NAME]
+    known = with_distance(model, fit_distance(model, LEARNED, HELD_OUT))
+    np.testing.assert_allclose(measured, np.asarray(known(far)[DISTANCE_OUTPUT_NAME]), atol=2e-3)
 
 
 def test_tensorflow_answers_as_keras_does_under_the_one_signature(
@@ -90,7 +111,7 @@ def test_tensorflow_answers_as_keras_does_under_the_one_signature(
     saved = tf.saved_model.load(str(version_dir))
     assert list(saved.signatures) == [SIGNATURE_NAME]
     signature = saved.signatures[SIGNATURE_NAME]
-    assert list(signature.structured_outputs) == [OUTPUT_NAME]
+    assert set(signature.structured_outputs) == {OUTPUT_NAME, DISTANCE_OUTPUT_NAME}
     answers = signature(**{INPUT_NAME: tf.constant(IMAGES)})[OUTPUT_NAME]
     np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
 
@@ -110,6 +131,7 @@ def test_saved_model_cli_shows_the_signature(published: tuple[keras.Model, Path]
     told = " ".join(shown.split())
     assert "inputs['image'] tensor_info: dtype: DT_FLOAT shape: (-1, 64, 64, 3)" in told
     assert "outputs['probabilities'] tensor_info: dtype: DT_FLOAT shape: (-1, 2)" in told
+    assert "outputs['feature_distance'] tensor_info: dtype: DT_FLOAT shape: (-1)" in told
 
 
 def test_each_weight_is_on_disk_once_and_no_variable_is_left(
@@ -150,12 +172,13 @@ def test_a_full_disk_publishes_nothing_and_is_one_line(
     published: tuple[keras.Model, Path], tmp_path: Path
 ):
     model, _ = published
+    distance = fit_distance(model, LEARNED, HELD_OUT)
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={})
     with (
         at_most_this_much_written(4 << 20),
         pytest.raises(VolumeError, match=f"volume of {model.name}: .*; nothing was published"),
     ):
-        publish(model, tmp_path, card, LEARNED)
+        publish(model, tmp_path, card, LEARNED, distance)
     assert [path.name for path in (tmp_path / model.name).iterdir()] == []
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.ensemble import agreement, decide, review_reasons, uncertainty, vote
-from api.schemas import Interval, ModelAnswer, ModelAnswerStatus
+from api.schemas.prediction import Interval, ModelAnswer, ModelAnswerStatus
 
 PROBABILITY = st.floats(0, 1)
 
@@ -19,6 +19,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
             prediction=None,
             confidence=None,
             probabilities=None,
+            feature_distance=None,
             duration_seconds=1.0,
         )
     verdict = decide(positive, operating_point)
@@ -29,6 +30,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
         prediction=verdict.prediction,
         confidence=verdict.confidence,
         probabilities=verdict.probabilities,
+        feature_distance=None,
         duration_seconds=0.1,
     )
 
@@ -81,7 +83,8 @@ def test_a_verdict_is_to_be_reviewed_where_models_disagree_or_it_is_close(
     answers = [answer(positive) for positive in positives]
     verdict = vote(answers, 0.5)
     agreed = agreement(answers, verdict.prediction)
-    assert review_reasons(verdict, agreed, None, operating_point=0.5, band=0.1) == reasons
+    found = review_reasons(verdict, agreed, None, forced=False, operating_point=0.5, band=0.1)
+    assert found == reasons
 
 
 @given(PROBABILITY, st.floats(0.01, 0.99), st.floats(0, 0.49))
@@ -91,7 +94,9 @@ def test_the_band_lies_on_both_sides_of_the_operating_point(
     answers = [answer(positive, operating_point)]
     verdict = vote(answers, operating_point)
     agreed = agreement(answers, verdict.prediction)
-    reasons = review_reasons(verdict, agreed, None, operating_point=operating_point, band=band)
+    reasons = review_reasons(
+        verdict, agreed, None, forced=False, operating_point=operating_point, band=band
+    )
     assert bool(reasons) == (abs(positive - operating_point) <= band)
 
 
@@ -106,9 +111,22 @@ def test_an_interval_on_both_sides_of_the_operating_point_is_to_be_reviewed(
     verdict = vote(answers, 0.5)
     interval = Interval(low=low, high=high, variants=8)
     reasons = review_reasons(
-        verdict, agreement(answers, "COVID"), interval, operating_point=0.5, band=0
+        verdict,
+        agreement(answers, "COVID"),
+        interval,
+        forced=False,
+        operating_point=0.5,
+        band=0,
     )
     assert ("unstable" in reasons) == unstable
+
+
+def test_a_forced_prediction_is_to_be_reviewed_however_sure_it_is():
+    answers = [answer(1.0)]
+    verdict = vote(answers, 0.5)
+    agreed = agreement(answers, "COVID")
+    found = review_reasons(verdict, agreed, None, forced=True, operating_point=0.5, band=0.1)
+    assert found == ["forced"]
 
 
 def named(*positives: float | None, version: int = 1) -> list[ModelAnswer]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from api import fan_out
 from api.fan_out import IMAGES_TOGETHER, FanOut
-from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from serving import tensors
 from serving.client import EncodedImages, Prediction
 from serving.contract import INPUT_NAME

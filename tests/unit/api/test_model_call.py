@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from api.model_call import call_model
-from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from serving.client import EncodedImages, Prediction
 from serving.errors import (
     InvalidAnswerError,

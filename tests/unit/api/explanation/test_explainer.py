@@ -17,11 +17,11 @@ from api.model_call import ModelCall, failed_answer
 from api.model_cards import ModelCards
 from api.observability.metrics import Metrics
 from api.prediction import Predictor
-from api.schemas import ModelAnswer, ModelAnswerStatus
+from api.prediction_options import PredictionOptions
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from api.settings import Settings
 from serving.client import Prediction
 from serving.contract import MODEL_NAMES
-from serving.dicom.description import DicomOptions
 
 DRAWING = cv2.imencode(".png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64))[1].tobytes()
 
@@ -36,9 +36,12 @@ class FanOut:
         self._answers = answers
         self.asked = 0
 
-    async def ask(self, image: NDArray[np.float32], *, timeout_seconds: float) -> list[ModelAnswer]:
+    async def ask(
+        self, image: NDArray[np.float32], *, timeout_seconds: float, distance: bool = False
+    ) -> list[ModelAnswer]:
         assert image.shape == (64, 64, 3)
         assert timeout_seconds > 0
+        assert distance == (self.asked == 0), "only of the image itself"
         number, self.asked = self.asked, self.asked + 1
         return [self._answers(name, number) for name in MODEL_NAMES]
 
@@ -67,7 +70,7 @@ def explain(answers: Answers, **settings: Any) -> Explanation:
         explainer = Explainer(predictor, preparation, fan_out, configured)
         try:
             return await explainer.explain(
-                "a.png", DRAWING, DicomOptions(), request_id="1", key_id=None
+                "a.png", DRAWING, PredictionOptions(), request_id="1", key_id=None
             )
         finally:
             preparation.close()

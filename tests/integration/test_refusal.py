@@ -1,0 +1,199 @@
+"""What is no chest scan is refused with its reasons, and predicted only where that is forced."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import httpx
+import keras
+import numpy as np
+import pytest
+
+from api.settings import Settings
+from serving.contract import DISTANCE_OUTPUT_NAME, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+from serving.model_card import ModelCard
+from tests.conftest import fill_volume
+from tests.dicom_files import ct_pixels, make_dicom
+from tests.integration.conftest import gateway
+from tests.servers import model_server
+from tests.service_process import wait_until
+from trainer.publication.export import save
+
+
+def grey_png(level: float) -> bytes:
+    """Stripes around a grey level, which is what the models below take as the distance."""
+    stripes = np.where(np.arange(128) // 16 % 2, level - 40, level + 40)
+    return cv2.imencode(".png", np.tile(stripes.astype(np.uint8), (96, 1)))[1].tobytes()
+
+
+NEAR, FAR = grey_png(60), grey_png(200)
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The contract's outputs, the distance being twice the mean of the pixels."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((64, 64, 3), name=INPUT_NAME)
+    mean = keras.layers.GlobalAveragePooling2D()(image)
+    probabilities = keras.layers.Dense(2, activation="softmax")(mean)
+    distance = 2 * keras.ops.mean(mean, axis=-1)
+    path = tmp_path_factory.mktemp("with_distance") / "saved_model"
+    outputs = {OUTPUT_NAME: probabilities, DISTANCE_OUTPUT_NAME: distance}
+    save(keras.Model(image, outputs, name="far"), path)
+    return path
+
+
+def put_cards(models_dir: Path, *, demo: bool) -> None:
+    for name in MODEL_NAMES:
+        card = ModelCard(name=name, demo=demo, created_at="2026-11-26", metrics={})
+        card.write(models_dir / name / "1")
+
+
+@contextmanager
+def service_of(models_dir: Path, saved_model: Path, *, demo: bool) -> Iterator[httpx.Client]:
+    fill_volume(models_dir, saved_model)
+    put_cards(models_dir, demo=demo)
+    with model_server(models_dir) as address:
+        settings = Settings(_env_file=None, model_server=address, models_dir=models_dir)
+        with gateway(settings) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            yield client
+
+
+@pytest.fixture
+def service(tmp_path: Path, saved_model: Path) -> Iterator[httpx.Client]:
+    with service_of(tmp_path / "models", saved_model, demo=False) as client:
+        yield client
+
+
+def post(client: httpx.Client, data: bytes, path: str = "/predict", **query: str) -> httpx.Response:
+    return client.post(path, files={"file": ("x", data)}, params=query)
+
+
+def refused(response: httpx.Response) -> list[str]:
+    assert response.status_code == 422, response.text
+    assert response.json()["type"] == "urn:covidscan:problem:refused-image"
+    reasons: list[str] = response.json()["reasons"]
+    return reasons
+
+
+def colour_picture() -> bytes:
+    y, x = np.mgrid[:80, :90]
+    return cv2.imencode(".png", np.stack([3 * x % 256, 2 * y, 250 - 2 * x], -1).astype(np.uint8))[
+        1
+    ].tobytes()
+
+
+def test_a_near_image_is_predicted_and_its_distance_told(service: httpx.Client):
+    answer = post(service, NEAR).json()
+    assert answer["input_check"]["reasons"] == []
+    assert answer["input_check"]["feature_distance"] == pytest.approx(120 / 255, abs=0.01)
+    told = [model["feature_distance"] for model in answer["models"]]
+    assert told == pytest.approx(3 * [120 / 255], abs=0.01)
+
+
+def test_an_image_unlike_what_the_models_learned_from_is_refused(service: httpx.Client):
+    response = post(service, FAR)
+    assert refused(response) == ["not_chest"]
+    assert "unlike the chest images" in response.json()["detail"]
+    assert "force=true" in response.json()["detail"]
+
+
+def test_a_forced_prediction_says_so(service: httpx.Client):
+    answer = post(service, FAR, force="true").json()
+    assert answer["input_check"]["reasons"] == ["not_chest"]
+    assert answer["input_check"]["feature_distance"] > 1
+    assert answer["review"]
+    assert "forced" in answer["review_reasons"]
+    assert answer["prediction"] in ("COVID", "non-COVID")
+
+
+def test_force_changes_nothing_where_nothing_speaks_against_an_image(service: httpx.Client):
+    answer = post(service, NEAR, force="true").json()
+    assert answer["input_check"]["reasons"] == []
+    assert "forced" not in answer["review_reasons"]
+
+
+def test_what_pixels_alone_tell_is_refused_before_a_model_is_asked(service: httpx.Client):
+    before = service.get("/metrics").text
+    assert refused(post(service, colour_picture())) == ["colour_photo"]
+    after = service.get("/metrics").text
+    assert 'covidscan_refused_images_total{reason="colour_photo"} 1.0' in after
+    asked = [line for line in after.splitlines() if line.startswith("covidscan_model_answers")]
+    assert asked == [
+        line for line in before.splitlines() if line.startswith("covidscan_model_answers")
+    ]
+
+
+def test_all_reasons_are_told_at_once(service: httpx.Client):
+    tiny = cv2.imencode(".png", np.full((8, 8), 250, np.uint8))[1].tobytes()
+    assert refused(post(service, tiny)) == ["too_small", "blank"]
+    forced = post(service, tiny, force="true").json()
+    assert forced["input_check"]["reasons"] == ["too_small", "blank", "not_chest"]
+
+
+def test_another_modality_is_read_where_that_is_forced(service: httpx.Client):
+    magnetic = make_dicom(ct_pixels(), Modality="MR")
+    response = post(service, magnetic)
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:covidscan:problem:wrong-modality"
+    assert response.json()["reasons"] == ["wrong_modality"]
+    answer = post(service, magnetic, force="true").json()
+    assert answer["image"]["dicom"]["modality"] == "MR"
+    assert "wrong_modality" in answer["input_check"]["reasons"]
+    assert "forced" in answer["review_reasons"]
+
+
+def test_a_modality_that_is_not_known_is_not_repeated(service: httpx.Client):
+    strange = make_dicom(ct_pixels(), Modality="Mustermann")
+    answer = post(service, strange, force="true")
+    assert answer.json()["image"]["dicom"]["modality"] == "other"
+    assert "Mustermann" not in answer.text
+
+
+def test_in_a_batch_each_file_is_refused_by_itself(service: httpx.Client):
+    files = [("files", ("near", NEAR)), ("files", ("far", FAR))]
+    items = service.post("/predict/batch", files=files).json()["items"]
+    assert items[0]["result"]["input_check"]["reasons"] == []
+    assert items[1]["problem"]["reasons"] == ["not_chest"]
+    forced = service.post("/predict/batch", files=files, params={"force": "true"}).json()
+    assert forced["succeeded"] == 2
+
+
+def test_no_explanation_is_made_of_what_is_refused(service: httpx.Client):
+    assert refused(post(service, FAR, "/explain")) == ["not_chest"]
+    explained = post(service, FAR, "/explain", force="true").json()
+    assert explained["prediction"]["input_check"]["reasons"] == ["not_chest"]
+
+
+def test_every_distance_is_counted_refused_or_not(service: httpx.Client):
+    for data in (NEAR, FAR):
+        post(service, data)
+    metrics = service.get("/metrics").text
+    assert 'covidscan_feature_distance_bucket{le="1.0"} 1.0' in metrics
+    assert "covidscan_feature_distance_count 2.0" in metrics
+
+
+def test_the_distance_to_phantoms_is_told_and_refuses_nothing(tmp_path: Path, saved_model: Path):
+    with service_of(tmp_path / "models", saved_model, demo=True) as service:
+        answer = post(service, FAR).json()
+    assert answer["demo"]
+    assert answer["input_check"]["reasons"] == []
+    assert answer["input_check"]["feature_distance"] > 1
+
+
+def test_versions_without_a_distance_answer_as_before(
+    tiny_service: httpx.Client, phantom_png: bytes
+):
+    answer = post(tiny_service, phantom_png).json()
+    assert answer["input_check"] == {"reasons": [], "feature_distance": None}
+    assert {model["feature_distance"] for model in answer["models"]} == {None}
+
+
+def test_the_page_says_why_and_offers_to_predict_all_the_same(service: httpx.Client):
+    page = service.post("/", files={"file": ("x", FAR)})
+    assert page.status_code == 422
+    assert "unlike the chest images" in page.text
+    forced = service.post("/", files={"file": ("x", FAR)}, data={"force": "true"})
+    assert forced.status_code == 200

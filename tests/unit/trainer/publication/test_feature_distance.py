@@ -1,0 +1,120 @@
+"""The distance to training images: what it is fitted to, and what the served graph makes of it."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from serving.contract import DISTANCE_OUTPUT_NAME, INPUT_NAME, OUTPUT_NAME
+from trainer.dataset.images import LabelledImages
+from trainer.demo.phantoms import draw_phantom
+from trainer.publication.feature_distance import (
+    FEATURE_LAYERS,
+    FeatureDistance,
+    fit_distance,
+    with_distance,
+)
+from trainer.publication.other_views import other_windows, wider_fields
+
+Images = NDArray[np.float32]
+
+
+def slices(count: int, seed: int) -> LabelledImages:
+    rng = np.random.default_rng(seed)
+    grey = np.stack([draw_phantom(rng, covid=bool(n % 2)).pixels for n in range(count)])
+    small = grey.reshape(count, 64, grey.shape[1] // 64, 64, grey.shape[2] // 64).mean((2, 4))
+    images = np.repeat(small[..., None] / 255, 3, axis=3).astype(np.float32)
+    return LabelledImages(images, np.zeros(count, np.int64), tuple(map(str, range(count))))
+
+
+TRAIN, VALIDATION, OTHERS = slices(80, 0), slices(40, 1), slices(40, 2)
+
+
+@pytest.fixture(scope="module", params=[16, 29], ids=["a multiple of the grid", "none"])
+def model(request: pytest.FixtureRequest) -> keras.Model:
+    """As small as can be, with the layer that VGG16 is asked for, of this side."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((64, 64, 3), name=INPUT_NAME)
+    stride = {16: 4, 29: 2}[request.param]
+    kernel = 64 - stride * (request.param - 1)
+    maps = keras.layers.Conv2D(8, kernel, stride, activation="relu", name=FEATURE_LAYERS["vgg16"])(
+        image
+    )
+    assert maps.shape[1] == request.param
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    classes = keras.layers.Dense(2, activation="softmax", name=OUTPUT_NAME)(pooled)
+    return keras.Model(image, classes, name="vgg16")
+
+
+@pytest.fixture(scope="module")
+def fit(model: keras.Model) -> FeatureDistance:
+    return fit_distance(model, TRAIN, VALIDATION)
+
+
+def distances(model: keras.Model, fit: FeatureDistance, images: Images) -> NDArray[np.float32]:
+    return np.asarray(with_distance(model, fit)(images)[DISTANCE_OUTPUT_NAME])
+
+
+def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit: FeatureDistance):
+    assert (distances(model, fit, OTHERS.images) < 1).mean() > 0.9
+    noise = np.random.default_rng(0).random((20, 64, 64, 3), np.float32)
+    assert (distances(model, fit, noise) > 1).all()
+    upside_down = OTHERS.images[:, ::-1, :, :] ** 3
+    farther = distances(model, fit, upside_down).mean()
+    assert farther > 1.2 * distances(model, fit, OTHERS.images).mean()
+
+
+def test_the_graph_computes_the_mahalanobis_distance_that_was_fitted(
+    model: keras.Model, fit: FeatureDistance
+):
+    look = keras.Model(model.input, model.get_layer(fit.layer).output)
+    maps = np.asarray(look(VALIDATION.images)).astype(np.float64)
+    side = maps.shape[1]
+    starts = [row * (side // 4) for row in range(4)]
+    size = side - 3 * (side // 4)
+    grid = [
+        [maps[:, top : top + size, left : left + size].mean((1, 2)) for left in starts]
+        for top in starts
+    ]
+    features = np.stack([np.stack(row, axis=1) for row in grid], axis=1).reshape(len(maps), -1)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    offsets = (features - fit.mean) / fit.deviation
+    inside = fit.directions @ np.diag(1 / fit.variances) @ fit.directions.T
+    outside = (np.eye(len(fit.mean)) - fit.directions @ fit.directions.T) / fit.rest_variance
+    squared = np.einsum("nf,fg,ng->n", offsets, inside + outside, offsets)
+    np.testing.assert_allclose(
+        distances(model, fit, VALIDATION.images), np.sqrt(squared) / fit.limit, rtol=1e-3
+    )
+
+
+def test_the_limit_lies_beyond_almost_all_of_validation(model: keras.Model, fit: FeatureDistance):
+    beyond = (distances(model, fit, VALIDATION.images) > 1).mean()
+    assert fit.beyond_on_validation == pytest.approx(beyond)
+    assert beyond <= 0.05
+    assert fit.described["layer"] == fit.layer
+
+
+def test_the_probabilities_stay_as_they_were(model: keras.Model, fit: FeatureDistance):
+    answered = with_distance(model, fit)(OTHERS.images)
+    np.testing.assert_array_equal(answered[OUTPUT_NAME], model(OTHERS.images))
+
+
+def test_a_black_image_has_a_distance(model: keras.Model, fit: FeatureDistance):
+    assert np.isfinite(distances(model, fit, np.zeros((1, 64, 64, 3), np.float32))).all()
+
+
+def test_one_training_image_more_than_none_is_enough(model: keras.Model):
+    few = fit_distance(model, TRAIN.take(np.arange(2)), VALIDATION.take(np.arange(2)))
+    assert np.isfinite(distances(model, few, OTHERS.images)).all()
+
+
+def test_other_views_are_images_of_the_same_kind_and_always_the_same():
+    windows, fields = other_windows(TRAIN.images), wider_fields(TRAIN.images)
+    assert windows.shape == TRAIN.images.shape
+    assert fields.shape == (len(TRAIN) // 2, 64, 64, 3)
+    for views in (windows, fields):
+        assert views.dtype == np.float32
+        assert views.min() >= 0
+        assert views.max() <= 1
+    np.testing.assert_array_equal(windows, other_windows(TRAIN.images))
+    assert np.abs(windows - TRAIN.images).mean(axis=(1, 2, 3)).min() > 0.001
