@@ -1,0 +1,188 @@
+"""What share of chest images is refused as no chest scan, and what share of everything else.
+
+Each image is judged as the gateway judges it: by its pixels, then by its distance to the training
+images. Colour pictures are judged a second time without their colours, which is the harder case;
+DICOM files of other modalities as if they were forced, which leaves the distance to judge. Of
+pictures that are nearly the same (a wallpaper comes in several sizes) one is taken.
+
+    python -m benchmarks.refusal --models-dir models \
+        --chest COVID-CT=path/to/covid-ct --other photos=path --other brain=path/to/volume.nii.gz
+
+A folder is searched for images and DICOM files; ``--files NAME=LIST`` takes of it only those that a
+text file lists, one a line. A NIfTI volume (nibabel must be installed) is cut into slices.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from api.input_check import check_input, look_at
+from api.model_call import ModelCall
+from api.schemas.prediction import ModelAnswerStatus
+from api.schemas.problem import RefusalReason
+from benchmarks.precision import load
+from serving.client import Prediction
+from serving.contract import (
+    DEFAULT_OPERATING_POINT,
+    DISTANCE_OUTPUT_NAME,
+    INPUT_NAME,
+    MODEL_NAMES,
+    OUTPUT_NAME,
+)
+from serving.dicom.description import DicomOptions
+from serving.embedded.engine import LoadedModel
+from serving.errors import ImageError
+from serving.precision import Precision
+from serving.preprocess import decode_image, preprocess
+
+_THUMBNAIL: Final = (16, 16)
+_NEARLY_THE_SAME: Final = 6.0
+"""Grey levels, on average over a thumbnail."""
+_NOISES: Final = 200
+_SLICES_PER_AXIS: Final = 20
+_LEAST_SLICE_DEVIATION: Final = 20.0
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image, and what a DICOM file says of it."""
+
+    pixels: Pixels
+    modality: str | None = None
+
+
+def main() -> None:
+    """Judge and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models-dir", type=Path, default=Path("models"))
+    parser.add_argument("--chest", type=_named_path, action="append", default=[])
+    parser.add_argument("--other", type=_named_path, action="append", default=[])
+    parser.add_argument("--files", type=_named_path, action="append", default=[])
+    arguments = parser.parse_args()
+    models = {name: load(arguments.models_dir, name, Precision.F32) for name in MODEL_NAMES}
+    lists = dict(arguments.files)
+    print("| images | number | refused | by their pixels | without colours | reasons |")  # noqa: T201
+    print("|---|---|---|---|---|---|")  # noqa: T201
+    for name, path in arguments.chest:
+        _judge(name, list(_read(path, lists.get(name))), models)
+    for name, path in arguments.other:
+        _judge(name, _distinct(_read(path, lists.get(name))), models)
+    _judge("noise", list(_noise()), models)
+
+
+def _named_path(argument: str) -> tuple[str, Path]:
+    name, separator, path = argument.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"give NAME=PATH, not {argument!r}")
+    return name, Path(path)
+
+
+def _judge(name: str, images: Sequence[Shown], models: dict[str, LoadedModel]) -> None:
+    found = [_reasons(image, models) for image in images]
+    by_pixels = sum(any(r is not RefusalReason.NOT_CHEST for r in reasons) for reasons in found)
+    grey = [_reasons(Shown(_without_colours(image.pixels)), models) for image in images]
+    counts = Counter(reason for reasons in found for reason in reasons)
+    said = ", ".join(f"{reason} {count}" for reason, count in counts.most_common()) or "none"
+    shares = [
+        f"{100 * share / len(images):.1f} %"
+        for share in (sum(map(bool, found)), by_pixels, sum(map(bool, grey)))
+    ]
+    print(f"| {name} | {len(images)} | {' | '.join(shares)} | {said} |", flush=True)  # noqa: T201
+
+
+def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RefusalReason]:
+    height, width = image.pixels.shape[:2]
+    tensor = preprocess(image.pixels)
+    seen = look_at(tensor, width=width, height=height, modality=image.modality)
+    answers = []
+    for name, model in models.items():
+        outputs = model.infer({INPUT_NAME: tensor[None]})
+        answered = Prediction(1, outputs[OUTPUT_NAME], outputs[DISTANCE_OUTPUT_NAME])
+        call = ModelCall(name, ModelAnswerStatus.OK, answered, 0.0)
+        answers.append(call.answer(0, DEFAULT_OPERATING_POINT))
+    return check_input(seen, answers, demo=False).reasons
+
+
+def _read(path: Path, listed: Path | None) -> Iterator[Shown]:
+    if path.name.endswith((".nii", ".nii.gz")):
+        yield from _slices(path)
+        return
+    files = (
+        [path / line for line in listed.read_text().splitlines() if line]
+        if listed
+        else sorted(file for file in path.rglob("*") if file.is_file())
+    )
+    for file in files:
+        try:
+            image = decode_image(file.read_bytes(), dicom=DicomOptions(any_modality=True))
+        except ImageError:
+            # Not every file of a package is a picture.
+            continue
+        yield Shown(image.pixels, None if image.dicom is None else image.dicom.modality)
+
+
+def _slices(path: Path) -> Iterator[Shown]:
+    import nibabel  # noqa: PLC0415 - only where there are volumes
+
+    volume = np.asarray(nibabel.load(path).dataobj, np.float64)
+    volume = volume.reshape((*volume.shape[:3], -1))[..., 0]
+    grey = (255 * np.clip(volume / np.percentile(volume, 99.5), 0, 1)).astype(np.uint8)
+    for axis, size in enumerate(grey.shape):
+        for index in np.linspace(size // 5, size * 4 // 5, _SLICES_PER_AXIS).astype(int):
+            cut = np.rot90(np.take(grey, index, axis=axis))
+            if cut.std() >= _LEAST_SLICE_DEVIATION:
+                yield Shown(np.ascontiguousarray(np.repeat(cut[..., None], 3, axis=2)))
+
+
+def _noise() -> Iterator[Shown]:
+    rng = np.random.default_rng(0)
+    for number in range(_NOISES):
+        side = int(rng.integers(64, 512))
+        match number % 4:
+            case 0:
+                pixels = rng.integers(0, 256, (side, side, 3))
+            case 1:
+                pixels = np.repeat(rng.integers(0, 256, (64, 64, 1)), 3, axis=2)
+            case 2:
+                cells = rng.normal(size=(int(rng.integers(3, 16)),) * 2)
+                pixels = _as_levels(cv2.resize(cells, (side, side), interpolation=cv2.INTER_CUBIC))
+            case _:
+                frequencies = np.fft.fftfreq(128)
+                radius = np.hypot(frequencies[:, None], frequencies[None]) + 1 / 128
+                spectrum = np.fft.fft2(rng.normal(size=(128, 128))) / radius
+                pixels = _as_levels(np.fft.ifft2(spectrum).real)
+        yield Shown(pixels.astype(np.uint8))
+
+
+def _as_levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    levels = 255 * (values - values.min()) / np.ptp(values)
+    return np.repeat(levels[..., None], 3, axis=2)
+
+
+def _distinct(images: Iterator[Shown]) -> list[Shown]:
+    kept: list[Shown] = []
+    thumbnails: list[NDArray[np.float64]] = []
+    for image in images:
+        thumbnail = cv2.resize(image.pixels, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(float)
+        if all(np.abs(thumbnail - other).mean() >= _NEARLY_THE_SAME for other in thumbnails):
+            kept.append(image)
+            thumbnails.append(thumbnail)
+    return kept
+
+
+def _without_colours(pixels: Pixels) -> Pixels:
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return np.asarray(np.repeat(grey[..., None], 3, axis=2), np.uint8)
+
+
+if __name__ == "__main__":
+    main()
