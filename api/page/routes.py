@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import MissingFileError
+from api.page import viewing
 from api.page.view import make_templates
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
@@ -32,6 +33,7 @@ def mount_page(app: FastAPI) -> None:
     """Add the page and its static files."""
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(router)
+    app.include_router(viewing.router)
 
 
 @router.get("/")

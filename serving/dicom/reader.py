@@ -1,15 +1,19 @@
 """A DICOM file, to the pixels that the preprocess takes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import FileDataset
 
 from serving.dicom.data_set import DATA_SET_ERRORS, read_data_set
-from serving.dicom.description import DicomDescription, DicomOptions
+from serving.dicom.description import DicomDescription, DicomOptions, Window
 from serving.dicom.frame import read_frame
 from serving.dicom.header import DicomHeader, read_header
-from serving.dicom.rendering import render
+from serving.dicom.rendering import render, unwindowed
 from serving.errors import DamagedImageError, NoSuchFrameError
 from serving.image_limits import check_size
 
@@ -20,6 +24,16 @@ class DicomImage:
 
     pixels: NDArray[np.uint8]
     description: DicomDescription
+
+
+@dataclass(frozen=True)
+class DicomValues:
+    """A frame before any window, float32 ``[height, width]``, and what it is."""
+
+    values: NDArray[np.float32]
+    description: DicomDescription
+    inverted: bool
+    """Whether the lowest value is white."""
 
 
 def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomImage:
@@ -35,17 +49,57 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
             ``MAX_SIDE``; nothing was decoded.
         DamagedImageError: it is truncated, corrupt, or in too many pieces.
     """
+    with _damage_reported():
+        read = _read(data, options, max_pixels)
+        grey, window = render(*read, options.window)
+    return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, window))
+
+
+def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomValues:
+    """Read one frame of a CT or a radiograph for a viewer that has windows of its own.
+
+    Raises:
+        UnreadableDicomError: see ``read_dicom``.
+        TooManyPixelsError: see ``read_dicom``.
+        DamagedImageError: see ``read_dicom``.
+    """
+    with _damage_reported():
+        read = _read(data, options, max_pixels)
+        window = render(*read, options.window)[1]
+        return DicomValues(unwindowed(*read), _describe(read, window), read.header.inverted)
+
+
+class _Read(NamedTuple):
+    """A frame's values, and where they are from."""
+
+    stored: NDArray[np.integer[Any]]
+    data_set: FileDataset
+    header: DicomHeader
+    frame_index: int
+    """Of the frame, from 0 on."""
+
+
+def _read(data: bytes, options: DicomOptions, max_pixels: int) -> _Read:
+    data_set = read_data_set(data)
+    header = read_header(data_set, any_modality=options.any_modality)
+    check_size(header.columns, header.rows, max_pixels=max_pixels)
+    index = _chosen_frame(options, header) - 1
+    return _Read(read_frame(data_set, header, index), data_set, header, index)
+
+
+def _describe(read: _Read, window: Window) -> DicomDescription:
+    header = read.header
+    return DicomDescription(
+        header.modality, header.view, read.frame_index + 1, header.frames, window
+    )
+
+
+@contextmanager
+def _damage_reported() -> Iterator[None]:
     try:
-        data_set = read_data_set(data)
-        header = read_header(data_set, any_modality=options.any_modality)
-        check_size(header.columns, header.rows, max_pixels=max_pixels)
-        frame = _chosen_frame(options, header)
-        stored = read_frame(data_set, header, frame - 1)
-        grey, window = render(stored, data_set, header, frame - 1, options.window)
+        yield
     except DATA_SET_ERRORS as error:
         raise DamagedImageError("the dicom file cannot be read") from error
-    description = DicomDescription(header.modality, header.view, frame, header.frames, window)
-    return DicomImage(np.repeat(grey[..., None], 3, axis=2), description)
 
 
 def _chosen_frame(options: DicomOptions, header: DicomHeader) -> int:

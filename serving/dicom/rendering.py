@@ -5,7 +5,7 @@ table, and the frame is looked up in it.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ _LARGEST: Final = 1e9
 """No unit of any modality goes further."""
 
 Table = NDArray[np.float64]
+_Entry = TypeVar("_Entry", np.uint8, np.float32)
 
 
 def render(
@@ -55,8 +56,7 @@ def render(
         DamagedImageError: a table or a window is not what it should be.
         Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
     """
-    lowest = -_VALUES // 2 if header.signed else 0
-    values = np.arange(lowest, lowest + _VALUES)
+    values = _all_values(header)
     codes = _codes(stored, header)
     padded = _is_padding(values, data_set)
     group = functional_group(data_set, index, "FrameVOILUTSequence")
@@ -71,6 +71,42 @@ def render(
     shades[padded] = 0
     table = np.rint(_WHITE * np.clip(shades, 0, 1)).astype(np.uint8)
     return _look_up(codes, table), window
+
+
+def unwindowed(
+    stored: NDArray[np.integer[Any]],
+    data_set: FileDataset,
+    header: DicomHeader,
+    index: int,
+) -> NDArray[np.float32]:
+    """What a window is laid over: Hounsfield units in a CT, stored values in a radiograph.
+
+    Padding has the lowest value of the frame.
+
+    Args:
+        stored: the frame's values, ``[rows, columns]``.
+        data_set: the file's.
+        header: the file's.
+        index: of the frame, from 0 on.
+
+    Raises:
+        DamagedImageError: a table, slope or intercept is not what it should be.
+        Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
+    """
+    values = _all_values(header)
+    codes = _codes(stored, header)
+    modality = _modality_values(values, data_set, header, index)
+    padded = _is_padding(values, data_set)
+    there = _there(codes) & ~padded
+    if there.any():
+        modality[padded] = modality[there].min()
+    return _look_up(codes, modality.astype(np.float32))
+
+
+def _all_values(header: DicomHeader) -> NDArray[np.int64]:
+    """Every value that may be stored, from the lowest on."""
+    lowest = -_VALUES // 2 if header.signed else 0
+    return np.arange(lowest, lowest + _VALUES)
 
 
 def _codes(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.uint16]:
@@ -213,15 +249,19 @@ def _range(
         # What a screen capture shows is what it holds.
         seen = modality[: 1 << _BITS_OF_A_SCREEN]
     else:
-        there = cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0
-        seen = modality[there & ~padded]
+        seen = modality[_there(codes) & ~padded]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     return Window(WindowSource.RANGE, (low + high) / 2, high - low)
 
 
-def _look_up(codes: NDArray[np.uint16], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _there(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Which values the frame has."""
+    return np.asarray(cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0)
+
+
+def _look_up(codes: NDArray[np.uint16], table: NDArray[_Entry]) -> NDArray[_Entry]:
     # Row by row: NumPy makes eight bytes of each index.
-    grey = np.empty(codes.shape, np.uint8)
-    for row, code in zip(grey, codes, strict=True):
+    found = np.empty(codes.shape, table.dtype)
+    for row, code in zip(found, codes, strict=True):
         np.take(table, code, out=row)
-    return grey
+    return found
