@@ -7,16 +7,18 @@ from typing import Final
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import UploadFile
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import MissingFileError
+from api.errors import InvalidRequestError, MissingFileError
 from api.page import viewing
 from api.page.view import make_templates
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
+from api.routes.forms import ImageQuery
 from api.uploads import form_limits, read_upload
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
@@ -55,7 +57,7 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
             predicting = services.predictor.predict(
                 file.filename,
                 data,
-                PredictionOptions(force=form.get("force") == "true"),
+                _options(form),
                 request_id=caller.request_id,
                 key_id=caller.key_id,
             )
@@ -68,6 +70,14 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
             request, services, status=error.status_code, headers=error.headers, problem=problem
         )
     return await _render(request, services, answer=answer)
+
+
+def _options(form: FormData) -> PredictionOptions:
+    chosen = {name: value for name, value in form.items() if name != "file"}
+    try:
+        return ImageQuery.model_validate(chosen).options
+    except ValidationError as error:
+        raise InvalidRequestError("the form has fields that are not known, or wrong") from error
 
 
 async def _render(

@@ -7,47 +7,43 @@ from typing import Final
 from fastapi.templating import Jinja2Templates
 
 from api import about
+from api.page.texts import TEXTS, text
 from api.schemas.image import DicomInfo
-from api.schemas.prediction import ModelAnswerStatus
+from api.schemas.problem import Problem
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
-from serving.dicom.description import WindowSource
 
-_MODEL_LABELS: Final = {"vgg16": "VGG16", "resnet50": "ResNet50", "xception": "Xception"}
-
-_STATUS_LABELS: Final = {
-    ModelAnswerStatus.OK: "ready",
-    ModelAnswerStatus.TIMEOUT: "too late",
-    ModelAnswerStatus.NOT_AVAILABLE: "not available",
-    ModelAnswerStatus.UNREACHABLE: "unreachable",
-    ModelAnswerStatus.INVALID_ANSWER: "invalid answer",
-    ModelAnswerStatus.ERROR: "failed",
-}
-
-_WINDOW_LABELS: Final = {
-    WindowSource.FILE: "the file's window",
-    WindowSource.TABLE: "the file's look-up table",
-    WindowSource.LUNG: "lung window",
-    WindowSource.RANGE: "all grey values",
-}
+_FOR_SCRIPTS: Final = (
+    "form.",
+    "queue.",
+    "viewer.",
+    "explanation.",
+    "problem.",
+    "model.",
+    "report.",
+)
+"""How the names of those texts begin that the page's scripts use."""
 
 
 def make_templates() -> Jinja2Templates:
     """The page's templates, with their filters and constants."""
     templates = Jinja2Templates(Path(__file__).parent / "templates")
     templates.env.filters.update(
-        model_label=lambda name: _MODEL_LABELS.get(name, name),
-        status_label=_STATUS_LABELS.__getitem__,
-        percent=percent,
-        milliseconds=milliseconds,
-        dicom_label=dicom_label,
+        percent=percent, milliseconds=milliseconds, dicom_label=dicom_label, in_words=in_words
     )
     templates.env.globals.update(
         title=about.TITLE,
         disclaimer=about.DISCLAIMER,
-        model_labels=_MODEL_LABELS,
         positive_class=CLASS_NAMES[POSITIVE_CLASS_INDEX],
+        text=text,
+        script_texts={key: words for key, words in TEXTS.items() if key.startswith(_FOR_SCRIPTS)},
     )
     return templates
+
+
+def in_words(problem: Problem) -> str:
+    """What went wrong, for people who do not know the API."""
+    kind = problem.type.rpartition(":")[2]
+    return TEXTS.get(f"problem.{kind}", TEXTS["problem.other"])
 
 
 def dicom_label(dicom: DicomInfo) -> str:
@@ -55,8 +51,12 @@ def dicom_label(dicom: DicomInfo) -> str:
     parts = [
         dicom.modality,
         *([dicom.view] if dicom.view else []),
-        *([f"frame {dicom.frame} of {dicom.frames}"] if dicom.frames > 1 else []),
-        _WINDOW_LABELS[dicom.window.source],
+        *(
+            [text("dicom.frame", frame=dicom.frame, frames=dicom.frames)]
+            if dicom.frames > 1
+            else []
+        ),
+        text(f"window.{dicom.window.source}"),
     ]
     return ", ".join(parts)
 

@@ -1,53 +1,54 @@
-// Asks for saliency maps of the image that was answered last, and lays them over it.
+// Asks for saliency maps of the image that is shown, and lays them over it.
+
+import { problemInWords, text } from "./texts.js";
 
 const byId = (id) => document.getElementById(id);
 
 const ROWS = ["top", "middle", "bottom"];
 const COLUMNS = ["left", "centre", "right"];
+const LEAST = 0.01;
 
-let maps = [];
-
-export function offerExplanation(file) {
-  const section = byId("explanation");
-  if (!section) return;
-  section.hidden = false;
-  byId("explain").addEventListener("click", () => explain(file));
+export function offerExplanation(item) {
+  byId("explanation").hidden = false;
+  byId("explain").addEventListener("click", () => explain(item));
 }
 
-async function explain(file) {
+async function explain(item) {
+  const section = byId("explanation");
   setBusy(true);
   byId("explain-problem").hidden = true;
   try {
     const form = new FormData();
-    form.append("file", file);
-    const response = await fetch(byId("explanation").dataset.url, { method: "POST", body: form });
+    form.append("file", item.file);
+    const response = await fetch(`${section.dataset.url}?${new URLSearchParams(item.options)}`, {
+      method: "POST",
+      body: form,
+    });
     const answer = await response.json();
-    if (response.ok) show(answer);
-    else showProblem(answer.detail);
+    // Meanwhile another image may have been chosen.
+    if (byId("explanation") !== section) return;
+    if (response.ok) show(answer.maps.filter((map) => map.heatmap));
+    else showProblem(problemInWords(answer));
   } catch {
-    showProblem("The service could not be reached. Check that it runs, and try again.");
+    if (byId("explanation") === section) showProblem(text("problem.unreachable"));
   } finally {
-    setBusy(false);
+    if (byId("explanation") === section) setBusy(false);
   }
 }
 
-function show(answer) {
-  const labels = JSON.parse(byId("explanation").dataset.labels);
-  maps = answer.maps.filter((map) => map.heatmap);
-  byId("picture").src = `data:image/png;base64,${answer.picture}`;
-  byId("map").replaceChildren(
-    ...maps.map((map) => new Option(labels[map.name] ?? "The ensemble", map.name)),
-  );
-  byId("map").addEventListener("change", showMap);
+function show(maps) {
+  const chosen = () => maps.find((map) => map.name === byId("map").value);
+  byId("map").replaceChildren(...maps.map(({ name }) => new Option(text(`model.${name}`), name)));
+  byId("map").addEventListener("change", () => showMap(chosen()));
   byId("opacity").addEventListener("input", showOpacity);
   byId("explain").hidden = true;
   byId("maps").hidden = false;
-  showMap();
+  byId("heatmap").hidden = false;
+  showMap(chosen());
   showOpacity();
 }
 
-function showMap() {
-  const map = maps.find((each) => each.name === byId("map").value);
+function showMap(map) {
   byId("heatmap").src = `data:image/png;base64,${map.heatmap}`;
   byId("map-summary").textContent = summary(map.values);
 }
@@ -56,20 +57,22 @@ function showMap() {
 function summary(values) {
   const cells = values.flatMap((row, y) => row.map((value, x) => ({ value, x, y })));
   const strongest = cells.reduce((best, cell) => (cell.value > best.value ? cell : best));
-  if (strongest.value < 0.01) return "No part of the image speaks for COVID-19.";
+  if (strongest.value < LEAST) return text("explanation.none");
   const row = ROWS[Math.floor((3 * strongest.y) / values.length)];
   const column = COLUMNS[Math.floor((3 * strongest.x) / values[0].length)];
-  const points = Math.round(100 * strongest.value);
-  return `The strongest part is at the ${row} ${column}: with it shown, the probability of COVID-19
-    is ${points} percentage point${points === 1 ? "" : "s"} higher than with it hidden.`;
+  return text("explanation.strongest", {
+    row: text(`explanation.${row}`),
+    column: text(`explanation.${column}`),
+    points: Math.round(100 * strongest.value),
+  });
 }
 
 function showOpacity() {
   byId("heatmap").style.opacity = byId("opacity").value / 100;
 }
 
-function showProblem(text) {
-  byId("explain-problem").textContent = text;
+function showProblem(words) {
+  byId("explain-problem").textContent = words;
   byId("explain-problem").hidden = false;
 }
 

@@ -1,8 +1,9 @@
-// The form works without this script. With it the image is shown, can be dropped, and the result
-// appears without leaving the page: the form is sent in the background, and the part of the
-// answered page that holds the result takes the place of the old one.
+// The form works without this script. With it several images can be chosen or dropped; each is sent
+// in the background, and the part of the answered page that holds the result is shown here.
 
-import { offerExplanation } from "./explanation.js";
+import { Queue } from "./queue.js";
+import { showResult } from "./result.js";
+import { text } from "./texts.js";
 
 const byId = (id) => document.getElementById(id);
 const form = byId("upload");
@@ -12,17 +13,20 @@ const preview = byId("preview");
 
 let previewUrl = null;
 
-function showChosenFile() {
-  const file = input.files[0];
+const queue = new Queue(form.action, (item) => showResult(item, queue));
+
+function showChosenFiles() {
+  const files = [...input.files];
+  const only = files.length === 1 ? files[0] : null;
   if (previewUrl) URL.revokeObjectURL(previewUrl);
-  previewUrl = file ? URL.createObjectURL(file) : null;
-  preview.hidden = !file;
-  if (file) preview.src = previewUrl;
-  byId("prompt").hidden = Boolean(file);
-  byId("filename").hidden = !file;
-  byId("filename").textContent = file ? file.name : "";
-  const tooLarge = file && file.size > Number(form.dataset.maxBytes);
-  input.setCustomValidity(tooLarge ? "This file is too large." : "");
+  previewUrl = only ? URL.createObjectURL(only) : null;
+  preview.hidden = !only;
+  if (only) preview.src = previewUrl;
+  byId("prompt").hidden = files.length > 0;
+  byId("filename").hidden = files.length === 0;
+  byId("filename").textContent = only ? only.name : text("form.files", { count: files.length });
+  const tooLarge = files.find((file) => file.size > Number(form.dataset.maxBytes));
+  input.setCustomValidity(tooLarge ? text("form.too_large", { name: tooLarge.name }) : "");
   input.reportValidity();
 }
 
@@ -30,10 +34,11 @@ function showChosenFile() {
 preview.addEventListener("error", () => {
   if (!previewUrl) return;
   preview.hidden = true;
-  byId("filename").textContent += " (no preview)";
+  byId("filename").textContent = text("form.no_preview", { name: input.files[0].name });
 });
 
-input.addEventListener("change", showChosenFile);
+input.multiple = true;
+input.addEventListener("change", showChosenFiles);
 
 for (const name of ["dragenter", "dragover"]) {
   dropZone.addEventListener(name, (event) => {
@@ -48,48 +53,12 @@ dropZone.addEventListener("drop", (event) => {
   event.preventDefault();
   if (!event.dataTransfer.files.length) return;
   input.files = event.dataTransfer.files;
-  showChosenFile();
+  showChosenFiles();
 });
 
-function showProblem(title, detail) {
-  const alert = document.createElement("div");
-  alert.className = "alert alert-danger";
-  alert.id = "problem";
-  alert.role = "alert";
-  const heading = document.createElement("h2");
-  heading.className = "alert-heading h5";
-  heading.textContent = title;
-  const text = document.createElement("p");
-  text.className = "mb-0";
-  text.textContent = detail;
-  alert.append(heading, text);
-  byId("result").replaceChildren(alert);
-}
-
-function setBusy(busy) {
-  byId("submit").disabled = busy;
-  byId("spinner").hidden = !busy;
-  byId("result").setAttribute("aria-busy", String(busy));
-}
-
-form.addEventListener("submit", async (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
-  setBusy(true);
-  const file = input.files[0];
-  try {
-    const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
-    if (response.headers.get("content-type").startsWith("text/html")) {
-      const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      byId("result").replaceChildren(...page.getElementById("result").childNodes);
-      offerExplanation(file);
-    } else {
-      const problem = await response.json();
-      showProblem(problem.title, problem.detail);
-    }
-  } catch {
-    showProblem("No answer", "The service could not be reached. Check that it runs, and try again.");
-  } finally {
-    setBusy(false);
-    byId("result").focus();
-  }
+  queue.add([...input.files]);
+  form.reset();
+  showChosenFiles();
 });

@@ -5,4 +5,9 @@ const applyTheme = () => {
   document.documentElement.dataset.bsTheme = dark.matches ? "dark" : "light";
 };
 dark.addEventListener("change", applyTheme);
+// Paper is white.
+addEventListener("beforeprint", () => {
+  document.documentElement.dataset.bsTheme = "light";
+});
+addEventListener("afterprint", applyTheme);
 applyTheme();

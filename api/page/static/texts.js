@@ -1,0 +1,15 @@
+// What the page says: the same texts that the service fills its templates with.
+
+const texts = JSON.parse(document.getElementById("texts").textContent);
+
+export function text(key, values = {}) {
+  return texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+export function percent(probability) {
+  return `${Math.floor(1000 * probability) / 10} %`;
+}
+
+export function problemInWords(problem) {
+  return texts[`problem.${problem.type.split(":").pop()}`] ?? text("problem.other");
+}

@@ -1,0 +1,52 @@
+"""Nothing that axe-core knows of stands in anybody's way (WCAG 2.2, A and AA)."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.dicom_files import ct_pixels, make_dicom
+from tests.e2e.test_page import DARK, EXPLAINED_MILLISECONDS, PHONE
+
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+}
+
+pytestmark = pytest.mark.parametrize(
+    "context_options", [{}, DARK, PHONE], ids=["light", "dark", "phone"]
+)
+
+
+def expect_nothing(page: Page) -> None:
+    # What is shown while colours still fade has neither the old contrast nor the new.
+    page.wait_for_function("document.getAnimations().every(each => each.playState !== 'running')")
+    results = Axe().run(page, options=RULES)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_the_empty_page(page: Page):
+    page.goto("/")
+    expect_nothing(page)
+
+
+def test_an_answer_with_its_viewer_and_map(page: Page, tmp_path: Path, demo_dataset_dir: Path):
+    series = tmp_path / "IM000001"
+    series.write_bytes(make_dicom(ct_pixels(128, 128)[None].repeat(3, axis=0), NumberOfFrames=3))
+    page.goto("/")
+    page.set_input_files("#file", [series, demo_dataset_dir / "COVID" / "phantom-0000.png"])
+    page.click("#submit")
+    expect(page.locator("#queue-status")).to_have_text("2 of 2 done")
+    page.click("#explain")
+    expect(page.locator("#heatmap")).to_be_visible(timeout=EXPLAINED_MILLISECONDS)
+    expect_nothing(page)
+
+
+def test_a_refusal(page: Page, tmp_path: Path):
+    file = tmp_path / "mr.dcm"
+    file.write_bytes(make_dicom(ct_pixels(64, 64), Modality="MR"))
+    page.goto("/")
+    page.set_input_files("#file", file)
+    page.click("#submit")
+    expect(page.locator("#force")).to_be_visible()
+    expect_nothing(page)
