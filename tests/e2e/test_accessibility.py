@@ -19,8 +19,8 @@ pytestmark = pytest.mark.parametrize(
 
 
 def expect_nothing(page: Page) -> None:
-    # What is shown while colours still fade has neither the old contrast nor the new.
-    page.wait_for_function("document.getAnimations().every(each => each.playState !== 'running')")
+    # While colours fade they have neither the old contrast nor the new.
+    page.evaluate("Promise.all(document.getAnimations().map(each => each.finished))")
     results = Axe().run(page, options=RULES)
     assert results.violations_count == 0, results.generate_report()
 

@@ -160,7 +160,7 @@ def test_a_ct_is_seen_through_any_window(page: Page, series: Path):
     as_models = mean_grey(page)
     page.select_option("#preset", "mediastinum")
     expect(page.locator("#level-label")).to_have_text("Level: 40")
-    page.wait_for_function("document.getElementById('width').value === '400'")
+    expect(page.locator("#width")).to_have_value("400")
     assert mean_grey(page) < as_models - 10
     page.locator("#level").fill("-900")
     expect(page.locator("#preset")).to_have_value("own")

@@ -96,7 +96,8 @@ def fit_distance(
     pca = PCA(components, svd_solver="randomized", random_state=0).fit(standardised)
     variances = np.maximum(pca.explained_variance_, _LEAST_VARIANCE)
     left = (standardised**2).sum(axis=1).mean() - variances.sum()
-    rest_variance = max(_LEAST_VARIANCE, left / (standardised.shape[1] - components))
+    # Plain numbers: a double of NumPy's would make the graph compute in doubles.
+    rest_variance = max(_LEAST_VARIANCE, float(left / (standardised.shape[1] - components)))
     directions = pca.components_.T
 
     held_out = (_ask(look, validation.images) - mean) / deviation

@@ -23,8 +23,8 @@ function showChosenFiles() {
   preview.hidden = !only;
   if (only) preview.src = previewUrl;
   byId("prompt").hidden = files.length > 0;
+  byId("filename").textContent = only?.name ?? text("form.files", { count: files.length });
   byId("filename").hidden = files.length === 0;
-  byId("filename").textContent = only ? only.name : text("form.files", { count: files.length });
   const tooLarge = files.find((file) => file.size > Number(form.dataset.maxBytes));
   input.setCustomValidity(tooLarge ? text("form.too_large", { name: tooLarge.name }) : "");
   input.reportValidity();

@@ -92,6 +92,7 @@ def test_the_embedded_engine_answers_as_keras_does(published: tuple[keras.Model,
         OUTPUT_NAME: (-1, 2),
         DISTANCE_OUTPUT_NAME: (-1,),
     }
+    assert {s.dtype for s in loaded.outputs} == {np.dtype(np.float32)}
 
 
 def test_the_embedded_engine_measures_the_distance_as_keras_does(

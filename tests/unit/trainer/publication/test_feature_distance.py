@@ -57,6 +57,7 @@ def distances(model: keras.Model, fit: FeatureDistance, images: Images) -> NDArr
 
 def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit: FeatureDistance):
     assert (distances(model, fit, OTHERS.images) < 1).mean() > 0.9
+    assert distances(model, fit, OTHERS.images).dtype == np.float32
     noise = np.random.default_rng(0).random((20, 64, 64, 3), np.float32)
     assert (distances(model, fit, noise) > 1).all()
     upside_down = OTHERS.images[:, ::-1, :, :] ** 3
