@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit soak bench conformance protos constraints clean
+.PHONY: help serve test check audit soak bench conformance screenshots protos constraints clean
 
 help:
 	@echo "make serve        install, make demo models if there are none, start the service"
@@ -12,6 +12,7 @@ help:
 	@echo "make soak         the tests under load and faults again, at length: a quarter of an hour"
 	@echo "make bench        the speed of the service beside its peers: over half an hour; needs wrk"
 	@echo "make conformance TARGET=host:port   ask a model server what the gateway asks of it"
+	@echo "make screenshots  those of the README, anew, by a browser test"
 	@echo "make protos       regenerate serving/protos/*_pb2.py"
 	@echo "make constraints  pin the newest versions that fit together"
 	@echo "make clean        remove the virtual environment and all caches"
@@ -41,6 +42,9 @@ bench: $(VENV)/.serve
 conformance: $(VENV)/.test
 	@test -n "$(TARGET)" || { echo "which model server? make conformance TARGET=host:port"; exit 2; }
 	COVIDSCAN_MODEL_SERVER=$(TARGET) $(BIN)/python -m pytest tests/conformance -m client
+
+screenshots: $(VENV)/.test
+	SCREENSHOTS_DIR=$(CURDIR)/docs/screenshots $(BIN)/python -m pytest tests/e2e/test_readme.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -7,7 +7,7 @@ export function text(key, values = {}) {
 }
 
 export function percent(probability) {
-  return `${Math.floor(1000 * probability) / 10} %`;
+  return `${(Math.floor(1000 * probability) / 10).toFixed(1)} %`;
 }
 
 export function problemInWords(problem) {
