@@ -48,7 +48,9 @@ def image() -> bytes:
 
 
 def post(client: httpx.Client, image: bytes) -> httpx.Response:
-    return client.post("/predict", files={"file": ("a.bmp", image)}, timeout=30)
+    return client.post(
+        "/predict", params={"force": "true"}, files={"file": ("a.bmp", image)}, timeout=30
+    )
 
 
 def test_four_times_what_there_is_room_for_is_answered_or_refused_at_once(
