@@ -38,7 +38,11 @@ _COMPONENTS: Final = 32
 _LEAST_DEVIATION: Final = 0.05
 """Of the mean of all features' deviations."""
 _LEAST_VARIANCE: Final = 1e-6
+_LEAST_LIMIT: Final = 1e-3
 _BATCH_SIZE: Final = 64
+
+_VIEWS: Final = (other_windows, wider_fields)
+"""In which training images are known, beside their own."""
 
 Features = NDArray[np.float64]
 
@@ -104,7 +108,8 @@ def fit_distance(
     along = held_out @ directions
     rest = np.maximum((held_out**2).sum(axis=1) - (along**2).sum(axis=1), 0)
     distances = np.sqrt((along**2 / variances).sum(axis=1) + rest / rest_variance)
-    limit = MARGIN * float(np.quantile(distances, QUANTILE))
+    # A network that sees no difference between images would divide by nothing.
+    limit = max(_LEAST_LIMIT, MARGIN * float(np.quantile(distances, QUANTILE)))
     return FeatureDistance(
         layer,
         mean,
@@ -128,9 +133,6 @@ def with_distance(model: keras.Model, fit: FeatureDistance) -> keras.Model:
     return keras.Model(
         model.input, {OUTPUT_NAME: model.output, DISTANCE_OUTPUT_NAME: distance}, name=model.name
     )
-
-
-_VIEWS: Final = (other_windows, wider_fields)
 
 
 def _grid_features(maps: keras.KerasTensor) -> keras.KerasTensor:

@@ -104,6 +104,15 @@ def test_a_black_image_has_a_distance(model: keras.Model, fit: FeatureDistance):
     assert np.isfinite(distances(model, fit, np.zeros((1, 64, 64, 3), np.float32))).all()
 
 
+def test_a_network_that_sees_nothing_has_finite_distances(model: keras.Model):
+    blind = keras.models.clone_model(model)
+    blind.get_layer(FEATURE_LAYERS["vgg16"]).kernel.assign(
+        np.zeros(model.get_layer(FEATURE_LAYERS["vgg16"]).kernel.shape)
+    )
+    known = fit_distance(blind, TRAIN, VALIDATION)
+    assert np.isfinite(distances(blind, known, OTHERS.images)).all()
+
+
 def test_one_training_image_more_than_none_is_enough(model: keras.Model):
     few = fit_distance(model, TRAIN.take(np.arange(2)), VALIDATION.take(np.arange(2)))
     assert np.isfinite(distances(model, few, OTHERS.images)).all()
