@@ -97,7 +97,9 @@ def fit_distance(
     deviation = spread + _LEAST_DEVIATION * spread.mean() + np.finfo(np.float32).tiny
     standardised = (known - mean) / deviation
     components = min(_COMPONENTS, *(size - 1 for size in standardised.shape))
-    pca = PCA(components, svd_solver="randomized", random_state=0).fit(standardised)
+    # Where no feature ever differs, the shares that it divides are of nothing; they are not used.
+    with np.errstate(invalid="ignore"):
+        pca = PCA(components, svd_solver="randomized", random_state=0).fit(standardised)
     variances = np.maximum(pca.explained_variance_, _LEAST_VARIANCE)
     left = (standardised**2).sum(axis=1).mean() - variances.sum()
     # Plain numbers: a double of NumPy's would make the graph compute in doubles.
