@@ -9,7 +9,9 @@ pictures that are nearly the same (a wallpaper comes in several sizes) one is ta
         --chest COVID-CT=path/to/covid-ct --other photos=path --other brain=path/to/volume.nii.gz
 
 A folder is searched for images and DICOM files; ``--files NAME=LIST`` takes of it only those that a
-text file lists, one a line. A NIfTI volume (nibabel must be installed) is cut into slices.
+text file lists, one a line. A volume (NIfTI or NRRD; SimpleITK must be installed) is cut into
+slices, along all axes that are resolved well; ``--slices NAME=FIRST:LAST`` takes all axial ones of
+this range. CT is shown in the lung window, as the service shows it.
 """
 
 import argparse
@@ -37,6 +39,7 @@ from serving.contract import (
     OUTPUT_NAME,
 )
 from serving.dicom.description import DicomOptions
+from serving.dicom.rendering import LUNG
 from serving.embedded.engine import LoadedModel
 from serving.errors import ImageError
 from serving.precision import Precision
@@ -46,8 +49,12 @@ _THUMBNAIL: Final = (16, 16)
 _NEARLY_THE_SAME: Final = 6.0
 """Grey levels, on average over a thumbnail."""
 _NOISES: Final = 200
+_VOLUMES: Final = (".nii", ".nii.gz", ".nrrd")
 _SLICES_PER_AXIS: Final = 20
 _LEAST_SLICE_DEVIATION: Final = 20.0
+_COARSEST: Final = 2.0
+"""Slices may be this many times as far apart as pixels."""
+_AIR_HU: Final = -1000
 
 Pixels = NDArray[np.uint8]
 
@@ -67,15 +74,16 @@ def main() -> None:
     parser.add_argument("--chest", type=_named_path, action="append", default=[])
     parser.add_argument("--other", type=_named_path, action="append", default=[])
     parser.add_argument("--files", type=_named_path, action="append", default=[])
+    parser.add_argument("--slices", type=_named_slices, action="append", default=[])
     arguments = parser.parse_args()
     models = {name: load(arguments.models_dir, name, Precision.F32) for name in MODEL_NAMES}
-    lists = dict(arguments.files)
+    which: dict[str, Path | range] = dict(arguments.files + arguments.slices)
     print("| images | number | refused | by their pixels | without colours | reasons |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
     for name, path in arguments.chest:
-        _judge(name, list(_read(path, lists.get(name))), models)
+        _judge(name, list(_read(path, which.get(name))), models)
     for name, path in arguments.other:
-        _judge(name, _distinct(_read(path, lists.get(name))), models)
+        _judge(name, _distinct(_read(path, which.get(name))), models)
     _judge("noise", list(_noise()), models)
 
 
@@ -84,6 +92,14 @@ def _named_path(argument: str) -> tuple[str, Path]:
     if not separator:
         raise argparse.ArgumentTypeError(f"give NAME=PATH, not {argument!r}")
     return name, Path(path)
+
+
+def _named_slices(argument: str) -> tuple[str, range]:
+    name, _, slices = argument.partition("=")
+    first, separator, last = slices.partition(":")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"give NAME=FIRST:LAST, not {argument!r}")
+    return name, range(int(first), int(last) + 1)
 
 
 def _judge(name: str, images: Sequence[Shown], models: dict[str, LoadedModel]) -> None:
@@ -112,13 +128,13 @@ def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RefusalReason
     return check_input(seen, answers, demo=False).reasons
 
 
-def _read(path: Path, listed: Path | None) -> Iterator[Shown]:
-    if path.name.endswith((".nii", ".nii.gz")):
-        yield from _slices(path)
+def _read(path: Path, which: Path | range | None) -> Iterator[Shown]:
+    if path.name.endswith(_VOLUMES):
+        yield from _cut(path, which if isinstance(which, range) else None)
         return
     files = (
-        [path / line for line in listed.read_text().splitlines() if line]
-        if listed
+        [path / line for line in which.read_text().splitlines() if line]
+        if isinstance(which, Path)
         else sorted(file for file in path.rglob("*") if file.is_file())
     )
     for file in files:
@@ -130,17 +146,37 @@ def _read(path: Path, listed: Path | None) -> Iterator[Shown]:
         yield Shown(image.pixels, None if image.dicom is None else image.dicom.modality)
 
 
-def _slices(path: Path) -> Iterator[Shown]:
-    import nibabel  # noqa: PLC0415 - only where there are volumes
+def _cut(path: Path, axial: range | None) -> Iterator[Shown]:
+    import SimpleITK  # noqa: PLC0415 - only where there are volumes
 
-    volume = np.asarray(nibabel.load(path).dataobj, np.float64)
-    volume = volume.reshape((*volume.shape[:3], -1))[..., 0]
-    grey = (255 * np.clip(volume / np.percentile(volume, 99.5), 0, 1)).astype(np.uint8)
+    image = SimpleITK.ReadImage(str(path))
+    if image.GetDimension() > 3:
+        image = image[(slice(None), slice(None), slice(None)) + (0,) * (image.GetDimension() - 3)]
+    # Along the axes of the patient, from right to left, front to back and feet to head.
+    image = SimpleITK.DICOMOrient(image, "LPS")
+    grey = _shown(SimpleITK.GetArrayFromImage(image).astype(np.float64))
+    spacing = image.GetSpacing()[::-1]
     for axis, size in enumerate(grey.shape):
-        for index in np.linspace(size // 5, size * 4 // 5, _SLICES_PER_AXIS).astype(int):
-            cut = np.rot90(np.take(grey, index, axis=axis))
+        if axial is not None and axis > 0:
+            return
+        pixel = max(side for other, side in enumerate(spacing) if other != axis)
+        if axial is None and pixel > _COARSEST * min(spacing):
+            continue
+        chosen = axial or np.linspace(size // 5, size * 4 // 5, _SLICES_PER_AXIS).astype(int)
+        for index in chosen:
+            # Heads up, in the two planes that stand.
+            cut = np.take(grey, index, axis=axis)[:: -1 if axis else 1]
             if cut.std() >= _LEAST_SLICE_DEVIATION:
                 yield Shown(np.ascontiguousarray(np.repeat(cut[..., None], 3, axis=2)))
+
+
+def _shown(values: NDArray[np.float64]) -> Pixels:
+    """CT in the lung window, anything else from its darkest to its brightest."""
+    if values.min() <= _AIR_HU:
+        black, white = LUNG.center - LUNG.width / 2, LUNG.center + LUNG.width / 2
+    else:
+        black, white = min(0.0, float(values.min())), float(np.percentile(values, 99.5))
+    return np.asarray(255 * np.clip((values - black) / (white - black), 0, 1), np.uint8)
 
 
 def _noise() -> Iterator[Shown]:

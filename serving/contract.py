@@ -26,7 +26,7 @@ OUTPUT_NAME: Final = "probabilities"
 
 DISTANCE_OUTPUT_NAME: Final = "feature_distance"
 """float32 ``[N]``: how far the image is from those that the model learned from, as the model itself
-sees them; above 1 it is too far. A model may lack this output."""
+sees them: 0 where they are, above 1 too far. A model may lack this output."""
 
 DEFAULT_OPERATING_POINT: Final = 0.5
 """The positive class is predicted at this probability and above."""

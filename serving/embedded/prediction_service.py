@@ -103,7 +103,7 @@ class PredictionService:
         # While it waits, a request holds its arrays alone and not their messages too.
         request.ClearField("inputs")
         try:
-            outputs = await self._scheduler.infer(version, inputs)
+            outputs = await self._scheduler.infer(version, inputs, wanted)
         except InferenceError as error:
             # The engine checks what a signature cannot say, that two inputs have as many rows.
             fault_is_theirs = len({len(array) for array in inputs.values() if array.ndim}) > 1

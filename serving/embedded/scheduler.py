@@ -8,7 +8,7 @@ company that may not come. All of it happens on the event loop; only the network
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,8 @@ class _Batch:
     model: LoadedModel
     """Held here: a version that is unloaded meanwhile still answers these."""
     kind: tuple[object, ...]
+    wanted: Collection[str] | None
+    """The outputs, the same for all of its requests; None is all."""
     tasks: list[_Task] = field(default_factory=list)
 
     @property
@@ -73,10 +75,20 @@ class Scheduler:
         self._waiting: deque[_Batch] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def infer(self, version: ServableVersion, inputs: Tensors) -> Tensors:
+    async def infer(
+        self,
+        version: ServableVersion,
+        inputs: Tensors,
+        wanted: Collection[str] | None = None,
+    ) -> Tensors:
         """Run one request; the version must be available, and arrays must fit its signature.
 
         Cancelling the call takes the request out of the queue.
+
+        Args:
+            version: what runs.
+            inputs: by the names of its signature.
+            wanted: the outputs to answer with; all where there is none.
 
         Raises:
             CallError: the queue is full, or the request does not fit into a batch.
@@ -85,11 +97,11 @@ class Scheduler:
         answer: asyncio.Future[Tensors] = asyncio.get_running_loop().create_future()
         if self._batching is None:
             rows = max((len(array) for array in inputs.values() if array.ndim), default=1)
-            batch = _Batch(version, version.loaded, kind=())
+            batch = _Batch(version, version.loaded, (), wanted)
             self._waiting.append(batch)
         else:
             rows = count_rows(inputs, self._batching)
-            batch = self._batch_for(version, kind_of(inputs), rows, self._batching)
+            batch = self._batch_for(version, kind_of(inputs), wanted, rows, self._batching)
         batch.tasks.append(_Task(inputs, rows, answer))
         self._start_waiting()
         try:
@@ -114,9 +126,12 @@ class Scheduler:
         self,
         version: ServableVersion,
         kind: tuple[object, ...],
+        wanted: Collection[str] | None,
         rows: int,
         batching: BatchingParameters,
     ) -> _Batch:
+        # As in TensorFlow Serving, requests for other outputs run apart.
+        kind = (*kind, wanted if wanted is None else frozenset(wanted))
         waiting = [batch for batch in self._waiting if batch.version is version]
         for batch in waiting:
             batch.drop_abandoned()
@@ -131,7 +146,7 @@ class Scheduler:
                 f" {len(waiting)} batches enqueued and max_enqueued_batches is"
                 f" {batching.max_enqueued_batches}",
             )
-        batch = _Batch(version, version.loaded, kind)
+        batch = _Batch(version, version.loaded, kind, wanted)
         self._waiting.append(batch)
         return batch
 
@@ -173,12 +188,13 @@ class Scheduler:
     async def _infer(self, batch: _Batch) -> list[Tensors]:
         self._observe_batch(batch.version, batch.rows)
         requests = [task.inputs for task in batch.tasks]
+        infer = partial(batch.model.infer, wanted=batch.wanted)
         if self._batching is None:
-            run = partial(_infer_alone, batch.model, requests)
+            run = partial(_infer_alone, infer, requests)
         else:
-            run = partial(infer_together, batch.model.infer, requests, self._batching)
+            run = partial(infer_together, infer, requests, self._batching)
         return await asyncio.get_running_loop().run_in_executor(self._executor, run)
 
 
-def _infer_alone(model: LoadedModel, requests: list[Tensors]) -> list[Tensors]:
-    return [model.infer(inputs) for inputs in requests]
+def _infer_alone(infer: Callable[[Tensors], Tensors], requests: list[Tensors]) -> list[Tensors]:
+    return [infer(inputs) for inputs in requests]

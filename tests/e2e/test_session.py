@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Download, Page, expect
 
-from tests.dicom_files import ct_pixels, make_dicom
+from tests.dicom_files import ct_pixels, look_up_table, make_dicom
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
@@ -93,8 +93,14 @@ def test_what_is_refused_is_explained_and_can_be_forced(page: Page, colour_pictu
     expect(page.locator("#problem")).to_contain_text(
         "It is a colour picture; chest scans are grey."
     )
-    page.click("#force")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.dblclick("#force")
     expect(page.locator("#verdict")).to_contain_text("COVID-19")
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
+    # Once for the prediction and once for the viewer's values.
+    expect(page.locator("#picture")).to_be_visible()
+    assert asked.count("POST") == 2
     notice = page.locator("[data-notice=review]")
     expect(notice).to_contain_text("This image would have been refused:")
     expect(notice).to_contain_text("It is a colour picture")
@@ -157,16 +163,27 @@ def test_a_ct_is_seen_through_any_window(page: Page, series: Path):
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator("#level-label")).to_have_text("Level: -600")
     expect(page.locator("#width-label")).to_have_text("Width: 1500")
-    as_models = mean_grey(page)
+    as_lung = mean_grey(page)
     page.select_option("#preset", "mediastinum")
     expect(page.locator("#level-label")).to_have_text("Level: 40")
     expect(page.locator("#width")).to_have_value("400")
-    assert mean_grey(page) < as_models - 10
+    assert mean_grey(page) < as_lung - 10
     page.locator("#level").fill("-900")
     expect(page.locator("#preset")).to_have_value("own")
     expect(page.locator("#level-label")).to_have_text("Level: -900")
-    page.select_option("#preset", "models")
+    page.select_option("#preset", "image")
     expect(page.locator("#level-label")).to_have_text("Level: -600")
+
+
+def test_a_file_with_a_look_up_table_is_shown_as_a_whole(page: Page, tmp_path: Path):
+    table = look_up_table(np.arange(4096, dtype=np.uint16), first=0, bits=12)
+    file = tmp_path / "table.dcm"
+    file.write_bytes(make_dicom(Modality="CR", VOILUTSequence=table))
+    page.goto("/")
+    send(page, file)
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.locator("#preset")).to_have_value("range")
+    expect(page.locator("#preset")).not_to_contain_text("The image's window")
 
 
 def test_the_mouse_changes_level_and_width(page: Page, series: Path):

@@ -3,56 +3,198 @@
 A distance that is fitted to one hospital's screenshots alone finds every other hospital's too far.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.publication.shapes import Plane, Superellipse, arc_cover
+
 Images = NDArray[np.float32]
 
-_SEED: Final = 0
-_WINDOW: Final = 0.15
-"""By how much of the range black and white are moved."""
+
+@dataclass(frozen=True)
+class _Windows:
+    """Kinds of windows: what becomes black and what white, as a share of the range shown."""
+
+    share: float
+    black: tuple[float, float]
+    white: tuple[float, float]
+
+
+_WINDOWS: Final = (
+    _Windows(0.46, (-0.15, 0.15), (0.85, 1.15)),
+    # Of the mediastinum: lungs are black.
+    _Windows(0.19, (0.35, 0.7), (1.0, 1.6)),
+    _Windows(0.17, (-0.05, 0.25), (1.15, 2.2)),
+    # Of bright displays: all but the lungs is white.
+    _Windows(0.18, (-0.4, 0.05), (0.6, 0.95)),
+)
+_NARROWEST_WINDOW: Final = 0.3
 _GAMMA: Final = 0.3
 """Powers are between ``exp(-0.3)`` and ``exp(0.3)``."""
-_SMALLEST_BODY: Final = 0.8
-"""Of its size in the training image, where the field of view is wider."""
-_TURN_DEGREES: Final = 5.0
-_SHIFT: Final = 0.03
+
+_TURN_DEGREES: Final = 7.0
+_SLANT: Final = 0.1
+_ZOOM: Final = (0.9, 1.35)
+"""Along each axis."""
+_SHIFT: Final = 0.07
 """Of the side."""
-_BRIGHTEST_AIR: Final = 0.15
+
+_ILL: Final = 0.4
+"""Share of the views that have further opacities."""
+_MOST_OPACITIES: Final = 3
+_OPACITY: Final = (0.6, 0.95)
+_OPACITY_SIZE: Final = (0.06, 0.3)
+"""Semi-axes, of the side."""
+
+_BODY_WIDTH: Final = (0.62, 1.12)
+"""Of the whole field; wide bodies are cut at the sides."""
+_BODY_HEIGHT: Final = (0.55, 1.15)
+"""Of the body's width: pictures that were cut to the body fill a square when they are resized."""
+_SHOWN_BEFORE: Final = (0.68, 1.02)
+"""How much of the body, along each axis, the training image shows: screenshots are cut close."""
+_WALL: Final = (0.65, 1.0)
+_BRIGHTEST_AIR: Final = 0.35
+"""In a lung window of -600/1500, air is at 0.23."""
+_BREASTS: Final = 0.35
+_TABLE: Final = 0.7
+"""Share of the views that have them."""
 
 
-def other_windows(images: Images) -> Images:
-    """Each image through another window and display, float32 ``[N, 64, 64, 3]``, 0 to 1."""
-    rng = np.random.default_rng(_SEED)
-    return np.stack([_through_another_window(image, rng) for image in images])
+def other_windows(images: Images, seed: int) -> Images:
+    """Each image a little turned, stretched or aside, through another window, some of them ill.
 
-
-def wider_fields(images: Images) -> Images:
-    """Every second image smaller, with air round it, and through another window."""
-    rng = np.random.default_rng(_SEED)
+    Args:
+        images: float32 ``[N, H, W, 3]``, 0 to 1, as are those that come back.
+        seed: of all that varies.
+    """
+    rng = np.random.default_rng(seed)
     return np.stack(
-        [_through_another_window(_further_away(image, rng), rng) for image in images[::2]]
+        [through_another_window(_moved(_ill(image, rng), rng), rng) for image in images]
     )
 
 
-def _through_another_window(image: Images, rng: np.random.Generator) -> Images:
-    black, white = rng.uniform(-_WINDOW, _WINDOW, 2) + np.array([0, 1])
+def full_fields(images: Images, seed: int) -> Images:
+    """Each image as a scanner's full field of view: a body's outline in air, often on a table.
+
+    Args:
+        images: float32 ``[N, H, W, 3]``, 0 to 1, cut close to the lungs.
+        seed: of all that varies.
+    """
+    rng = np.random.default_rng(seed)
+    return np.stack(
+        [through_another_window(_in_full_field(_ill(image, rng), rng), rng) for image in images]
+    )
+
+
+def through_another_window(image: Images, rng: np.random.Generator) -> Images:
+    """One image ``[H, W, 3]`` with other levels for black and white, and another gamma."""
+    kind = _WINDOWS[rng.choice(len(_WINDOWS), p=[kind.share for kind in _WINDOWS])]
+    black = rng.uniform(*kind.black)
+    white = max(rng.uniform(*kind.white), black + _NARROWEST_WINDOW)
     levels = np.clip((image - black) / (white - black), 0, 1)
     shown: Images = (levels ** np.exp(rng.uniform(-_GAMMA, _GAMMA))).astype(np.float32)
     return shown
 
 
-def _further_away(image: Images, rng: np.random.Generator) -> Images:
+def _ill(image: Images, rng: np.random.Generator) -> Images:
+    """With consolidations or effusions: a lung that is full is still a lung."""
+    if rng.random() >= _ILL:
+        return image
+    height, width = shape = (image.shape[0], image.shape[1])
+    for _ in range(rng.integers(1, _MOST_OPACITIES + 1)):
+        opacity = Superellipse(
+            (rng.uniform(0, width), rng.uniform(0, height)),
+            (rng.uniform(*_OPACITY_SIZE) * width, rng.uniform(*_OPACITY_SIZE) * height),
+            power=2,
+            tilt_radians=rng.uniform(0, np.pi),
+        )
+        # Dense in the middle, without a clear edge.
+        density = np.clip(2 * (1 - opacity.radius(shape)), 0, 1) * np.float32(
+            rng.uniform(*_OPACITY)
+        )
+        image = np.maximum(image, density[..., None])
+    return image
+
+
+def _moved(image: Images, rng: np.random.Generator) -> Images:
     height, width = image.shape[:2]
-    turn = rng.uniform(-_TURN_DEGREES, _TURN_DEGREES)
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, rng.uniform(_SMALLEST_BODY, 1))
-    shift = np.zeros((2, 3))
-    shift[:, 2] = rng.uniform(-_SHIFT, _SHIFT, 2) * np.array([width, height])
-    air = [rng.uniform(0, _BRIGHTEST_AIR)] * 3
-    moved = cv2.warpAffine(
-        image, matrix + shift, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=air
-    )
+    middle = np.array([width, height]) / 2
+    turn = np.deg2rad(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES))
+    slant = rng.uniform(-_SLANT, _SLANT)
+    linear = np.array([[np.cos(turn), slant - np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    linear *= rng.uniform(*_ZOOM, 2)
+    shift = rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
+    matrix = np.column_stack([linear, middle - linear @ middle + shift])
+    moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
+
+
+def _in_full_field(image: Images, rng: np.random.Generator) -> Images:
+    height, width = shape = (image.shape[0], image.shape[1])
+    half_width = width / 2 * rng.uniform(*_BODY_WIDTH)
+    half_height = min(half_width * rng.uniform(*_BODY_HEIGHT), 1.03 * height / 2)
+    body = Superellipse(
+        (
+            width / 2 + rng.uniform(-_SHIFT, _SHIFT) * width,
+            height / 2 + rng.uniform(-0.7, 0.7) * max(0.0, height / 2 - half_height),
+        ),
+        (half_width, half_height),
+        power=rng.uniform(2, 3),
+        tilt_radians=np.deg2rad(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES)),
+    )
+    outline = body.cover(shape)
+    if rng.random() < _BREASTS:
+        for side in (-1, 1):
+            outline = np.maximum(outline, _breast(body, side, rng).cover(shape))
+    air = rng.uniform(0, _BRIGHTEST_AIR) if rng.random() < 2 / 3 else 0.0
+    around = np.full(shape, air, np.float32)
+    if rng.random() < _TABLE:
+        around = np.maximum(around, _table(shape, body, rng))
+    inside = _filled(image, body, rng) * outline[..., None]
+    return np.asarray(inside + (around * (1 - outline))[..., None], np.float32)
+
+
+def _breast(body: Superellipse, side: int, rng: np.random.Generator) -> Superellipse:
+    (x, y), (half_width, half_height) = body.centre, body.semi_axes
+    return Superellipse(
+        (
+            x + side * half_width * rng.uniform(0.35, 0.6),
+            y - half_height * rng.uniform(0.55, 0.9),
+        ),
+        (half_width * rng.uniform(0.25, 0.45), half_height * rng.uniform(0.3, 0.6)),
+        power=2,
+    )
+
+
+def _table(shape: tuple[int, int], body: Superellipse, rng: np.random.Generator) -> Plane:
+    """One line or two, hanging below the body."""
+    x = body.centre[0]
+    lowest = body.centre[1] + body.semi_axes[1] + rng.uniform(-1, 6)
+    radius = rng.uniform(0.5, 2) * shape[1]
+    lines = np.zeros(shape, np.float32)
+    for below in (0.0, rng.uniform(2, 6))[: rng.integers(1, 3)]:
+        line = arc_cover(shape, (x, lowest + below - radius), radius)
+        line[: max(0, int(body.centre[1]))] = 0
+        lines = np.maximum(lines, line * np.float32(rng.uniform(0.3, 1)))
+    return lines
+
+
+def _filled(image: Images, body: Superellipse, rng: np.random.Generator) -> Images:
+    """The training image spread over most of the body, the wall round it of one grey."""
+    height, width = image.shape[:2]
+    x, y = body.coordinates((height, width))
+    share_x, share_y = rng.uniform(*_SHOWN_BEFORE), rng.uniform(*_SHOWN_BEFORE)
+    lower = rng.uniform(-0.3, 0.6) * (1 - share_y)
+    filled = cv2.remap(
+        image,
+        (x / share_x + 1) * np.float32((width - 1) / 2),
+        ((y - lower) / share_y + 1) * np.float32((height - 1) / 2),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=[rng.uniform(*_WALL)] * 3,
+    )
+    return np.asarray(filled, np.float32)

@@ -39,6 +39,8 @@ export class Queue {
 
   // Ask about an item again, otherwise.
   again(item, options) {
+    // Already asked: a second click.
+    if (item.state !== "done") return;
     Object.assign(item, { options: { ...item.options, ...options }, state: "waiting" });
     this.#shown = item;
     this.#render();
@@ -111,7 +113,7 @@ export class Queue {
     byId("queue-progress").max = Math.max(1, count);
     byId("queue-progress").value = done;
     byId("queue-status").textContent = text("queue.progress", { done, count });
-    byId("result").setAttribute("aria-busy", String(Boolean(this.#shown && !this.#shown.at)));
+    byId("result").setAttribute("aria-busy", String(this.#shown !== null && this.#shown.state !== "done"));
     for (const id of ["csv", "json", "clear"]) byId(id).disabled = done === 0;
     byId("items").replaceChildren(...this.#items.map((item) => this.#row(item)));
   }

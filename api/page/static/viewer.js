@@ -37,10 +37,12 @@ export async function openViewer(item, predictFrame) {
 
 function start(view, values) {
   const range = rangeOf(values);
+  // A file with a look-up table instead of a window is shown as a whole.
+  const first = view.width ? "image" : "range";
   const seen = view.width
     ? [view.center, view.width]
     : [(range.low + range.high) / 2, range.high - range.low];
-  const presets = { models: seen, ...(view.hounsfield ? CT_PRESETS : {}) };
+  const presets = { [first]: seen, ...(view.hounsfield ? CT_PRESETS : {}) };
   const canvas = byId("picture");
   canvas.width = view.columns;
   canvas.height = view.rows;
@@ -108,7 +110,7 @@ function start(view, values) {
   });
   byId("stage").addEventListener("dragstart", (event) => event.preventDefault());
   setZoom(1);
-  byId("preset").value = "models";
+  byId("preset").value = first;
   draw();
 }
 

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,18 @@ Tensors = dict[str, np.ndarray]
 
 
 class GatedModel:
-    """Doubles its input, but only while the gate is open; remembers the rows of its runs."""
+    """Doubles its input, but only while the gate is open; remembers its runs.
+
+    ``runs`` are their rows, ``wanted`` the outputs that they were asked for.
+    """
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.runs: list[list[float]] = []
+        self.wanted: list[Collection[str] | None] = []
 
-    def infer(self, inputs: Tensors) -> Tensors:
+    def infer(self, inputs: Tensors, wanted: Collection[str] | None = None) -> Tensors:
+        self.wanted.append(wanted)
         self.runs.append([float(row) for row in inputs["x"].reshape(len(inputs["x"]), -1)[:, 0]])
         assert self.gate.wait(10)
         if (inputs["x"] < 0).any():
@@ -132,6 +137,22 @@ def test_without_batching_each_request_runs_alone():
         await asyncio.gather(*tasks)
 
     assert run(test, None).runs == [[1], [2], [3]]
+
+
+def test_only_requests_for_the_same_outputs_meet():
+    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+        tasks = await queued(
+            scheduler.infer(version, x(1)),
+            scheduler.infer(version, x(2), ["y"]),
+            scheduler.infer(version, x(3), ["y"]),
+            scheduler.infer(version, x(4)),
+        )
+        model.gate.set()
+        await asyncio.gather(*tasks)
+
+    model = run(test, ONE_THREAD)
+    assert model.runs == [[1], [2, 3], [4]]
+    assert model.wanted == [None, ["y"], None]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +268,7 @@ def test_a_version_that_is_unloaded_answers_what_waits_for_it():
 
 def test_a_fault_in_a_run_is_an_answer_and_not_a_hang():
     class Faulty:
-        def infer(self, _inputs: Tensors) -> Tensors:
+        def infer(self, _inputs: Tensors, **_options: object) -> Tensors:
             raise MemoryError
 
     async def main() -> None:

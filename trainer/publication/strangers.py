@@ -1,0 +1,146 @@
+"""Pictures that are no chest image, made of training images, shapes and noise.
+
+A boundary needs another side (outlier exposure, Hendrycks et al. 2019, arXiv 1812.04606). Nobody's
+pictures are needed for it: what has the grey levels, the textures and the outlines of training
+images, and not their anatomy, is nearer to them than a photograph ever is (after CutPaste,
+Li et al. 2021, arXiv 2104.04015).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.publication.other_views import through_another_window
+from trainer.publication.shapes import Plane, Superellipse
+
+Images = NDArray[np.float32]
+
+_OUTLINED: Final = 0.75
+_RIMMED: Final = 0.5
+"""Of those with an outline."""
+_MOST_SPOTS: Final = 6
+_TILES: Final = (2, 4, 8)
+"""Along each side."""
+
+
+def strangers(images: Images, seed: int) -> Images:
+    """As many pictures as images, each of parts of one, of shapes or of noise.
+
+    Args:
+        images: float32 ``[N, H, W, 3]``, 0 to 1, as are those that come back.
+        seed: of all that varies.
+    """
+    rng = np.random.default_rng(seed)
+    return np.stack([_stranger(image, rng) for image in images])
+
+
+def _stranger(image: Images, rng: np.random.Generator) -> Images:
+    content = _CONTENTS[rng.integers(len(_CONTENTS))](image[..., 0], rng)
+    content = _with_spots(np.clip(content, 0, 1), rng)
+    if rng.random() < _OUTLINED:
+        content = _outlined(content, rng)
+    return through_another_window(np.repeat(content[..., None], 3, axis=2), rng)
+
+
+def _plain(plane: Plane, rng: np.random.Generator) -> Plane:
+    return np.full(plane.shape, rng.uniform(), np.float32)
+
+
+def _noise(plane: Plane, rng: np.random.Generator) -> Plane:
+    """Of all scales, the fine ones the weaker, from white noise to clouds."""
+    noise = np.zeros(plane.shape, np.float32)
+    fall = rng.uniform(0, 1.5)
+    for octave in range(1, 7):
+        cells = rng.normal(size=(2**octave, 2**octave)).astype(np.float32)
+        scale = cv2.resize(cells, plane.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        noise += np.float32(2 ** (-fall * octave)) * np.asarray(scale, np.float32)
+    noise = (noise - noise.min()) / np.ptp(noise)
+    contrast = np.float32(rng.uniform())
+    return np.asarray(np.float32(rng.uniform()) + contrast * (noise - np.float32(0.5)))
+
+
+def _leaves(plane: Plane, rng: np.random.Generator) -> Plane:
+    """Shapes that hide one another, as in photographs.
+
+    Lee, Mumford and Huang 2001, doi 10.1023/A:1011109015675.
+    """
+    side = min(plane.shape)
+    covered = _plain(plane, rng)
+    for _ in range(rng.integers(4, 40)):
+        # There are the more, the smaller they are.
+        size = side * min(0.5, 0.06 / max(rng.uniform(), 0.05))
+        leaf = _shape(rng, plane, middle=rng.uniform(-0.5, 0.5, 2), size=(size / 3, size))
+        cover = leaf.cover(plane.shape)
+        covered = covered * (1 - cover) + np.float32(rng.uniform()) * cover
+    return covered
+
+
+def _shuffled_tiles(plane: Plane, rng: np.random.Generator) -> Plane:
+    count = int(rng.choice(_TILES))
+    tiles = [tile for row in np.split(plane, count, 0) for tile in np.split(row, count, 1)]
+    order = rng.permutation(len(tiles)).reshape(count, count)
+    return np.concatenate([np.concatenate([tiles[i] for i in row], 1) for row in order], 0)
+
+
+def _enlarged_part(plane: Plane, rng: np.random.Generator) -> Plane:
+    height, width = plane.shape
+    share = rng.uniform(0.2, 0.5)
+    rows, columns = int(share * height), int(share * width)
+    top, left = rng.integers(height - rows), rng.integers(width - columns)
+    part = plane[top : top + rows, left : left + columns]
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _inverted(plane: Plane, _rng: np.random.Generator) -> Plane:
+    return 1 - plane
+
+
+_CONTENTS: Final[tuple[Callable[[Plane, np.random.Generator], Plane], ...]] = (
+    _plain,
+    _noise,
+    _leaves,
+    _shuffled_tiles,
+    _enlarged_part,
+    _inverted,
+)
+
+
+def _with_spots(plane: Plane, rng: np.random.Generator) -> Plane:
+    for _ in range(rng.integers(_MOST_SPOTS + 1)):
+        side = min(plane.shape)
+        spot = _shape(rng, plane, middle=rng.uniform(-0.38, 0.38, 2), size=(side / 32, side / 4))
+        cover = spot.cover(plane.shape)
+        plane = plane * (1 - cover) + np.float32(rng.uniform()) * cover
+    return plane
+
+
+def _outlined(plane: Plane, rng: np.random.Generator) -> Plane:
+    side = min(plane.shape)
+    middle = rng.uniform(-0.08, 0.08, 2)
+    body = _shape(rng, plane, middle=middle, size=(0.16 * side, 0.53 * side))
+    cover = body.cover(plane.shape)
+    if rng.random() < _RIMMED:
+        inner = 1 - rng.uniform(0.03, 0.3)
+        rim = np.clip((body.radius(plane.shape) - inner) * 20, 0, 1)
+        plane = plane * (1 - rim) + np.float32(rng.uniform(0.3, 1)) * rim
+    around = rng.choice((0.0, 1.0, rng.uniform()))
+    return plane * cover + np.float32(around) * (1 - cover)
+
+
+def _shape(
+    rng: np.random.Generator,
+    plane: Plane,
+    middle: NDArray[np.float64],
+    size: tuple[float, float],
+) -> Superellipse:
+    """Of any proportion, squareness and tilt; its middle as a share of the side, off the centre."""
+    height, width = plane.shape
+    return Superellipse(
+        (width * (0.5 + middle[0]), height * (0.5 + middle[1])),
+        (rng.uniform(*size), rng.uniform(*size)),
+        power=rng.uniform(1.7, 4),
+        tilt_radians=rng.uniform(0, np.pi),
+    )
