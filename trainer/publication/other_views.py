@@ -25,9 +25,9 @@ class _Windows:
 
 
 _WINDOWS: Final = (
-    _Windows(0.46, (-0.15, 0.15), (0.85, 1.15)),
+    _Windows(0.42, (-0.15, 0.15), (0.85, 1.15)),
     # Of the mediastinum: lungs are black.
-    _Windows(0.19, (0.35, 0.7), (1.0, 1.6)),
+    _Windows(0.23, (0.35, 0.7), (1.0, 1.6)),
     _Windows(0.17, (-0.05, 0.25), (1.15, 2.2)),
     # Of bright displays: all but the lungs is white.
     _Windows(0.18, (-0.4, 0.05), (0.6, 0.95)),
@@ -43,11 +43,11 @@ _ZOOM: Final = (0.9, 1.35)
 _SHIFT: Final = 0.07
 """Of the side."""
 
-_ILL: Final = 0.4
+_ILL: Final = 0.6
 """Share of the views that have further opacities."""
-_MOST_OPACITIES: Final = 3
+_MOST_OPACITIES: Final = 4
 _OPACITY: Final = (0.6, 0.95)
-_OPACITY_SIZE: Final = (0.06, 0.3)
+_OPACITY_SIZE: Final = (0.06, 0.35)
 """Semi-axes, of the side."""
 
 _BODY_WIDTH: Final = (0.62, 1.12)
@@ -86,7 +86,7 @@ def full_fields(images: Images, seed: int) -> Images:
     """
     rng = np.random.default_rng(seed)
     return np.stack(
-        [through_another_window(_in_full_field(_ill(image, rng), rng), rng) for image in images]
+        [through_another_window(in_full_field(_ill(image, rng), rng), rng) for image in images]
     )
 
 
@@ -98,6 +98,32 @@ def through_another_window(image: Images, rng: np.random.Generator) -> Images:
     levels = np.clip((image - black) / (white - black), 0, 1)
     shown: Images = (levels ** np.exp(rng.uniform(-_GAMMA, _GAMMA))).astype(np.float32)
     return shown
+
+
+def in_full_field(image: Images, rng: np.random.Generator) -> Images:
+    """One image ``[H, W, 3]`` as the inside of a body that lies in a scanner."""
+    height, width = shape = (image.shape[0], image.shape[1])
+    half_width = width / 2 * rng.uniform(*_BODY_WIDTH)
+    half_height = min(half_width * rng.uniform(*_BODY_HEIGHT), 1.03 * height / 2)
+    body = Superellipse(
+        (
+            width / 2 + rng.uniform(-_SHIFT, _SHIFT) * width,
+            height / 2 + rng.uniform(-0.7, 0.7) * max(0.0, height / 2 - half_height),
+        ),
+        (half_width, half_height),
+        power=rng.uniform(2, 3),
+        tilt_radians=np.deg2rad(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES)),
+    )
+    outline = body.cover(shape)
+    if rng.random() < _BREASTS:
+        for side in (-1, 1):
+            outline = np.maximum(outline, _breast(body, side, rng).cover(shape))
+    air = rng.uniform(0, _BRIGHTEST_AIR) if rng.random() < 2 / 3 else 0.0
+    around = np.full(shape, air, np.float32)
+    if rng.random() < _TABLE:
+        around = np.maximum(around, _table(shape, body, rng))
+    inside = _filled(image, body, rng) * outline[..., None]
+    return np.asarray(inside + (around * (1 - outline))[..., None], np.float32)
 
 
 def _ill(image: Images, rng: np.random.Generator) -> Images:
@@ -131,31 +157,6 @@ def _moved(image: Images, rng: np.random.Generator) -> Images:
     matrix = np.column_stack([linear, middle - linear @ middle + shift])
     moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
-
-
-def _in_full_field(image: Images, rng: np.random.Generator) -> Images:
-    height, width = shape = (image.shape[0], image.shape[1])
-    half_width = width / 2 * rng.uniform(*_BODY_WIDTH)
-    half_height = min(half_width * rng.uniform(*_BODY_HEIGHT), 1.03 * height / 2)
-    body = Superellipse(
-        (
-            width / 2 + rng.uniform(-_SHIFT, _SHIFT) * width,
-            height / 2 + rng.uniform(-0.7, 0.7) * max(0.0, height / 2 - half_height),
-        ),
-        (half_width, half_height),
-        power=rng.uniform(2, 3),
-        tilt_radians=np.deg2rad(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES)),
-    )
-    outline = body.cover(shape)
-    if rng.random() < _BREASTS:
-        for side in (-1, 1):
-            outline = np.maximum(outline, _breast(body, side, rng).cover(shape))
-    air = rng.uniform(0, _BRIGHTEST_AIR) if rng.random() < 2 / 3 else 0.0
-    around = np.full(shape, air, np.float32)
-    if rng.random() < _TABLE:
-        around = np.maximum(around, _table(shape, body, rng))
-    inside = _filled(image, body, rng) * outline[..., None]
-    return np.asarray(inside + (around * (1 - outline))[..., None], np.float32)
 
 
 def _breast(body: Superellipse, side: int, rng: np.random.Generator) -> Superellipse:

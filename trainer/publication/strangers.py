@@ -13,14 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.publication.other_views import through_another_window
+from trainer.publication.other_views import in_full_field, through_another_window
 from trainer.publication.shapes import Plane, Superellipse
 
 Images = NDArray[np.float32]
 
-_OUTLINED: Final = 0.75
+_IN_A_BODY: Final = 0.35
+_OUTLINED: Final = 0.4
+"""Share of those with a chest's own outline, and of those with any other."""
 _RIMMED: Final = 0.5
-"""Of those with an outline."""
+"""Of those with another outline."""
+_DARKEST: Final = 0.35
 _MOST_SPOTS: Final = 6
 _TILES: Final = (2, 4, 8)
 """Along each side."""
@@ -38,11 +41,16 @@ def strangers(images: Images, seed: int) -> Images:
 
 
 def _stranger(image: Images, rng: np.random.Generator) -> Images:
-    content = _CONTENTS[rng.integers(len(_CONTENTS))](image[..., 0], rng)
+    content = _CONTENTS[rng.choice(len(_CONTENTS), p=_SHARES)](image[..., 0], rng)
     content = _with_spots(np.clip(content, 0, 1), rng)
-    if rng.random() < _OUTLINED:
+    kind = rng.random()
+    if _IN_A_BODY <= kind < _IN_A_BODY + _OUTLINED:
         content = _outlined(content, rng)
-    return through_another_window(np.repeat(content[..., None], 3, axis=2), rng)
+    picture = np.repeat(content[..., None], 3, axis=2)
+    if kind < _IN_A_BODY:
+        # So that it is not the outline that tells chests from strangers.
+        picture = in_full_field(picture, rng)
+    return through_another_window(picture, rng)
 
 
 def _plain(plane: Plane, rng: np.random.Generator) -> Plane:
@@ -98,6 +106,7 @@ def _inverted(plane: Plane, _rng: np.random.Generator) -> Plane:
     return 1 - plane
 
 
+_SHARES: Final = (0.1, 0.25, 0.1, 0.2, 0.2, 0.15)
 _CONTENTS: Final[tuple[Callable[[Plane, np.random.Generator], Plane], ...]] = (
     _plain,
     _noise,
@@ -126,7 +135,8 @@ def _outlined(plane: Plane, rng: np.random.Generator) -> Plane:
         inner = 1 - rng.uniform(0.03, 0.3)
         rim = np.clip((body.radius(plane.shape) - inner) * 20, 0, 1)
         plane = plane * (1 - rim) + np.float32(rng.uniform(0.3, 1)) * rim
-    around = rng.choice((0.0, 1.0, rng.uniform()))
+    dark = rng.choice((0.0, rng.uniform(0, _DARKEST)))
+    around = rng.choice((dark, 1.0, rng.uniform()), p=(0.6, 0.2, 0.2))
     return plane * cover + np.float32(around) * (1 - cover)
 
 
