@@ -71,12 +71,15 @@ def main() -> None:
     """Judge and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
+    parser.add_argument(
+        "--precision", type=Precision, choices=list(Precision), default=Precision.F32
+    )
     parser.add_argument("--chest", type=_named_path, action="append", default=[])
     parser.add_argument("--other", type=_named_path, action="append", default=[])
     parser.add_argument("--files", type=_named_path, action="append", default=[])
     parser.add_argument("--slices", type=_named_slices, action="append", default=[])
     arguments = parser.parse_args()
-    models = {name: load(arguments.models_dir, name, Precision.F32) for name in MODEL_NAMES}
+    models = {name: load(arguments.models_dir, name, arguments.precision) for name in MODEL_NAMES}
     which: dict[str, Path | range] = dict(arguments.files + arguments.slices)
     print("| images | number | refused | by their pixels | without colours | reasons |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +43,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.opened.set()
     infer = LoadedModel.infer
 
-    def gated(model: LoadedModel, inputs: Tensors) -> Tensors:
+    def gated(
+        model: LoadedModel, inputs: Tensors, wanted: Collection[str] | None = None
+    ) -> Tensors:
         gate.runs += 1
         assert inputs[INPUT_NAME].ndim == 4
         assert gate.opened.wait(20)
-        return infer(model, inputs)
+        return infer(model, inputs, wanted)
 
     monkeypatch.setattr(LoadedModel, "infer", gated)
     yield gate
