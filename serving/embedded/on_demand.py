@@ -11,8 +11,8 @@ import numpy as np
 import openvino
 from openvino import opset13
 
-CONDITION_NAME: Final = "on_demand"
-"""The further input: boolean, no dimensions."""
+CONDITION_NAME: Final = "covidscan:on_demand"
+"""The further input: boolean, no dimensions. No input of a signature is called that."""
 
 Node = Any
 """Of OpenVINO, whose package has no type for mypy."""
