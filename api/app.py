@@ -13,12 +13,14 @@ from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
 from api.dependencies import Services
-from api.load_shedding import LoadLimit, LoadSheddingMiddleware
+from api.fair_slots import FairSlots
+from api.load_shedding import LoadSheddingMiddleware
 from api.model_server_credentials import model_server_credentials
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
-from api.page.routes import mount_page
+from api.page import viewing
+from api.page.routes import PAGE_PATH, mount_page
 from api.problems import install_error_handlers
 from api.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
 from api.routes import explain, health, models, predict
@@ -50,7 +52,11 @@ def create_app(settings: Settings) -> FastAPI:
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
-    load = LoadLimit(in_progress=settings.max_in_progress, waiting=settings.max_waiting)
+    load = FairSlots(
+        settings.max_in_progress,
+        shared=max(1, settings.max_in_progress * 3 // 4),
+        waiting=settings.max_waiting,
+    )
     audit = AuditTrail(settings.audit_file) if settings.audit_file else None
 
     @asynccontextmanager
@@ -65,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
             load=load,
             audit=audit,
         )
+        await app.state.services.preparation.start()
         yield
         await app.state.services.close()
         if audit is not None:
@@ -102,7 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_middleware(
-    app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits, load: LoadLimit
+    app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits, load: FairSlots
 ) -> None:
     """From the innermost, which sees a request last, to the outermost."""
     reception = Reception(settings.max_received_bytes)
@@ -117,7 +124,7 @@ def _add_middleware(
     app.add_middleware(
         LoadSheddingMiddleware,
         load=load,
-        paths=frozenset({predict.PATH, predict.BATCH_PATH, explain.PATH}),
+        paths=frozenset({predict.PATH, predict.BATCH_PATH, explain.PATH, viewing.PATH, PAGE_PATH}),
     )
     app.add_middleware(
         AccessMiddleware,

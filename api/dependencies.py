@@ -7,10 +7,11 @@ import grpc
 from fastapi import Depends, Request
 
 from api.access.rate_limits import RateLimits
+from api.caller import Caller
 from api.explanation.explainer import Explainer
+from api.fair_slots import FairSlots
 from api.fan_out import FanOut
 from api.image_preparation import ImagePreparation
-from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
 from api.observability.audit import AuditTrail
@@ -32,6 +33,8 @@ class Services:
     predictor: Predictor
     explainer: Explainer
     model_status: ModelStatusReader
+    load: FairSlots
+    """Images in progress."""
 
     @classmethod
     def create(
@@ -42,13 +45,13 @@ class Services:
         credentials: grpc.ChannelCredentials | None,
         metrics: Metrics,
         rate_limits: RateLimits,
-        load: LoadLimit,
+        load: FairSlots,
         audit: AuditTrail | None,
     ) -> Self:
         """Build the parts round one model server address; credentials are for TLS."""
         client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
-        preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
+        preparation = ImagePreparation.of(settings, metrics)
         fan_out = FanOut.of(client, settings)
         predictor = Predictor(
             preparation, fan_out, cards, settings, metrics=metrics, load=load, audit=audit
@@ -58,7 +61,7 @@ class Services:
         status = ModelStatusReader(client, cards, settings)
         explainer = Explainer(predictor, preparation, fan_out, settings)
         return cls(
-            settings, metrics, rate_limits, client, preparation, predictor, explainer, status
+            settings, metrics, rate_limits, client, preparation, predictor, explainer, status, load
         )
 
     async def close(self) -> None:
@@ -73,17 +76,9 @@ async def _services(request: Request) -> Services:
     return services
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, and in which request."""
-
-    request_id: str
-    key_id: str | None
-    """Of the API key that was shown; null where none is needed."""
-
-
 async def _caller(request: Request) -> Caller:
-    return Caller(request.state.request_id, request.state.key_id)
+    state = request.state
+    return Caller(state.request_id, state.key_id, state.client)
 
 
 ServicesDep = Annotated[Services, Depends(_services)]

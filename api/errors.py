@@ -14,6 +14,7 @@ from serving.errors import (
     NoSuchFrameError,
     SeveralImagesError,
     TooManyPixelsError,
+    TooMuchMemoryError,
     UnknownImageFormatError,
     UnsupportedPixelsError,
     UnsupportedTransferSyntaxError,
@@ -274,6 +275,7 @@ _IMAGE_PROBLEMS: Final[dict[type[ImageError], tuple[type[ProblemError], str]]] =
         "send a PNG, JPEG, BMP, TIFF or WebP image, or a DICOM file",
     ),
     TooManyPixelsError: (UploadTooLargeError, "send a smaller image"),
+    TooMuchMemoryError: (UploadTooLargeError, "send a smaller image, or one in another format"),
     SeveralImagesError: (SeveralImagesInFileError, "send one image a file"),
     DamagedImageError: (DamagedFileError, "send the whole, undamaged file"),
     WrongModalityError: (

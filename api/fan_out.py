@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from opentelemetry import trace
 
+from api.errors import OverloadedError
+from api.fair_slots import FairSlots
 from api.model_call import ModelCall, call_model, failed_answer
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from api.settings import Settings
@@ -24,6 +26,10 @@ from serving.contract import MODEL_NAMES, OUTPUT_NAME
 
 IMAGES_TOGETHER: Final = 8
 """More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
+
+IMAGES_BESIDE_OTHERS: Final = 4
+"""Images of one client that the models are asked about while other clients are about. More would
+make the others wait longer, as what the models have begun cannot be put off."""
 
 PATIENCE_SECONDS: Final = 1.0
 """A group that takes longer holds nobody else up: the replica that it asked may be stuck."""
@@ -53,6 +59,8 @@ class FanOut:
         self._groups_at_once = groups_at_once
         self._waiting: deque[_Group] = deque()
         self._turns: set[asyncio.Task[None]] = set()
+        # One group more than are asked about: it fills while they are.
+        self._slots = FairSlots((groups_at_once + 1) * IMAGES_TOGETHER, shared=IMAGES_BESIDE_OTHERS)
 
     @classmethod
     def of(cls, client: ModelServerClient, settings: Settings) -> Self:
@@ -65,7 +73,12 @@ class FanOut:
         )
 
     async def ask(
-        self, image: NDArray[np.float32], *, timeout_seconds: float, distance: bool = False
+        self,
+        image: NDArray[np.float32],
+        *,
+        client: str,
+        timeout_seconds: float,
+        distance: bool = False,
     ) -> list[ModelAnswer]:
         """Ask all models about one image; takes as long as the slowest, but not longer than asked.
 
@@ -73,12 +86,24 @@ class FanOut:
 
         Args:
             image: float32 ``[64, 64, 3]``.
+            client: whose it is.
             timeout_seconds: a model that has not answered by then is named as late.
             distance: whether models are to tell how far it is from what they learned from.
         """
+        asked = asyncio.get_running_loop().time()
+        deadline = asked + timeout_seconds
+        try:
+            async with self._slots.hold(client, timeout_seconds=timeout_seconds):
+                return await self._ask(image, asked, deadline, distance=distance)
+        except OverloadedError:
+            late = asyncio.get_running_loop().time() - asked
+            return [failed_answer(name, ModelAnswerStatus.TIMEOUT, late) for name in self._names]
+
+    async def _ask(
+        self, image: NDArray[np.float32], asked: float, deadline: float, *, distance: bool
+    ) -> list[ModelAnswer]:
         loop = asyncio.get_running_loop()
-        asked = loop.time()
-        member = _Member(image, asked + timeout_seconds, distance, trace.get_current_span())
+        member = _Member(image, deadline, distance, trace.get_current_span())
         group = self._group_with_room()
         group.members.append(member)
         self._start_waiting()

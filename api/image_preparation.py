@@ -1,36 +1,49 @@
-"""From a file's bytes to what the models take, in threads of its own."""
+"""From a file's bytes to what the models take, in processes of its own."""
 
 import asyncio
 import dataclasses
-import hashlib
-import os
+import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final, Self, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from opentelemetry import trace
 
-from api.errors import OverloadedError, ProblemError, image_problem
-from api.input_check import look_at
+from api.decoding.errors import DecoderEndedError, DecodeTimeoutError
+from api.decoding.machine import available_cpus, available_memory_bytes
+from api.decoding.memory_budget import MemoryBudget
+from api.decoding.processes import DecoderProcesses
+from api.decoding.reading import (
+    Picture,
+    UnwindowedImage,
+    read_model_input,
+    read_picture,
+    read_unwindowed,
+)
+from api.errors import OverloadedError, image_problem
+from api.fair_slots import FairSlots
 from api.observability.metrics import Metrics
 from api.schemas.image import DicomInfo, ImageInfo
 from api.schemas.problem import RefusalReason
+from api.settings import Settings
 from serving.dicom.description import DicomDescription, DicomOptions
-from serving.dicom.recognition import is_dicom
 from serving.errors import ImageError
-from serving.preprocess import DecodedImage, decode_image, preprocess
 
 _tracer = trace.get_tracer("covidscan")
 
 _T = TypeVar("_T")
-_Level = TypeVar("_Level", np.uint8, np.float32)
 
-_WHITE: Final = 255.0
+_MIN_PROCESSES: Final = 2
+"""So that one client's large image never holds up everybody else's."""
+_MEMORY_SHARE: Final = 0.4
+"""Of the memory that there is; the rest is for the gateway, the model server and others."""
+_MEMORY_WHERE_UNKNOWN_BYTES: Final = 1024 * 1024 * 1024
+_CPU_SECONDS: Final = 10
+"""The largest image that is let in takes two or three."""
 
 
 @dataclass(frozen=True)
@@ -46,179 +59,157 @@ class PreparedImage:
     preprocess_seconds: float
 
 
-@dataclass(frozen=True)
-class ViewedImage:
-    """An image before any window, for a viewer that has windows of its own."""
-
-    values: NDArray[np.float32]
-    """``[height, width]``: Hounsfield units in a CT, otherwise what the file stores."""
-    center: float | None
-    """Of the window that the models see it through; none of a look-up table."""
-    width: float | None
-    inverted: bool
-    """Whether the lowest value is white."""
-    dicom: DicomInfo | None
-
-
-@dataclass(frozen=True)
-class ShownImage:
-    """An image as the models take it, and as people see it."""
-
-    tensor: NDArray[np.float32]
-    """``[64, 64, 3]`` RGB, 0 to 1."""
-    picture: NDArray[np.uint8]
-    """``[height, width, 3]`` RGB."""
-
-
 class ImagePreparation:
-    """Reads images away from the event loop.
+    """Reads images in child processes, for one client as fairly as for another.
 
     Args:
+        decoders: where files are decoded.
         max_pixels: of an image, at most.
         metrics: counts those that are refused.
     """
 
-    def __init__(self, *, max_pixels: int, metrics: Metrics) -> None:
+    def __init__(self, decoders: DecoderProcesses, *, max_pixels: int, metrics: Metrics) -> None:
+        self._decoders = decoders
         self._max_pixels = max_pixels
         self._metrics = metrics
-        # Decoding releases the GIL; more threads than cores would only queue for them.
-        self._executor = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        self._slots = FairSlots(decoders.count, shared=max(1, decoders.count - 1))
+
+    @classmethod
+    def of(cls, settings: Settings, metrics: Metrics, *, processes: int | None = None) -> Self:
+        """As the settings and the machine have it.
+
+        Args:
+            settings: say how many processes there are, and what memory they have.
+            metrics: counts what is refused.
+            processes: how many there are, whatever the settings say.
+        """
+        memory = MemoryBudget(settings.decode_memory_bytes or _memory_bytes())
+        metrics.watch("decode_memory_bytes", "Memory for decoding.", lambda: memory.held_bytes)
+        decoders = DecoderProcesses(
+            processes or settings.decode_processes or max(_MIN_PROCESSES, available_cpus()),
+            memory=memory,
+            cpu_seconds=_CPU_SECONDS,
+            observe_restart=metrics.observe_decoder_restart,
+        )
+        return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics)
+
+    async def start(self) -> None:
+        """Start the processes; files that come before are decoded as well, but later."""
+        await self._decoders.start()
 
     def close(self) -> None:
-        """End the threads."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """End the processes."""
+        self._decoders.close()
 
-    async def prepare(self, data: bytes, dicom: DicomOptions, *, deadline: float) -> PreparedImage:
+    async def prepare(
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float
+    ) -> PreparedImage:
         """Read a file for the models.
 
         Args:
             data: the file.
             dicom: what is chosen of a DICOM file.
+            client: whose it is.
             deadline: by ``time.perf_counter``.
 
         Raises:
             ProblemError: it cannot be read, or not in time.
         """
-        return await self._in_a_thread(
-            lambda: _prepare(data, dicom, self._max_pixels), deadline=deadline
+        read = await self._decode(
+            partial(read_model_input, dicom=dicom, max_pixels=self._max_pixels),
+            data,
+            client=client,
+            deadline=deadline,
+        )
+        info = ImageInfo(
+            format=read.format,
+            width=read.width,
+            height=read.height,
+            size_bytes=len(data),
+            sha256=read.sha256,
+            dicom=dicom_info(read.dicom),
+        )
+        return PreparedImage(
+            info, read.seen, read.tensor, read.decode_seconds, read.preprocess_seconds
         )
 
     async def show(
-        self, data: bytes, dicom: DicomOptions, *, deadline: float, longest_side: int
-    ) -> ShownImage:
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float, longest_side: int
+    ) -> Picture:
         """Read a file for the models and for people.
 
         Args:
             data: the file.
             dicom: what is chosen of a DICOM file.
+            client: whose it is.
             deadline: by ``time.perf_counter``.
             longest_side: of the picture, which is not larger than the image.
 
         Raises:
             ProblemError: it cannot be read, or not in time.
         """
-        return await self._in_a_thread(
-            lambda: _show(data, dicom, self._max_pixels, longest_side), deadline=deadline
+        job = partial(
+            read_picture, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
         )
+        return await self._decode(job, data, client=client, deadline=deadline)
 
     async def view(
-        self, data: bytes, dicom: DicomOptions, *, deadline: float, longest_side: int
-    ) -> ViewedImage:
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float, longest_side: int
+    ) -> UnwindowedImage:
         """Read a file for a viewer.
 
         Args:
             data: the file.
             dicom: what is chosen of a DICOM file.
+            client: whose it is.
             deadline: by ``time.perf_counter``.
             longest_side: of what is shown, which is not larger than the image.
 
         Raises:
             ProblemError: it cannot be read, or not in time.
         """
-        return await self._in_a_thread(
-            lambda: _view(data, dicom, self._max_pixels, longest_side), deadline=deadline
+        job = partial(
+            read_unwindowed, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
         )
+        return await self._decode(job, data, client=client, deadline=deadline)
 
-    async def _in_a_thread(self, read: Callable[[], _T], *, deadline: float) -> _T:
-        loop = asyncio.get_running_loop()
+    async def _decode(
+        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: float
+    ) -> _T:
         with _tracer.start_as_current_span("decode", record_exception=False):
             try:
                 async with asyncio.timeout(deadline - time.perf_counter()):
-                    return await loop.run_in_executor(self._executor, read)
-            except TimeoutError as error:
+                    return await self._in_a_process(job, data, client=client, deadline=deadline)
+            except (TimeoutError, DecodeTimeoutError) as error:
                 raise OverloadedError("the image could not be read in time; try again") from error
-            except ProblemError as error:
-                self._metrics.observe_refused_image(error.kind)
-                raise
+            except DecoderEndedError as error:
+                raise OverloadedError("the image's decoder ended; try again") from error
+            except ImageError as error:
+                problem = image_problem(error)
+                self._metrics.observe_refused_image(problem.kind)
+                raise problem from error
+
+    async def _in_a_process(
+        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: float
+    ) -> _T:
+        await self._slots.acquire(client)
+        left_seconds = deadline - time.perf_counter()
+        future = self._decoders.submit(job, data, deadline=time.monotonic() + left_seconds)
+        # The slot is the process's: it is held on while a file is decoded that nobody waits for.
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.release, client))
+        return await asyncio.wrap_future(future)
 
 
-def _prepare(data: bytes, dicom: DicomOptions, max_pixels: int) -> PreparedImage:
-    started = time.perf_counter()
-    image = _decode(data, dicom, max_pixels)
-    decoded = time.perf_counter()
-    tensor = preprocess(image.pixels)
-    finished = time.perf_counter()
-    info = ImageInfo(
-        format=image.format,
-        width=image.width,
-        height=image.height,
-        size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        dicom=_dicom_info(image.dicom),
-    )
-    seen = look_at(
-        tensor,
-        width=image.width,
-        height=image.height,
-        modality=None if image.dicom is None else image.dicom.modality,
-    )
-    return PreparedImage(info, seen, tensor, decoded - started, finished - decoded)
-
-
-def _show(data: bytes, dicom: DicomOptions, max_pixels: int, longest_side: int) -> ShownImage:
-    pixels = _decode(data, dicom, max_pixels).pixels
-    return ShownImage(preprocess(pixels), _within(pixels, longest_side))
-
-
-def _view(data: bytes, dicom: DicomOptions, max_pixels: int, longest_side: int) -> ViewedImage:
-    if not is_dicom(data):
-        pixels = _within(_decode(data, dicom, max_pixels).pixels, longest_side)
-        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        return ViewedImage(grey, _WHITE / 2, _WHITE, inverted=False, dicom=None)
-    # Only where it is needed: docs/decisions/0011.
-    from serving.dicom.reader import read_values  # noqa: PLC0415
-
-    try:
-        read = read_values(data, options=dicom, max_pixels=max_pixels)
-    except ImageError as error:
-        raise image_problem(error) from error
-    window = read.description.window
-    return ViewedImage(
-        _within(read.values, longest_side),
-        window.center,
-        window.width,
-        inverted=read.inverted,
-        dicom=_dicom_info(read.description),
-    )
-
-
-def _dicom_info(description: DicomDescription | None) -> DicomInfo | None:
+def dicom_info(description: DicomDescription | None) -> DicomInfo | None:
+    """What an answer says of a DICOM file; of others nothing."""
     if description is None:
         return None
     return DicomInfo.model_validate(dataclasses.asdict(description))
 
 
-def _decode(data: bytes, dicom: DicomOptions, max_pixels: int) -> DecodedImage:
-    try:
-        return decode_image(data, max_pixels=max_pixels, dicom=dicom)
-    except ImageError as error:
-        raise image_problem(error) from error
-
-
-def _within(pixels: NDArray[_Level], longest_side: int) -> NDArray[_Level]:
-    height, width = pixels.shape[:2]
-    scale = longest_side / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), pixels.dtype)
+def _memory_bytes() -> int:
+    available_bytes = available_memory_bytes()
+    if available_bytes is None:
+        return _MEMORY_WHERE_UNKNOWN_BYTES
+    return math.floor(_MEMORY_SHARE * available_bytes)

@@ -6,7 +6,7 @@ from typing import Final
 LOGGED_FIELDS: Final = frozenset(
     {
         *("method", "route", "status", "duration_seconds", "received_bytes", "sent_bytes"),
-        *("key_id", "problem", "versions", "client"),
+        *("key_id", "problem", "versions", "client", "reason"),
     }
 )
 """Of a line about a request; nothing else gets into the log."""

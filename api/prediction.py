@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from api.caller import Caller
 from api.ensemble import agreement, review_reasons, uncertainty, vote
 from api.errors import (
     AuditUnavailableError,
@@ -13,10 +14,10 @@ from api.errors import (
     ModelsUnavailableError,
     RefusedImageError,
 )
+from api.fair_slots import FairSlots
 from api.fan_out import FanOut
 from api.image_preparation import ImagePreparation
 from api.input_check import check_input
-from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.observability.audit import AuditRecord, AuditTrail
 from api.observability.metrics import Metrics
@@ -52,7 +53,7 @@ class Predictor:
         settings: Settings,
         *,
         metrics: Metrics,
-        load: LoadLimit,
+        load: FairSlots,
         audit: AuditTrail | None,
     ) -> None:
         self._preparation = preparation
@@ -69,9 +70,7 @@ class Predictor:
         filename: str,
         data: bytes,
         options: PredictionOptions,
-        *,
-        request_id: str,
-        key_id: str | None,
+        caller: Caller,
     ) -> PredictionAnswer:
         """Predict one image.
 
@@ -79,20 +78,19 @@ class Predictor:
             filename: as the client named it; only echoed.
             data: the file.
             options: what the caller chose.
-            request_id: echoed in the answer.
-            key_id: whose API key was shown, for the audit trail.
+            caller: who asks; the request is echoed in the answer, the key is for the audit trail.
 
         Raises:
             ProblemError: too much is in progress, the image cannot be read or is refused, too few
                 models answered in time, or the answer could not be recorded.
         """
-        answer = await self._predict(filename, data, options, request_id)
+        answer = await self._predict(filename, data, options, caller)
         if self._audit is not None:
             with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
                 await self._audit.write(
                     AuditRecord.of(
                         answer,
-                        key_id=key_id,
+                        key_id=caller.key_id,
                         covidscan=self._version,
                         preprocessing=preprocess_fingerprint(),
                         operating_point=self._settings.operating_point,
@@ -102,13 +100,13 @@ class Predictor:
         return answer
 
     async def _predict(
-        self, filename: str, data: bytes, options: PredictionOptions, request_id: str
+        self, filename: str, data: bytes, options: PredictionOptions, caller: Caller
     ) -> PredictionAnswer:
         started = time.perf_counter()
         budget_seconds = self._settings.request_timeout_seconds
-        async with self._load.place(timeout_seconds=budget_seconds):
+        async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
             image = await self._preparation.prepare(
-                data, options.dicom, deadline=started + budget_seconds
+                data, options.dicom, client=caller.client, deadline=started + budget_seconds
             )
             self._refuse(image.seen, options)
             asked = time.perf_counter()
@@ -117,9 +115,14 @@ class Predictor:
                 max(LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
             )
             answers, *of_variants = await asyncio.gather(
-                self._fan_out.ask(image.tensor, timeout_seconds=timeout_seconds, distance=True),
+                self._fan_out.ask(
+                    image.tensor,
+                    client=caller.client,
+                    timeout_seconds=timeout_seconds,
+                    distance=True,
+                ),
                 *(
-                    self._fan_out.ask(tensor, timeout_seconds=timeout_seconds)
+                    self._fan_out.ask(tensor, client=caller.client, timeout_seconds=timeout_seconds)
                     for tensor in varied(image.tensor, options.variants)
                 ),
             )
@@ -144,7 +147,7 @@ class Predictor:
             band=self._settings.review_band,
         )
         return PredictionAnswer(
-            request_id=request_id,
+            request_id=caller.request_id,
             filename=filename,
             image=image.info,
             prediction=verdict.prediction,

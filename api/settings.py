@@ -182,6 +182,13 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(gt=0)] = DEFAULT_MAX_PIXELS
     """Largest image, width times height, that is decoded."""
 
+    decode_processes: Annotated[int | None, Field(gt=0, le=256)] = None
+    """Processes that decode files; by default as many as there are CPUs, and two at least."""
+
+    decode_memory_bytes: Annotated[int | None, Field(gt=0)] = None
+    """Memory that they may need together; by default two fifths of what the machine or the
+    container has. An image that alone needs more is refused."""
+
     max_batch_files: Annotated[int, Field(gt=0, le=1024)] = 64
     """Most files in one call of ``/predict/batch``."""
 

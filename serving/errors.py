@@ -8,6 +8,7 @@
     │   ├── DamagedImageError            the format is known, the content is not readable
     │   ├── SeveralImagesError           an animation, or several pages
     │   ├── TooManyPixelsError           refused from its header, before decoding
+    │   ├── TooMuchMemoryError           would take more memory to decode than there is
     │   └── UnreadableDicomError         DICOM, but not what is read
     │       ├── WrongModalityError           neither a CT nor a radiograph
     │       ├── NoPixelsError                a header alone
@@ -49,6 +50,10 @@ class SeveralImagesError(ImageError):
 
 class TooManyPixelsError(ImageError):
     """The header announces more pixels than the limit, in all or on one side."""
+
+
+class TooMuchMemoryError(ImageError):
+    """To decode the image would take more memory than the limit."""
 
 
 class UnreadableDicomError(ImageError):

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.access.addresses import network_of
 from api.access.authentication import Authenticator
 from api.access.rate_limits import RateLimits
 from api.errors import AuthenticationError, ProblemError
@@ -15,7 +16,9 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
 
 class AccessMiddleware:
-    """Lets a request in, or answers why not; ``scope["state"]["key_id"]`` says whose it is.
+    """Lets a request in, or answers why not.
+
+    ``scope["state"]`` then has its ``key_id``, and the ``client`` that its work is counted for.
 
     Args:
         app: what answers the request.
@@ -37,7 +40,7 @@ class AccessMiddleware:
             return
         headers = Headers(scope=scope)
         try:
-            scope["state"]["key_id"] = await self._admit(scope, headers)
+            await self._admit(scope, headers)
         except ProblemError as error:
             response = problem_response(error, scope)
             if isinstance(error, AuthenticationError):
@@ -50,9 +53,14 @@ class AccessMiddleware:
             return
         await self._app(scope, receive, send)
 
-    async def _admit(self, scope: Scope, headers: Headers) -> str | None:
+    async def _admit(self, scope: Scope, headers: Headers) -> None:
         address = scope["client"][0] if scope["client"] else ""
         await self._rate_limits.count_request(address)
+        state = scope["state"]
         if self._authenticator is None:
-            return None
-        return self._authenticator.authenticate(scope["method"], headers).id
+            state["key_id"], state["client"] = None, f"address {network_of(address)}"
+            return
+        key_id = self._authenticator.authenticate(scope["method"], headers).id
+        state["key_id"], state["client"] = key_id, f"key {key_id}"
+        if scope["method"] == "POST":
+            await self._rate_limits.check_key(key_id)

@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from api.caller import Caller
 from api.ensemble import POSITIVE_CLASS
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
+from api.fair_slots import FairSlots
 from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
-from api.load_shedding import LoadLimit
 from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor, check_quorum
 from api.prediction_options import PredictionOptions
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
@@ -32,6 +33,8 @@ PICTURE_SIDE: Final = 512
 ENSEMBLE: Final = "ensemble"
 
 _WAITING: Final = 8
+IMAGES_ASKED: Final = 1 + MASKS
+"""What an explanation is counted as: the image itself, and the image under each mask."""
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
 """As of a batch: there is room for other callers in between."""
 
@@ -84,16 +87,18 @@ class Explainer:
         self._preparation = preparation
         self._fan_out = fan_out
         self._settings = settings
-        self._load = LoadLimit(in_progress=settings.max_explanations, waiting=_WAITING)
+        self._load = FairSlots(
+            settings.max_explanations,
+            shared=max(1, settings.max_explanations - 1),
+            waiting=_WAITING,
+        )
 
     async def explain(
         self,
         filename: str,
         data: bytes,
         options: PredictionOptions,
-        *,
-        request_id: str,
-        key_id: str | None,
+        caller: Caller,
     ) -> Explanation:
         """Predict one image, and say which parts of it the models go by.
 
@@ -101,35 +106,38 @@ class Explainer:
             filename: as the client named it; only echoed.
             data: the file.
             options: what the caller chose.
-            request_id: echoed in the answer.
-            key_id: whose API key was shown, for the audit trail.
+            caller: who asks; the request is echoed in the answer, the key is for the audit trail.
 
         Raises:
             ProblemError: too much is in progress, the image cannot be read or is refused, too few
                 models answered in time, or the answer could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
-        async with self._load.place(timeout_seconds=budget_seconds):
-            prediction = await self._predictor.predict(
-                filename, data, options, request_id=request_id, key_id=key_id
-            )
+        async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
+            prediction = await self._predictor.predict(filename, data, options, caller)
             started = time.perf_counter()
             deadline = started + budget_seconds
             image = await self._preparation.show(
-                data, options.dicom, deadline=deadline, longest_side=PICTURE_SIDE
+                data,
+                options.dicom,
+                client=caller.client,
+                deadline=deadline,
+                longest_side=PICTURE_SIDE,
             )
-            answers = await self._ask(image.tensor, deadline)
+            answers = await self._ask(image.tensor, caller.client, deadline)
         maps = await asyncio.to_thread(_model_maps, prediction.models, answers)
         check_quorum({each.name: each.status for each in maps}, self._settings.quorum)
         return Explanation(
             prediction,
             [_ensemble_map(maps), *maps],
-            image.picture,
+            image.pixels,
             len(_MASKS),
             time.perf_counter() - started,
         )
 
-    async def _ask(self, image: NDArray[np.float32], deadline: float) -> list[list[ModelAnswer]]:
+    async def _ask(
+        self, image: NDArray[np.float32], client: str, deadline: float
+    ) -> list[list[ModelAnswer]]:
         """Of each mask, what each model says of the image under it."""
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
         hidden = darkened(image, side=DARKEST_OF)
@@ -138,6 +146,7 @@ class Explainer:
             async with at_once:
                 return await self._fan_out.ask(
                     perturbed(image, mask, hidden),
+                    client=client,
                     timeout_seconds=min(
                         self._settings.model_timeout_seconds,
                         max(LEAST_TIMEOUT_SECONDS, deadline - time.perf_counter()),

@@ -121,6 +121,12 @@ class Metrics:
             ["status"],
             registry=self.registry,
         )
+        self._decoder_restarts = Counter(
+            "covidscan_decoder_restarts",
+            "Decoder processes replaced: after a crash, out of time, or ended from outside.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.audit_failures = Counter(
             "covidscan_audit_failures",
             "Predictions that could not be recorded and were not given.",
@@ -146,6 +152,10 @@ class Metrics:
     def observe_refused_connection(self, status: int) -> None:
         """Count a connection on which no request could be answered."""
         self._refused_connections.labels(int(status)).inc()
+
+    def observe_decoder_restart(self, reason: str) -> None:
+        """Count a decoder process that had to be replaced."""
+        self._decoder_restarts.labels(reason).inc()
 
     def observe_refused_image(self, reason: str) -> None:
         """Count a file that could not be read, or is refused as no chest scan."""

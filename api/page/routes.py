@@ -27,6 +27,8 @@ _CONTENT_SECURITY_POLICY: Final = (
     " img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+PAGE_PATH: Final = "/"
+
 router = APIRouter(include_in_schema=False)
 _templates = make_templates()
 
@@ -38,29 +40,23 @@ def mount_page(app: FastAPI) -> None:
     app.include_router(viewing.router)
 
 
-@router.get("/")
+@router.get(PAGE_PATH)
 async def show(request: Request, services: ServicesDep) -> HTMLResponse:
     """The empty page."""
     return await _render(request, services)
 
 
-@router.post("/")
+@router.post(PAGE_PATH)
 async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResponse:
     """Predict the uploaded image and show the result, or what was wrong."""
     try:
+        await services.rate_limits.count_images(caller.key_id, 1)
         async with request.form(**form_limits(max_files=1)) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:
                 raise MissingFileError("choose an image first")
             data = await read_upload(file, services.settings)
-            await services.rate_limits.count_images(caller.key_id, 1)
-            predicting = services.predictor.predict(
-                file.filename,
-                data,
-                _options(form),
-                request_id=caller.request_id,
-                key_id=caller.key_id,
-            )
+            predicting = services.predictor.predict(file.filename, data, _options(form), caller)
             answer = await while_connected(request, predicting)
             request.state.versions = {model.name: model.version for model in answer.models}
     except HTTPException as error:

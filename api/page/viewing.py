@@ -1,12 +1,14 @@
 """``POST /view``: an image before any window, for the page's viewer."""
 
 import time
+from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.dependencies import ServicesDep
+from api.client_gone import while_connected
+from api.dependencies import CallerDep, ServicesDep
 from api.routes.forms import MULTIPART, ImageForm, ImageQuery
 from api.uploads import form_limits, read_upload
 
@@ -35,20 +37,32 @@ class View(BaseModel):
     frames: int
 
 
-@router.post(PATH, form_limits=form_limits(max_files=1))
+async def _slot_until_sent(services: ServicesDep, caller: CallerDep) -> AsyncIterator[None]:
+    """Hold a slot until the client has read the answer, which is as large as several images."""
+    timeout_seconds = services.settings.request_timeout_seconds
+    async with services.load.hold(caller.client, timeout_seconds=timeout_seconds):
+        yield
+
+
+@router.post(PATH, form_limits=form_limits(max_files=1), dependencies=[Depends(_slot_until_sent)])
 async def view(
     form: Annotated[ImageForm, MULTIPART],
     query: Annotated[ImageQuery, Query()],
     services: ServicesDep,
+    caller: CallerDep,
+    request: Request,
 ) -> Response:
     """The image's values, float32, little endian, row by row; what they are is in ``X-View``."""
+    await services.rate_limits.count_images(caller.key_id, 1)
     data = await read_upload(form.file, services.settings)
-    image = await services.preparation.view(
+    viewing = services.preparation.view(
         data,
         query.options.dicom,
+        client=caller.client,
         deadline=time.perf_counter() + services.settings.request_timeout_seconds,
         longest_side=_LONGEST_SIDE,
     )
+    image = await while_connected(request, viewing)
     rows, columns = image.values.shape
     told = View(
         columns=columns,

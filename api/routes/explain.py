@@ -13,7 +13,7 @@ from pydantic import Field
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, ServicesDep
 from api.errors import ModelsUnavailableError
-from api.explanation.explainer import VALUES_SIDE, Explanation, ModelMap
+from api.explanation.explainer import IMAGES_ASKED, VALUES_SIDE, Explanation, ModelMap
 from api.explanation.picture import heatmap, overlaid, png
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
 from api.routes.problems import problem_responses
@@ -69,17 +69,11 @@ async def explain(
     It tells what the models react to, not where there is disease. Decision support for research,
     not a medical device.
     """
-    await services.rate_limits.count_images(caller.key_id, 1)
+    await services.rate_limits.count_images(caller.key_id, IMAGES_ASKED)
     data = await read_upload(form.file, services.settings)
     explanation = await while_connected(
         request,
-        services.explainer.explain(
-            form.file.filename or "",
-            data,
-            query.options,
-            request_id=caller.request_id,
-            key_id=caller.key_id,
-        ),
+        services.explainer.explain(form.file.filename or "", data, query.options, caller),
     )
     models = explanation.prediction.models
     request.state.versions = {model.name: model.version for model in models}

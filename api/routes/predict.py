@@ -5,8 +5,9 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
+from api.caller import Caller
 from api.client_gone import while_connected
-from api.dependencies import Caller, CallerDep, Services, ServicesDep
+from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import ProblemError
 from api.fan_out import IMAGES_TOGETHER
 from api.prediction_options import PredictionOptions
@@ -114,13 +115,7 @@ async def _predict(
     caller: Caller,
 ) -> PredictionAnswer:
     data = await read_upload(file, services.settings)
-    return await services.predictor.predict(
-        file.filename or "",
-        data,
-        options,
-        request_id=caller.request_id,
-        key_id=caller.key_id,
-    )
+    return await services.predictor.predict(file.filename or "", data, options, caller)
 
 
 async def _predict_items(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from api.caller import Caller
 from api.errors import MissingFileError, ProblemError, UploadTooLargeError
+from api.fair_slots import FairSlots
 from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
-from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.model_server_credentials import model_server_credentials
 from api.observability.metrics import Metrics
@@ -22,6 +23,8 @@ from serving.client import ModelServerClient
 
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
 """Of one scorer: while some are asked about others are read."""
+
+_CALLER: Final = Caller(request_id="", key_id=None, client="")
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,7 @@ class Scorer:
                 Path(file.name).name,
                 data,
                 self._options.prediction,
-                request_id="",
-                key_id=None,
+                _CALLER,
             )
         except ProblemError as error:
             return refused(file.name, error)
@@ -106,7 +108,7 @@ async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePrepara
         raise ValueError("a scorer needs a model server")
     metrics = Metrics(version="", preprocessing="")
     client = ModelServerClient(settings.model_server, model_server_credentials(settings))
-    preparation = ImagePreparation(max_pixels=settings.max_pixels, metrics=metrics)
+    preparation = ImagePreparation.of(settings, metrics, processes=1)
     fan_out = FanOut.of(client, settings)
     predictor = Predictor(
         preparation,
@@ -114,7 +116,7 @@ async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePrepara
         ModelCards(settings.models_dir),
         settings,
         metrics=metrics,
-        load=LoadLimit(in_progress=_IMAGES_AT_ONCE, waiting=1),
+        load=FairSlots(_IMAGES_AT_ONCE, shared=_IMAGES_AT_ONCE),
         audit=None,
     )
     return client, preparation, predictor

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -20,7 +19,7 @@ from serving.contract import INPUT_NAME
 from serving.embedded.engine import LoadedModel
 from serving.embedded.options import ModelServerOptions
 from serving.model_config import default_model_configs
-from serving.preprocess import DecodedImage
+from tests import decoder_jobs
 from tests.integration.conftest import gateway
 from tests.servers import embedded_model_server
 from tests.service_process import wait_until
@@ -163,17 +162,9 @@ def test_the_work_of_a_client_that_is_gone_is_stopped_down_to_the_model_server(
     assert gate.runs == 6, "two images of three models each, and none for those who left"
 
 
-def test_an_image_that_takes_too_long_to_read_is_given_up(
+def test_an_image_that_takes_too_long_to_read_is_given_up_and_the_next_one_is_read(
     tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
 ):
-    reading = threading.Event()
-    decode = image_preparation.decode_image
-
-    def slow_decode(data: bytes, **options: Any) -> DecodedImage:
-        reading.wait(20)
-        return decode(data, **options)
-
-    monkeypatch.setattr(image_preparation, "decode_image", slow_decode)
     settings = Settings(
         _env_file=None,
         model_server="127.0.0.1:1",
@@ -181,7 +172,25 @@ def test_an_image_that_takes_too_long_to_read_is_given_up(
         request_timeout_seconds=0.5,
     )
     with gateway(settings) as client:
-        answer = post(client, phantom_png)
-        reading.set()
-    assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:covidscan:problem:overloaded"
+        with monkeypatch.context() as patch:
+            patch.setattr(image_preparation, "read_model_input", decoder_jobs.sleep)
+            answers = [post(client, phantom_png) for _ in range(3)]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:covidscan:problem:overloaded"
+        # Read, and then there is no model server to ask.
+        wait_until(lambda: post(client, phantom_png).json()["type"].endswith("models-unavailable"))
+        assert 'covidscan_decoder_restarts_total{reason="timeout"}' in client.get("/metrics").text
+
+
+def test_a_file_on_which_its_decoder_crashes_is_refused_and_the_next_one_is_read(
+    tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    settings = Settings(_env_file=None, model_server="127.0.0.1:1", models_dir=tiny_volume)
+    with gateway(settings) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(image_preparation, "read_model_input", decoder_jobs.crash)
+            answer = post(client, phantom_png)
+        assert answer.status_code == 422
+        assert answer.json()["type"] == "urn:covidscan:problem:damaged-image"
+        assert post(client, phantom_png).json()["type"].endswith("models-unavailable")

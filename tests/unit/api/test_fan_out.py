@@ -71,7 +71,9 @@ async def asking(
     """Ask about images in this order, each as far as it gets."""
     tasks = []
     for value in values:
-        tasks.append(asyncio.create_task(models.ask(image(value), timeout_seconds=seconds)))
+        tasks.append(
+            asyncio.create_task(models.ask(image(value), client="a", timeout_seconds=seconds))
+        )
         await asyncio.sleep(0.001)
     return tasks
 
@@ -187,6 +189,6 @@ def test_a_fault_of_ours_is_raised_where_it_is_waited_for(monkeypatch: pytest.Mo
     async def test(models: FanOut, client: Client) -> None:
         monkeypatch.setattr(client, "predict", fail)
         with pytest.raises(ZeroDivisionError):
-            await models.ask(image(0.5), timeout_seconds=1)
+            await models.ask(image(0.5), client="a", timeout_seconds=1)
 
     run(test)

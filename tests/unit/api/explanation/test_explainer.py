@@ -1,7 +1,9 @@
 """What becomes of an explanation when models fail, or are replaced, while it is made."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import cv2
@@ -9,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from api.caller import Caller
 from api.errors import ModelsLateError, ModelsUnavailableError
 from api.explanation.explainer import Explainer, Explanation
+from api.fair_slots import FairSlots
 from api.image_preparation import ImagePreparation
-from api.load_shedding import LoadLimit
 from api.model_call import ModelCall, failed_answer
 from api.model_cards import ModelCards
 from api.observability.metrics import Metrics
@@ -25,8 +28,25 @@ from serving.contract import MODEL_NAMES
 
 DRAWING = cv2.imencode(".png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64))[1].tobytes()
 
+CALLER = Caller(request_id="1", key_id=None, client="key 1")
+
 Answers = Callable[[str, int], ModelAnswer]
 """Of a model, to the image of this number; the whole one is number 0."""
+
+
+class DecodersHere:
+    """Decodes in this process, as a unit test starts no other."""
+
+    count = 1
+
+    def submit(self, job: Callable[[bytes], Any], data: bytes, *, deadline: float) -> Future[Any]:
+        assert deadline > time.monotonic()
+        future: Future[Any] = Future()
+        future.set_result(job(data))
+        return future
+
+    def close(self) -> None:
+        """Nothing was started."""
 
 
 class FanOut:
@@ -37,8 +57,14 @@ class FanOut:
         self.asked = 0
 
     async def ask(
-        self, image: NDArray[np.float32], *, timeout_seconds: float, distance: bool = False
+        self,
+        image: NDArray[np.float32],
+        *,
+        client: str,
+        timeout_seconds: float,
+        distance: bool = False,
     ) -> list[ModelAnswer]:
+        assert client == CALLER.client
         assert image.shape == (64, 64, 3)
         assert timeout_seconds > 0
         assert distance == (self.asked == 0), "only of the image itself"
@@ -56,7 +82,8 @@ def explain(answers: Answers, **settings: Any) -> Explanation:
     async def main() -> Explanation:
         configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
         metrics = Metrics(version="0", preprocessing="0")
-        preparation = ImagePreparation(max_pixels=10_000, metrics=metrics)
+        decoders: Any = DecodersHere()
+        preparation = ImagePreparation(decoders, max_pixels=10_000, metrics=metrics)
         fan_out: Any = FanOut(answers)
         predictor = Predictor(
             preparation,
@@ -64,14 +91,12 @@ def explain(answers: Answers, **settings: Any) -> Explanation:
             ModelCards(configured.models_dir),
             configured,
             metrics=metrics,
-            load=LoadLimit(in_progress=1, waiting=1),
+            load=FairSlots(1, shared=1, waiting=1),
             audit=None,
         )
         explainer = Explainer(predictor, preparation, fan_out, configured)
         try:
-            return await explainer.explain(
-                "a.png", DRAWING, PredictionOptions(), request_id="1", key_id=None
-            )
+            return await explainer.explain("a.png", DRAWING, PredictionOptions(), CALLER)
         finally:
             preparation.close()
 

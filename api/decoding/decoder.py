@@ -1,0 +1,125 @@
+"""One decoder process, seen from the gateway."""
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
+from api.decoding.memory_budget import MemoryBudget
+from api.decoding.worker import Said, serve_decoder
+from serving.errors import DamagedImageError, TooMuchMemoryError
+
+_T = TypeVar("_T")
+
+_PRELOADED: Final = ["api.decoding.reading", "serving.dicom.reader"]
+"""What the process that all decoders are forked from imports once for all of them."""
+_CRASHES: Final = frozenset(
+    -getattr(signal, name)
+    for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV")
+    if hasattr(signal, name)
+)
+_TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
+_END_SECONDS: Final = 1.0
+
+
+class Decoder:
+    """A process that decodes one file after the other, and the pipe to it.
+
+    Args:
+        cpu_seconds: of CPU time that one file may take.
+        memory: what the files of all decoders may need together.
+    """
+
+    def __init__(self, cpu_seconds: int, memory: MemoryBudget) -> None:
+        self._memory = memory
+        context = _context()
+        self._pipe, childs_end = context.Pipe()
+        self._process = context.Process(
+            target=serve_decoder, args=(childs_end, cpu_seconds), daemon=True, name="decoder"
+        )
+        self._process.start()
+        childs_end.close()
+        self.end_reason: str | None = None
+        """Why it can no longer be used, if it cannot."""
+
+    def run(self, job: Callable[[bytes], _T], data: bytes, *, deadline: float) -> _T:
+        """Run a job on a file; the errors are those of ``DecoderProcesses.submit``."""
+        try:
+            self._pipe.send((job, data))
+            said, *told = self._receive(deadline)
+            if said == Said.NEEDS:
+                said, *told = self._granted(*told, deadline=deadline)
+        except TimeoutError as error:
+            self.end_reason = "timeout"
+            raise DecodeTimeoutError from error
+        except (EOFError, ConnectionError) as error:
+            raise self._how_it_ended() from error
+        match said:
+            case Said.DONE:
+                result: _T = told[0]
+                return result
+            case Said.REFUSED:
+                kind, message = told
+                raise kind(message)
+            case Said.NO_MEMORY:
+                raise TooMuchMemoryError("the image takes too much memory to decode")
+            case _:
+                raise DecoderFaultError(told[0])
+
+    def kill(self) -> None:
+        """End the process, whatever it does; a ``run`` in another thread then raises."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and forget it."""
+        self.kill()
+        self._process.join(_END_SECONDS)
+        self._pipe.close()
+        with contextlib.suppress(ValueError):
+            # It did not end in time: the operating system has it.
+            self._process.close()
+
+    def _granted(self, needed_bytes: int, *, deadline: float) -> Any:  # noqa: ANN401
+        """What the decoder says once it has been told whether it may have the memory."""
+        if needed_bytes > self._memory.total_bytes:
+            self._pipe.send(None)
+            return self._receive(deadline)
+        if not self._memory.acquire(needed_bytes, deadline=deadline):
+            self._pipe.send(None)
+            self._receive(time.monotonic() + _END_SECONDS)
+            raise DecodeTimeoutError
+        try:
+            self._pipe.send(needed_bytes)
+            return self._receive(deadline)
+        finally:
+            self._memory.release(needed_bytes)
+
+    def _receive(self, deadline: float) -> Any:  # noqa: ANN401 - what a job makes of a file
+        if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+        return self._pipe.recv()
+
+    def _how_it_ended(self) -> Exception:
+        self._process.join(_END_SECONDS)
+        code = self._process.exitcode
+        if code == _TOO_SLOW:
+            self.end_reason = "cpu-time"
+            return DamagedImageError("the image takes too long to decode")
+        if code in _CRASHES:
+            self.end_reason = "crash"
+            return DamagedImageError("the image's decoder failed")
+        self.end_reason = "ended"
+        return DecoderEndedError(f"a decoder process ended with {code}")
+
+
+def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
+    """How processes are started: forked from one that has nothing but the decoders in it."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context

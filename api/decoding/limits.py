@@ -1,0 +1,56 @@
+"""What a decoder's process may take: memory for one file, and CPU time for one file."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+_DATA_PAGES: Final = 5
+"""The place of data and stack in ``/proc/self/statm``, in pages."""
+_FIRST_VICTIM: Final = "500"
+"""Where the kernel runs out of memory, a decoder goes before the gateway and the model server."""
+
+
+def prepare_process() -> None:
+    """Write no core dump, which would hold an image, and be the first that the kernel ends."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on Windows
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_VICTIM)
+    except OSError:
+        # Not Linux, or not allowed: the other limits hold all the same.
+        return
+
+
+def limit_memory(further_bytes: int) -> None:
+    """Let this process take so much more private memory; beyond it allocations fail.
+
+    Linux counts every private mapping that can be written to. Other systems count less, or nothing.
+    """
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on Windows
+
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[_DATA_PAGES])
+    except OSError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(
+        resource.RLIMIT_DATA, (pages * os.sysconf("SC_PAGE_SIZE") + further_bytes, hard)
+    )
+
+
+def limit_cpu(further_seconds: int) -> None:
+    """Let this process take so much more CPU time; then the kernel ends it (SIGXCPU)."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + further_seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))

@@ -1,0 +1,90 @@
+"""The child process that decodes: one file after the other, within limits.
+
+The messages between it and the process that started it::
+
+    parent                                    child
+    (job, data)                        ──▶
+                                       ◀──    (NEEDS, bytes)    memory to decode it
+    bytes, or None for no              ──▶
+                                       ◀──    (DONE, result) | (REFUSED, error) | (NO_MEMORY,)
+                                              | (FAILED, where)
+"""
+
+import signal
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from api.decoding import limits
+from serving.decode_memory import decode_memory_bytes
+from serving.errors import ImageError
+
+Job = Callable[[bytes], Any]
+"""What is done with a file's bytes; a function of a module, or a partial of one."""
+
+HEADER_MEMORY_BYTES: Final = 192 * 1024 * 1024
+"""For the file itself, and to read its header, before it is known what its pixels need."""
+
+_OWN_CODE: Final = ("api.", "serving.")
+
+
+class Said(IntEnum):
+    """What a worker's message is."""
+
+    NEEDS = 0
+    DONE = 1
+    REFUSED = 2
+    NO_MEMORY = 3
+    FAILED = 4
+
+
+def serve_decoder(connection: "Connection[Any, Any]", cpu_seconds: int) -> None:
+    """Decode what comes in until the connection ends.
+
+    Args:
+        connection: to the process that started this one.
+        cpu_seconds: that one file may take; a worker that exceeds it is ended by the kernel.
+    """
+    # The parent ends this process; Ctrl-C and the end of a service's group reach both.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    limits.prepare_process()
+    while True:
+        try:
+            limits.limit_memory(HEADER_MEMORY_BYTES)
+            job, data = connection.recv()
+            limits.limit_cpu(cpu_seconds)
+            connection.send(_answer(connection, job, data))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
+
+
+def _answer(connection: "Connection[Any, Any]", job: Job, data: bytes) -> tuple[object, ...]:
+    try:
+        needed_bytes = decode_memory_bytes(data)
+        connection.send((Said.NEEDS, needed_bytes))
+        granted_bytes = connection.recv()
+        if granted_bytes is None:
+            return (Said.NO_MEMORY,)
+        limits.limit_memory(granted_bytes)
+        return Said.DONE, job(data)
+    except ImageError as error:
+        return Said.REFUSED, type(error), str(error)
+    except MemoryError:
+        return (Said.NO_MEMORY,)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
+        return Said.FAILED, f"{type(error).__name__} at {_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    """Where in our own code an exception came from; its message may quote the file."""
+    places = [
+        f"{name}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (name := frame.f_globals.get("__name__", "")).startswith(_OWN_CODE)
+    ]
+    return places[-1]

@@ -1,0 +1,187 @@
+"""A bounded number of slots, shared fairly: a client that asks for much waits for itself.
+
+Whoever holds the fewest slots gets the next one, of several the one who was last given one the
+longest ago. While other clients are about, none may hold more
+than a share of the slots, so that somebody who comes finds one; a client that is alone may hold
+them all.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from api.errors import OverloadedError
+
+ACTIVE_SECONDS: Final = 10.0
+"""How long a client counts as being about after it has last held or wanted a slot."""
+_TOO_MUCH: Final = "too many requests are in progress; try again"
+
+
+class FairSlots:
+    """Slots, and one queue for each client that waits for them.
+
+    Args:
+        slots: how many there are.
+        shared: how many of them one client may hold while others are about.
+        waiting: how many callers may wait in all; None is no limit.
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        shared: int,
+        waiting: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._slots = slots
+        self._shared = shared
+        self._max_waiting = waiting
+        self._clock = clock
+        self._held: Counter[str] = Counter()
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+        self._grants = itertools.count()
+        self._last_grant: dict[str, int] = {}
+        """Of the clients that are about, the number of the slot that each was last given."""
+        self._active: OrderedDict[str, float] = OrderedDict()
+        """When each client was last about, the longest ago first."""
+
+    @property
+    def in_progress(self) -> int:
+        """How many slots are held."""
+        return self._held.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait."""
+        return sum(map(len, self._queues.values()))
+
+    def check(self, client: str) -> None:
+        """Say whether there would be a slot, or room to wait for one.
+
+        Raises:
+            OverloadedError: there would not.
+        """
+        if not self._free_for(client):
+            self._longest_queue_if_full(client)
+
+    async def acquire(self, client: str) -> None:
+        """Take a slot, or wait for one; ``release`` gives it back.
+
+        Raises:
+            OverloadedError: as many wait as may, or somebody else was let in instead.
+        """
+        self._touch(client)
+        if client not in self._queues and self._free_for(client):
+            self._grant_to(client)
+            return
+        longest = self._longest_queue_if_full(client)
+        if longest is not None:
+            # The latest of those who wait most makes room for a client who waits less.
+            latest = self._queues[longest][-1]
+            self._forget(longest, latest)
+            latest.set_exception(OverloadedError(_TOO_MUCH))
+        waiter = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(client, deque()).append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release(client)
+            else:
+                self._forget(client, waiter)
+            raise
+
+    def release(self, client: str) -> None:
+        """Give a slot back."""
+        self._touch(client)
+        self._held[client] -= 1
+        if not self._held[client]:
+            del self._held[client]
+        self._grant()
+
+    @asynccontextmanager
+    async def hold(self, client: str, *, timeout_seconds: float) -> AsyncIterator[None]:
+        """Hold a slot.
+
+        Raises:
+            OverloadedError: too many wait already, or the wait was too long.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.acquire(client)
+        except TimeoutError as error:
+            raise OverloadedError(_TOO_MUCH) from error
+        try:
+            yield
+        finally:
+            self.release(client)
+
+    def _free_for(self, client: str) -> bool:
+        return self.in_progress < self._slots and self._held[client] < self._limit(client)
+
+    def _limit(self, client: str) -> int:
+        """How many slots a client may hold at present."""
+        others = len(self._active) - (client in self._active)
+        return self._shared if others else self._slots
+
+    def _touch(self, client: str) -> None:
+        now = self._clock()
+        self._active[client] = now
+        self._active.move_to_end(client)
+        while self._active:
+            oldest, seen = next(iter(self._active.items()))
+            if now - seen <= ACTIVE_SECONDS:
+                break
+            del self._active[oldest]
+            self._last_grant.pop(oldest, None)
+
+    def _longest_queue_if_full(self, client: str) -> str | None:
+        """Whose latest caller would make room for this client's; None where there is room.
+
+        Raises:
+            OverloadedError: there is no room, and this client waits as much as any.
+        """
+        if self._max_waiting is None or self.waiting < self._max_waiting:
+            return None
+        self._forget_cancelled()
+        if self.waiting < self._max_waiting:
+            return None
+        longest = max(self._queues, key=lambda each: len(self._queues[each]), default=None)
+        if longest is None or len(self._queues[longest]) <= len(self._queues.get(client, ())) + 1:
+            raise OverloadedError(_TOO_MUCH)
+        return longest
+
+    def _grant(self) -> None:
+        self._forget_cancelled()
+        while self.in_progress < self._slots:
+            able = [client for client in self._queues if self._held[client] < self._limit(client)]
+            if not able:
+                return
+            client = min(able, key=lambda each: (self._held[each], self._last_grant.get(each, -1)))
+            waiter = self._queues[client][0]
+            self._grant_to(client)
+            self._forget(client, waiter)
+            waiter.set_result(None)
+
+    def _grant_to(self, client: str) -> None:
+        self._held[client] += 1
+        self._last_grant[client] = next(self._grants)
+
+    def _forget_cancelled(self) -> None:
+        """Take out callers that have been cancelled and have not come to know it yet."""
+        for client, queue in list(self._queues.items()):
+            for waiter in [each for each in queue if each.done()]:
+                self._forget(client, waiter)
+
+    def _forget(self, client: str, waiter: "asyncio.Future[None]") -> None:
+        queue = self._queues.get(client)
+        if queue is not None and waiter in queue:
+            queue.remove(waiter)
+            if not queue:
+                del self._queues[client]

@@ -1,0 +1,147 @@
+"""Decoder processes: a file that ends its own takes no other with it, and not the service."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
+from api.decoding.memory_budget import MemoryBudget
+from api.decoding.processes import DecoderProcesses
+from serving.decode_memory import decode_memory_bytes
+from serving.errors import DamagedImageError, TooMuchMemoryError
+from tests import decoder_jobs
+from tests.image_files import gradient, saved
+from tests.service_process import wait_until
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass
+class Decoders:
+    """Two processes with a budget, and why they were replaced."""
+
+    processes: DecoderProcesses
+    memory: MemoryBudget
+    restarts: Counter[str] = field(default_factory=Counter)
+
+    def run(self, job: Any, orders: bytes = b"", seconds: float = 20) -> Any:
+        data = decoder_jobs.file(orders)
+        future = self.processes.submit(job, data, deadline=time.monotonic() + seconds)
+        return future.result(30)
+
+
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    memory = MemoryBudget(2048 * MEBIBYTE)
+    restarts: Counter[str] = Counter()
+    processes = DecoderProcesses(
+        2,
+        memory=memory,
+        cpu_seconds=1,
+        observe_restart=lambda reason: restarts.update([reason]),
+    )
+    yield Decoders(processes, memory, restarts)
+    processes.close()
+
+
+def test_each_file_is_decoded_in_one_of_the_processes(decoders: Decoders):
+    asyncio.run(decoders.processes.start())
+    pids = set()
+    for length in (0, 1, 100_000, 8 * MEBIBYTE):
+        found, pid = decoders.run(decoder_jobs.size, bytes(length))
+        assert found == length + len(decoder_jobs.file())
+        pids.add(pid)
+    assert os.getpid() not in pids
+    assert len(pids) <= 2
+    assert not decoders.restarts
+
+
+def test_a_file_that_is_refused_costs_no_process(decoders: Decoders):
+    with pytest.raises(DamagedImageError, match="^abc is damaged$"):
+        decoders.run(decoder_jobs.refuse, b"abc")
+    assert not decoders.restarts
+
+
+def test_of_an_unexpected_error_only_type_and_place_are_told(decoders: Decoders):
+    with pytest.raises(DecoderFaultError, match=r"^LookupError at api\.decoding\.worker:\d+$"):
+        decoders.run(decoder_jobs.fail, b"Mustermann")
+    assert not decoders.restarts
+
+
+@pytest.mark.parametrize(
+    ("job", "error", "reason"),
+    [
+        (decoder_jobs.crash, DamagedImageError, "crash"),
+        (decoder_jobs.be_killed, DecoderEndedError, "ended"),
+        (decoder_jobs.spin, DamagedImageError, "cpu-time"),
+    ],
+)
+def test_a_process_that_ends_is_replaced(
+    decoders: Decoders, job: Any, error: type[Exception], reason: str
+):
+    with pytest.raises(error):
+        decoders.run(job)
+    wait_until(lambda: decoders.restarts == {reason: 1})
+    assert decoders.run(decoder_jobs.size)[0] > 0
+
+
+def test_a_process_that_hangs_is_ended_at_the_files_deadline(decoders: Decoders):
+    with pytest.raises(DecodeTimeoutError):
+        decoders.run(decoder_jobs.sleep, seconds=0.2)
+    wait_until(lambda: decoders.restarts == {"timeout": 1})
+    assert all(decoders.run(decoder_jobs.size)[0] for _ in range(4))
+
+
+def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: Decoders):
+    granted_bytes = decode_memory_bytes(decoder_jobs.file())
+    with pytest.raises(TooMuchMemoryError):
+        decoders.run(decoder_jobs.take_memory, str(2 * granted_bytes).encode())
+    assert not decoders.restarts, "a failed allocation ends no process"
+    assert decoders.run(decoder_jobs.take_memory, b"1000") == 1000
+    assert decoders.memory.held_bytes == 0
+
+
+def test_an_image_that_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded():
+    processes = DecoderProcesses(1, memory=MemoryBudget(1024), cpu_seconds=1)
+    try:
+        future = processes.submit(
+            decoder_jobs.sleep, saved(gradient(2000, 2000), "PNG"), deadline=time.monotonic() + 20
+        )
+        with pytest.raises(TooMuchMemoryError):
+            future.result(10)
+    finally:
+        processes.close()
+
+
+def test_no_core_dump_holds_an_image(decoders: Decoders):
+    assert decoders.run(decoder_jobs.core_limit) == (0, 0)
+
+
+def test_closing_ends_what_is_in_progress(decoders: Decoders):
+    future = decoders.processes.submit(
+        decoder_jobs.sleep, decoder_jobs.file(), deadline=time.monotonic() + 60
+    )
+    wait_until(future.running)
+    decoders.processes.close()
+    with pytest.raises((DecoderEndedError, DamagedImageError)):
+        future.result(10)
+
+
+def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
+    deadline = time.monotonic() + 2
+    busy = [
+        decoders.processes.submit(decoder_jobs.sleep, decoder_jobs.file(), deadline=deadline)
+        for _ in range(2)
+    ]
+    wait_until(lambda: all(future.running() for future in busy))
+    waiting = decoders.processes.submit(decoder_jobs.size, decoder_jobs.file(), deadline=deadline)
+    assert waiting.cancel()
+    for future in busy:
+        with pytest.raises(DecodeTimeoutError):
+            future.result(10)
