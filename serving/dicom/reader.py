@@ -49,7 +49,7 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
             ``MAX_SIDE``; nothing was decoded.
         DamagedImageError: it is truncated, corrupt, or in too many pieces.
     """
-    with _damage_reported():
+    with damage_reported():
         read = _read(data, options, max_pixels)
         grey, window = render(*read, options.window)
     return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, window))
@@ -63,7 +63,7 @@ def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> Dicom
         TooManyPixelsError: see ``read_dicom``.
         DamagedImageError: see ``read_dicom``.
     """
-    with _damage_reported():
+    with damage_reported():
         read = _read(data, options, max_pixels)
         window = render(*read, options.window)[1]
         return DicomValues(unwindowed(*read), _describe(read, window), read.header.inverted)
@@ -95,7 +95,8 @@ def _describe(read: _Read, window: Window) -> DicomDescription:
 
 
 @contextmanager
-def _damage_reported() -> Iterator[None]:
+def damage_reported() -> Iterator[None]:
+    """Turn what pydicom raises into a ``DamagedImageError``."""
     try:
         yield
     except DATA_SET_ERRORS as error:
