@@ -63,6 +63,11 @@ class DicomHeader:
     inverted: bool
     """Whether the lowest value is white: MONOCHROME1."""
 
+    @property
+    def frame_bytes(self) -> int:
+        """What a frame takes that is not compressed."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
 
 def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHeader:
     """Read and check the header.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +84,8 @@ def _read(data: bytes, options: DicomOptions, max_pixels: int) -> _Read:
     header = read_header(data_set, any_modality=options.any_modality)
     check_size(header.columns, header.rows, max_pixels=max_pixels)
     index = _chosen_frame(options, header) - 1
-    return _Read(read_frame(data_set, header, index), data_set, header, index)
+    frame = read_frame(data_set, header, index)
+    return _Read(frame.values, data_set, replace(header, bits_stored=frame.bits), index)
 
 
 def _describe(read: _Read, window: Window) -> DicomDescription:

@@ -40,7 +40,7 @@ def as_ct(name: str) -> bytes:
 def stored(data: bytes) -> np.ndarray:
     data_set = read_data_set(data)
     header = read_header(data_set)
-    return read_frame(data_set, header, header.frames // 2)
+    return read_frame(data_set, header, header.frames // 2).values
 
 
 @pytest.mark.parametrize(
