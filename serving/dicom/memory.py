@@ -3,6 +3,7 @@
 from typing import Final
 
 from serving.dicom.data_set import read_data_set
+from serving.dicom.deflated import inflated
 from serving.dicom.reader import damage_reported
 from serving.image_limits import check_size
 
@@ -22,7 +23,10 @@ def dicom_memory_bytes(data: bytes, *, max_pixels: int) -> int:
         DamagedImageError: it cannot be taken apart.
     """
     with damage_reported():
-        data_set = read_data_set(data)
+        plain = inflated(data)
+        data_set = read_data_set(plain)
         rows, columns = (int(data_set.get(name) or 0) for name in ("Rows", "Columns"))
     check_size(columns, rows, max_pixels=max_pixels)
-    return rows * columns * _PIXEL_BYTES + _FILE_COPIES * len(data)
+    # What is inflated is there in parts and whole for a moment.
+    copies = _FILE_COPIES if plain is data else 2 * _FILE_COPIES
+    return rows * columns * _PIXEL_BYTES + copies * len(plain)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 
 from serving.dicom.data_set import DATA_SET_ERRORS, read_data_set
-from serving.dicom.description import DicomDescription, DicomOptions, Window
+from serving.dicom.description import DicomDescription, DicomOptions
 from serving.dicom.frame import read_frame
 from serving.dicom.header import DicomHeader, read_header
-from serving.dicom.rendering import render, unwindowed
+from serving.dicom.rendering import Rendering, render
 from serving.errors import DamagedImageError, NoSuchFrameError
 from serving.image_limits import check_size
 
@@ -51,8 +51,9 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
     """
     with damage_reported():
         read = _read(data, options, max_pixels)
-        grey, window = render(*read, options.window)
-    return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, window))
+        rendering = render(*read, options.window)
+        grey = rendering.grey()
+    return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, rendering))
 
 
 def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomValues:
@@ -65,8 +66,9 @@ def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> Dicom
     """
     with damage_reported():
         read = _read(data, options, max_pixels)
-        window = render(*read, options.window)[1]
-        return DicomValues(unwindowed(*read), _describe(read, window), read.header.inverted)
+        rendering = render(*read, options.window)
+        values = rendering.unwindowed()
+    return DicomValues(values, _describe(read, rendering), read.header.inverted)
 
 
 class _Read(NamedTuple):
@@ -88,10 +90,15 @@ def _read(data: bytes, options: DicomOptions, max_pixels: int) -> _Read:
     return _Read(frame.values, data_set, replace(header, bits_stored=frame.bits), index)
 
 
-def _describe(read: _Read, window: Window) -> DicomDescription:
+def _describe(read: _Read, rendering: Rendering) -> DicomDescription:
     header = read.header
     return DicomDescription(
-        header.modality, header.view, read.frame_index + 1, header.frames, window
+        header.modality,
+        header.view,
+        read.frame_index + 1,
+        header.frames,
+        rendering.window,
+        rendering.hounsfield,
     )
 
 

@@ -78,7 +78,11 @@ def test_bytes_that_are_looked_at_in_python_are_looked_at_once():
             syntax=uid.JPEG2000,
         ),
         "jpeg 2000 tile-parts": make_encapsulated(
-            b"\xff\x4f" + size(SIDE, SIDE) + coding() + quantisation() + tile_part(data=b"") * 500_000,
+            b"\xff\x4f"
+            + size(SIDE, SIDE)
+            + coding()
+            + quantisation()
+            + tile_part(data=b"") * 500_000,
             like=like,
             syntax=uid.JPEG2000,
         ),
@@ -111,9 +115,7 @@ def jpeg2000_files() -> dict[str, bytes]:
         "code-blocks of 4 x 4": codestream(whole, coding(block=(2, 2)), zeros),
         "code-blocks of 4 x 4, five levels": codestream(whole, deep, quantisation(5)),
         "code-blocks of 8 x 8": codestream(whole, coding(block=(3, 3)), zeros),
-        "layers and precincts": codestream(
-            whole, coding(precincts=[0x55], layers=65_535), zeros
-        ),
+        "layers and precincts": codestream(whole, coding(precincts=[0x55], layers=65_535), zeros),
         "layers and tiles": codestream(
             size(SIDE, SIDE, tile=(16, 16)), coding(layers=65_535), zeros
         ),
