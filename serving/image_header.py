@@ -31,6 +31,8 @@ _TIFF_PHOTOMETRICS: Final = frozenset({0, 1, 2, 3, 5})
 _TIFF_BITS: Final = frozenset({1, 8, 16})
 _TIFF_UNSIGNED: Final = frozenset({1})
 _TIFF_MAX_TILE_SIDE: Final = 1024
+_BYTE: Final = 8
+_PNG_BITS_AT: Final = 24
 _BMP_RUN_LENGTHS: Final = frozenset({1, 2})
 
 PILLOW_ERRORS: Final = (
@@ -50,6 +52,10 @@ class ImageHeader:
     format: str
     width: int
     height: int
+    channels: int
+    """Alpha counted."""
+    bits: int
+    """Of a sample, as a decoder unpacks it: 8 or 16."""
 
     @property
     def pixels(self) -> int:
@@ -72,13 +78,23 @@ def read_header(data: bytes) -> ImageHeader:
             _check_kind(image)
             # A JPEG file that carries further pictures behind its own is called MPO.
             name = (image.format or "").lower().replace("mpo", "jpeg")
-            return ImageHeader(name, image.width, image.height)
+            channels = 3 if image.mode == "P" else len(image.getbands())
+            return ImageHeader(name, image.width, image.height, channels, _bits(data, image))
     except UnidentifiedImageError as error:
         raise UnknownImageFormatError(
             f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
         ) from error
     except PILLOW_ERRORS as error:
         raise DamagedImageError("the image's header cannot be read") from error
+
+
+def _bits(data: bytes, image: Image.Image) -> int:
+    # Pillow's mode is one of 8 bits for colours of 16.
+    if image.format == "PNG":
+        return max(_BYTE, data[_PNG_BITS_AT])
+    if isinstance(image, TiffImageFile):
+        return max(_BYTE, *(int(bits) for bits in image.tag_v2.get(BITSPERSAMPLE, (1,))))
+    return _BYTE
 
 
 def _check_kind(image: Image.Image) -> None:

@@ -11,18 +11,21 @@ from typing import Final
 
 from serving.errors import DamagedImageError, SeveralImagesError, UnknownImageFormatError
 from serving.jpeg_scans import read_scans
+from serving.png_chunks import PIXELS, SIGNATURE, Chunk, check_chunk, check_unpacked, png_chunks
 
 MAX_METADATA_PARTS: Final = 100
 """Chunks of a PNG or WebP file beside its pixels."""
 MAX_EXIF_BYTES: Final = 65_536
 """What EXIF can be in a JPEG file; in PNG and WebP it could be of any size."""
+MAX_TIFF_NUMBERS: Final = 600_000
+"""Of all TIFF tags, bytes not counted: tiles of 16 x 16 on 40 million pixels are twice 156,250, and
+transfer functions of 16 bits three times 65,536."""
+MAX_TIFF_FRACTIONS: Final = 10_000
 
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_CHUNK_OVERHEAD: Final = 12
-_PNG_PIXELS: Final = b"IDAT"
 _RIFF_CHUNK_OVERHEAD: Final = 8
 _ANIMATION_PARTS: Final = (b"acTL", b"ANIM", b"ANMF")
 _EXIF_PARTS: Final = (b"eXIf", b"EXIF")
+_TIFF_FRACTIONS: Final = frozenset({5, 10})
 _TIFF_BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_ENTRY_BYTES: Final = 12
 _TIFF_TYPE_BYTES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
@@ -42,10 +45,11 @@ def check_parts(data: bytes) -> None:
         DamagedImageError: the parts do not fit into the file, or are more than an image needs.
     """
     try:
-        if data.startswith(_PNG_SIGNATURE):
-            _check_chunks(_png_chunks(data), _PNG_PIXELS)
+        if data.startswith(SIGNATURE):
+            _check_png(data)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            _check_chunks(_webp_chunks(data))
+            for _ in _checked(_webp_chunks(data)):
+                pass
         elif data[:4] in _TIFF_BYTE_ORDERS:
             _check_tiff(data, _TIFF_BYTE_ORDERS[data[:4]])
         elif data[:4] in {b"II+\0", b"MM\0+"}:
@@ -60,52 +64,46 @@ def check_parts(data: bytes) -> None:
 
 def png_pixel_parts(data: bytes) -> Iterator[bytes]:
     """The compressed pixels of a PNG file that has passed ``check_parts``, part by part."""
-    at = len(_PNG_SIGNATURE)
-    for name, size in _png_chunks(data):
-        if name == _PNG_PIXELS:
-            yield data[at + 8 : at + 8 + size]
-        at += size + _PNG_CHUNK_OVERHEAD
+    for chunk in png_chunks(data):
+        if chunk.name == PIXELS:
+            yield data[chunk.start : chunk.start + chunk.size]
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    at = len(_PNG_SIGNATURE)
-    name = b""
-    while name != b"IEND":
-        size, name = struct.unpack_from(">I4s", data, at)
-        at += size + _PNG_CHUNK_OVERHEAD
-        _check_end(at, data)
-        yield name, size
+def _check_png(data: bytes) -> None:
+    others = []
+    for chunk in _checked(png_chunks(data), PIXELS):
+        check_chunk(data, chunk)
+        others.append(chunk)
+    check_unpacked(data, others)
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+def _webp_chunks(data: bytes) -> Iterator[Chunk]:
     end = min(len(data), struct.unpack_from("<I", data, 4)[0] + _RIFF_CHUNK_OVERHEAD)
     at = 12
     while at < end:
         name, size = struct.unpack_from("<4sI", data, at)
-        at += size + _RIFF_CHUNK_OVERHEAD
-        _check_end(at, data)
+        start = at + _RIFF_CHUNK_OVERHEAD
+        at = start + size
+        if at > len(data):
+            raise DamagedImageError("a part of the file is cut")
         at += size % 2
-        yield name, size
+        yield Chunk(name, start, size)
 
 
-def _check_end(end: int, data: bytes) -> None:
-    # OpenCV takes memory for a part before it looks whether there is one: up to 4 GB for 300 bytes.
-    if end > len(data):
-        raise DamagedImageError("a part of the file is cut")
-
-
-def _check_chunks(chunks: Iterator[tuple[bytes, int]], pixels: bytes | None = None) -> None:
+def _checked(chunks: Iterator[Chunk], pixels: bytes | None = None) -> Iterator[Chunk]:
+    """The chunks that are no pixels, each held against the limits."""
     others = 0
-    for name, size in chunks:
-        if name == pixels:
+    for chunk in chunks:
+        if chunk.name == pixels:
             continue
         others += 1
-        if name in _ANIMATION_PARTS:
+        if chunk.name in _ANIMATION_PARTS:
             raise SeveralImagesError("the file is an animation")
         if others > MAX_METADATA_PARTS:
             raise DamagedImageError(f"the file has more than {MAX_METADATA_PARTS} parts")
-        if name in _EXIF_PARTS and size > MAX_EXIF_BYTES:
+        if chunk.name in _EXIF_PARTS and chunk.size > MAX_EXIF_BYTES:
             raise DamagedImageError(f"the file has more than {MAX_EXIF_BYTES} bytes of EXIF")
+        yield chunk
 
 
 def _check_tiff(data: bytes, order: str) -> None:
@@ -117,13 +115,19 @@ def _check_tiff(data: bytes, order: str) -> None:
         raise DamagedImageError("the tiff file is cut before its next page")
     if following != 0:
         raise SeveralImagesError("the tiff file has several pages")
-    values = 0
+    values = numbers = fractions = 0
     for at in range(directory + 2, end, _TIFF_ENTRY_BYTES):
         kind, count = struct.unpack_from(f"{order}2xHI", data, at)
-        values += count * (_TIFF_TYPE_BYTES[kind] if kind < len(_TIFF_TYPE_BYTES) else 0)
+        size = _TIFF_TYPE_BYTES[kind] if kind < len(_TIFF_TYPE_BYTES) else 0
+        values += count * size
+        numbers += count * (size > 1)
+        fractions += count * (kind in _TIFF_FRACTIONS)
     # Entries that share their bytes would be copied once for each.
     if values > len(data):
         raise DamagedImageError("the tiff file's directory claims more than the file holds")
+    # Pillow makes a Python object of each.
+    if numbers > MAX_TIFF_NUMBERS or fractions > MAX_TIFF_FRACTIONS:
+        raise DamagedImageError("the tiff file's directory has too many numbers")
 
 
 def _check_bmp(data: bytes) -> None:

@@ -15,8 +15,11 @@ MAX_SEGMENTS: Final = 1_000
 MAX_SCANS: Final = 24
 """Each costs a walk over all blocks, be it of a few bytes only. Encoders write ten or so."""
 
-_MARKER: Final = re.compile(rb"\xff{1,64}([\x02-\xcf\xd8-\xfe])")
-_RESTART: Final = re.compile(rb"\xff[\xd0-\xd7]")
+# Fill bytes, any number of 0xFF, may stand before a marker (T.81, B.1.1.2). No pattern holds both:
+# a search for that goes back for each byte of a long run.
+_FILL: Final = re.compile(rb"\xff+")
+_MARKER: Final = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+_RESTARTS: Final = tuple(bytes([0xFF, 0xD0 + number]) for number in range(8))
 _START_OF_IMAGE: Final = b"\xff\xd8"
 _END_OF_IMAGE: Final = 0xD9
 _START_OF_SCAN: Final = 0xDA
@@ -48,7 +51,8 @@ def read_scans(data: bytes) -> JpegScans:
     progressive = False
     at = len(_START_OF_IMAGE)
     for _ in range(MAX_SEGMENTS):
-        marker = _MARKER.match(data, at)
+        fill = _FILL.match(data, at)
+        marker = fill and _MARKER.match(data, fill.end() - 1)
         if marker is None:
             raise DamagedImageError("the jpeg file is truncated or corrupt")
         kind = marker[1][0]
@@ -67,8 +71,9 @@ def read_scans(data: bytes) -> JpegScans:
             end = _MARKER.search(data, at)
             if end is None or len(spans) == MAX_SCANS:
                 raise DamagedImageError(f"the jpeg file has no end or over {MAX_SCANS} scans")
-            spans.append((at, end.start()))
-            at = end.start()
+            start = at
+            at = start + len(data[start : end.start()].rstrip(b"\xff"))
+            spans.append((start, at))
     raise DamagedImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
 
 
@@ -78,7 +83,7 @@ def pad_scans(data: bytes, scans: JpegScans) -> bytes:
     last = 0
     for start, end in scans.spans:
         # A scan may also end where a restart interval does: the next one is begun for it.
-        restarts = sum(1 for _ in _RESTART.finditer(data, start, end))
+        restarts = sum(data.count(restart, start, end) for restart in _RESTARTS)
         parts += [data[last:end], _PADDING, bytes([0xFF, 0xD0 + restarts % 8]), _PADDING]
         last = end
     return b"".join([*parts, data[last:]])

@@ -113,6 +113,30 @@ def make_dicom(
     return write_dicom(data_set, syntax=syntax, preamble=preamble)
 
 
+def make_encapsulated(
+    *frames: bytes, like: NDArray[Any], syntax: uid.UID, undefined: bool = True, **elements: object
+) -> bytes:
+    """A file whose header is that of an array, and whose frames are these bytes, each in an item.
+
+    Args:
+        frames: as they are put into the items.
+        like: what rows, columns, bits and sign are of.
+        syntax: what the file says of how they are coded.
+        undefined: whether the pixels' length is left out, as it should be.
+        elements: further elements by keyword.
+    """
+    data_set = make_data_set(like, **elements)
+    data_set.PixelData = encapsulate(list(frames))
+    data_set["PixelData"].VR = "OB"
+    data_set["PixelData"].is_undefined_length = undefined
+    if not syntax.is_compressed and undefined:
+        # pydicom does not write what it is asked for here.
+        compressed = write_dicom(data_set, syntax=uid.JPEGBaseline8Bit)
+        old, new = uid.JPEGBaseline8Bit.encode(), syntax.encode()
+        return compressed.replace(old, new.ljust(len(old), b"\0"), 1)
+    return write_dicom(data_set, syntax=syntax)
+
+
 def write_dicom(
     data_set: Dataset, *, syntax: uid.UID = uid.ExplicitVRLittleEndian, preamble: bool = True
 ) -> bytes:

@@ -1,6 +1,5 @@
 """A file's data set: what its pixels need, and of the patient nothing."""
 
-import io
 import logging
 import struct
 import warnings
@@ -8,9 +7,11 @@ from typing import Final
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import MediaStorageDirectoryStorage
 
-from serving.errors import DamagedImageError, NoPixelsError, UnsupportedTransferSyntaxError
+from serving.dicom.bounded_reader import BoundedReader, check_sequence
+from serving.dicom.deflated import inflated
+from serving.errors import DamagedImageError, NoPixelsError
 
 DATA_SET_ERRORS: Final = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError),
@@ -23,17 +24,21 @@ _KEYWORDS: Final = (
     *("SOPClassUID", "Modality", "ViewPosition", "Rows", "Columns", "NumberOfFrames"),
     *("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit"),
     *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
-    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"),
 )
 _SEQUENCES: Final = tuple(keyword for keyword in _KEYWORDS if keyword.endswith("Sequence"))
 
-_MAX_READS: Final = 200_000
-"""Some three for each element; a CT slice has 300 elements, one of 500 frames 15,000."""
-_MAX_SEQUENCE_BYTES: Final = 1024 * 1024
-"""They are taken apart element by element, when they are first looked at."""
+_TABLES: Final = frozenset({"ExtendedOffsetTable", "ExtendedOffsetTableLengths"})
+_MAX_TABLE_BYTES: Final = 8 * 65_536
+_SHORT: Final = frozenset(
+    {
+        *(set(_KEYWORDS) - {"PixelData", *_SEQUENCES, *_TABLES}),
+        *("TransferSyntaxUID", "MediaStorageSOPClassUID"),
+    }
+)
 
 # What pydicom has to say of a file quotes it.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -42,43 +47,29 @@ logging.getLogger("pydicom").propagate = False
 warnings.filterwarnings("ignore", module="pydicom")
 
 
-class _BoundedReader(io.BytesIO):
-    """A file that does not let itself be read in ever so many pieces."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._reads_left = _MAX_READS
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self._reads_left -= 1
-        if self._reads_left < 0:
-            raise DamagedImageError("the dicom file has too many elements")
-        return super().read(size)
-
-
 def read_data_set(data: bytes) -> FileDataset:
     """Read the elements that the pixels need.
 
+    A deflated file is inflated first.
+
     Raises:
-        UnsupportedTransferSyntaxError: it is deflated as a whole.
         NoPixelsError: it is a DICOMDIR.
         DamagedImageError: it ends within an element, or has too many, or too large ones.
         Exception: one of ``DATA_SET_ERRORS``, where it is damaged.
     """
-    # pydicom would inflate all of it, however much that is.
-    if DeflatedExplicitVRLittleEndian.encode() in data:
-        raise UnsupportedTransferSyntaxError("a deflated dicom file is not read")
-    data_set = pydicom.dcmread(_BoundedReader(data), force=True, specific_tags=list(_KEYWORDS))
+    reader = BoundedReader(inflated(data), short=_SHORT)
+    data_set = pydicom.dcmread(reader, force=True, specific_tags=list(_KEYWORDS))
     if data_set.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise NoPixelsError("the dicom file is a directory of other files")
     if not data_set:
         # This is also all that pydicom gives where a file ends before a delimiter that must come.
         raise DamagedImageError("the dicom file ends within an element, or has nothing of an image")
-    for keyword in _SEQUENCES:
-        if keyword in data_set:
-            value = data_set.get_item(keyword).value
-            if isinstance(value, bytes) and len(value) > _MAX_SEQUENCE_BYTES:
-                raise DamagedImageError("the dicom file has a sequence that is too long")
+    for keyword in (*_SEQUENCES, *_TABLES):
+        value = data_set.get_item(keyword).value if keyword in data_set else None
+        if isinstance(value, bytes) and keyword in _SEQUENCES:
+            check_sequence(value)
+        elif isinstance(value, bytes) and len(value) > _MAX_TABLE_BYTES:
+            raise DamagedImageError("the dicom file has a table of offsets that is too long")
     return data_set
 
 

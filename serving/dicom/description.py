@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-MODALITIES: Final = ("CT", "CR", "DX")
-"""Computed tomography, and radiographs from a phosphor plate or a digital detector."""
+MODALITIES: Final = ("CT", "CR", "DX", "RG")
+"""Computed tomography, and radiographs from a phosphor plate, a digital detector or film."""
 
 UNKNOWN_MODALITY: Final = "other"
 """Said of a file that says anything else than a modality that is known."""
@@ -16,9 +16,10 @@ class WindowChoice(StrEnum):
 
     AUTO = "auto"
     """The file's own look-up table or window; of several in a CT the one closest to the lung
-    window, else the first; where a CT has none the lung window, a radiograph all that it has."""
+    window, else the first; where a CT has none the lung window, a radiograph all that it has. A CT
+    that is not in Hounsfield units is shown like a radiograph."""
     LUNG = "lung"
-    """The lung window in a CT; radiographs have no Hounsfield units, so they are as in ``auto``."""
+    """The lung window in a CT; what is not in Hounsfield units is as in ``auto``."""
 
 
 class WindowSource(StrEnum):
@@ -60,10 +61,12 @@ class DicomDescription:
     """What is told of a file: nothing that is free text, nothing of the patient."""
 
     modality: str
-    """CT, CR or DX; of others, where they are read, ``other`` if they are none that is known."""
+    """CT, CR, DX or RG; of others, where they are read, ``other`` if none that is known."""
     view: str | None
     """The radiograph's view position, a defined term of PS3.3, C.8.11.5.1 or C.8.1.2."""
     frame: int
     """From 1 on."""
     frames: int
     window: Window
+    hounsfield: bool = False
+    """Whether the values that the window is laid over are Hounsfield units."""

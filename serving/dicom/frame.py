@@ -1,4 +1,4 @@
-"""One frame's stored values, uncompressed or through the codec of its transfer syntax."""
+"""One frame's stored values, uncompressed or through the codec of its codestream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,18 +7,29 @@ from typing import Any, Final
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import uid
 from pydicom.dataset import FileDataset
-from pydicom.encaps import get_frame
 
-from serving.dicom.codestream import Codestream, read_jpeg, read_jpeg2000
+from serving.dicom.codestream import (
+    Codestream,
+    Coding,
+    read_jpeg,
+    read_jpeg2000,
+    without_boxes,
+)
 from serving.dicom.header import DicomHeader
-from serving.errors import DamagedImageError, UnsupportedTransferSyntaxError
+from serving.dicom.jpeg2000_structure import check_structure
+from serving.dicom.pixel_data import Plain, frame_bytes
+from serving.errors import DamagedImageError
 from serving.jpeg_scans import pad_scans, read_scans
 
-_NATIVE: Final = frozenset(
-    {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
-)
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame's stored values, uint8, int8, uint16 or int16 ``[rows, columns]``, native order."""
+
+    values: NDArray[np.integer[Any]]
+    bits: int
+    """How many bits of a value count: those the header says, or fewer of a codestream."""
 
 
 @dataclass(frozen=True)
@@ -27,117 +38,106 @@ class _Codec:
 
     read_size: Callable[[bytes], Codestream]
     decode: Callable[[bytes], NDArray[Any]]
+    trim: Callable[[bytes], bytes]
+    """Takes off what is around the codestream, and refuses what no decoder should see."""
     pad: Callable[[bytes], bytes] | None = None
     """Puts bytes where a decoder that fills up what is missing would find them (decision 9)."""
 
 
-def _decode_jpeg_ls(frame: bytes) -> NDArray[Any]:
-    # CharLS takes seconds to find out that a frame has no end.
-    if not frame.rstrip(b"\0").endswith(_END_OF_IMAGE):
+_END_OF_IMAGE: Final = b"\xff\xd9"
+_PADDING: Final = b"\0\xff"
+
+
+def _trim_jpeg_ls(frame: bytes) -> bytes:
+    # CharLS takes seconds to find out that a frame has no end, and refuses bytes behind the end.
+    # Writers make the length of an item even with 00 or with FF.
+    trimmed = frame.rstrip(_PADDING)
+    if not trimmed.endswith(_END_OF_IMAGE[1:]) or not frame.startswith(
+        _END_OF_IMAGE, len(trimmed) - len(_END_OF_IMAGE)
+    ):
         raise DamagedImageError("the dicom file's pixels are truncated or corrupt")
-    values: NDArray[Any] = imagecodecs.jpegls_decode(frame)
+    return trimmed
+
+
+def _decode_jpeg2000(codestream: bytes) -> NDArray[Any]:
+    check_structure(codestream)
+    values: NDArray[Any] = imagecodecs.jpeg2k_decode(codestream)
     return values
 
 
-_END_OF_IMAGE: Final = b"\xff\xd9"
-
-_JPEG: Final = _Codec(
-    read_jpeg, imagecodecs.jpeg8_decode, lambda frame: pad_scans(frame, read_scans(frame))
-)
-_JPEG_LS: Final = _Codec(read_jpeg, _decode_jpeg_ls)
-_JPEG_2000: Final = _Codec(read_jpeg2000, imagecodecs.jpeg2k_decode)
-_CODECS: Final[dict[uid.UID, _Codec]] = {
-    uid.JPEGBaseline8Bit: _JPEG,
-    uid.JPEGExtended12Bit: _JPEG,
-    uid.JPEGLossless: _JPEG,
-    uid.JPEGLosslessSV1: _JPEG,
-    uid.JPEGLSLossless: _JPEG_LS,
-    uid.JPEGLSNearLossless: _JPEG_LS,
-    uid.JPEG2000Lossless: _JPEG_2000,
-    uid.JPEG2000: _JPEG_2000,
-    uid.HTJ2KLossless: _JPEG_2000,
-    uid.HTJ2KLosslessRPCL: _JPEG_2000,
-    uid.HTJ2K: _JPEG_2000,
+_CODECS: Final[dict[Coding, _Codec]] = {
+    Coding.JPEG: _Codec(
+        read_jpeg,
+        imagecodecs.jpeg8_decode,
+        lambda frame: frame,
+        lambda frame: pad_scans(frame, read_scans(frame)),
+    ),
+    Coding.JPEG_LS: _Codec(read_jpeg, imagecodecs.jpegls_decode, _trim_jpeg_ls),
+    Coding.JPEG_2000: _Codec(read_jpeg2000, _decode_jpeg2000, without_boxes),
 }
-
-_ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
-_MAX_ITEMS: Final = 65_536
 
 _CODEC_ERRORS: Final = (RuntimeError, ValueError, TypeError, IndexError, MemoryError)
 """What imagecodecs raises; its own errors are runtime errors."""
 
 
-def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> NDArray[np.integer[Any]]:
-    """The stored values of a frame.
+def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
+    """Read the stored values of a frame.
 
     Args:
         data_set: the file's.
         header: the file's, whose size the caller has found to be within limits.
         index: of the frame, from 0 on.
 
-    Returns:
-        uint8, int8, uint16 or int16 ``[rows, columns]``, in the byte order of the machine.
-
     Raises:
-        UnsupportedTransferSyntaxError: the frame is encoded in a way that is not read.
-        DamagedImageError: it is truncated, corrupt, or of another size than the header says.
+        UnsupportedTransferSyntaxError: the file says that it is coded in a way that is not read.
+        DamagedImageError: the frame is truncated, corrupt, or contradicts the header.
     """
-    syntax = header.transfer_syntax
-    if syntax in _NATIVE:
-        return _signed_or_not(_native_frame(data_set, header, index), header)
-    if syntax == uid.RLELossless:
-        return _signed_or_not(_rle_frame(_encoded(data_set, header, index), header), header)
-    if syntax in _CODECS:
-        values = _decoded(_encoded(data_set, header, index), header, _CODECS[syntax])
-        # A decoder that knows of signs has put them right.
-        same = np.issubdtype(values.dtype, np.signedinteger) == header.signed
-        return values if same else _signed_or_not(values, header)
-    # A private one has only its number, and that may be anything.
-    name = f"{syntax.name!r}" if syntax.name != str(syntax) else "that is not known"
-    raise UnsupportedTransferSyntaxError(f"the dicom file has a transfer syntax {name}")
+    found = frame_bytes(data_set, header, index)
+    if isinstance(found.coding, Coding):
+        return _decoded(found.data, header, _CODECS[found.coding])
+    if found.coding is Plain.RUN_LENGTHS:
+        values = _rle_frame(found.data, header)
+    else:
+        values = _native_frame(found.data, header, big_endian=found.coding is Plain.BIG_ENDIAN)
+    return Frame(_stored_bits(values, header.bits_stored, header), header.bits_stored)
 
 
 def _native_frame(
-    data_set: FileDataset, header: DicomHeader, index: int
+    data: bytes, header: DicomHeader, *, big_endian: bool
 ) -> NDArray[np.integer[Any]]:
-    big_endian = header.transfer_syntax == uid.ExplicitVRBigEndian
     dtype = np.dtype(f"{'>' if big_endian else '<'}u{header.bits_allocated // 8}")
-    pixels = header.rows * header.columns
-    data = data_set.PixelData
-    if big_endian and dtype.itemsize == 1 and data_set["PixelData"].VR == "OW":
-        data = np.frombuffer(data[: len(data) // 2 * 2], np.uint16).byteswap().tobytes()
-    offset = index * pixels * dtype.itemsize
-    if len(data) < offset + pixels * dtype.itemsize:
-        raise DamagedImageError("the dicom file ends before its pixels do")
-    frame = np.frombuffer(data, dtype, pixels, offset).reshape(header.rows, header.columns)
-    return frame.astype(dtype.newbyteorder("="), copy=False)
+    frame = np.frombuffer(data, dtype, header.rows * header.columns)
+    shaped = frame.reshape(header.rows, header.columns)
+    return shaped.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _encoded(data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
-    data = data_set.PixelData
-    if data.count(_ITEM_TAG) > _MAX_ITEMS:
-        raise DamagedImageError("the dicom file's pixels are in too many pieces")
-    offsets = data_set.get("ExtendedOffsetTable"), data_set.get("ExtendedOffsetTableLengths")
-    return get_frame(
-        data,
-        index,
-        number_of_frames=header.frames,
-        extended_offsets=offsets if all(offsets) else None,
-    )
-
-
-def _decoded(frame: bytes, header: DicomHeader, codec: _Codec) -> NDArray[Any]:
+def _decoded(frame: bytes, header: DicomHeader, codec: _Codec) -> Frame:
+    trimmed = codec.trim(frame)
+    claimed = codec.read_size(trimmed)
     # Before anything is decoded: a decoder makes room for what the frame claims, not the header.
-    if codec.read_size(frame) != Codestream(header.columns, header.rows, 1):
+    if (claimed.columns, claimed.rows, claimed.samples) != (header.columns, header.rows, 1):
         raise DamagedImageError("the dicom file contradicts itself about its size")
+    if claimed.bits > header.bits_allocated:
+        raise DamagedImageError(
+            f"the dicom file contradicts itself: its pixels have {claimed.bits} bits, its header"
+            f" says {header.bits_allocated}"
+        )
     try:
-        values = codec.decode(frame)
-        whole = codec.pad is None or np.array_equal(values, codec.decode(codec.pad(frame)))
+        values = codec.decode(trimmed)
+        whole = codec.pad is None or np.array_equal(values, codec.decode(codec.pad(trimmed)))
     except _CODEC_ERRORS as error:
         raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from error
     if not whole:
         raise DamagedImageError("the dicom file's pixels are truncated")
-    return _checked(values, header)
+    if values.shape != (header.rows, header.columns) or values.dtype.itemsize not in {1, 2}:
+        raise DamagedImageError("the dicom file contradicts itself about its size")
+    if claimed.signed and not header.signed and values.size and values.min() < 0:
+        raise DamagedImageError("the dicom file contradicts itself about the sign of its pixels")
+    # A codestream of 12 bits has its sign in the twelfth, whatever the header says.
+    bits = min(claimed.bits, header.bits_stored)
+    # A decoder that knows of signs has put them right.
+    same = np.issubdtype(values.dtype, np.signedinteger) == header.signed
+    return Frame(values if same else _stored_bits(values, bits, header), bits)
 
 
 def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
@@ -146,24 +146,17 @@ def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
     room = bytearray(header.rows * header.columns * dtype.itemsize)
     try:
         decoded = imagecodecs.dicomrle_decode(frame, dtype, out=room)
-        values = np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)
+        return np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)
     except _CODEC_ERRORS as error:
         raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from error
-    return _checked(values, header)
 
 
-def _checked(values: NDArray[Any], header: DicomHeader) -> NDArray[Any]:
-    if values.shape != (header.rows, header.columns) or values.dtype.itemsize not in {1, 2}:
-        raise DamagedImageError("the dicom file contradicts itself about its size")
-    return values
-
-
-def _signed_or_not(
-    values: NDArray[np.integer[Any]], header: DicomHeader
+def _stored_bits(
+    values: NDArray[np.integer[Any]], bits: int, header: DicomHeader
 ) -> NDArray[np.integer[Any]]:
     """The stored bits alone, as older files have overlays in the others, and with their sign."""
     width = 8 * values.dtype.itemsize
-    unused = max(0, width - header.bits_stored)
+    unused = max(0, width - bits)
     unsigned = values.view(f"u{values.dtype.itemsize}") << unused
     shifted = unsigned.view(f"i{values.dtype.itemsize}") if header.signed else unsigned
     return shifted >> unused

@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from serving.dicom.description import MODALITIES, UNKNOWN_MODALITY
+from serving.dicom.elements import number, word
 from serving.errors import (
     DamagedImageError,
     NoPixelsError,
@@ -40,6 +41,9 @@ _OTHER_MODALITIES: Final = {
 }
 """Others are not named: the file may have anything there."""
 
+_OTHER_SPELLINGS: Final = {"DR": "DX"}
+"""What vendors write in place of a defined term of PS3.3, C.7.3.1.1.1."""
+
 _VIEWS: Final = frozenset({"PA", "AP", "LL", "RL", "RLD", "LLD", "RLO", "LLO"})
 
 _ENCAPSULATED_DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
@@ -62,6 +66,11 @@ class DicomHeader:
     signed: bool
     inverted: bool
     """Whether the lowest value is white: MONOCHROME1."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """What a frame takes that is not compressed."""
+        return self.rows * self.columns * self.bits_allocated // 8
 
 
 def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHeader:
@@ -88,11 +97,11 @@ def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHe
         transfer_syntax=_transfer_syntax(data_set),
         rows=int(data_set.Rows),
         columns=int(data_set.Columns),
-        frames=int(data_set.get("NumberOfFrames") or 1),
+        frames=int(number(data_set, "NumberOfFrames", default=1) or 1),
         bits_allocated=int(data_set.BitsAllocated),
         bits_stored=int(data_set.get("BitsStored", data_set.BitsAllocated)),
-        signed=data_set.get("PixelRepresentation", 0) == 1,
-        inverted=data_set.get("PhotometricInterpretation") == "MONOCHROME1",
+        signed=_signed(data_set),
+        inverted=word(data_set, "PhotometricInterpretation") == "MONOCHROME1",
     )
     _check_bits(header, high_bit=int(data_set.get("HighBit", header.bits_stored - 1)))
     if header.frames < 1:
@@ -103,7 +112,8 @@ def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHe
 def _modality(data_set: Dataset, *, any_modality: bool) -> str:
     if str(data_set.get("SOPClassUID", "")).startswith(_ENCAPSULATED_DOCUMENTS):
         raise WrongModalityError("the dicom file is a document, such as a PDF, and no image")
-    modality = str(data_set.get("Modality") or "")
+    modality = word(data_set, "Modality")
+    modality = _OTHER_SPELLINGS.get(modality, modality)
     if modality in MODALITIES:
         return modality
     if any_modality:
@@ -116,14 +126,21 @@ def _modality(data_set: Dataset, *, any_modality: bool) -> str:
     raise WrongModalityError(f"the dicom file has {said}")
 
 
+def _signed(data_set: Dataset) -> bool:
+    representation = number(data_set, "PixelRepresentation", default=0)
+    if representation not in {0, 1}:
+        raise DamagedImageError("the dicom file does not say whether its pixels have a sign")
+    return representation == 1
+
+
 def _view(data_set: Dataset) -> str | None:
-    view = data_set.get("ViewPosition")
+    view = word(data_set, "ViewPosition")
     return view if view in _VIEWS else None
 
 
 def _check_grey(data_set: Dataset) -> None:
     # ACR-NEMA, from which DICOM comes, knew no other than this.
-    photometric = data_set.get("PhotometricInterpretation") or "MONOCHROME2"
+    photometric = word(data_set, "PhotometricInterpretation") or "MONOCHROME2"
     if data_set.get("SamplesPerPixel", 1) != 1 or photometric not in {"MONOCHROME1", "MONOCHROME2"}:
         raise UnsupportedPixelsError("the dicom file has colours")
 

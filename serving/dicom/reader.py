@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 
 from serving.dicom.data_set import DATA_SET_ERRORS, read_data_set
-from serving.dicom.description import DicomDescription, DicomOptions, Window
+from serving.dicom.description import DicomDescription, DicomOptions
 from serving.dicom.frame import read_frame
 from serving.dicom.header import DicomHeader, read_header
-from serving.dicom.rendering import render, unwindowed
+from serving.dicom.rendering import Rendering, render
 from serving.errors import DamagedImageError, NoSuchFrameError
 from serving.image_limits import check_size
 
@@ -49,10 +49,11 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
             ``MAX_SIDE``; nothing was decoded.
         DamagedImageError: it is truncated, corrupt, or in too many pieces.
     """
-    with _damage_reported():
+    with damage_reported():
         read = _read(data, options, max_pixels)
-        grey, window = render(*read, options.window)
-    return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, window))
+        rendering = render(*read, options.window)
+        grey = rendering.grey()
+    return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, rendering))
 
 
 def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomValues:
@@ -63,10 +64,11 @@ def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> Dicom
         TooManyPixelsError: see ``read_dicom``.
         DamagedImageError: see ``read_dicom``.
     """
-    with _damage_reported():
+    with damage_reported():
         read = _read(data, options, max_pixels)
-        window = render(*read, options.window)[1]
-        return DicomValues(unwindowed(*read), _describe(read, window), read.header.inverted)
+        rendering = render(*read, options.window)
+        values = rendering.unwindowed()
+    return DicomValues(values, _describe(read, rendering), read.header.inverted)
 
 
 class _Read(NamedTuple):
@@ -84,18 +86,25 @@ def _read(data: bytes, options: DicomOptions, max_pixels: int) -> _Read:
     header = read_header(data_set, any_modality=options.any_modality)
     check_size(header.columns, header.rows, max_pixels=max_pixels)
     index = _chosen_frame(options, header) - 1
-    return _Read(read_frame(data_set, header, index), data_set, header, index)
+    frame = read_frame(data_set, header, index)
+    return _Read(frame.values, data_set, replace(header, bits_stored=frame.bits), index)
 
 
-def _describe(read: _Read, window: Window) -> DicomDescription:
+def _describe(read: _Read, rendering: Rendering) -> DicomDescription:
     header = read.header
     return DicomDescription(
-        header.modality, header.view, read.frame_index + 1, header.frames, window
+        header.modality,
+        header.view,
+        read.frame_index + 1,
+        header.frames,
+        rendering.window,
+        rendering.hounsfield,
     )
 
 
 @contextmanager
-def _damage_reported() -> Iterator[None]:
+def damage_reported() -> Iterator[None]:
+    """Turn what pydicom raises into a ``DamagedImageError``."""
     try:
         yield
     except DATA_SET_ERRORS as error:

@@ -6,11 +6,26 @@ from typing import Final
 _PREAMBLE_BYTES: Final = 128
 _MAGIC: Final = b"DICM"
 
-# What a file without preamble may begin with: the first elements of the file meta information, or
-# of a data set.
-_FIRST_ELEMENTS: Final = {0x0002: 0x0002, 0x0008: 0x0060}
+# What a file without preamble may begin with: any element of the file meta information, as writers
+# leave out some, or one of the first of a data set.
+_FIRST_ELEMENTS: Final = {0x0002: 0x0102, 0x0008: 0x0060}
 _VALUE_REPRESENTATIONS: Final = frozenset(
-    {b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"DT", b"LO", b"SH", b"PN", b"SQ", b"UN", b"UR"}
+    {
+        b"UL",
+        b"OB",
+        b"UI",
+        b"CS",
+        b"DA",
+        b"TM",
+        b"DT",
+        b"LO",
+        b"SH",
+        b"PN",
+        b"SQ",
+        b"UN",
+        b"UR",
+        b"AE",
+    }
 )
 _LONGEST_FIRST_VALUE_BYTES: Final = 1024
 

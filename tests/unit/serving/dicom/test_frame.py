@@ -149,9 +149,16 @@ def test_other_transfer_syntaxes_are_named(syntax: uid.UID, named: str):
         decode_image(write_dicom(data_set, syntax=syntax))
 
 
-def test_a_deflated_file_is_not_inflated():
-    with pytest.raises(UnsupportedTransferSyntaxError, match="deflated"):
-        decode_image(make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian))
+def test_a_deflated_file_is_inflated():
+    deflated = make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian)
+    assert (decode_image(deflated).pixels == decode_image(make_dicom()).pixels).all()
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.98])
+def test_a_deflated_file_that_is_cut_is_refused(part: float):
+    deflated = make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian)
+    with pytest.raises(DamagedImageError):
+        decode_image(deflated[: int(part * len(deflated))])
 
 
 def test_run_lengths_that_claim_more_than_the_frame_are_not_unpacked():

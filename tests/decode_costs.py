@@ -1,0 +1,88 @@
+"""What decoding a file costs a process: its CPU seconds, its peak memory, and how it ends.
+
+Each file is decoded in a process of its own, forked from one that has imported everything.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+KIBIBYTE = 1024
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a decode took beside the file itself."""
+
+    cpu_seconds: float
+    peak_bytes: int
+    outcome: str
+    """``decoded``, or the name of the error."""
+
+
+def decode_costs(files: Sequence[bytes]) -> list[Cost]:
+    """The cost of ``decode_image`` for each file."""
+    with tempfile.TemporaryDirectory() as folder:
+        for index, data in enumerate(files):
+            Path(folder, f"{index:04}").write_bytes(data)
+        command = [sys.executable, "-m", "tests.decode_costs", folder]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        run = subprocess.run(
+            command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+        )
+    return [Cost(**json.loads(line)) for line in run.stdout.splitlines()]
+
+
+def decode_cost(data: bytes) -> Cost:
+    """The cost of ``decode_image`` for one file."""
+    return decode_costs([data])[0]
+
+
+def main(folder: str) -> None:
+    """Print a line of JSON for each file."""
+    import cv2
+
+    import serving.dicom.reader  # noqa: F401
+
+    cv2.setNumThreads(1)
+    for file in sorted(Path(folder).iterdir()):
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.close(reading)
+            os.write(writing, json.dumps(asdict(_measured(file.read_bytes()))).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as answer:
+            line = answer.read()
+        os.wait()
+        sys.stdout.write((line or json.dumps(asdict(Cost(0, 0, "killed")))) + "\n")
+
+
+def _measured(data: bytes) -> Cost:
+    from serving.dicom.description import DicomOptions
+    from serving.errors import ImageError
+    from serving.preprocess import decode_image
+
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    try:
+        decode_image(data, dicom=DicomOptions(any_modality=True))
+        outcome = "decoded"
+    except ImageError as error:
+        outcome = type(error).__name__
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return Cost(
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        (after.ru_maxrss - before.ru_maxrss) * KIBIBYTE,
+        outcome,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,139 @@
+"""Files that are made to cost: CPU seconds a byte and memory a pixel have a bound.
+
+Each is decoded in a process of its own (``tests.decode_costs``); a time on the wall is not looked
+at.
+"""
+
+import struct
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pydicom import uid
+
+from tests.decode_costs import Cost, decode_costs
+from tests.dicom_files import make_encapsulated
+from tests.image_files import RGB, png_chunk, saved
+from tests.jpeg2000_files import boxed, codestream, coding, quantisation, size, tile_part
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems count memory otherwise"
+)
+
+MEGABYTE = 1_000_000
+SIDE = 1024
+CPU_SECONDS_PER_MEGABYTE = 0.15
+FIXED_CPU_SECONDS = 0.5
+FIXED_BYTES = 16 * MEGABYTE
+
+
+def check(files: dict[str, bytes], bound: Callable[[bytes], int]) -> dict[str, str]:
+    """Hold each file's cost against the bounds; returns how each ends."""
+    costs = dict(zip(files, decode_costs(list(files.values())), strict=True))
+
+    def too_much(data: bytes, cost: Cost) -> bool:
+        seconds = FIXED_CPU_SECONDS + CPU_SECONDS_PER_MEGABYTE * len(data) / MEGABYTE
+        return cost.cpu_seconds > seconds or cost.peak_bytes > bound(data)
+
+    assert {name: cost for name, cost in costs.items() if too_much(files[name], cost)} == {}
+    return {name: cost.outcome for name, cost in costs.items()}
+
+
+def jpeg_head() -> bytes:
+    whole = saved(RGB, "JPEG")
+    start = whole.index(b"\xff\xda")
+    return whole[: start + 2 + struct.unpack_from(">H", whole, start + 2)[0]]
+
+
+def test_bytes_that_are_looked_at_in_python_are_looked_at_once():
+    n = 8 * MEGABYTE
+    like = np.zeros((SIDE, SIDE), np.uint8)
+    files = {
+        "fill bytes for a scan": b"\xff\xd8\xff\xda\x00\x03\x00" + b"\xff" * n,
+        "fill bytes for a segment": b"\xff\xd8" + b"\xff" * n,
+        "fill bytes between segments": jpeg_head() + (b"\xff" * 100 + b"\0") * (n // 101),
+        "restarts": jpeg_head() + b"\xff\xd0" * (n // 2) + b"\xff\xd9",
+        "stuffed bytes": jpeg_head() + b"\xff\0" * (n // 2) + b"\xff\xd9",
+        "empty pixel chunks": saved(RGB, "PNG")[:33] + png_chunk(b"IDAT", b"") * (n // 12),
+        "one-byte chunks": saved(RGB, "PNG")[:33] + png_chunk(b"IDAT", b"x") * (n // 13),
+        "webp chunks": b"RIFF" + struct.pack("<I", n) + b"WEBP" + b"abcd\0\0\0\0" * (n // 8),
+        "dicom jpeg": make_encapsulated(
+            b"\xff\xd8" + b"\xff" * n, like=like, syntax=uid.JPEGBaseline8Bit
+        ),
+        "dicom jpeg-ls": make_encapsulated(
+            b"\xff\xd8\xff\xf7\x00\x0b\x08\x04\x00\x04\x00\x01\x01\x11\x00" + b"\xff" * n,
+            like=like,
+            syntax=uid.JPEGLSLossless,
+        ),
+        "dicom items": make_encapsulated(
+            *[b"ab"] * 80_000, like=like, syntax=uid.JPEGBaseline8Bit, NumberOfFrames=3
+        ),
+        "dicom tags in the pixels": make_encapsulated(
+            b"\xfe\xff\x00" * (n // 3), like=like, syntax=uid.JPEGBaseline8Bit
+        ),
+        "jpeg 2000 markers": make_encapsulated(
+            b"\xff\x4f" + size(SIDE, SIDE) + b"\xff\x64\x00\x02" * (n // 4),
+            like=like,
+            syntax=uid.JPEG2000,
+        ),
+        "jpeg 2000 tile-parts": make_encapsulated(
+            b"\xff\x4f"
+            + size(SIDE, SIDE)
+            + coding()
+            + quantisation()
+            + tile_part(data=b"") * 500_000,
+            like=like,
+            syntax=uid.JPEG2000,
+        ),
+    }
+    outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
+    assert set(outcomes.values()) <= {"DamagedImageError", "decoded"}
+
+
+def jpeg2000_files() -> dict[str, bytes]:
+    whole, plain, zeros = size(SIDE, SIDE), coding(), quantisation()
+    tiny = coding(precincts=[0])
+    deep = coding(levels=5, block=(2, 2))
+    return {
+        "precincts of 1 x 1": codestream(whole, tiny, zeros),
+        "precincts of 2 x 2": codestream(whole, coding(precincts=[0x11]), zeros),
+        "precincts of 1 x 4": codestream(whole, coding(precincts=[0x20]), zeros),
+        "in the tile-part": codestream(whole, plain, zeros, tile_headers=tiny),
+        "of a component": codestream(whole, plain, coding(precincts=[0], component=True), zeros),
+        "of a component, in the tile-part": codestream(
+            whole, plain, zeros, tile_headers=coding(precincts=[0], component=True)
+        ),
+        "in a second coding style": codestream(whole, plain, tiny, zeros),
+        "in the second tile-part": codestream(whole, plain, zeros)[:-2]
+        + tile_part(tiny)
+        + b"\xff\xd9",
+        "in a tile-part behind comments": codestream(
+            whole, plain, zeros, tile_headers=b"\xff\x64\x00\x04ab" + tiny
+        ),
+        "in boxes": boxed(codestream(whole, tiny, zeros)),
+        "code-blocks of 4 x 4": codestream(whole, coding(block=(2, 2)), zeros),
+        "code-blocks of 4 x 4, five levels": codestream(whole, deep, quantisation(5)),
+        "code-blocks of 8 x 8": codestream(whole, coding(block=(3, 3)), zeros),
+        "layers and precincts": codestream(whole, coding(precincts=[0x55], layers=65_535), zeros),
+        "layers and tiles": codestream(
+            size(SIDE, SIDE, tile=(16, 16)), coding(layers=65_535), zeros
+        ),
+        "layers and resolutions": codestream(
+            whole, coding(levels=32, layers=65_535), quantisation(32)
+        ),
+        "unknown header": codestream(whole, plain, b"\xff\x7e\x00\x02", zeros),
+    }
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEG2000, uid.HTJ2K], ids=lambda syntax: syntax.keyword)
+def test_a_jpeg_2000_of_some_hundred_bytes_takes_no_more_than_its_pixels(syntax: uid.UID):
+    like = np.zeros((SIDE, SIDE), np.uint8)
+    files = {
+        name: make_encapsulated(frame, like=like, syntax=syntax, Modality="CR")
+        for name, frame in jpeg2000_files().items()
+    }
+    outcomes = check(files, lambda data: FIXED_BYTES + 18 * SIDE * SIDE + 2 * len(data))
+    decoded = {name for name, outcome in outcomes.items() if outcome == "decoded"}
+    assert decoded <= {"layers and resolutions"}
+    assert set(outcomes.values()) <= {"DamagedImageError", "decoded"}
