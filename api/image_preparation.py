@@ -89,6 +89,7 @@ class ImagePreparation:
             processes or settings.decode_processes or max(_MIN_PROCESSES, available_cpus()),
             memory=memory,
             cpu_seconds=_CPU_SECONDS,
+            max_pixels=settings.max_pixels,
             observe_restart=metrics.observe_decoder_restart,
         )
         return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics)

@@ -30,16 +30,20 @@ class Decoder:
     """A process that decodes one file after the other, and the pipe to it.
 
     Args:
-        cpu_seconds: of CPU time that one file may take.
         memory: what the files of all decoders may need together.
+        cpu_seconds: of CPU time that one file may take.
+        max_pixels: of an image, at most.
     """
 
-    def __init__(self, cpu_seconds: int, memory: MemoryBudget) -> None:
+    def __init__(self, memory: MemoryBudget, *, cpu_seconds: int, max_pixels: int) -> None:
         self._memory = memory
         context = _context()
         self._pipe, childs_end = context.Pipe()
         self._process = context.Process(
-            target=serve_decoder, args=(childs_end, cpu_seconds), daemon=True, name="decoder"
+            target=serve_decoder,
+            args=(childs_end, cpu_seconds, max_pixels),
+            daemon=True,
+            name="decoder",
         )
         self._process.start()
         childs_end.close()

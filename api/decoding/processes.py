@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from api.decoding.decoder import Decoder
@@ -26,6 +27,7 @@ class DecoderProcesses:
         count: how many processes.
         memory: what their files may need together.
         cpu_seconds: of CPU time that one file may take.
+        max_pixels: of an image, at most.
         observe_restart: called with the reason whenever a process has to be replaced.
     """
 
@@ -35,11 +37,11 @@ class DecoderProcesses:
         *,
         memory: MemoryBudget,
         cpu_seconds: int,
+        max_pixels: int,
         observe_restart: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.count = count
-        self._memory = memory
-        self._cpu_seconds = cpu_seconds
+        self._new_decoder = partial(Decoder, memory, cpu_seconds=cpu_seconds, max_pixels=max_pixels)
         self._observe_restart = observe_restart
         self._closed = False
         # Each thread has a process of its own, for whose answers it waits.
@@ -103,11 +105,14 @@ class DecoderProcesses:
             if self._closed:
                 raise DecoderEndedError("the service stops")
             try:
-                decoder = Decoder(self._cpu_seconds, self._memory)
+                decoder = self._new_decoder()
             except (OSError, EOFError) as error:
                 raise DecoderEndedError("a decoder process could not be started") from error
             self._own.decoder = decoder
             self._decoders.add(decoder)
+            if self._closed:
+                # Closed while it was being started.
+                decoder.kill()
         return decoder
 
     def _replace_ended(self) -> None:

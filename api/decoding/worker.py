@@ -2,12 +2,12 @@
 
 The messages between it and the process that started it::
 
-    parent                                    child
-    (job, data)                        ──▶
-                                       ◀──    (NEEDS, bytes)    memory to decode it
-    bytes, or None for no              ──▶
-                                       ◀──    (DONE, result) | (REFUSED, error) | (NO_MEMORY,)
-                                              | (FAILED, where)
+    parent                            child
+    (job, data)                ──▶
+                               ◀──    (NEEDS, bytes)   only where it is more than SMALL_BYTES
+    bytes, or None for no      ──▶
+                               ◀──    (DONE, result) | (REFUSED, type, message) | (NO_MEMORY,)
+                                      | (FAILED, where)
 """
 
 import signal
@@ -24,8 +24,10 @@ from serving.errors import ImageError
 Job = Callable[[bytes], Any]
 """What is done with a file's bytes; a function of a module, or a partial of one."""
 
-HEADER_MEMORY_BYTES: Final = 192 * 1024 * 1024
-"""For the file itself, and to read its header, before it is known what its pixels need."""
+SMALL_BYTES: Final = 64 * 1024 * 1024
+"""Memory that a decoder may take for a file without asking."""
+_FILE_BYTES: Final = 160 * 1024 * 1024
+"""For the file itself, twice while it is received, and for reading its header."""
 
 _OWN_CODE: Final = ("api.", "serving.")
 
@@ -40,36 +42,43 @@ class Said(IntEnum):
     FAILED = 4
 
 
-def serve_decoder(connection: "Connection[Any, Any]", cpu_seconds: int) -> None:
+def serve_decoder(connection: "Connection[Any, Any]", cpu_seconds: int, max_pixels: int) -> None:
     """Decode what comes in until the connection ends.
 
     Args:
         connection: to the process that started this one.
         cpu_seconds: that one file may take; a worker that exceeds it is ended by the kernel.
+        max_pixels: of an image, at most.
     """
     # The parent ends this process; Ctrl-C and the end of a service's group reach both.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     limits.prepare_process()
+    limits.limit_memory(_FILE_BYTES + SMALL_BYTES)
     while True:
         try:
-            limits.limit_memory(HEADER_MEMORY_BYTES)
             job, data = connection.recv()
             limits.limit_cpu(cpu_seconds)
-            connection.send(_answer(connection, job, data))
+            connection.send(_answer(connection, job, data, max_pixels))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
 
 
-def _answer(connection: "Connection[Any, Any]", job: Job, data: bytes) -> tuple[object, ...]:
+def _answer(
+    connection: "Connection[Any, Any]", job: Job, data: bytes, max_pixels: int
+) -> tuple[object, ...]:
     try:
-        needed_bytes = decode_memory_bytes(data)
+        needed_bytes = decode_memory_bytes(data, max_pixels=max_pixels)
+        if needed_bytes <= SMALL_BYTES:
+            return Said.DONE, job(data)
         connection.send((Said.NEEDS, needed_bytes))
-        granted_bytes = connection.recv()
-        if granted_bytes is None:
+        if connection.recv() is None:
             return (Said.NO_MEMORY,)
-        limits.limit_memory(granted_bytes)
-        return Said.DONE, job(data)
+        limits.limit_memory(needed_bytes)
+        try:
+            return Said.DONE, job(data)
+        finally:
+            limits.limit_memory(_FILE_BYTES + SMALL_BYTES)
     except ImageError as error:
         return Said.REFUSED, type(error), str(error)
     except MemoryError:

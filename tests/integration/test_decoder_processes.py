@@ -13,8 +13,10 @@ import pytest
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.processes import DecoderProcesses
+from api.decoding.worker import SMALL_BYTES
 from serving.decode_memory import decode_memory_bytes
 from serving.errors import DamagedImageError, TooMuchMemoryError
+from serving.image_limits import DEFAULT_MAX_PIXELS
 from tests import decoder_jobs
 from tests.image_files import gradient, saved
 from tests.service_process import wait_until
@@ -44,6 +46,7 @@ def decoders() -> Iterator[Decoders]:
         2,
         memory=memory,
         cpu_seconds=1,
+        max_pixels=DEFAULT_MAX_PIXELS,
         observe_restart=lambda reason: restarts.update([reason]),
     )
     yield Decoders(processes, memory, restarts)
@@ -63,7 +66,7 @@ def test_each_file_is_decoded_in_one_of_the_processes(decoders: Decoders):
 
 
 def test_a_file_that_is_refused_costs_no_process(decoders: Decoders):
-    with pytest.raises(DamagedImageError, match="^abc is damaged$"):
+    with pytest.raises(DamagedImageError, match=r"^abc is damaged$"):
         decoders.run(decoder_jobs.refuse, b"abc")
     assert not decoders.restarts
 
@@ -99,19 +102,21 @@ def test_a_process_that_hangs_is_ended_at_the_files_deadline(decoders: Decoders)
 
 
 def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: Decoders):
-    granted_bytes = decode_memory_bytes(decoder_jobs.file())
+    assert decode_memory_bytes(decoder_jobs.file()) < SMALL_BYTES
     with pytest.raises(TooMuchMemoryError):
-        decoders.run(decoder_jobs.take_memory, str(2 * granted_bytes).encode())
+        decoders.run(decoder_jobs.take_memory, str(8 * SMALL_BYTES).encode())
     assert not decoders.restarts, "a failed allocation ends no process"
     assert decoders.run(decoder_jobs.take_memory, b"1000") == 1000
     assert decoders.memory.held_bytes == 0
 
 
 def test_an_image_that_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded():
-    processes = DecoderProcesses(1, memory=MemoryBudget(1024), cpu_seconds=1)
+    processes = DecoderProcesses(
+        1, memory=MemoryBudget(1024), cpu_seconds=1, max_pixels=DEFAULT_MAX_PIXELS
+    )
     try:
         future = processes.submit(
-            decoder_jobs.sleep, saved(gradient(2000, 2000), "PNG"), deadline=time.monotonic() + 20
+            decoder_jobs.sleep, saved(gradient(4000, 4000), "PNG"), deadline=time.monotonic() + 20
         )
         with pytest.raises(TooMuchMemoryError):
             future.result(10)
