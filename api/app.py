@@ -3,6 +3,7 @@
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -32,6 +33,9 @@ from api.unexpected_errors import UnexpectedErrorsMiddleware
 from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, Reception, form_limits
 from serving.fingerprint import preprocess_fingerprint
 
+_SHARED_PART: Final = 8
+"""Of the images in progress, what one client may have while one is about that asks for less."""
+
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the gateway.
@@ -54,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     rate_limits = RateLimits(settings)
     load = FairSlots(
         settings.max_in_progress,
-        shared=max(1, settings.max_in_progress * 3 // 4),
+        shared=max(1, settings.max_in_progress // _SHARED_PART),
         waiting=settings.max_waiting,
     )
     audit = AuditTrail(settings.audit_file) if settings.audit_file else None

@@ -7,10 +7,11 @@ import grpc
 from fastapi import Depends, Request
 
 from api.access.rate_limits import RateLimits
+from api.batch_turns import BatchTurns
 from api.caller import Caller
 from api.explanation.explainer import Explainer
 from api.fair_slots import FairSlots
-from api.fan_out import FanOut
+from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
 from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
@@ -35,6 +36,7 @@ class Services:
     model_status: ModelStatusReader
     load: FairSlots
     """Images in progress."""
+    batch_turns: BatchTurns
 
     @classmethod
     def create(
@@ -60,8 +62,19 @@ class Services:
         metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
         status = ModelStatusReader(client, cards, settings)
         explainer = Explainer(predictor, preparation, fan_out, settings)
+        # While some images of a batch are asked about others are read.
+        turns = BatchTurns(min(2 * IMAGES_TOGETHER, settings.max_in_progress))
         return cls(
-            settings, metrics, rate_limits, client, preparation, predictor, explainer, status, load
+            settings,
+            metrics,
+            rate_limits,
+            client,
+            preparation,
+            predictor,
+            explainer,
+            status,
+            load,
+            turns,
         )
 
     async def close(self) -> None:

@@ -1,24 +1,45 @@
 """A bounded number of slots, shared fairly: a client that asks for much waits for itself.
 
 Whoever holds the fewest slots gets the next one, of several the one who was last given one the
-longest ago. While other clients are about, none may hold more
-than a share of the slots, so that somebody who comes finds one; a client that is alone may hold
-them all.
+longest ago. And while a client is about that has asked for less, none may hold more than a share of
+the slots, so that the one who asks for less finds one. A client that is alone may hold them all.
 """
 
 import asyncio
 import itertools
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from api.errors import OverloadedError
 
 ACTIVE_SECONDS: Final = 10.0
 """How long a client counts as being about after it has last held or wanted a slot."""
+_HALF_LIFE_SECONDS: Final = 5.0
+"""After which a slot that a client was given counts half."""
 _TOO_MUCH: Final = "too many requests are in progress; try again"
+
+
+@dataclass
+class _Activity:
+    """What a client that is about has asked for lately."""
+
+    seen: float
+    last_grant: int = -1
+    """The number of the slot that it was last given."""
+    _grants: float = 0.0
+    _counted: float = 0.0
+
+    def count(self, now: float, grant: int) -> None:
+        self._grants, self._counted = self.decayed(now) + 1, now
+        self.last_grant = grant
+
+    def decayed(self, now: float) -> float:
+        return self._grants * math.exp2((self._counted - now) / _HALF_LIFE_SECONDS)
 
 
 class FairSlots:
@@ -26,7 +47,7 @@ class FairSlots:
 
     Args:
         slots: how many there are.
-        shared: how many of them one client may hold while others are about.
+        shared: how many of them one client may hold while one is about that has asked for less.
         waiting: how many callers may wait in all; None is no limit.
         clock: seconds, from any beginning.
     """
@@ -46,10 +67,8 @@ class FairSlots:
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
         self._grants = itertools.count()
-        self._last_grant: dict[str, int] = {}
-        """Of the clients that are about, the number of the slot that each was last given."""
-        self._active: OrderedDict[str, float] = OrderedDict()
-        """When each client was last about, the longest ago first."""
+        self._active: OrderedDict[str, _Activity] = OrderedDict()
+        """Of each client that is about; the one that has been quiet the longest comes first."""
 
     @property
     def in_progress(self) -> int:
@@ -123,23 +142,21 @@ class FairSlots:
             self.release(client)
 
     def _free_for(self, client: str) -> bool:
-        return self.in_progress < self._slots and self._held[client] < self._limit(client)
+        return self.in_progress < self._slots and self._held[client] < self._limits()(client)
 
-    def _limit(self, client: str) -> int:
-        """How many slots a client may hold at present."""
-        others = len(self._active) - (client in self._active)
-        return self._shared if others else self._slots
+    def _limits(self) -> Callable[[str], int]:
+        """How many slots each client may hold at present."""
+        now = self._clock()
+        asked_for = {client: each.decayed(now) for client, each in self._active.items()}
+        least = min(asked_for.values(), default=0.0)
+        return lambda client: self._slots if asked_for.get(client, 0.0) <= least else self._shared
 
     def _touch(self, client: str) -> None:
         now = self._clock()
-        self._active[client] = now
+        self._active.setdefault(client, _Activity(now)).seen = now
         self._active.move_to_end(client)
-        while self._active:
-            oldest, seen = next(iter(self._active.items()))
-            if now - seen <= ACTIVE_SECONDS:
-                break
-            del self._active[oldest]
-            self._last_grant.pop(oldest, None)
+        while now - next(iter(self._active.values())).seen > ACTIVE_SECONDS:
+            self._active.popitem(last=False)
 
     def _longest_queue_if_full(self, client: str) -> str | None:
         """Whose latest caller would make room for this client's; None where there is room.
@@ -159,19 +176,24 @@ class FairSlots:
 
     def _grant(self) -> None:
         self._forget_cancelled()
-        while self.in_progress < self._slots:
-            able = [client for client in self._queues if self._held[client] < self._limit(client)]
+        while self._queues and self.in_progress < self._slots:
+            limit = self._limits()
+            able = [client for client in self._queues if self._held[client] < limit(client)]
             if not able:
                 return
-            client = min(able, key=lambda each: (self._held[each], self._last_grant.get(each, -1)))
+            client = min(able, key=lambda each: (self._held[each], self._last_grant(each)))
             waiter = self._queues[client][0]
             self._grant_to(client)
             self._forget(client, waiter)
             waiter.set_result(None)
 
     def _grant_to(self, client: str) -> None:
+        self._touch(client)
         self._held[client] += 1
-        self._last_grant[client] = next(self._grants)
+        self._active[client].count(self._clock(), next(self._grants))
+
+    def _last_grant(self, client: str) -> int:
+        return self._active[client].last_grant if client in self._active else -1
 
     def _forget_cancelled(self) -> None:
         """Take out callers that have been cancelled and have not come to know it yet."""

@@ -27,10 +27,6 @@ from serving.contract import MODEL_NAMES, OUTPUT_NAME
 IMAGES_TOGETHER: Final = 8
 """More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
 
-IMAGES_BESIDE_OTHERS: Final = 4
-"""Images of one client that the models are asked about while other clients are about. More would
-make the others wait longer, as what the models have begun cannot be put off."""
-
 PATIENCE_SECONDS: Final = 1.0
 """A group that takes longer holds nobody else up: the replica that it asked may be stuck."""
 
@@ -59,8 +55,13 @@ class FanOut:
         self._groups_at_once = groups_at_once
         self._waiting: deque[_Group] = deque()
         self._turns: set[asyncio.Task[None]] = set()
-        # One group more than are asked about: it fills while they are.
-        self._slots = FairSlots((groups_at_once + 1) * IMAGES_TOGETHER, shared=IMAGES_BESIDE_OTHERS)
+        self._slots = FairSlots(
+            # One group more than are asked about: it fills while they are.
+            (groups_at_once + 1) * IMAGES_TOGETHER,
+            # What the models have begun cannot be put off. So while others are about, a client has
+            # one image there at a time (of each replica), and the others wait for no more.
+            shared=max(1, groups_at_once // 2),
+        )
 
     @classmethod
     def of(cls, client: ModelServerClient, settings: Settings) -> Self:

@@ -11,13 +11,18 @@ _FIRST_VICTIM: Final = "500"
 """Where the kernel runs out of memory, a decoder goes before the gateway and the model server."""
 
 
+_NICENESS: Final = 5
+"""Many files to decode do not keep the models from answering what has been decoded."""
+
+
 def prepare_process() -> None:
-    """Write no core dump, which would hold an image, and be the first that the kernel ends."""
+    """Write no core dump, which would hold an image; give way to the models and the gateway."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - not on Windows
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(_NICENESS)
     try:
         Path("/proc/self/oom_score_adj").write_text(_FIRST_VICTIM)
     except OSError:

@@ -49,6 +49,11 @@ class DecoderProcesses:
         self._own = threading.local()
         self._decoders: set[Decoder] = set()
 
+    @property
+    def closed(self) -> bool:
+        """Whether no file is decoded any more."""
+        return self._closed
+
     async def start(self) -> None:
         """Start all processes, and wait until they have been."""
         everybody = threading.Barrier(self.count)
@@ -110,8 +115,8 @@ class DecoderProcesses:
                 raise DecoderEndedError("a decoder process could not be started") from error
             self._own.decoder = decoder
             self._decoders.add(decoder)
-            if self._closed:
-                # Closed while it was being started.
+            if self.closed:
+                # Meanwhile.
                 decoder.kill()
         return decoder
 

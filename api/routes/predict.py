@@ -9,7 +9,6 @@ from api.caller import Caller
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import ProblemError
-from api.fan_out import IMAGES_TOGETHER
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
 from api.routes.forms import (
@@ -29,9 +28,6 @@ from api.uploads import form_limits, read_upload
 
 PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"
-
-_BATCH_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""Of one batch: while some are asked about others are read, and there is room for other callers."""
 
 router = APIRouter(tags=["prediction"])
 
@@ -126,10 +122,8 @@ async def _predict_items(
     *,
     instance: str,
 ) -> list[BatchItem]:
-    at_once = asyncio.Semaphore(min(_BATCH_IMAGES_AT_ONCE, services.settings.max_in_progress))
-
     async def predict_item(file: UploadFile) -> BatchItem:
-        async with at_once:
+        async with services.batch_turns.turn(caller.client):
             return await _predict_item(services, file, options, caller, instance=instance)
 
     return await asyncio.gather(*(predict_item(file) for file in files))

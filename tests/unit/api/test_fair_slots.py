@@ -81,6 +81,23 @@ def test_while_others_are_about_a_client_leaves_slots_free_for_them():
     run(test)
 
 
+def test_the_client_that_asks_for_less_is_not_held_to_a_share():
+    clock = Clock()
+
+    async def test() -> None:
+        slots = FairSlots(8, shared=2, clock=clock)
+        await wanting(slots, "polite")
+        busy = await wanting(slots, *["busy"] * 4)
+        assert sum(task.done() for task in busy) == 2
+        clock.now += 1
+        # It has asked for one, the other for two.
+        polite = await wanting(slots, *["polite"] * 1)
+        assert all(task.done() for task in polite)
+        assert slots.in_progress == 4
+
+    run(test)
+
+
 def test_clients_that_want_more_than_there_is_get_the_same_each():
     async def test() -> None:
         slots = FairSlots(3, shared=3)
