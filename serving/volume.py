@@ -22,6 +22,11 @@ DEFAULT_VERSIONS_KEPT: Final = 3
 _LARGEST_VERSION: Final = 2**63 - 1
 """A version is an int64 on the wire."""
 
+KERNEL_PATHS: Final = ("/proc", "/sys", "/dev")
+"""Where the kernel shows itself as files; ``/proc/self/fd`` would be a model of many versions."""
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - nothing is written there
+"""An ordinary file system all the same."""
+
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
 
@@ -47,15 +52,27 @@ def is_version_dir(path: Path) -> bool:
     return _is_number(path.name) and path.is_dir()
 
 
+def is_kernel_path(path: str) -> bool:
+    """Whether a path, as it is written, lies where the kernel shows itself as files."""
+    # POSIX leaves two slashes at the beginning as they are.
+    written = Path("/" + os.path.normpath(path).lstrip("/"))
+    if written.is_relative_to(_SHARED_MEMORY):
+        return False
+    return any(written.is_relative_to(root) for root in KERNEL_PATHS)
+
+
 def version_candidates(model_dir: Path) -> dict[int, Path]:
     """Whatever a model server takes for a version, by number: each child called by an integer.
 
     A plain file is among them, so that a server can say what is wrong with it.
 
     Raises:
-        VolumeError: the directory is not there or cannot be read.
+        VolumeError: the directory is not there, cannot be read, or is one of the kernel's.
     """
     try:
+        # A link may lead there too.
+        if is_kernel_path(os.path.realpath(model_dir)):
+            raise VolumeError(f"{model_dir} is no place for models: it is the kernel's")
         children = sorted(child for child in model_dir.iterdir() if _is_number(child.name))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

@@ -76,6 +76,10 @@ class Loader:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._lookers, volume.version_candidates, model_dir)
 
+    def release(self, model: LoadedModel | None) -> None:
+        """Let a model go in a thread: the engine takes up to tens of milliseconds to free it."""
+        self._executor.submit(_forget, model)
+
     def stop(self) -> None:
         """Begin no further load."""
         self._lookers.shutdown(wait=False, cancel_futures=True)
@@ -89,3 +93,7 @@ class Loader:
             return model
         finally:
             return_freed_memory()
+
+
+def _forget(_: LoadedModel | None) -> None:
+    """Be the last to hold a model, so that it is freed here."""
