@@ -16,6 +16,7 @@ from serving.protos.model_config_pb2 import (
     ModelServerConfig,
     ServableVersionPolicy,
 )
+from serving.regular_files import read_config_file, unreadable_reason
 
 MODEL_PLATFORM: Final = "tensorflow"
 
@@ -184,9 +185,9 @@ def read_model_configs(path: Path) -> list[ModelConfig]:
         ModelConfigError: the file cannot be read, is malformed, or an entry cannot be served.
     """
     try:
-        text = path.read_text()
+        text = read_config_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelConfigError(f"{path} cannot be read") from error
+        raise ModelConfigError(f"{path} cannot be read: {unreadable_reason(error)}") from error
     return parse_model_configs(text)
 
 

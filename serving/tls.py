@@ -7,6 +7,7 @@ from google.protobuf import text_format
 
 from serving.errors import TlsConfigError
 from serving.protos.server_files_pb2 import SSLConfig
+from serving.regular_files import read_config_file, unreadable_reason
 
 
 def read_channel_credentials(
@@ -55,6 +56,6 @@ def read_server_credentials(path: Path) -> grpc.ServerCredentials:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_config_file(path)
     except OSError as error:
-        raise TlsConfigError(f"{path} cannot be read") from error
+        raise TlsConfigError(f"{path} cannot be read: {unreadable_reason(error)}") from error

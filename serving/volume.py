@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from serving.errors import VolumeError
+from serving.regular_files import read_regular_file
 
 DEFAULT_VERSIONS_KEPT: Final = 3
 """Versions that stay for rollback, the newest included."""
@@ -29,6 +30,7 @@ _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - nothing is written there
 
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
+_NOTE_BYTES: Final = 32
 
 
 @dataclass
@@ -199,8 +201,12 @@ def _publish(model_dir: Path, staging: Path) -> int:
 
 def _next_version(model_dir: Path) -> int:
     used = versions(model_dir.parent, model_dir.name)
+    note = model_dir / _LAST_VERSION_FILE
     with contextlib.suppress(FileNotFoundError):
-        used.append(int((model_dir / _LAST_VERSION_FILE).read_text()))
+        try:
+            used.append(int(read_regular_file(note, max_bytes=_NOTE_BYTES)))
+        except ValueError as error:
+            raise VolumeError(f"{note} holds no number; remove it") from error
     return max(used, default=0) + 1
 
 

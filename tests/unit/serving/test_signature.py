@@ -69,16 +69,6 @@ def test_content_that_does_not_fit_its_own_type_cannot_be_parsed():
     assert refusal_of(np.float32, request) == f"tensor parsing error: {INPUT_NAME}"
 
 
-def test_the_type_names_are_those_of_tensorflow():
-    types_pb2 = pytest.importorskip("tensorflow.core.framework.types_pb2")
-    theirs = {
-        number: name.removeprefix("DT_").lower()
-        for name, number in types_pb2.DataType.items()
-        if 0 < number < 100
-    }
-    assert TYPE_NAMES.items() <= theirs.items()
-
-
 @pytest.mark.parametrize(
     ("output_filter", "message"),
     [
