@@ -67,8 +67,6 @@ def create_app(settings: Settings) -> FastAPI:
         )
         yield
         await app.state.services.close()
-        if audit is not None:
-            audit.close()
 
     app = FastAPI(
         title=about.TITLE,

@@ -8,9 +8,11 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import disable_created_metrics, start_http_server
 
+from serving.deadlines import DeadlineThreads
 from serving.embedded.errors import CallError
 from serving.embedded.metrics import Metrics
 from serving.embedded.options import ModelServerOptions
@@ -19,6 +21,9 @@ from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
 
 logger = logging.getLogger(__name__)
+
+_CONFIG_SECONDS: Final = 10.0
+"""For models.config to be read, which may lie on a mount that hangs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,18 +124,19 @@ async def _follow_config(
     poll_seconds: float,
 ) -> None:
     complaint = ""
+    reader = DeadlineThreads("config", threads=1, seconds=_CONFIG_SECONDS)
     while True:
         await asyncio.sleep(poll_seconds)
         try:
-            configs = await asyncio.to_thread(read_configs)
+            configs = await reader.call(read_configs)
             if configs != served:
                 await server.reload(configs)
                 served, complaint = configs, ""
                 logger.info("models.config has changed and is followed")
-        except (ModelConfigError, CallError) as error:
+        except (ModelConfigError, CallError, TimeoutError) as error:
             # Tried again at the next reading: what a label names may be loaded by then.
             if str(error) != complaint:
                 complaint = str(error)
-                logger.warning("models.config has changed and is refused: %s", error)
+                logger.warning("models.config cannot be followed: %s", error)
         except Exception:
-            logger.exception("models.config cannot be followed")
+            logger.exception("following models.config failed")

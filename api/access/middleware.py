@@ -55,4 +55,4 @@ class AccessMiddleware:
         await self._rate_limits.count_request(address)
         if self._authenticator is None:
             return None
-        return self._authenticator.authenticate(scope["method"], headers).id
+        return (await self._authenticator.authenticate(scope["method"], headers)).id
