@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 
 from prometheus_client import disable_created_metrics, start_http_server
 
+from covidscan.stop_signals import on_stop_signal
 from serving.deadlines import DeadlineThreads
 from serving.embedded.errors import CallError
 from serving.embedded.metrics import Metrics
@@ -46,7 +46,7 @@ async def run_model_server(
     options: ModelServerOptions,
     surroundings: Surroundings,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, or, if asked, until standard input is closed.
+    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, if asked, until stdin is closed.
 
     Raises:
         RuntimeError: the address cannot be bound.
@@ -54,9 +54,7 @@ async def run_model_server(
         ModelConfigError: a label names a version that is not loaded yet.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.set)
+    on_stop_signal(stop.set)
     if surroundings.exit_with_stdin:
         await _stop_with_stdin(stop)
     async with (
