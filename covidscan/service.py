@@ -20,6 +20,7 @@ from covidscan.service_logs import (
 )
 from covidscan.stop_signals import on_stop_signal
 from serving.errors import TlsConfigError
+from serving.tls import read_tls_file
 
 
 class PartMissingError(RuntimeError):
@@ -72,6 +73,10 @@ async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
     from api.app import create_app  # noqa: PLC0415
     from covidscan.http_server import http_config  # noqa: PLC0415
 
+    for file in (settings.tls_certificate_file, settings.tls_key_file):
+        # Read here first: OpenSSL would wait for a FIFO for ever.
+        if file is not None:
+            read_tls_file(file)
     config = http_config(create_app(settings), settings)
     try:
         config.load()

@@ -15,7 +15,7 @@ read as a file of its purpose may have. Links to regular files are regular files
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -126,23 +126,29 @@ def unreadable_reason(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or type(error).__name__
 
 
-def check_regular_files(folder: Path) -> None:
+def check_regular_files(folder: Path, *, ignoring: Collection[str] = ()) -> None:
     """Check that a folder holds nothing but regular files and folders, all the way down.
+
+    Args:
+        folder: where to look.
+        ignoring: names of its children that are not looked at.
 
     Raises:
         NotRegularFileError: there is something else.
         TooManyFilesError: there are more files than any model has, or a link leads back up.
         OSError: a folder cannot be read.
     """
-    for count, _ in enumerate(_regular_files(folder, depth=0)):
+    for count, _ in enumerate(_regular_files(folder, depth=0, ignoring=ignoring)):
         if count >= _MAX_FILES:
             raise TooManyFilesError(folder)
 
 
-def _regular_files(folder: Path, *, depth: int) -> Iterator[Path]:
+def _regular_files(folder: Path, *, depth: int, ignoring: Collection[str] = ()) -> Iterator[Path]:
     if depth > _MAX_DEPTH:
         raise TooManyFilesError(folder)
     for child in sorted(folder.iterdir()):
+        if child.name in ignoring:
+            continue
         try:
             mode = child.stat().st_mode
         except FileNotFoundError:

@@ -13,6 +13,8 @@ from serving.regular_files import check_regular_files, read_regular_file
 
 GRAPH_FILE: Final = "saved_model.pb"
 SERVING_TAGS: Final = ["serve"]
+_NOT_READ: Final = frozenset({"assets.extra"})
+"""Model cards and warm-up records: as for TensorFlow Serving, no part of the model."""
 _MAX_GRAPH_BYTES: Final = 2**31 - 1
 """No protobuf message is larger."""
 
@@ -26,8 +28,8 @@ def read_signatures(version_dir: Path) -> SignatureDefMap:
     """
     graph_file = version_dir / GRAPH_FILE
     try:
-        # All of them, as the engine opens what it needs itself and a FIFO would hold it for ever.
-        check_regular_files(version_dir)
+        # The engine opens what it needs itself, and a FIFO would hold it for ever.
+        check_regular_files(version_dir, ignoring=_NOT_READ)
         saved_model = SavedModel.FromString(
             read_regular_file(graph_file, max_bytes=_MAX_GRAPH_BYTES)
         )

@@ -20,14 +20,8 @@ from tests.special_files import SPECIAL_FILES, replace_by
 pytestmark = pytest.mark.timeout(20)
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
-VERSION_FILES = (
-    GRAPH_FILE,
-    "fingerprint.pb",
-    "variables/variables.index",
-    "assets/words.txt",
-    CARD_PATH,
-    WARM_UP,
-)
+ENGINE_FILES = (GRAPH_FILE, "fingerprint.pb", "variables/variables.index", "assets/words.txt")
+OTHER_FILES = (CARD_PATH, WARM_UP)
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "models.config": read_model_configs,
@@ -56,18 +50,30 @@ def test_a_card_is_none(tmp_path: Path, kind: str):
 
 
 def make_version(version_dir: Path) -> Path:
-    for name in VERSION_FILES:
+    for name in (*ENGINE_FILES, *OTHER_FILES):
         (version_dir / name).parent.mkdir(parents=True, exist_ok=True)
         (version_dir / name).touch()
     return version_dir
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SPECIAL_FILES if kind != "folder"])
-@pytest.mark.parametrize("name", VERSION_FILES, ids=str)
+@pytest.mark.parametrize("name", ENGINE_FILES)
 def test_a_version_with_a_special_file_cannot_be_loaded(tmp_path: Path, name: str, kind: str):
     version_dir = make_version(tmp_path / "1")
     replace_by(kind, version_dir / name)
     with pytest.raises(ModelLoadError, match=f"{name}.*; not a regular file"):
+        read_signatures(version_dir)
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+@pytest.mark.parametrize("name", OTHER_FILES, ids=str)
+def test_what_the_engine_does_not_read_takes_no_model_out_of_service(
+    tmp_path: Path, name: Path, kind: str
+):
+    version_dir = make_version(tmp_path / "1")
+    replace_by(kind, version_dir / name)
+    # Its graph is empty, and was read.
+    with pytest.raises(ModelLoadError, match="Could not find meta graph"):
         read_signatures(version_dir)
 
 
