@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit soak bench conformance screenshots protos constraints clean
+.PHONY: help serve test check audit soak bench conformance screenshots protos constraints requirements clean
 
 help:
 	@echo "make serve        install, make demo models if there are none, start the service"
@@ -15,6 +15,7 @@ help:
 	@echo "make screenshots  those of the README, anew, by a browser test"
 	@echo "make protos       regenerate serving/protos/*_pb2.py"
 	@echo "make constraints  pin the newest versions that fit together"
+	@echo "make requirements write what the images install, with hashes, anew from those pins"
 	@echo "make clean        remove the virtual environment and all caches"
 
 serve: $(VENV)/.serve
@@ -65,11 +66,28 @@ protos:
 	build/protos/bin/python -m pip install --quiet 'grpcio-tools==1.71.*'
 	build/protos/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. serving/protos/*.proto
 
+# Upgrades everything.
 constraints:
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install --quiet uv
 	build/constraints/bin/uv pip compile --quiet --universal --upgrade --all-extras --python-version 3.11 \
 		--no-annotate --no-header --output-file constraints.txt pyproject.toml
+	$(MAKE) requirements
+
+# What the images install, with the hash of each file that the index has.
+IMAGE_PYTHON := 3.12
+LOCK = build/constraints/bin/uv pip compile --quiet --universal --python-version $(IMAGE_PYTHON) \
+	--generate-hashes --no-annotate --custom-compile-command "make requirements" --constraint constraints.txt
+
+requirements:
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet uv
+	$(LOCK) --output-file requirements/api.txt pyproject.toml
+	$(LOCK) --output-file requirements/trainer.txt --extra trainer pyproject.toml
+	echo 'tensorflow[and-cuda]' | $(LOCK) --output-file requirements/trainer-gpu.txt --extra trainer pyproject.toml -
+	build/constraints/bin/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(LOCK) --output-file requirements/build.txt -
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

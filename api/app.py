@@ -78,8 +78,6 @@ def create_app(settings: Settings) -> FastAPI:
         await app.state.services.preparation.start()
         yield
         await app.state.services.close()
-        if audit is not None:
-            audit.close()
 
     app = FastAPI(
         title=about.TITLE,

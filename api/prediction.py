@@ -177,11 +177,13 @@ class Predictor:
         raise RefusedImageError(reasons)
 
     async def _demo(self, answers: Sequence[ModelAnswer]) -> bool | None:
-        cards = [
-            await self._cards.get(answer.name, answer.version)
-            for answer in answers
-            if answer.version is not None
-        ]
+        cards = await asyncio.gather(
+            *(
+                self._cards.get(answer.name, answer.version)
+                for answer in answers
+                if answer.version is not None
+            )
+        )
         if any(card is not None and card.demo for card in cards):
             return True
         return None if None in cards else False

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import logging
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from api.log_format import LogFormat
+from covidscan.private_folder import PrivateFolder
 from serving.batching_parameters import EMBEDDED_BATCHING_FILE
 from serving.precision import Precision
+
+if TYPE_CHECKING:
+    from covidscan.embedded_health import HealthTiming
 
 logger = logging.getLogger(__name__)
 
@@ -25,23 +27,33 @@ _STABLE_SECONDS: Final = 10.0
 class EmbeddedProcess:
     """Keeps ``covidscan model-server`` running on a private Unix socket.
 
-    A process that dies is started again, after pauses that double while it keeps dying. The child
-    has a session of its own, so that Ctrl-C reaches only the parent, which ends both in order; it
-    watches the pipe on its standard input, so that it never outlives a parent that was killed.
+    A process that dies is started again, after pauses that double while it keeps dying. One that
+    does not answer its health check any more, or whose socket has vanished, is ended first.
+
+    The child has a session of its own, so that Ctrl-C reaches only the parent, which ends both in
+    order; it watches the pipe on its standard input, so that it never outlives a parent that was
+    killed.
 
     Args:
         models_dir: the versioned volume.
         precision: of its arithmetic.
         log_format: how it logs, to this process's stderr.
+        timing: how long it may be silent.
     """
 
-    def __init__(self, models_dir: Path, precision: Precision, log_format: LogFormat) -> None:
+    def __init__(
+        self,
+        models_dir: Path,
+        precision: Precision,
+        log_format: LogFormat,
+        timing: "HealthTiming | None" = None,
+    ) -> None:
         self._models_dir = models_dir
         self._precision = precision
         self._log_format = log_format
-        # Only this user may connect: the directory is made with mode 0700.
-        self._runtime_dir = Path(tempfile.mkdtemp(prefix="covidscan-"))
-        self._socket = self._runtime_dir / "model-server.sock"
+        self._timing = timing
+        self._folder = PrivateFolder()
+        self._socket = self._folder.path / "model-server.sock"
         self._process: asyncio.subprocess.Process | None = None
         self._supervision: asyncio.Task[None] | None = None
 
@@ -52,7 +64,11 @@ class EmbeddedProcess:
 
     async def __aenter__(self) -> Self:
         """Start the process; it loads models while the gateway comes up."""
-        self._process = await self._start()
+        try:
+            self._process = await self._start()
+        except BaseException:
+            self._folder.remove()
+            raise
         self._supervision = asyncio.create_task(self._supervise(), name="supervise model server")
         return self
 
@@ -71,7 +87,7 @@ class EmbeddedProcess:
             if self._process and self._process.returncode is None:
                 await self._end(self._process)
         finally:
-            shutil.rmtree(self._runtime_dir)
+            self._folder.remove()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         process.terminate()
@@ -83,6 +99,7 @@ class EmbeddedProcess:
             await process.wait()
 
     async def _start(self) -> asyncio.subprocess.Process:
+        self._folder.restore()
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -100,12 +117,43 @@ class EmbeddedProcess:
             start_new_session=True,
         )
 
+    async def _wait_for_end(self, process: asyncio.subprocess.Process) -> int:
+        """Wait until the process ends, or end it once it is of no use; gives its exit code."""
+        # Not at the start: to import gRPC takes time that the process has a better use for.
+        from covidscan.embedded_health import (  # noqa: PLC0415
+            HealthTiming,
+            Trouble,
+            wait_for_trouble,
+        )
+
+        ended = asyncio.create_task(process.wait(), name="model server ends")
+        in_trouble = asyncio.create_task(
+            wait_for_trouble(self._socket, self._timing or HealthTiming()),
+            name="model server is in trouble",
+        )
+        try:
+            await asyncio.wait((ended, in_trouble), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                trouble = in_trouble.result()
+                logger.error("the model server %s and is ended", trouble.value)
+                if trouble is Trouble.NO_SOCKET:
+                    # Calls on connections that it still has are answered.
+                    await self._end(process)
+                else:
+                    # A process that is stopped heeds no other signal.
+                    process.kill()
+            return await ended
+        finally:
+            in_trouble.cancel()
+            ended.cancel()
+            await asyncio.gather(in_trouble, ended, return_exceptions=True)
+
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
         backoff_seconds = _FIRST_BACKOFF_SECONDS
         while self._process:
             started = loop.time()
-            code = await self._process.wait()
+            code = await self._wait_for_end(self._process)
             if loop.time() - started > _STABLE_SECONDS:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             logger.error(

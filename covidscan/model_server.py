@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import disable_created_metrics, start_http_server
 
+from covidscan.stop_signals import on_stop_signal
+from serving.deadlines import DeadlineThreads
 from serving.embedded.errors import CallError
 from serving.embedded.metrics import Metrics
 from serving.embedded.options import ModelServerOptions
@@ -19,6 +21,9 @@ from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
 
 logger = logging.getLogger(__name__)
+
+_CONFIG_SECONDS: Final = 10.0
+"""For models.config to be read, which may lie on a mount that hangs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ async def run_model_server(
     options: ModelServerOptions,
     surroundings: Surroundings,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, or, if asked, until standard input is closed.
+    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, if asked, until stdin is closed.
 
     Raises:
         RuntimeError: the address cannot be bound.
@@ -49,9 +54,7 @@ async def run_model_server(
         ModelConfigError: a label names a version that is not loaded yet.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.set)
+    on_stop_signal(stop.set)
     if surroundings.exit_with_stdin:
         await _stop_with_stdin(stop)
     async with (
@@ -119,18 +122,19 @@ async def _follow_config(
     poll_seconds: float,
 ) -> None:
     complaint = ""
+    reader = DeadlineThreads("config", threads=1, seconds=_CONFIG_SECONDS)
     while True:
         await asyncio.sleep(poll_seconds)
         try:
-            configs = await asyncio.to_thread(read_configs)
+            configs = await reader.call(read_configs)
             if configs != served:
                 await server.reload(configs)
                 served, complaint = configs, ""
                 logger.info("models.config has changed and is followed")
-        except (ModelConfigError, CallError) as error:
+        except (ModelConfigError, CallError, TimeoutError) as error:
             # Tried again at the next reading: what a label names may be loaded by then.
             if str(error) != complaint:
                 complaint = str(error)
-                logger.warning("models.config has changed and is refused: %s", error)
+                logger.warning("models.config cannot be followed: %s", error)
         except Exception:
-            logger.exception("models.config cannot be followed")
+            logger.exception("following models.config failed")

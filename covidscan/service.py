@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import importlib.util
-import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import typer
 import uvicorn
@@ -18,7 +18,9 @@ from covidscan.service_logs import (
     log_unhandled,
     silence_native_libraries,
 )
+from covidscan.stop_signals import on_stop_signal
 from serving.errors import TlsConfigError
+from serving.tls import read_tls_file
 
 
 class PartMissingError(RuntimeError):
@@ -26,7 +28,7 @@ class PartMissingError(RuntimeError):
 
 
 async def run_service(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; leaves no process behind.
+    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT; leaves no process and no file behind.
 
     Raises:
         PartMissingError: there is no model server to ask, or no SDK to trace with.
@@ -46,6 +48,13 @@ async def run_service(settings: Settings) -> None:
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
+    stop = _Stop()
+    on_stop_signal(stop.ask)
+    with stop.ends_the_start():
+        await _run_parts(settings, stop)
+
+
+async def _run_parts(settings: Settings, stop: "_Stop") -> None:
     async with AsyncExitStack() as stack:
         if settings.tracing:
             from covidscan.tracing import configure_tracing  # noqa: PLC0415 - an extra
@@ -56,14 +65,18 @@ async def run_service(settings: Settings) -> None:
                 EmbeddedProcess(settings.models_dir, settings.precision, settings.log_format)
             )
             settings = settings.model_copy(update={"model_server": embedded.address})
-        await _run_gateway(settings)
+        await _run_gateway(settings, stop)
 
 
-async def _run_gateway(settings: Settings) -> None:
+async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
     # Only now, while the model server loads its models: these take most of a second.
     from api.app import create_app  # noqa: PLC0415
     from covidscan.http_server import http_config  # noqa: PLC0415
 
+    for file in (settings.tls_certificate_file, settings.tls_key_file):
+        # Read here first: OpenSSL would wait for a FIFO for ever.
+        if file is not None:
+            read_tls_file(file)
     config = http_config(create_app(settings), settings)
     try:
         config.load()
@@ -75,12 +88,36 @@ async def _run_gateway(settings: Settings) -> None:
     # time to time, would hold every request up for most of a tenth of a second.
     gc.freeze()
     server = _AnnouncingServer(config, docs=settings.docs)
-    # uvicorn raises a caught signal again once it has shut down. Handled here, it does not end the
-    # process before the model server has been stopped.
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, lambda: None)
+    # uvicorn raises a caught signal again once it has shut down. That one only asks once more for
+    # what is done, and does not end the process before the model server has been stopped.
+    stop.server = server
     await server.serve()
+
+
+class _Stop:
+    """What a signal stops: the start of the service, and once there is one its HTTP server."""
+
+    def __init__(self) -> None:
+        self.server: uvicorn.Server | None = None
+        self._main = asyncio.current_task()
+        self._ended_start = False
+
+    def ask(self) -> None:
+        """Stop, in order; to be asked again changes nothing."""
+        if self.server is not None:
+            self.server.should_exit = True
+        elif self._main is not None and not self._ended_start:
+            self._ended_start = True
+            self._main.cancel()
+
+    @contextmanager
+    def ends_the_start(self) -> Iterator[None]:
+        """Let the cancellation end here, once all that had been started has been stopped."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._ended_start:
+                raise
 
 
 class _AnnouncingServer(uvicorn.Server):

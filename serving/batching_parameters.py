@@ -9,6 +9,7 @@ from google.protobuf import text_format
 
 from serving.errors import BatchingParametersError
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
+from serving.regular_files import read_config_file, unreadable_reason
 
 _CONFIG_DIR: Final = Path(__file__).parent / "config"
 TENSORFLOW_SERVING_BATCHING_FILE: Final = _CONFIG_DIR / "batching.config"
@@ -102,7 +103,9 @@ def read_batching_parameters(path: Path) -> BatchingParameters:
         BatchingParametersError: the file cannot be read, is malformed, or its values do not fit.
     """
     try:
-        text = path.read_text()
+        text = read_config_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise BatchingParametersError(f"{path} cannot be read") from error
+        raise BatchingParametersError(
+            f"{path} cannot be read: {unreadable_reason(error)}"
+        ) from error
     return parse_batching_parameters(text)

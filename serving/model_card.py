@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from serving.contract import DEFAULT_OPERATING_POINT
 from serving.errors import VolumeError
+from serving.regular_files import MAX_CONFIG_BYTES, read_regular_file
 
 CARD_PATH: Final = Path("assets.extra") / "model_card.json"
 """Where the card lies inside a version; TensorFlow Serving ignores ``assets.extra``."""
@@ -65,7 +66,7 @@ class ModelCard:
         path = version_dir / CARD_PATH
         known = {f.name for f in dataclasses.fields(cls)}
         try:
-            fields = json.loads(path.read_text())
+            fields = json.loads(read_regular_file(path, max_bytes=MAX_CONFIG_BYTES))
             return cls(**{key: value for key, value in fields.items() if key in known})
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise VolumeError(f"no readable model card in version {version_dir.name}") from error

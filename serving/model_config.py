@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from google.protobuf import text_format
 
+from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelConfigError
 from serving.protos.model_config_pb2 import ModelConfig as ModelConfigProto
@@ -15,8 +16,17 @@ from serving.protos.model_config_pb2 import (
     ModelServerConfig,
     ServableVersionPolicy,
 )
+from serving.regular_files import read_config_file, unreadable_reason
 
 MODEL_PLATFORM: Final = "tensorflow"
+
+MAX_MODELS: Final = 4096
+"""In one configuration; every one of them is looked at once a second."""
+MAX_NAME_CHARACTERS: Final = 255
+"""Of a model's name or a label."""
+MAX_PATH_CHARACTERS: Final = 4096
+MAX_VERSIONS_NAMED: Final = 1024
+"""Labels of one model, or versions of its policy."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +77,20 @@ class ModelConfig:
         """Read one ``config`` entry.
 
         Raises:
-            ModelConfigError: it lacks what TensorFlow Serving demands, in its words.
+            ModelConfigError: it lacks what TensorFlow Serving demands, in its words, or a name or
+                path is too long, or the path lies in a file system of the kernel.
         """
         if not config.name:
             raise ModelConfigError("a model has no name")
+        _check_lengths(config)
         if not Path(config.base_path).is_absolute():
             raise ModelConfigError(
                 f"Expected model {config.name} to have an absolute path or URI;"
+                f" got base_path()={config.base_path}"
+            )
+        if volume.is_kernel_path(config.base_path):
+            raise ModelConfigError(
+                f"Model {config.name}: models do not lie in {', '.join(volume.KERNEL_PATHS)};"
                 f" got base_path()={config.base_path}"
             )
         if not config.model_platform:
@@ -120,13 +137,20 @@ def model_configs(config_list: ModelConfigList) -> list[ModelConfig]:
     """Read a list of ``config`` entries.
 
     Raises:
-        ModelConfigError: an entry cannot be served, or a name comes twice.
+        ModelConfigError: an entry cannot be served, a name comes twice, or there are more entries
+            than a server takes.
     """
+    count = len(config_list.config)
+    if count > MAX_MODELS:
+        raise ModelConfigError(f"{count} models are more than the {MAX_MODELS} that can be served")
     configs = [ModelConfig.from_proto(config) for config in config_list.config]
-    names = [config.name for config in configs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ModelConfigError(f"Illegal to list model {name} multiple times in config list")
+    seen: set[str] = set()
+    for config in configs:
+        if config.name in seen:
+            raise ModelConfigError(
+                f"Illegal to list model {config.name} multiple times in config list"
+            )
+        seen.add(config.name)
     return configs
 
 
@@ -161,10 +185,31 @@ def read_model_configs(path: Path) -> list[ModelConfig]:
         ModelConfigError: the file cannot be read, is malformed, or an entry cannot be served.
     """
     try:
-        text = path.read_text()
+        text = read_config_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelConfigError(f"{path} cannot be read") from error
+        raise ModelConfigError(f"{path} cannot be read: {unreadable_reason(error)}") from error
     return parse_model_configs(text)
+
+
+def _check_lengths(config: ModelConfigProto) -> None:
+    names = [config.name, *config.version_labels]
+    # Not quoted: it would be as long in the answer and in the log.
+    if any(len(name) > MAX_NAME_CHARACTERS for name in names):
+        raise ModelConfigError(
+            f"the name of a model or label has more than {MAX_NAME_CHARACTERS} characters"
+        )
+    if len(config.base_path) > MAX_PATH_CHARACTERS:
+        raise ModelConfigError(
+            f"Model {config.name}: base_path has more than {MAX_PATH_CHARACTERS} characters"
+        )
+    for kind, entries in (
+        ("labels", config.version_labels),
+        ("versions", config.model_version_policy.specific.versions),
+    ):
+        if len(entries) > MAX_VERSIONS_NAMED:
+            raise ModelConfigError(
+                f"Model {config.name} names more than {MAX_VERSIONS_NAMED} {kind}"
+            )
 
 
 def _version_policy(policy: ServableVersionPolicy) -> VersionPolicy:

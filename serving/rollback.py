@@ -11,6 +11,7 @@ from pathlib import Path
 from serving import volume
 from serving.errors import VolumeError
 from serving.model_card import CARD_PATH, ModelCard
+from serving.regular_files import check_regular_files
 
 
 def roll_back(models_dir: Path, name: str, to: int | None = None) -> tuple[int, int]:
@@ -37,6 +38,8 @@ def roll_back(models_dir: Path, name: str, to: int | None = None) -> tuple[int, 
     original = to
     try:
         with volume.draft(models_dir, name) as draft:
+            # A device would be copied without end.
+            check_regular_files(source)
             shutil.copytree(source, draft.path, dirs_exist_ok=True)
             if (source / CARD_PATH).exists():
                 card = ModelCard.read(source)

@@ -7,6 +7,7 @@ from google.protobuf import text_format
 
 from serving.errors import TlsConfigError
 from serving.protos.server_files_pb2 import SSLConfig
+from serving.regular_files import read_config_file, unreadable_reason
 
 
 def read_channel_credentials(
@@ -25,9 +26,9 @@ def read_channel_credentials(
     if (certificate_file is None) != (key_file is None):
         raise TlsConfigError("a client's certificate and its key go together")
     return grpc.ssl_channel_credentials(
-        _read(ca_file),
-        _read(key_file) if key_file else None,
-        _read(certificate_file) if certificate_file else None,
+        read_tls_file(ca_file),
+        read_tls_file(key_file) if key_file else None,
+        read_tls_file(certificate_file) if certificate_file else None,
     )
 
 
@@ -38,7 +39,7 @@ def read_server_credentials(path: Path) -> grpc.ServerCredentials:
         TlsConfigError: the file cannot be read, is malformed or lacks what TLS needs.
     """
     try:
-        config = text_format.Parse(_read(path), SSLConfig())
+        config = text_format.Parse(read_tls_file(path), SSLConfig())
     except text_format.ParseError:
         # Without its message and cause, which quote the line: it may be a line of the key.
         raise TlsConfigError(f"{path} cannot be parsed as an SSLConfig") from None
@@ -53,8 +54,13 @@ def read_server_credentials(path: Path) -> grpc.ServerCredentials:
     )
 
 
-def _read(path: Path) -> bytes:
+def read_tls_file(path: Path) -> bytes:
+    """Read a key, a certificate or what names them.
+
+    Raises:
+        TlsConfigError: it cannot be read.
+    """
     try:
-        return path.read_bytes()
+        return read_config_file(path)
     except OSError as error:
-        raise TlsConfigError(f"{path} cannot be read") from error
+        raise TlsConfigError(f"{path} cannot be read: {unreadable_reason(error)}") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from serving.errors import VolumeError
+from serving.regular_files import read_regular_file
 
 DEFAULT_VERSIONS_KEPT: Final = 3
 """Versions that stay for rollback, the newest included."""
@@ -22,8 +23,14 @@ DEFAULT_VERSIONS_KEPT: Final = 3
 _LARGEST_VERSION: Final = 2**63 - 1
 """A version is an int64 on the wire."""
 
+KERNEL_PATHS: Final = ("/proc", "/sys", "/dev")
+"""Where the kernel shows itself as files; ``/proc/self/fd`` would be a model of many versions."""
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - nothing is written there
+"""An ordinary file system all the same."""
+
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
+_NOTE_BYTES: Final = 32
 
 
 @dataclass
@@ -47,15 +54,27 @@ def is_version_dir(path: Path) -> bool:
     return _is_number(path.name) and path.is_dir()
 
 
+def is_kernel_path(path: str) -> bool:
+    """Whether a path, as it is written, lies where the kernel shows itself as files."""
+    # POSIX leaves two slashes at the beginning as they are.
+    written = Path("/" + os.path.normpath(path).lstrip("/"))
+    if written.is_relative_to(_SHARED_MEMORY):
+        return False
+    return any(written.is_relative_to(root) for root in KERNEL_PATHS)
+
+
 def version_candidates(model_dir: Path) -> dict[int, Path]:
     """Whatever a model server takes for a version, by number: each child called by an integer.
 
     A plain file is among them, so that a server can say what is wrong with it.
 
     Raises:
-        VolumeError: the directory is not there or cannot be read.
+        VolumeError: the directory is not there, cannot be read, or is one of the kernel's.
     """
     try:
+        # A link may lead there too.
+        if is_kernel_path(os.path.realpath(model_dir)):
+            raise VolumeError(f"{model_dir} is no place for models: it is the kernel's")
         children = sorted(child for child in model_dir.iterdir() if _is_number(child.name))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -182,8 +201,12 @@ def _publish(model_dir: Path, staging: Path) -> int:
 
 def _next_version(model_dir: Path) -> int:
     used = versions(model_dir.parent, model_dir.name)
+    note = model_dir / _LAST_VERSION_FILE
     with contextlib.suppress(FileNotFoundError):
-        used.append(int((model_dir / _LAST_VERSION_FILE).read_text()))
+        try:
+            used.append(int(read_regular_file(note, max_bytes=_NOTE_BYTES)))
+        except ValueError as error:
+            raise VolumeError(f"{note} holds no number; remove it") from error
     return max(used, default=0) + 1
 
 

@@ -46,7 +46,7 @@ class Authenticator:
         )
         self._file = FollowedKeyFile(settings.api_keys_file) if settings.api_keys_file else None
 
-    def authenticate(self, method: str, headers: Headers) -> ApiKeyRecord:
+    async def authenticate(self, method: str, headers: Headers) -> ApiKeyRecord:
         """Whose key a request shows.
 
         It stands in ``Authorization``, as ``Bearer`` or as the password of ``Basic``, or in
@@ -57,7 +57,8 @@ class Authenticator:
             CrossSiteError: a browser shows it for a page of another site.
         """
         key, from_browser = _shown_key(headers)
-        record = find_record((*self._records, *(self._file.records if self._file else ())), key)
+        from_file = await self._file.records() if self._file else ()
+        record = find_record((*self._records, *from_file), key)
         if record is None:
             raise AuthenticationError
         # A browser sends a password that it has stored with whatever any page makes it send.

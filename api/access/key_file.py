@@ -1,5 +1,6 @@
 """The file of API key records: written whole or not at all, read again when it has changed."""
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -7,14 +8,18 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from api.access.api_keys import ApiKeyRecord, ApiKeysError, parse_records
+from serving.deadlines import DeadlineThreads
+from serving.regular_files import read_config_file, unreadable_reason
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 2.0
 
 
 def read_key_file(path: Path) -> list[ApiKeyRecord]:
@@ -24,9 +29,11 @@ def read_key_file(path: Path) -> list[ApiKeyRecord]:
         ApiKeysError: it cannot be read, or is malformed.
     """
     try:
-        text = path.read_text()
+        text = read_config_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ApiKeysError("the file of API keys cannot be read") from error
+        raise ApiKeysError(
+            f"the file of API keys cannot be read: {unreadable_reason(error)}"
+        ) from error
     return parse_records(text)
 
 
@@ -68,10 +75,14 @@ def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
     Path(temporary).replace(path)
 
 
+_Seen = tuple[int, int, int] | None
+
+
 class FollowedKeyFile:
     """The records of a file that may change while it is used.
 
-    While it cannot be read no key of it is accepted: one that was just revoked might be among them.
+    While it cannot be read, or does not answer, no key of it is accepted: one that was just revoked
+    might be among them. It is read in a thread, so that a mount that hangs holds up nothing else.
 
     Args:
         path: the file.
@@ -82,35 +93,43 @@ class FollowedKeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Looked at first: a change between the two is then read once more, not missed.
-        self._seen = self._look()
+        self._threads = DeadlineThreads("keys", threads=1, seconds=_READ_SECONDS)
+        self._seen: _Seen = None
         self._records: Sequence[ApiKeyRecord] = read_key_file(path)
-        self._looked = time.monotonic()
+        self._readable = True
+        # So that the first request reads it once more: a change since then is not missed.
+        self._looked = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
 
-    @property
-    def records(self) -> Sequence[ApiKeyRecord]:
+    async def records(self) -> Sequence[ApiKeyRecord]:
         """The records as the file has them, at most a second old."""
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_SECONDS:
-            self._looked = now
-            seen = self._look()
-            if seen is None or seen != self._seen:
-                self._read(seen)
+        if self._looking is None and time.monotonic() - self._looked >= _LOOK_SECONDS:
+            self._looking = asyncio.create_task(self._follow(), name="look at API keys")
+        if self._looking is not None:
+            # A request that is cancelled leaves the others theirs.
+            await asyncio.shield(self._looking)
         return self._records
 
-    def _read(self, seen: tuple[int, int, int] | None) -> None:
+    async def _follow(self) -> None:
+        looked = time.monotonic()
         try:
-            self._records = read_key_file(self._path)
-        except ApiKeysError:
+            changed = await self._threads.call(partial(_read_if_changed, self._path, self._seen))
+        except (ApiKeysError, OSError) as error:
             self._records, self._seen = (), None
-            logger.exception("no API key is accepted until their file can be read")
-            return
-        self._seen = seen
-        logger.info("the file of API keys has changed: %d keys", len(self._records))
+            if self._readable:
+                logger.warning("no API key is accepted until their file can be read: %s", error)
+            self._readable = False
+        else:
+            self._readable = True
+            if changed is not None:
+                self._seen, self._records = changed
+                logger.info("the file of API keys is read: %d keys", len(self._records))
+        finally:
+            self._looked, self._looking = looked, None
 
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+
+def _read_if_changed(path: Path, seen: _Seen) -> tuple[_Seen, Sequence[ApiKeyRecord]] | None:
+    # Looked at first: a change between the two is then read once more, not missed.
+    status = path.stat()
+    found = status.st_ino, status.st_mtime_ns, status.st_size
+    return None if found == seen else (found, read_key_file(path))

@@ -60,7 +60,7 @@ class AccessMiddleware:
         if self._authenticator is None:
             state["key_id"], state["client"] = None, f"address {network_of(address)}"
             return
-        key_id = self._authenticator.authenticate(scope["method"], headers).id
+        key_id = (await self._authenticator.authenticate(scope["method"], headers)).id
         state["key_id"], state["client"] = key_id, f"key {key_id}"
         if scope["method"] == "POST":
             await self._rate_limits.check_key(key_id)

@@ -1,11 +1,10 @@
 """The audit trail: a line for each prediction, enough to replay it, with no pixel and no name."""
 
-import asyncio
 import errno
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,6 +13,8 @@ from api.schemas.common import ClassName, Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
 from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer, ReviewReason
 from api.start_errors import AuditTrailError
+from serving.deadlines import DeadlineThreads, call_with_deadline
+from serving.regular_files import open_regular_file
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,9 @@ class AuditRecord(Schema):
 class AuditTrail:
     """Appends records to a file, which may be rotated while it is used: it is opened for each.
 
+    Only to a regular file: a pipe, a terminal or ``/dev/stdout`` that is one of them may take no
+    line for ever, and nobody could tell that half a line was lost.
+
     Args:
         path: the file, of JSON lines.
 
@@ -99,16 +103,11 @@ class AuditTrail:
         self._path = path
         self._torn = False
         try:
-            self._append(b"")
-            self._torn = _ends_torn(path)
+            self._torn = call_with_deadline(self._begin, seconds=_PATIENCE_SECONDS)
         except OSError as error:
             raise AuditTrailError(f"audit_file cannot be written: {error.strerror}") from error
         # One thread, so that the lines stand in the order of the answers.
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="audit")
-
-    def close(self) -> None:
-        """End the thread; no answer is waiting for it any more."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._threads = DeadlineThreads("audit", threads=1, seconds=_PATIENCE_SECONDS)
 
     async def write(self, record: AuditRecord) -> None:
         """Append a record; it is in the file when this returns.
@@ -117,18 +116,22 @@ class AuditTrail:
             AuditUnavailableError: it is not.
         """
         line = record.model_dump_json().encode() + b"\n"
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await loop.run_in_executor(self._executor, self._append, line)
+            await self._threads.call(partial(self._append, line))
         except OSError as error:
             logger.exception("the audit trail cannot be written: %s", error.strerror)
             raise AuditUnavailableError(
                 "the answer could not be recorded and is therefore not given; try again"
             ) from error
 
+    def _begin(self) -> bool:
+        self._append(b"")
+        return _ends_torn(self._path)
+
     def _append(self, line: bytes) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
+        descriptor = open_regular_file(
+            self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode=_MODE
+        )
         try:
             # One write of O_APPEND: several gateways may share the file. After half a line, which
             # a full disk leaves, this one begins on a line of its own.
@@ -143,7 +146,7 @@ class AuditTrail:
 
 def _ends_torn(path: Path) -> bool:
     """Whether half a line is the last thing in a file, as a full disk leaves it."""
-    with path.open("rb") as file:
+    with os.fdopen(open_regular_file(path, os.O_RDONLY), "rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False
         file.seek(-1, os.SEEK_END)

@@ -27,9 +27,11 @@ async def healthz() -> Health:
     },
 )
 async def readyz(services: ServicesDep, response: Response) -> Readiness:
-    """Ready means that every model has an available version; the body names the others."""
-    infos = await services.model_status.read_all()
-    not_ready = [info.name for info in infos if not info.available]
+    """Ready means that every model has an available version; the body names the others.
+
+    The answer is at most a second old.
+    """
+    not_ready = await services.model_status.not_ready()
     if not_ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Readiness(ready=not not_ready, not_ready=not_ready)

@@ -5,7 +5,7 @@ deaf, and one that reads nothing holds a lock that keeps the server from stoppin
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -19,16 +19,33 @@ if TYPE_CHECKING:
 
 
 class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    """Tells states, and changes of them to whoever watches."""
+    """Tells states, and changes of them to whoever watches.
 
-    def __init__(self) -> None:
-        self._serving: Mapping[str, bool] = {}
+    Args:
+        whole_server: names of the whole server, which serves while all models do.
+    """
+
+    def __init__(self, whole_server: Collection[str]) -> None:
+        self._whole_server = frozenset(whole_server)
+        self._models: set[str] = set()
+        self._not_serving: set[str] = set()
         self._watchers: set[asyncio.Event] = set()
         self._stopping = False
 
     def set(self, serving: Mapping[str, bool]) -> None:
-        """Replace all states: whether each name serves; other names are unknown."""
-        self._serving = serving
+        """Replace the states of all models: whether each serves; other names are unknown."""
+        self._models = set(serving)
+        self._not_serving = {name for name, serves in serving.items() if not serves}
+        self._tell_watchers()
+
+    def update(self, model: str, *, serving: bool) -> None:
+        """Change the state of one model, which is known."""
+        if serving == (model not in self._not_serving):
+            return
+        if serving:
+            self._not_serving.discard(model)
+        else:
+            self._not_serving.add(model)
         self._tell_watchers()
 
     def stop(self) -> None:
@@ -40,9 +57,10 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self, request: health_pb2.HealthCheckRequest, context: "_Context"
     ) -> health_pb2.HealthCheckResponse:
         """The state of a name; NOT_FOUND where it is unknown."""
-        if request.service not in self._serving:
+        state = self._state(request.service)
+        if state == _States.SERVICE_UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND, "service name unknown")
-        return _States(status=self._state(request.service))
+        return _States(status=state)
 
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: health_pb2.HealthCheckRequest, context: "_Context"
@@ -65,10 +83,13 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             self._watchers.discard(changed)
 
     def _state(self, name: str) -> int:
-        if name not in self._serving:
+        if name in self._whole_server:
+            serves = not self._not_serving
+        elif name in self._models:
+            serves = name not in self._not_serving
+        else:
             return int(_States.SERVICE_UNKNOWN)
-        serves = self._serving[name] and not self._stopping
-        return int(_States.SERVING if serves else _States.NOT_SERVING)
+        return int(_States.SERVING if serves and not self._stopping else _States.NOT_SERVING)
 
     def _tell_watchers(self) -> None:
         for changed in self._watchers:

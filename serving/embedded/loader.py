@@ -12,10 +12,13 @@ from serving.embedded.admission import ModelSignature, admit
 from serving.embedded.engine import Engine, LoadedModel
 from serving.embedded.errors import ModelLoadError
 from serving.embedded.memory import return_freed_memory
+from serving.errors import VolumeError
 
 logger = logging.getLogger(__name__)
 
 _LOOKERS: Final = 32
+_LOOK_SECONDS: Final = 5.0
+"""For a folder to be listed, which may lie on a mount that hangs."""
 
 
 class Loader:
@@ -46,6 +49,8 @@ class Loader:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         # Of their own, so that a mount that hangs holds up neither loading nor the end.
         self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
+        self._hanging: set[Path] = set()
+        """Folders that a thread has not come back from; none is sent after it."""
         self._retries = retries
         self._retry_interval_seconds = retry_interval_seconds
 
@@ -71,10 +76,23 @@ class Loader:
         """Whatever counts as a version in a model's directory, by number.
 
         Raises:
-            VolumeError: the directory is not there or cannot be read.
+            VolumeError: the directory is not there, cannot be read or does not answer.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._lookers, volume.version_candidates, model_dir)
+        if model_dir in self._hanging:
+            raise VolumeError(f"{model_dir} still does not answer")
+        looking = self._lookers.submit(volume.version_candidates, model_dir)
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                return await asyncio.wrap_future(looking)
+        except TimeoutError as error:
+            if not looking.cancelled():
+                self._hanging.add(model_dir)
+                looking.add_done_callback(lambda _: self._hanging.discard(model_dir))
+            raise VolumeError(f"{model_dir} does not answer within {_LOOK_SECONDS:g} s") from error
+
+    def release(self, model: LoadedModel | None) -> None:
+        """Let a model go in a thread: the engine takes up to tens of milliseconds to free it."""
+        self._executor.submit(_forget, model)
 
     def stop(self) -> None:
         """Begin no further load."""
@@ -89,3 +107,7 @@ class Loader:
             return model
         finally:
             return_freed_memory()
+
+
+def _forget(_: LoadedModel | None) -> None:
+    """Be the last to hold a model, so that it is freed here."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from serving.embedded.errors import failed_precondition, invalid_argument, not_found, unknown
 from serving.embedded.loader import Loader
 from serving.embedded.servable import Servable, ServableVersion
-from serving.model_config import ModelConfig
+from serving.model_config import MAX_MODELS, ModelConfig
 from serving.protos.model_status_pb2 import Code
 from serving.protos.predict_pb2 import ModelSpec
 
@@ -35,13 +35,15 @@ class ModelRepository:
         self._allow_labels_for_unavailable = allow_labels_for_unavailable
         self._listeners: list[Callable[[ServableVersion | None], None]] = []
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._served: dict[str, Servable] = {}
         self._servables: dict[str, Servable] = {}
+        """Those that are served, and those that were, whose status may still be asked for."""
         self._reloading = asyncio.Lock()
 
     @property
     def served(self) -> Mapping[str, Servable]:
         """The models of the current configuration."""
-        return {name: self._servables[name] for name in self._watches}
+        return self._served
 
     def versions(self, name: str) -> Sequence[ServableVersion]:
         """Every version of a model that was ever seen, newest first, of a removed model too."""
@@ -55,7 +57,7 @@ class ModelRepository:
         """
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
-        servable = self.served.get(spec.name)
+        servable = self._served.get(spec.name)
         number = None
         if spec.WhichOneof("version_choice") == "version_label":
             labels = servable.config.version_labels if servable else {}
@@ -73,7 +75,7 @@ class ModelRepository:
     def on_change(self, listener: Callable[[ServableVersion | None], None]) -> None:
         """Call ``listener`` with a version after every change of its state.
 
-        It is called with None where a model came or went.
+        It is called with None after models have come or gone.
         """
         self._listeners.append(listener)
 
@@ -86,20 +88,17 @@ class ModelRepository:
             CallError: a label names a version that does not answer.
         """
         self._check_labels(configs)
-        for name in self._watches.keys() - {config.name for config in configs}:
+        gone = self._watches.keys() - {config.name for config in configs}
+        for name in gone:
             self._watches.pop(name).cancel()
-            self._servables[name].stop()
-            self._changed(None)
+            self._served.pop(name).stop()
+        came = [config.name for config in configs if config.name not in self._watches]
         for config in configs:
-            if config.name not in self._servables:
-                self._servables[config.name] = Servable(config, self._loader, self._changed)
-            servable = self._servables[config.name]
-            servable.config = config
-            if config.name not in self._watches:
-                self._watches[config.name] = asyncio.create_task(
-                    self._watch(servable), name=f"watch {config.name}"
-                )
-                self._changed(None)
+            self._serve(config)
+        self._forget_oldest()
+        if gone or came:
+            # Once for all of them: each listener looks at every model.
+            self._changed(None)
 
     async def reload(self, configs: Sequence[ModelConfig]) -> None:
         """Serve these models from now on; returns once their versions are loaded.
@@ -128,17 +127,35 @@ class ModelRepository:
     async def stop(self) -> None:
         """Stop watching and unload everything."""
         watches = list(self._watches.values())
-        for name, watch in self._watches.items():
+        for watch in watches:
             watch.cancel()
-            self._servables[name].stop()
+        for servable in self._served.values():
+            servable.stop()
         await asyncio.gather(*watches, return_exceptions=True)
         self._loader.stop()
+
+    def _serve(self, config: ModelConfig) -> None:
+        if config.name not in self._servables:
+            self._servables[config.name] = Servable(config, self._loader, self._changed)
+        servable = self._servables[config.name]
+        servable.config = config
+        if config.name not in self._watches:
+            self._served[config.name] = servable
+            self._watches[config.name] = asyncio.create_task(
+                self._watch(servable), name=f"watch {config.name}"
+            )
+
+    def _forget_oldest(self) -> None:
+        """Keep the number of models bounded that are known though they are not served."""
+        removed = [name for name in self._servables if name not in self._served]
+        for name in removed[: max(0, len(removed) - MAX_MODELS)]:
+            del self._servables[name]
 
     def _check_labels(self, configs: Sequence[ModelConfig]) -> None:
         if self._allow_labels_for_unavailable:
             return
         for config in configs:
-            servable = self.served.get(config.name)
+            servable = self._served.get(config.name)
             for number in config.version_labels.values():
                 if servable is None or servable.find(number) is None:
                     raise failed_precondition(

@@ -9,9 +9,14 @@ from serving.embedded.errors import ModelLoadError
 from serving.protos.model_metadata_pb2 import SignatureDefMap
 from serving.protos.model_status_pb2 import Code
 from serving.protos.saved_model_pb2 import SavedModel
+from serving.regular_files import check_regular_files, read_regular_file
 
 GRAPH_FILE: Final = "saved_model.pb"
 SERVING_TAGS: Final = ["serve"]
+_NOT_READ: Final = frozenset({"assets.extra"})
+"""Model cards and warm-up records: as for TensorFlow Serving, no part of the model."""
+_MAX_GRAPH_BYTES: Final = 2**31 - 1
+"""No protobuf message is larger."""
 
 
 def read_signatures(version_dir: Path) -> SignatureDefMap:
@@ -23,7 +28,11 @@ def read_signatures(version_dir: Path) -> SignatureDefMap:
     """
     graph_file = version_dir / GRAPH_FILE
     try:
-        saved_model = SavedModel.FromString(graph_file.read_bytes())
+        # The engine opens what it needs itself, and a FIFO would hold it for ever.
+        check_regular_files(version_dir, ignoring=_NOT_READ)
+        saved_model = SavedModel.FromString(
+            read_regular_file(graph_file, max_bytes=_MAX_GRAPH_BYTES)
+        )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelLoadError(
             Code.NOT_FOUND,
@@ -31,7 +40,9 @@ def read_signatures(version_dir: Path) -> SignatureDefMap:
             f" called `{GRAPH_FILE}`)\nSpecified file path: {version_dir}",
         ) from error
     except OSError as error:
-        raise ModelLoadError(Code.UNAVAILABLE, f"{graph_file}; {error.strerror}") from error
+        raise ModelLoadError(
+            Code.UNAVAILABLE, f"{error.filename or graph_file}; {error.strerror}"
+        ) from error
     except DecodeError as error:
         raise ModelLoadError(Code.DATA_LOSS, f"Can't parse {graph_file} as binary proto") from error
     for meta_graph in saved_model.meta_graphs:

@@ -192,7 +192,9 @@ class Servable:
 
     def _unload(self, version: ServableVersion) -> None:
         # Calls in flight hold the model themselves, so it ends when the last of them does.
-        version.model = None
+        model, version.model = version.model, None
+        self._loader.release(model)
+        del model
         self._set_state(version, ModelVersionStatus.END)
         logger.info("model %s version %d is unloaded", self.config.name, version.number)
 

@@ -21,6 +21,7 @@ from serving.embedded.options import ModelServerOptions
 from serving.embedded.prediction_service import PredictionService
 from serving.embedded.repository import ModelRepository
 from serving.embedded.scheduler import Scheduler
+from serving.embedded.servable import ServableVersion
 from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
 
@@ -75,8 +76,8 @@ class EmbeddedModelServer:
             observe_batch=self.metrics.observe_batch,
         )
         self._handlers = CallHandlers(self._repository, self.metrics)
-        self._health = HealthService()
-        self._repository.on_change(lambda _: self._tell_health())
+        self._health = HealthService(_WHOLE_SERVER)
+        self._repository.on_change(self._tell_health)
         self._repository.on_change(self.metrics.observe_version)
         self._server = grpc.aio.server(
             options=(
@@ -106,7 +107,7 @@ class EmbeddedModelServer:
             self._repository.configure(self._configs)
         except CallError as error:
             raise ModelConfigError(str(error)) from error
-        self._tell_health()
+        self._tell_health(None)
         await self._server.start()
         return self
 
@@ -151,9 +152,11 @@ class EmbeddedModelServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    def _tell_health(self) -> None:
-        """Health of each model by its name, and of the whole server by its own names."""
-        available = {
-            name: servable.find() is not None for name, servable in self._repository.served.items()
-        }
-        self._health.set({**available, **dict.fromkeys(_WHOLE_SERVER, all(available.values()))})
+    def _tell_health(self, changed: ServableVersion | None) -> None:
+        """Health of the model that has changed, or of all models after some came or went."""
+        served = self._repository.served
+        if changed is None:
+            self._health.set({name: model.find() is not None for name, model in served.items()})
+        elif changed.model_name in served:
+            available = served[changed.model_name].find() is not None
+            self._health.update(changed.model_name, serving=available)

@@ -1,7 +1,7 @@
 """A request's tensors against a model's signature: nothing that does not fit reaches the engine."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +10,9 @@ from serving import tensors
 from serving.contract import SIGNATURE_NAME
 from serving.embedded.engine import LoadedModel, TensorSignature
 from serving.embedded.errors import CallError, failed_precondition, invalid_argument
+from serving.embedded.type_names import TYPE_NAMES
 from serving.protos.predict_pb2 import PredictRequest
-from serving.protos.tensor_pb2 import DataType, TensorProto
-
-_TYPE_NAMES: Final = {
-    DataType.DT_FLOAT: "float",
-    DataType.DT_DOUBLE: "double",
-    DataType.DT_INT32: "int32",
-    DataType.DT_UINT8: "uint8",
-    DataType.DT_INT16: "int16",
-    DataType.DT_INT8: "int8",
-    DataType.DT_INT64: "int64",
-    DataType.DT_BOOL: "bool",
-    DataType.DT_HALF: "half",
-    DataType.DT_UINT16: "uint16",
-    DataType.DT_UINT32: "uint32",
-    DataType.DT_UINT64: "uint64",
-}
+from serving.protos.tensor_pb2 import TensorProto
 
 
 def check_signature_name(name: str) -> None:
@@ -72,29 +58,36 @@ def wanted_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str
     """The names of the outputs to answer with: those of the filter, or all.
 
     Raises:
-        CallError: the filter names one that the signature does not have.
+        CallError: the filter names one that the signature does not have, or one twice.
     """
     names = [signature.name for signature in model.outputs]
-    wanted = list(output_filter)
-    for name in wanted:
+    wanted: list[str] = []
+    for name in output_filter:
         if name not in names:
             raise invalid_argument(
                 f"output tensor alias not found in signature: {name}"
                 f" Outputs expected to be in the set {_set(names)}."
             )
+        if name in wanted:
+            raise invalid_argument(f"duplicate output tensor alias: {name}")
+        wanted.append(name)
     return wanted or names
 
 
 def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto) -> NDArray[Any]:
     # All of it before any value is decoded: a message of a few bytes may announce gigabytes.
     try:
-        dtype, shape = tensors.dtype_of(tensor), tensors.decode_shape(tensor.tensor_shape)
+        shape = tensors.decode_shape(tensor.tensor_shape)
     except tensors.TensorError as error:
         raise _unreadable(signature) from error
-    if dtype != signature.dtype:
-        expected = _TYPE_NAMES[tensors.data_type(signature.dtype)]
-        given = _TYPE_NAMES[tensor.dtype]
-        raise invalid_argument(f"Expects arg[{position}] to be {expected} but {given} is provided")
+    expected = tensors.data_type(signature.dtype)
+    if tensor.dtype != expected:
+        if tensor.dtype not in TYPE_NAMES or not _content_fits(tensor):
+            raise _unreadable(signature)
+        raise invalid_argument(
+            f"Expects arg[{position}] to be {TYPE_NAMES[expected]}"
+            f" but {TYPE_NAMES[tensor.dtype]} is provided"
+        )
     if not signature.accepts(shape):
         raise invalid_argument(
             f"input {signature.name} has shape {list(shape)},"
@@ -108,6 +101,15 @@ def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto
         # The engine's ReLU makes 0 of a NaN, and the answer would look like any other.
         raise invalid_argument(f"input {signature.name} holds values that are not finite")
     return np.ascontiguousarray(array)
+
+
+def _content_fits(tensor: TensorProto) -> bool:
+    """Whether ``tensor_content`` is as long as type and shape say, where that can be told."""
+    try:
+        return len(tensor.tensor_content) in {0, tensors.size_bytes(tensor)}
+    except tensors.TensorError:
+        # Of a type that is not decoded here, such as strings.
+        return True
 
 
 def _unreadable(signature: TensorSignature) -> CallError:

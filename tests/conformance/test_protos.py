@@ -13,6 +13,7 @@ from tensorflow_serving.apis import (  # noqa: F401 - registers the oracle's des
     model_management_pb2,
 )
 
+from serving.embedded.type_names import TYPE_NAMES
 from serving.protos import (
     model_config_pb2,
     model_metadata_pb2,
@@ -82,6 +83,12 @@ def compare(ours: Descriptor, theirs: Descriptor) -> None:
 def test_every_field_is_the_oracles(name: str):
     ours = OUR_MESSAGES[name]
     compare(ours, oracle(ours))
+
+
+def test_the_names_of_types_are_the_oracles():
+    known = values(oracle(tensor_pb2.TensorProto.DESCRIPTOR).fields_by_name["dtype"].enum_type)
+    for number, name in TYPE_NAMES.items():
+        assert known[number] == f"DT_{name.upper()}"
 
 
 def fill(message: Message) -> Message:

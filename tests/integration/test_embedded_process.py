@@ -1,12 +1,19 @@
 """The supervisor of the embedded model server, when the machine itself is in trouble."""
 
 import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from api.log_format import LogFormat
+from covidscan.embedded_health import HealthTiming
 from covidscan.embedded_process import EmbeddedProcess
+from serving.client import ModelServerClient, VersionState
+from serving.errors import ModelServerError
 from serving.precision import Precision
 
 
@@ -33,8 +40,56 @@ def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
                     await asyncio.sleep(0.05)
             assert failures == []
             assert embedded._process.returncode is None
-            runtime_dir = embedded._runtime_dir
+            runtime_dir = embedded._folder.path
         assert embedded._process.returncode is not None
         return runtime_dir
 
     assert not asyncio.run(main()).exists()
+
+
+def stop(embedded: EmbeddedProcess) -> None:
+    """Make it hang: it keeps its socket and its connections, and answers nothing."""
+    assert embedded._process is not None
+    os.kill(embedded._process.pid, signal.SIGSTOP)
+
+
+def clean_up(embedded: EmbeddedProcess) -> None:
+    """Remove its folder, as a cleaner of temporary files does."""
+    shutil.rmtree(embedded._folder.path)
+
+
+@pytest.mark.parametrize("harm", [stop, clean_up])
+def test_a_server_that_can_be_reached_no_more_is_replaced_at_its_old_address(
+    tiny_volume: Path, harm: Callable[[EmbeddedProcess], None]
+):
+    timing = HealthTiming(pause=0.1, deadline=0.5, silence=1.0)
+
+    async def main() -> None:
+        async with (
+            EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO, timing) as embedded,
+            ModelServerClient(embedded.address) as client,
+            asyncio.timeout(60),
+        ):
+            await until_available(client)
+            first, address = embedded._process, embedded.address
+            # Long enough for checks to find a server that is well.
+            await asyncio.sleep(1.5)
+            assert embedded._process is first
+            harm(embedded)
+            while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
+                await asyncio.sleep(0.05)
+            assert embedded.address == address
+            await until_available(client)
+
+    asyncio.run(main())
+
+
+async def until_available(client: ModelServerClient) -> None:
+    while True:
+        try:
+            statuses = await client.version_statuses("vgg16", timeout_seconds=1)
+        except ModelServerError:
+            statuses = []
+        if any(status.state is VersionState.AVAILABLE for status in statuses):
+            return
+        await asyncio.sleep(0.05)

@@ -1,6 +1,7 @@
 """The embedded model server over a real gRPC wire."""
 
 import asyncio
+import os
 import shutil
 import time
 from pathlib import Path
@@ -189,6 +190,21 @@ def test_a_broken_version_leaves_the_good_one_in_service(
     broken.mkdir()
     if content is not None:
         (broken / "saved_model.pb").write_bytes(content)
+    broken.rename(tiny_volume / "vgg16" / "2")
+    wait_until(lambda: statuses(address).get(2) is VersionState.END)
+    assert predict(address).version == 1
+    publish(tiny_saved_model, tiny_volume, 3)
+    wait_until(lambda: predict(address).version == 3)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
+def test_a_version_whose_files_would_block_is_refused_and_blocks_nothing(
+    address: str, tiny_volume: Path, tiny_saved_model: Path, name: str
+):
+    broken = tiny_volume / ".broken"
+    shutil.copytree(tiny_saved_model, broken)
+    (broken / name).unlink()
+    os.mkfifo(broken / name)
     broken.rename(tiny_volume / "vgg16" / "2")
     wait_until(lambda: statuses(address).get(2) is VersionState.END)
     assert predict(address).version == 1

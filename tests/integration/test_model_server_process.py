@@ -95,6 +95,12 @@ def test_sigterm_lets_calls_in_flight_finish_and_refuses_new_ones(
     prove("SIGTERM with 8 calls in flight: 8 answered, later ones UNAVAILABLE, exit code 0")
 
 
+def test_the_end_of_its_terminal_ends_it_in_order(tiny_volume: Path):
+    with running(f"--models-dir={tiny_volume}") as server:
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(20) == 0
+
+
 def all_are_in_progress(server: Running, count: int) -> bool:
     """Whether all of so many calls have reached the server, and not all of them are answered."""
     text = httpx.get(server.metrics).text

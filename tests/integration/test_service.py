@@ -3,8 +3,9 @@
 import os
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,15 +16,40 @@ from tests.processes import children, is_alive
 from tests.service_process import COVIDSCAN, running_service, wait_until
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files, of a path that is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="cs-") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_both_processes_within_five_seconds(
-    tiny_volume: Path, signal_number: signal.Signals
+    tiny_volume: Path,
+    signal_number: signal.Signals,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with running_service(tiny_volume) as (process, _):
         (model_server,) = children(process.pid)
+        assert list(temporary.glob("covidscan-*/*.sock"))
         process.send_signal(signal_number)
         assert process.wait(timeout=5) == 0
         assert not is_alive(model_server)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_signal_while_it_starts_leaves_nothing_behind(tiny_volume: Path, temporary: Path):
+    process = subprocess.Popen(
+        [*COVIDSCAN, "serve", "--port=0", f"--models-dir={tiny_volume}"],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
+    wait_until(lambda: any(temporary.iterdir()))
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_ctrl_c_in_a_terminal_ends_both_processes(tiny_volume: Path):

@@ -30,7 +30,11 @@ def test_a_gpu_is_reserved_and_its_memory_shared(gpu_override: dict[str, Any], n
 
 
 def test_the_trainer_s_build_argument_exists(gpu_override: dict[str, Any], root: Path):
-    (argument,) = gpu_override["services"]["trainer"]["build"]["args"]
+    ((argument, value),) = gpu_override["services"]["trainer"]["build"]["args"].items()
     dockerfile = (root / "Dockerfile.trainer").read_text()
-    assert f"ARG {argument}=" in dockerfile
-    assert f'"${argument}"' in dockerfile
+    assert f"ARG {argument}=trainer.txt" in dockerfile
+    assert f'"requirements/${argument}"' in dockerfile
+    # All that the other has, and CUDA.
+    listed = (root / "requirements" / value).read_text().splitlines()
+    assert set((root / "requirements" / "trainer.txt").read_text().splitlines()) <= set(listed)
+    assert any(line.startswith("nvidia-cudnn-") for line in listed)

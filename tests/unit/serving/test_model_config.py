@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from serving import model_config
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelConfigError
 from serving.model_config import (
@@ -72,12 +73,47 @@ def test_a_list_of_no_models_is_a_configuration():
         (config('name: "m" base_path: "/x"'), "model_platform, model name is m"),
         (config('name: "m" base_path: "/x" model_platform: "onnx"'), "unsupported platform onnx"),
         (config(f"{ENTRY} }} config {{ {ENTRY}"), "list model m multiple times"),
+        (config(ENTRY.replace('"m"', f'"{"m" * 256}"')), "more than 255 characters"),
+        (config(f'{ENTRY} version_labels {{ key: "{"x" * 256}" value: 1 }}'), "more than 255"),
+        (config(ENTRY.replace("/models/m", "/x" * 2049)), "m: base_path has more than 4096"),
+        (
+            config(ENTRY + f" model_version_policy {{ specific {{ {'versions: 1 ' * 1025} }} }}"),
+            "m names more than 1024 versions",
+        ),
+        (
+            "model_config_list { config {} config {} config {} config {} config {} }",
+            "5 models are more than the 4 that can be served",
+        ),
         ("", "no model_config_list"),
     ],
 )
-def test_what_cannot_be_served_is_refused(text: str, reason: str):
+def test_what_cannot_be_served_is_refused(text: str, reason: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(model_config, "MAX_MODELS", 4)
     with pytest.raises(ModelConfigError, match=reason):
         parse_model_configs(text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/self/fd",
+        "/proc",
+        "/dev",
+        "/dev/fd",
+        "/sys/x",
+        "//proc/1/fd",
+        "/models/../proc/self/fd",
+    ],
+)
+def test_no_model_lies_where_the_kernel_shows_itself(path: str):
+    with pytest.raises(ModelConfigError, match="models do not lie in /proc, /sys, /dev"):
+        parse_model_configs(config(ENTRY.replace("/models/m", path)))
+
+
+@pytest.mark.parametrize("path", ["/processed", "/dev/shm/m", "/srv/dev", "/srv/proc/self"])  # noqa: S108
+def test_a_path_that_looks_like_it_is_served(path: str):
+    (entry,) = parse_model_configs(config(ENTRY.replace("/models/m", path)))
+    assert entry.base_path == Path(path)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path):

@@ -33,6 +33,9 @@ class GatedLoader:
             raise ModelLoadError(Code.DATA_LOSS, "broken")
         return object()
 
+    def release(self, model: object) -> None:
+        pass
+
 
 def add(root: Path, version: str, *, broken: bool = False) -> Path:
     (root / version).mkdir(parents=True)

@@ -147,3 +147,9 @@ def test_what_a_server_takes_for_a_version_by_number(tmp_path: Path):
 def test_a_directory_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path, path: str):
     with pytest.raises(VolumeError):
         volume.version_candidates(tmp_path / path)
+
+
+def test_a_link_to_the_kernel_s_files_has_no_versions(tmp_path: Path):
+    (tmp_path / "m").symlink_to("/proc/self/fd")
+    with pytest.raises(VolumeError, match="no place for models"):
+        volume.version_candidates(tmp_path / "m")

@@ -1,0 +1,120 @@
+"""What counts as alive: an answer, whatever it says; and what does not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from covidscan.embedded_health import HealthTiming, Trouble, wait_for_trouble
+
+pytestmark = pytest.mark.timeout(30)
+
+TIMING = HealthTiming(pause=0.01, deadline=0.05, silence=0.1, start=0.3)
+NOT_SERVING = b"\x08\x02"
+
+
+class HealthStandIn:
+    """Answers health checks as a test says, or not at all."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+        self.checked = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.code = grpc.StatusCode.OK
+
+    async def check(self, _: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
+        self.checks += 1
+        self.checked.set()
+        await self.answers.wait()
+        if self.code is not grpc.StatusCode.OK:
+            await context.abort(self.code)
+        return NOT_SERVING
+
+    async def wait_for_checks(self, count: int) -> None:
+        until = self.checks + count
+        while self.checks < until:
+            self.checked.clear()
+            await self.checked.wait()
+
+
+@asynccontextmanager
+async def listening(socket: Path) -> AsyncIterator[HealthStandIn]:
+    stand_in = HealthStandIn()
+    server = grpc.aio.server()
+    handlers = {"Check": grpc.unary_unary_rpc_method_handler(stand_in.check)}
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),)
+    )
+    server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    try:
+        yield stand_in
+    finally:
+        stand_in.answers.set()
+        await server.stop(0)
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE]
+)
+def test_a_server_that_answers_is_alive_whatever_it_says(tmp_path: Path, code: grpc.StatusCode):
+    async def main() -> None:
+        async with listening(tmp_path / "s") as server:
+            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
+            await server.wait_for_checks(1)
+            server.code = code
+            await server.wait_for_checks(20)
+            assert not waiting.done()
+            waiting.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_server_that_falls_silent_is_in_trouble(tmp_path: Path):
+    async def main() -> None:
+        async with listening(tmp_path / "s") as server:
+            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
+            await server.wait_for_checks(2)
+            server.answers.clear()
+            assert await waiting is Trouble.SILENT
+
+    asyncio.run(main())
+
+
+def test_a_server_that_is_silent_for_a_moment_is_not(tmp_path: Path):
+    timing = HealthTiming(pause=0.01, deadline=0.05, silence=0, start=1)
+
+    async def main() -> None:
+        async with listening(tmp_path / "s") as server:
+            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", timing))
+            await server.wait_for_checks(2)
+            server.answers.clear()
+            # Two checks fail, however long that takes; the third is answered.
+            await server.wait_for_checks(2)
+            server.answers.set()
+            await server.wait_for_checks(5)
+            assert not waiting.done()
+            waiting.cancel()
+
+    asyncio.run(main())
+
+
+def test_what_never_answers_is_given_up_after_the_time_for_its_start(tmp_path: Path):
+    assert asyncio.run(wait_for_trouble(tmp_path / "s", TIMING)) is Trouble.NEVER_ANSWERED
+
+
+def test_a_server_without_its_socket_is_in_trouble(tmp_path: Path):
+    async def main() -> None:
+        async with listening(tmp_path / "s") as server:
+            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
+            await server.wait_for_checks(2)
+            (tmp_path / "s").unlink()
+            assert await waiting is Trouble.NO_SOCKET
+
+    asyncio.run(main())
