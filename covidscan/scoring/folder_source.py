@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from covidscan.scoring.source import Fault, File
+from covidscan.scoring.source import UNREADABLE, Fault, File
 from serving.file_names import UniqueNames
 from serving.folder import LeftOut, list_folder
 
@@ -41,6 +41,6 @@ class FolderSource:
                 continue
             if raw in self._unreadable:
                 detail = f"the folder cannot be listed: {self._unreadable[raw]}"
-                yield File(name, fault=Fault("unreadable", detail, lasting=False))
+                yield File(name, fault=Fault(UNREADABLE, detail, lasting=False))
             else:
                 yield File(name, self._path / raw)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from serving.folder import LeftOut, open_regular
 
@@ -25,6 +25,10 @@ class Fault:
     detail: str
     lasting: bool = True
     """Whether another attempt would fail as well."""
+
+
+UNREADABLE: Final = "unreadable"
+"""The problem of what the disk does not give."""
 
 
 @dataclass(frozen=True)
