@@ -5,7 +5,7 @@ from typing import Final
 
 from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.source import DamagedArchiveError, File, Source, SourceError
-from covidscan.scoring.tar_source import TarSource, is_tar
+from covidscan.scoring.tar_source import TarSource, why_not_tar
 from covidscan.scoring.zip_source import ZipSource, is_zip
 from serving.folder import open_regular
 
@@ -28,10 +28,11 @@ def open_source(path: Path, *, limit_bytes: int) -> Source:
         # By its beginning: the last member of a tar archive may be a ZIP archive.
         if start in _ZIP_STARTS:
             return ZipSource(path, limit_bytes)
-        if is_tar(path):
+        reason = why_not_tar(path)
+        if reason is None:
             return TarSource(path, limit_bytes)
         if is_zip(path):
             return ZipSource(path, limit_bytes)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-    raise SourceError(f"{path} is neither a folder nor a ZIP or tar archive")
+    raise SourceError(f"{path} is neither a folder nor a ZIP or tar archive ({reason})")

@@ -12,13 +12,13 @@ from serving.file_names import UniqueNames, is_system_file
 from serving.folder import LeftOut
 
 
-def is_tar(path: Path) -> bool:
-    """Whether it begins as a tar archive does, compressed or not."""
+def why_not_tar(path: Path) -> str | None:
+    """Why it is not a tar archive, compressed or not; None if it begins as one does."""
     try:
         with open_tar(path):
-            return True
-    except TAR_ERRORS:
-        return False
+            return None
+    except TAR_ERRORS as error:
+        return str(error)
 
 
 @dataclass
