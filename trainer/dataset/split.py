@@ -5,7 +5,6 @@ learning. ``groups`` keeps patients apart; ``blocks`` stands in for it where nob
 patients but neighbouring file numbers are neighbouring slices; ``files`` takes a published split.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,6 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from serving.contract import CLASS_NAMES
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.lists import find_listed, read_patients
+from trainer.dataset.naming import file_numbers, refuse_mixed_schemes
 from trainer.errors import DatasetError
 
 DEFAULT_SEED: Final = 42
@@ -127,13 +127,14 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
     dealt: list[list[Indices]] = [[], [], []]
     for label in range(len(CLASS_NAMES)):
         members = sorted(
-            np.flatnonzero(data.labels == label), key=lambda index: _number(data.files[index])
+            np.flatnonzero(data.labels == label), key=lambda index: file_numbers(data.files[index])
         )
         if len(members) < _BLOCKS_PER_CLASS:
             raise DatasetError(
                 f"{len(members)} images of {CLASS_NAMES[label]} are too few for"
                 f" {_BLOCKS_PER_CLASS} blocks; choose another split"
             )
+        refuse_mixed_schemes([data.files[index] for index in members])
         blocks = np.array_split(np.array(members), _BLOCKS_PER_CLASS)
         order = np.roll(rng.permutation(_BLOCKS_PER_CLASS), -options.fold * test_blocks)
         for place, block in enumerate(order):
@@ -222,8 +223,3 @@ def _check_fold(fold: int, folds: int) -> None:
         raise DatasetError(
             f"--fold {fold}: a test part of this share leaves folds 0 to {folds - 1}"
         )
-
-
-def _number(file: str) -> tuple[int, ...]:
-    """The numbers in a file's name, so that 10 comes after 9."""
-    return tuple(int(digits) for digits in re.findall(r"\d+", Path(file).stem))
