@@ -24,13 +24,17 @@ def readable_name(name: str | bytes) -> str:
     Args:
         name: bytes, or text in which Python has put undecodable bytes as surrogates.
     """
-    if isinstance(name, str):
+    return "".join(map(_escape, readable_text(name)))
+
+
+def readable_text(text: str | bytes) -> str:
+    """Text that may contain such names as valid Unicode, with its lines as they are."""
+    if isinstance(text, str):
         undecodable = all(
-            each < "\ud800" or each > "\udfff" or "\udc80" <= each <= "\udcff" for each in name
+            each < "\ud800" or each > "\udfff" or "\udc80" <= each <= "\udcff" for each in text
         )
-        name = name.encode("utf-8", "surrogateescape" if undecodable else "surrogatepass")
-    text = name.decode("utf-8", "backslashreplace")
-    return "".join(map(_escape, text))
+        text = text.encode("utf-8", "surrogateescape" if undecodable else "surrogatepass")
+    return text.decode("utf-8", "backslashreplace")
 
 
 def _escape(character: str) -> str:

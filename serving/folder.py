@@ -1,13 +1,14 @@
 """All files of a folder, with a count of what is not read and why."""
 
 import errno
+import io
 import os
 import stat
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from serving.file_names import is_system_file
 
@@ -114,7 +115,7 @@ class _Walk:
             left_out[LeftOut.SPECIAL] += 1
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a file for reading if it is a regular one; a pipe or device would block for ever.
 
     Raises:

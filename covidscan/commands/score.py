@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail
+from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
 from serving.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
@@ -112,11 +112,11 @@ def score(
 
 
 def _print_summary(out: Path, summary: "Summary") -> None:
-    typer.echo(f"{out}: {_counted(summary.statuses.items())}")
+    say(f"{out}: {_counted(summary.statuses.items())}")
     if summary.problems:
-        typer.echo(f"not predicted: {_counted(summary.problems.items())}")
+        say(f"not predicted: {_counted(summary.problems.items())}")
     if summary.left_out:
-        typer.echo(f"left out, without a row: {_counted(summary.left_out.items())}")
+        say(f"left out, without a row: {_counted(summary.left_out.items())}")
 
 
 def _counted(counts: "Iterable[tuple[str, int]]") -> str:
