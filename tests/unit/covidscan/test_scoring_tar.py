@@ -9,7 +9,7 @@ import pytest
 
 from covidscan.scoring.files import DamagedArchiveError, open_source
 from serving.folder import LeftOut
-from tests.unit.covidscan.archives import LIMIT_BYTES, read_all, write_tar, write_zip
+from tests.archives import LIMIT_BYTES, read_all, write_tar, write_zip
 
 HARD, SYMBOLIC = tarfile.LNKTYPE, tarfile.SYMTYPE
 

@@ -8,7 +8,7 @@ import pytest
 
 from covidscan.scoring.files import SourceError, open_source
 from serving.folder import LeftOut
-from tests.unit.covidscan.archives import LIMIT_BYTES, read_all, write_zip
+from tests.archives import LIMIT_BYTES, read_all, write_zip
 
 
 def test_two_members_of_one_name_are_two_rows(tmp_path: Path):
