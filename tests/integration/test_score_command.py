@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.settings import Settings
+from tests.archives import write_tar, write_zip
 from tests.dicom_files import ct_pixels, make_dicom
 from tests.integration.conftest import gateway
 from tests.servers import model_server
 from tests.service_process import COVIDSCAN, wait_until
-from tests.archives import write_tar, write_zip
 
 GOOD = 40
 
