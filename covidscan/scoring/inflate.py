@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 1 << 16
 
-MAX_DICTIONARY_BYTES: Final = 128 << 20
-"""Of LZMA; ``xz -9`` needs 65 MiB."""
+_MAX_XZ_BYTES: Final = 288 << 20
+"""That a decompressor may take; ``xz -9`` needs 65 MiB, and 7-Zip's best 257 MiB."""
 
 INFLATE_ERRORS: Final = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 """What reading from damaged data raises."""
@@ -95,7 +95,7 @@ def bzip2_decompressor() -> Decompressor:
 
 def xz_decompressor() -> Decompressor:
     """For one stream of an ``.xz`` or ``.lzma`` file."""
-    return lzma.LZMADecompressor(memlimit=MAX_DICTIONARY_BYTES)
+    return lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
 
 
 def raw_lzma_decompressor(properties: bytes, max_length: int) -> Decompressor:
