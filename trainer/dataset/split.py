@@ -5,6 +5,7 @@ learning. ``groups`` keeps patients apart; ``blocks`` stands in for it where nob
 patients but neighbouring file numbers are neighbouring slices; ``files`` takes a published split.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +21,8 @@ from trainer.dataset.images import LabelledImages
 from trainer.dataset.lists import find_listed, read_patients
 from trainer.dataset.naming import file_numbers, refuse_mixed_schemes
 from trainer.errors import DatasetError
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SEED: Final = 42
 
@@ -93,12 +96,27 @@ def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
                 f"the {part} part of this {options.kind} split would not hold images of both"
                 " classes; add images or choose another split or seed"
             )
+    if groups is not None:
+        _warn_of_shared_patients(groups, train, validation, test)
     return Split(
         data.take(train),
         data.take(validation),
         data.take(test),
         test_groups=None if groups is None else groups[test],
     )
+
+
+def _warn_of_shared_patients(groups: NDArray[np.int64], *parts: Indices) -> None:
+    seen = np.concatenate([np.unique(groups[part]) for part in parts])
+    patients, counts = np.unique(seen, return_counts=True)
+    shared = int((counts > 1).sum())
+    if shared:
+        logger.warning(
+            "%d of %d patients are in several parts of the split, so what is measured is partly"
+            " memory; --split groups keeps them apart",
+            shared,
+            len(patients),
+        )
 
 
 _Groups = NDArray[np.int64] | None
