@@ -6,6 +6,8 @@ from typing import Final
 _ESCAPED_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
 """Controls, lone surrogates, line and paragraph separators: they break lists and terminals."""
 
+_NAMELESS: Final = "unnamed"
+
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make a terminal show ``gnp.exe`` as ``exe.png``."""
 
@@ -67,7 +69,7 @@ class UniqueNames:
 
     def add(self, name: str | bytes) -> str:
         """The readable name, with a number where it is taken."""
-        wanted = found = readable_name(name)
+        wanted = found = readable_name(name) or _NAMELESS
         while found in self._taken:
             self._counts[wanted] = self._counts.get(wanted, 1) + 1
             found = f"{wanted}#{self._counts[wanted]}"

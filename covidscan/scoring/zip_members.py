@@ -108,6 +108,8 @@ def _damaged(reason: str) -> MemberError:
 
 
 def _find_data(archive: IO[bytes], info: zipfile.ZipInfo) -> "_Section":
+    if info.header_offset < 0:
+        raise _damaged("it is not where the directory says")
     archive.seek(info.header_offset)
     header = archive.read(_LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):

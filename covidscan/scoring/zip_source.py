@@ -47,7 +47,8 @@ class ZipSource:
             raw = raw_name(info, undecodable=number in undecodable)
             key = member_key(readable_name(raw))
             self._folders.update(folders_above(key))
-            if info.is_dir():
+            # Not by its own method, which fails where there is no name.
+            if info.filename.endswith("/"):
                 self._folders.add(key)
                 continue
             system = is_system_file(readable_name(raw))

@@ -68,6 +68,20 @@ def test_a_name_in_utf_8_is_read_as_such_though_not_flagged(tmp_path: Path):
     assert read_all(path) == {"café.png": b"b"}
 
 
+def test_a_member_without_a_name_is_a_row(tmp_path: Path):
+    path = write_zip(tmp_path / "a.zip", [("a", b"a"), ("b.png", b"b")])
+    data = path.read_bytes()
+    # Taken out of the directory alone, whose size is then one byte less.
+    entry = data.index(b"PK\x01\x02")
+    name = entry + 46
+    assert data[name : name + 1] == b"a"
+    without = data[: entry + 28] + b"\0\0" + data[entry + 30 : name] + data[name + 1 :]
+    end = without.rindex(b"PK\x05\x06")
+    size = int.from_bytes(without[end + 12 : end + 16], "little") - 1
+    path.write_bytes(without[: end + 12] + size.to_bytes(4, "little") + without[end + 16 :])
+    assert read_all(path) == {"unnamed": "damaged-file", "b.png": b"b"}
+
+
 def test_absolute_and_climbing_names_are_names_and_nothing_more(tmp_path: Path):
     names = ["/abs/a.png", "../../up.png", "win\\a.png", "C:\\a.png"]
     path = write_zip(tmp_path / "a.zip", [(name, name.encode()) for name in names])
