@@ -1,5 +1,8 @@
 """The ``covidscan`` command."""
 
+import io
+import sys
+
 import typer
 
 from covidscan.commands import (
@@ -17,7 +20,15 @@ from covidscan.commands import (
     train,
 )
 
+
+def prepare_output() -> None:
+    """Print what the terminal's encoding does not have as escapes, such as odd file names."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 app = typer.Typer(
+    callback=prepare_output,
     name="covidscan",
     help="COVID-19 likelihood from a chest CT or X-ray image. For research, not a medical device.",
     no_args_is_help=True,

@@ -18,6 +18,8 @@ from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.dicom.description import DicomOptions, WindowChoice, WindowSource
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import ImageError, VolumeError
+from serving.file_names import readable_name
+from serving.folder import list_folder, open_regular
 from serving.precision import Precision
 from serving.preprocess import decode_image, preprocess
 
@@ -43,15 +45,34 @@ class Replayed:
     """Of any probability; None where nothing could be computed."""
 
 
-def find_images(paths: Iterable[Path]) -> dict[str, Path]:
-    """Files, and all files in folders, by their SHA-256."""
-    files = (
-        file
-        for path in paths
-        for file in ([path] if path.is_file() else sorted(path.rglob("*")))
-        if file.is_file()
-    )
-    return {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
+@dataclass(frozen=True)
+class FoundImages:
+    """The files that were given."""
+
+    by_sha256: dict[str, Path]
+    unreadable: list[str]
+    """Files and folders that could not be read."""
+
+
+def find_images(paths: Iterable[Path]) -> FoundImages:
+    """Find files, and all files in folders, by their SHA-256."""
+    found = FoundImages({}, [])
+    for path in paths:
+        if path.is_dir():
+            listing = list_folder(path)
+            files = [path / name for name in sorted(listing.names)]
+            found.unreadable.extend(readable_name(str(path / name)) for name in listing.unreadable)
+        else:
+            files = [path]
+        for file in files:
+            try:
+                with open_regular(file) as content:
+                    digest = hashlib.file_digest(content, "sha256").hexdigest()
+            except OSError:
+                found.unreadable.append(readable_name(str(file)))
+            else:
+                found.by_sha256[digest] = file
+    return found
 
 
 class Replayer:

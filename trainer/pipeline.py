@@ -12,6 +12,7 @@ import keras
 
 from serving import volume
 from serving.model_card import ModelCard
+from trainer.dataset.contradictions import find_contradictions, refuse_contradictions
 from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import load_images, read_frame
 from trainer.dataset.leakage import LeakageReport, report_leakage
@@ -104,13 +105,15 @@ def train_and_publish(plan: Plan) -> Outcome:
         VolumeError: the volume cannot be written.
     """
     data = load_images(read_frame(plan.dataset_dir))
+    contradictions = find_contradictions(data)
+    refuse_contradictions(contradictions)
     split = split_dataset(data, plan.split)
     if plan.publish:
         for name in plan.recipes:
             volume.check_writable(plan.models_dir, name)
     leakage = report_leakage(split)
     _log_leakage(split, leakage)
-    dataset = describe_dataset(data, plan.split, split, leakage)
+    dataset = describe_dataset(data, plan.split, split, leakage) | contradictions.describe()
     context = _Context(plan, _open_run(plan, split, dataset), split, dataset)
     evaluations: list[Evaluation] = []
     validations: list[Probabilities] = []

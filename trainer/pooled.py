@@ -18,6 +18,7 @@ from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.leakage import Baselines
 from trainer.dataset.lists import read_patients
+from trainer.dataset.names import NameIndex
 from trainer.errors import RunError
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities
@@ -127,8 +128,14 @@ def _check_that_they_belong_together(folds: Sequence[_Fold], data: LabelledImage
 
 
 def _find_tested(data: LabelledImages, predictions: pd.DataFrame) -> LabelledImages:
-    index_of = {file: index for index, file in enumerate(data.files)}
-    return data.take(np.array([index_of[file] for file in predictions["file"]], np.intp))
+    index = NameIndex(data.files)
+    found = []
+    for file in predictions["file"]:
+        number = index.find(str(file))
+        if number is None:
+            raise RunError(f"a run tested {file}, which the dataset does not hold under this name")
+        found.append(number)
+    return data.take(np.array(found, np.intp))
 
 
 def _as_probabilities(covid: pd.Series) -> Probabilities:

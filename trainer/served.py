@@ -20,6 +20,7 @@ from serving.contract import (
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
 from serving.model_card import ModelCard
+from trainer.dataset.contradictions import find_contradictions, warn_of_contradictions
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.lists import find_listed, read_patients
 from trainer.errors import DatasetError
@@ -156,7 +157,14 @@ def _describe(data: LabelledImages, models: Sequence[_Served]) -> dict[str, Any]
                 count,
                 len(data),
             )
-    return {"images": len(data), "sha256": data.fingerprint(), "learned_from": learned}
+    contradictions = find_contradictions(data)
+    warn_of_contradictions(contradictions)
+    return {
+        "images": len(data),
+        "sha256": data.fingerprint(),
+        "learned_from": learned,
+        **contradictions.describe(),
+    }
 
 
 def _ask(loaded: LoadedModel, data: LabelledImages) -> Probabilities:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, fail
+from covidscan.commands.failure import BAD_USE, fail, say
 from covidscan.commands.model_name import ModelName
 from covidscan.commands.training_report import print_evaluations, run_trainer
 
@@ -60,4 +60,4 @@ def evaluate(
             )
         )
     print_evaluations(findings.evaluations)
-    typer.echo(f"report: {findings.run_dir / 'report.html'}")
+    say(f"report: {findings.run_dir / 'report.html'}")

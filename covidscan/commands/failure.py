@@ -1,14 +1,21 @@
-"""How a command ends when it cannot do its work: one line on stderr and an exit code."""
+"""How a command prints a line, and how it ends when it cannot do its work."""
 
 from typing import Final, NoReturn
 
 import typer
 
+from serving.file_names import readable_text
+
 FAILURE: Final = 1
 BAD_USE: Final = 2
 
 
+def say(message: str, *, err: bool = False) -> None:
+    """Print a line, in which a file may have any name."""
+    typer.echo(readable_text(message), err=err)
+
+
 def fail(message: str, code: int = FAILURE) -> NoReturn:
     """Say why on stderr and exit."""
-    typer.echo(f"covidscan: {message}", err=True)
+    say(f"covidscan: {message}", err=True)
     raise typer.Exit(code)

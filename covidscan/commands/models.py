@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, fail
+from covidscan.commands.failure import BAD_USE, fail, say
 from covidscan.commands.model_name import ModelName
+from covidscan.commands.tables import add_text_row
 from serving import rollback, volume
 from serving.contract import MODEL_NAMES
 from serving.errors import VolumeError
@@ -55,11 +56,11 @@ def list_versions(
     """List every version on the volume, newest first; a model server serves the newest."""
     versions = [version.describe() for version in _read_versions(models_dir)]
     if as_json:
-        typer.echo(json.dumps(versions, indent=2))
+        say(json.dumps(versions, indent=2))
     elif versions:
         _print_table(versions)
     else:
-        typer.echo(f"{models_dir} holds no models")
+        say(f"{models_dir} holds no models")
 
 
 @app.command("rollback")
@@ -74,7 +75,7 @@ def roll_back(
     """Publish an older version again, as a new one, which a running server takes at once."""
     with _refusing():
         version, original = rollback.roll_back(models_dir, str(model), to)
-    typer.echo(f"{model} version {version} is version {original} again")
+    say(f"{model} version {version} is version {original} again")
 
 
 @app.command("remove")
@@ -96,7 +97,7 @@ def remove(
         )
     with _refusing():
         volume.remove(models_dir, str(model), version)
-    typer.echo(f"removed {model} version {version}")
+    say(f"removed {model} version {version}")
 
 
 @app.command("prune")
@@ -113,7 +114,7 @@ def prune(
     for name in map(str, model or MODEL_NAMES):
         with _refusing():
             gone = volume.prune(models_dir, name, keep=keep)
-        typer.echo(f"{name}: removed {', '.join(map(str, gone)) or 'nothing'}")
+        say(f"{name}: removed {', '.join(map(str, gone)) or 'nothing'}")
 
 
 @contextmanager
@@ -145,7 +146,8 @@ def _print_table(versions: list[dict[str, Any]]) -> None:
         kind = {True: "demo", False: "real", None: _UNKNOWN}[each["demo"]]
         if each["rolled_back_to"] is not None:
             kind += f", {each['rolled_back_to']} again"
-        table.add_row(
+        add_text_row(
+            table,
             each["model"],
             str(each["version"]),
             each["created_at"] or _UNKNOWN,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from covidscan.commands.failure import say
 from covidscan.commands.training_report import print_evaluations, run_trainer
 
 
@@ -28,4 +29,4 @@ def pool(
             Pooling(dataset_dir=dataset, runs=runs, groups_file=groups, run_dir=run_dir)
         )
     print_evaluations(findings.evaluations)
-    typer.echo(f"report: {findings.run_dir / 'report.html'}")
+    say(f"report: {findings.run_dir / 'report.html'}")

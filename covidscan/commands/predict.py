@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from covidscan.commands.failure import FAILURE, fail
+from covidscan.commands.tables import add_text_row
 from serving.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
@@ -67,8 +68,16 @@ def predict(
 
 
 def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str, Any]:
-    with file.open("rb") as content:
-        response = client.post("/predict", files={"file": (file.name, content)}, params=query)
+    from serving.file_names import readable_name
+    from serving.folder import open_regular
+
+    # HTTP takes no name that is not Unicode.
+    name = readable_name(file.name)
+    try:
+        with open_regular(file) as content:
+            response = client.post("/predict", files={"file": (name, content)}, params=query)
+    except OSError as error:
+        return {"title": "Unreadable file", "detail": error.strerror or str(error), "file": name}
     try:
         answer: dict[str, Any] = response.json()
     except ValueError:
@@ -83,12 +92,14 @@ def _print_table(answers: list[tuple[Path, dict[str, Any]]]) -> None:
     table = Table("File", "Model", "Version", "Prediction", "Confidence", "Seconds")
     for file, answer in answers:
         if "prediction" not in answer:
-            table.add_row(file.name, "", "", f"{answer['title']}: {answer['detail']}", "", "")
+            problem = f"{answer['title']}: {answer['detail']}"
+            add_text_row(table, file.name, "", "", problem, "", "")
             continue
         for model in answer["models"]:
-            table.add_row("", model["name"], *_model_cells(model))
+            add_text_row(table, "", model["name"], *_model_cells(model))
         total_seconds = answer["timing"]["total_seconds"]
-        table.add_row(
+        add_text_row(
+            table,
             file.name,
             "ensemble",
             "",

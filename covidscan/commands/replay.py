@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail
+from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
 from serving.precision import Precision
 
 _DEFAULT_MODELS_DIR: Final = Path("models")
@@ -43,7 +43,10 @@ def replay(
     from serving.embedded.errors import ModelLoadError
     from serving.fingerprint import preprocess_fingerprint
 
-    replayer = Replayer(models_dir, find_images(images), precision=precision, tolerance=tolerance)
+    found = find_images(images)
+    for name in found.unreadable:
+        say(f"covidscan: {name} cannot be read", err=True)
+    replayer = Replayer(models_dir, found.by_sha256, precision=precision, tolerance=tolerance)
     outcomes: Counter[Outcome] = Counter()
     largest = 0.0
     try:
@@ -55,14 +58,14 @@ def replay(
                 if replayed.record is not None and replayed.outcome is Outcome.DIFFERENT:
                     changed = replayed.record.preprocessing != preprocess_fingerprint()
                     why = " (another preprocessing)" if changed else ""
-                    typer.echo(
+                    say(
                         f"{replayed.record.request_id}: differs by"
                         f" {replayed.largest_difference:.2e}{why}"
                     )
     except ModelLoadError as error:
         fail(str(error), BAD_USE)
     for outcome in Outcome:
-        typer.echo(f"{outcome}: {outcomes[outcome]}")
-    typer.echo(f"largest difference: {largest:.2e}")
+        say(f"{outcome}: {outcomes[outcome]}")
+    say(f"largest difference: {largest:.2e}")
     if outcomes[Outcome.DIFFERENT] or not outcomes[Outcome.SAME]:
         raise typer.Exit(FAILURE)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail
+from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
 from serving.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from covidscan.scoring.run import Summary
     from covidscan.scoring.scorer import ScoreOptions
 
 _EXTRA: Final = {"pyarrow": "bulk", "ray": "ray"}
@@ -27,7 +28,7 @@ def score(
         typer.Argument(
             metavar="FOLDER|ARCHIVE",
             help="Images and DICOM files, in folders, a ZIP or a tar archive;"
-            " with --ray wherever Ray Data reads folders from.",
+            " with --ray a folder, which may be elsewhere, such as s3://bucket/folder.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The table, Parquet, a row for each file.")],
@@ -59,9 +60,10 @@ def score(
 ) -> None:
     """Score all images and DICOM files of a folder or an archive into one table.
 
-    What is no image that is read has its problem in the table. A run that was cut off goes on where
-    it was if it is started again in the same way. The exit code is 1 where any file was not
-    answered through no fault of its own.
+    Files that are not readable images have a row with their problem. Hidden and system files,
+    devices and links that lead nowhere have no row and are counted. A run that was cut off
+    continues if you start it again in the same way. The exit code is 1 if any file was not answered
+    through no fault of its own, or if the archive is damaged.
     """
     for module in ("pyarrow", *(["ray"] if ray else [])):
         if importlib.util.find_spec(module) is None:
@@ -72,7 +74,7 @@ def score(
     from api.settings import Settings
     from covidscan.scoring.files import SourceError
     from covidscan.scoring.model_server import ready_model_server
-    from covidscan.scoring.run import ScoringError
+    from covidscan.scoring.run import ScoringError, Summary
     from covidscan.scoring.scorer import ScoreOptions
     from covidscan.scoring.table import TableError
     from serving.errors import TlsConfigError
@@ -85,7 +87,7 @@ def score(
     }
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
 
-    async def run() -> dict[str, int]:
+    async def run() -> Summary:
         async with ready_model_server(settings) as address:
             options = ScoreOptions(
                 settings.model_copy(update={"model_server": address}),
@@ -97,17 +99,31 @@ def score(
             )
 
     try:
-        counts = asyncio.run(run())
+        summary = asyncio.run(run())
     except TlsConfigError as error:
         fail(str(error), BAD_USE)
     except (SourceError, TableError, ScoringError) as error:
         fail(str(error))
-    typer.echo(f"{out}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
-    if counts.get("failed"):
+    _print_summary(out, summary)
+    if summary.damage is not None:
+        fail(f"{summary.damage}; the table has what could be read")
+    if summary.statuses["failed"]:
         raise typer.Exit(FAILURE)
 
 
-def _here(images: str, options: "ScoreOptions", out: Path, workers: int) -> dict[str, int]:
+def _print_summary(out: Path, summary: "Summary") -> None:
+    say(f"{out}: {_counted(summary.statuses.items())}")
+    if summary.problems:
+        say(f"not predicted: {_counted(summary.problems.items())}")
+    if summary.left_out:
+        say(f"left out, without a row: {_counted(summary.left_out.items())}")
+
+
+def _counted(counts: "Iterable[tuple[str, int]]") -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts)
+
+
+def _here(images: str, options: "ScoreOptions", out: Path, workers: int) -> "Summary":
     from covidscan.scoring.files import open_source
     from covidscan.scoring.run import score as score_all
     from covidscan.scoring.table import GrowingTable
@@ -120,12 +136,21 @@ def _here(images: str, options: "ScoreOptions", out: Path, workers: int) -> dict
         "predict_refused": options.prediction.force,
         "operating_point": options.settings.operating_point,
         "precision": str(options.settings.precision),
+        **_identity(Path(images)),
     }
     with _progress(source.count) as advance:
         return score_all(source, options, GrowingTable(out, said), workers=workers, on_rows=advance)
 
 
-def _on_ray(images: str, options: "ScoreOptions", out: Path, workers: int) -> dict[str, int]:
+def _identity(path: Path) -> dict[str, int]:
+    """What shows that an archive is still the one whose members were scored before."""
+    if path.is_dir():
+        return {}
+    status = path.stat()
+    return {"size_bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def _on_ray(images: str, options: "ScoreOptions", out: Path, workers: int) -> "Summary":
     from covidscan.scoring.on_ray import score_on_ray
 
     return score_on_ray(images, options, out, workers=workers)

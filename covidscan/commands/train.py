@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from covidscan.commands.failure import FAILURE, fail
+from covidscan.commands.failure import FAILURE, fail, say
 from covidscan.commands.model_name import ModelName
 from covidscan.commands.recipe_options import with_recipe_options
 from covidscan.commands.training_report import print_evaluations, run_trainer
@@ -128,7 +128,7 @@ def train(
             )
         )
     print_evaluations(outcome.evaluations)
-    typer.echo(f"report: {outcome.run_dir / 'report.html'}")
+    say(f"report: {outcome.run_dir / 'report.html'}")
     if outcome.objections:
         fail(_describe_objections(outcome.objections), FAILURE)
 

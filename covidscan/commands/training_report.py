@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail
+from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
+from covidscan.commands.tables import add_text_row
 from covidscan.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run_trainer() -> Iterator[None]:
     except TrainerError as error:
         fail(str(error), FAILURE)
     except KeyboardInterrupt:
-        typer.echo("covidscan: stopped; nothing half-done was published", err=True)
+        say("covidscan: stopped; nothing half-done was published", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -52,7 +53,8 @@ def print_evaluations(evaluations: "Sequence[Evaluation]") -> None:
 
     table = Table("Model", "Version", *_COLUMNS.values())
     for each in evaluations:
-        table.add_row(
+        add_text_row(
+            table,
             each.name,
             "" if each.version is None else str(each.version),
             *(f"{each.metrics[column]:.3f}" for column in _COLUMNS),

@@ -1,25 +1,34 @@
 """The same on Ray Data, for archives beyond one machine."""
 
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
+from pyarrow.fs import FileSelector, FileSystem, FileType
 
-from covidscan.scoring.rows import Status
-from covidscan.scoring.run import BATCH_FILES
+from covidscan.scoring.folder_source import FolderSource
+from covidscan.scoring.rows import COLUMNS, Status
+from covidscan.scoring.run import BATCH_FILES, Summary
 from covidscan.scoring.scorer import ScoreOptions, Scorer
+from covidscan.scoring.source import UNREADABLE, Fault, File, SourceError
 from covidscan.scoring.table import SCHEMA
+from serving.file_names import UniqueNames, is_system_file
+from serving.folder import LeftOut
 
 _CPUS: Final = 0.25
-"""That a reader or a worker counts for: both wait most of the time, and if workers alone took every
-core there would be nobody to read for them."""
+"""That a worker counts for: it waits most of the time."""
+
+_BLOCKS_PER_WORKER: Final = 8
 
 
-def score_on_ray(path: str, options: ScoreOptions, out: Path, *, workers: int) -> dict[str, int]:
-    """Score a folder, which may be wherever Ray Data reads from, such as ``s3://``.
+def score_on_ray(path: str, options: ScoreOptions, out: Path, *, workers: int) -> Summary:
+    """Score a folder, which may be wherever Arrow reads from, such as ``s3://``.
 
     Args:
         path: the folder.
@@ -27,21 +36,114 @@ def score_on_ray(path: str, options: ScoreOptions, out: Path, *, workers: int) -
         out: the table.
         workers: actors that read and ask.
 
-    Returns:
-        How many rows have which status.
+    Raises:
+        SourceError: it is no folder, or cannot be listed.
     """
+    left_out: Counter[LeftOut] = Counter()
+    listed = _list_elsewhere if "://" in path else _list_here
+    filesystem, files = listed(path, left_out)
     with ray.init():
-        return _write(_rows(path, options, workers), out)
+        statuses, problems = _write(_rows(filesystem, files, options, workers), out)
+    return Summary(statuses, problems, left_out)
 
 
-def _rows(path: str, options: ScoreOptions, workers: int) -> Iterator[pa.Table]:
-    root = str(Path(path).resolve()) if Path(path).exists() else path.partition("://")[2]
-    files = ray.data.read_binary_files(
-        path, include_paths=True, ray_remote_args={"num_cpus": _CPUS}
+class RayScorer(Scorer):
+    """What Ray Data's ``map_batches`` calls in each of its actors.
+
+    Args:
+        options: the same for all files.
+        filesystem: where the files lie; None for the disk of this machine.
+    """
+
+    def __init__(self, options: ScoreOptions, filesystem: FileSystem | None) -> None:
+        super().__init__(options)
+        self._filesystem = filesystem
+
+    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Columns ``name``, ``location`` and ``fault`` to ``COLUMNS``."""
+        rows = self.score(
+            [
+                self._file(str(name), bytes(location), str(fault))
+                for name, location, fault in zip(
+                    batch["name"], batch["location"], batch["fault"], strict=True
+                )
+            ]
+        )
+        return {column: [row[column] for row in rows] for column in COLUMNS}
+
+    def _file(self, name: str, location: bytes, fault: str) -> File:
+        if fault:
+            return File(name, fault=Fault(UNREADABLE, fault, lasting=False))
+        if self._filesystem is None:
+            return File(name, Path(os.fsdecode(location)))
+        return _FileElsewhere(name, filesystem=self._filesystem, location=location.decode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FileElsewhere(File):
+    filesystem: FileSystem
+    location: str
+
+    def read(self, limit_bytes: int) -> bytes:
+        with self.filesystem.open_input_stream(self.location) as stream:
+            data: bytes = stream.read(limit_bytes + 1)
+            return data
+
+
+def _list_here(path: str, left_out: Counter[LeftOut]) -> tuple[FileSystem | None, pa.Table]:
+    if not Path(path).is_dir():
+        raise SourceError(f"{path} is not a folder; for an archive leave --ray out, or unpack it")
+    try:
+        # On a cluster every machine must have the folder under the same path.
+        source = FolderSource(Path(path).resolve())
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    left_out.update(source.left_out)
+    files = list(source.files(skip=frozenset()))
+    return None, _table(
+        [file.name for file in files],
+        [b"" if file.path is None else os.fsencode(file.path) for file in files],
+        ["" if file.fault is None else file.fault.detail for file in files],
     )
-    rows = files.map_batches(
-        Scorer,
-        fn_constructor_args=(options, root),
+
+
+def _list_elsewhere(uri: str, left_out: Counter[LeftOut]) -> tuple[FileSystem | None, pa.Table]:
+    try:
+        filesystem, root = FileSystem.from_uri(uri)
+        infos = filesystem.get_file_info(FileSelector(root, recursive=True))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{uri} cannot be listed: {error}") from error
+    unique = UniqueNames()
+    names, locations = [], []
+    # Not by Ray Data, which leaves out what begins with an underscore.
+    for info in sorted(infos, key=lambda info: info.path):
+        name = info.path.removeprefix(root).lstrip("/")
+        if info.type != FileType.File:
+            continue
+        if is_system_file(name):
+            left_out[LeftOut.SYSTEM] += 1
+        else:
+            names.append(unique.add(name))
+            locations.append(info.path.encode())
+    return filesystem, _table(names, locations, [""] * len(names))
+
+
+def _table(names: list[str], locations: list[bytes], faults: list[str]) -> pa.Table:
+    types = {"name": pa.string(), "location": pa.binary(), "fault": pa.string()}
+    columns = zip(types.values(), (names, locations, faults), strict=True)
+    return pa.table([pa.array(values, kind) for kind, values in columns], names=list(types))
+
+
+def _rows(
+    filesystem: FileSystem | None, files: pa.Table, options: ScoreOptions, workers: int
+) -> Iterator[pa.Table]:
+    if not len(files):
+        return iter(())
+    block = max(BATCH_FILES, len(files) // (_BLOCKS_PER_WORKER * workers))
+    blocks = [files.slice(start, block) for start in range(0, len(files), block)]
+    rows = ray.data.from_arrow(blocks).map_batches(
+        RayScorer,
+        fn_constructor_args=(options, filesystem),
         batch_size=BATCH_FILES,
         concurrency=workers,
         num_cpus=_CPUS,
@@ -50,13 +152,15 @@ def _rows(path: str, options: ScoreOptions, workers: int) -> Iterator[pa.Table]:
     return batches
 
 
-def _write(batches: Iterator[pa.Table], out: Path) -> dict[str, int]:
+def _write(batches: Iterator[pa.Table], out: Path) -> tuple[dict[str, int], Counter[str]]:
     counts: dict[str, int] = dict.fromkeys(map(str, Status), 0)
+    problems: Counter[str] = Counter()
     draft = out.with_name(f".{out.name}")
-    with pq.ParquetWriter(draft, SCHEMA) as writer:
+    with draft.open("wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for batch in batches:
             writer.write_table(batch.select(SCHEMA.names).cast(SCHEMA))
             for status in batch["status"].to_pylist():
                 counts[status] += 1
+            problems.update(filter(None, batch["problem"].to_pylist()))
     draft.rename(out)
-    return counts
+    return counts, problems

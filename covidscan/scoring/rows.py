@@ -6,6 +6,7 @@ from typing import Any, Final
 from api.ensemble import POSITIVE_CLASS
 from api.errors import ProblemError
 from api.schemas.prediction import PredictionAnswer
+from covidscan.scoring.source import Fault
 from serving.contract import MODEL_NAMES
 
 Row = dict[str, Any]
@@ -112,9 +113,10 @@ def refused(name: str, error: ProblemError) -> Row:
     }
 
 
-def unreadable(name: str, reason: str) -> Row:
-    """The row of a file that the disk does not give."""
-    return _empty(name, Status.FAILED) | {"problem": "unreadable", "detail": reason}
+def not_read(name: str, fault: Fault) -> Row:
+    """The row of a file that the disk or the archive does not give."""
+    status = Status.REFUSED if fault.lasting else Status.FAILED
+    return _empty(name, status) | {"problem": fault.problem, "detail": fault.detail}
 
 
 def _empty(name: str, status: Status) -> Row:

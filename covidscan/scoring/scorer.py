@@ -1,13 +1,13 @@
 """Scores files through a model server, as the gateway would: in a process, or in a Ray actor."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from api.caller import Caller
-from api.errors import MissingFileError, ProblemError, UploadTooLargeError
+from api.errors import MissingFileError, ProblemError, UnknownFormatError, UploadTooLargeError
 from api.fair_slots import FairSlots
 from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
@@ -17,8 +17,9 @@ from api.observability.metrics import Metrics
 from api.prediction import Predictor
 from api.prediction_options import PredictionOptions
 from api.settings import Settings
-from covidscan.scoring.files import File
-from covidscan.scoring.rows import COLUMNS, Row, answered, refused, unreadable
+from covidscan.scoring.nested import archive_kind
+from covidscan.scoring.rows import Row, answered, not_read, refused
+from covidscan.scoring.source import UNREADABLE, Fault, File
 from serving.client import ModelServerClient
 
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
@@ -42,23 +43,12 @@ class Scorer:
 
     Args:
         options: the same for all files.
-        root: the folder that paths begin with, and names of files do not.
     """
 
-    def __init__(self, options: ScoreOptions, root: str = "") -> None:
+    def __init__(self, options: ScoreOptions) -> None:
         self._options = options
-        self._root = root
         self._runner = asyncio.Runner()
         self._client, self._preparation, self._predictor = self._runner.run(_parts(options))
-
-    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """What Ray Data's ``map_batches`` calls: columns ``path`` and ``bytes`` to ``COLUMNS``."""
-        files = [
-            File(str(path).removeprefix(self._root).lstrip("/"), None, bytes(data))
-            for path, data in zip(batch["path"], batch["bytes"], strict=True)
-        ]
-        rows = self.score(files)
-        return {column: [row[column] for row in rows] for column in COLUMNS}
 
     def score(self, files: Sequence[File]) -> list[Row]:
         """The row of each file, in their order."""
@@ -80,14 +70,17 @@ class Scorer:
         return list(await asyncio.gather(*(score(file) for file in files)))
 
     async def _score_one(self, file: File) -> Row:
+        if file.fault is not None:
+            return not_read(file.name, file.fault)
         limit_bytes = self._options.settings.max_upload_bytes
         try:
             data = await asyncio.to_thread(file.read, limit_bytes)
         except OSError as error:
-            return unreadable(file.name, error.strerror or "it cannot be read")
+            detail = error.strerror or "it cannot be read"
+            return not_read(file.name, Fault(UNREADABLE, detail, lasting=False))
         try:
             if not data:
-                raise MissingFileError("the file is empty, or cannot be unpacked")
+                raise MissingFileError("the file is empty")
             if len(data) > limit_bytes:
                 raise UploadTooLargeError("the file is larger than COVIDSCAN_MAX_UPLOAD_BYTES")
             answer = await self._predictor.predict(
@@ -97,6 +90,10 @@ class Scorer:
                 _CALLER,
             )
         except ProblemError as error:
+            kind = archive_kind(data)
+            if kind is not None and isinstance(error, UnknownFormatError | UploadTooLargeError):
+                detail = f"the file is {kind}; unpack it, and score what it holds"
+                return not_read(file.name, Fault("nested-archive", detail))
             return refused(file.name, error)
         return answered(file.name, answer)
 

@@ -5,6 +5,7 @@ Beside ``results.parquet`` there is ``results.parquet.parts/`` until all files a
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,8 @@ class GrowingTable:
     """
 
     def __init__(self, path: Path, options: dict[str, object]) -> None:
+        self.problems: Counter[str] = Counter()
+        """How many rows of the finished table have which problem."""
         self._path = path
         self._parts_dir = path.with_name(f"{path.name}.parts")
         self._options_file = self._parts_dir / "options.json"
@@ -57,7 +60,7 @@ class GrowingTable:
         """The files that need not be scored again: those that failed need to."""
         names: set[str] = set()
         for part in self._parts():
-            table = pq.read_table(part, columns=["file", "status"])
+            table = _read(part, ["file", "status"])
             for name, status in zip(*(column.to_pylist() for column in table), strict=True):
                 if status != Status.FAILED:
                     names.add(name)
@@ -72,7 +75,9 @@ class GrowingTable:
         number = len(self._parts())
         draft = self._parts_dir / f".{number:06d}.parquet"
         try:
-            pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), draft)
+            # Arrow takes no path that is not UTF-8.
+            with draft.open("wb") as file:
+                pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), file)
             draft.rename(self._parts_dir / f"{number:06d}.parquet")
         except OSError as error:
             raise TableError(f"{draft} cannot be written: {error.strerror}") from error
@@ -86,11 +91,12 @@ class GrowingTable:
         counts = dict.fromkeys(map(str, Status), 0)
         draft = self._path.with_name(f".{self._path.name}")
         try:
-            with pq.ParquetWriter(draft, SCHEMA) as writer:
+            with draft.open("wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
                 for table in self._latest():
                     writer.write_table(table)
                     for status in table["status"].to_pylist():
                         counts[status] += 1
+                    self.problems.update(filter(None, table["problem"].to_pylist()))
             draft.rename(self._path)
             shutil.rmtree(self._parts_dir)
         except OSError as error:
@@ -105,11 +111,16 @@ class GrowingTable:
         parts = self._parts()
         last = {name: part for part in parts for name in _names(part)}
         for part in parts:
-            table = pq.read_table(part)
+            table = _read(part)
             keep = [last[name] == part for name in table["file"].to_pylist()]
             yield table.filter(pa.array(keep))
 
 
 def _names(part: Path) -> Iterable[str]:
-    names: list[str] = pq.read_table(part, columns=["file"])["file"].to_pylist()
+    names: list[str] = _read(part, ["file"])["file"].to_pylist()
     return names
+
+
+def _read(part: Path, columns: list[str] | None = None) -> pa.Table:
+    with part.open("rb") as file:
+        return pq.read_table(file, columns=columns)

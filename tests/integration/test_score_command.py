@@ -1,8 +1,9 @@
 """``covidscan score``: a folder or an archive into a table, here and on Ray."""
 
+import os
 import signal
 import subprocess
-import zipfile
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.settings import Settings
+from tests.archives import write_tar, write_zip
 from tests.dicom_files import ct_pixels, make_dicom
 from tests.integration.conftest import gateway
 from tests.servers import model_server
@@ -26,7 +28,8 @@ def folder(tmp_path: Path, phantom_png: bytes) -> Path:
     """Images, DICOM files and what is neither."""
     folder = tmp_path / "images"
     (folder / "study").mkdir(parents=True)
-    (folder / "slice.png").write_bytes(phantom_png)
+    for name in ("slice.png", "_slice.png", os.fsdecode(b"caf\xe9.png"), ".hidden.png"):
+        (folder / name).write_bytes(phantom_png)
     (folder / "empty.png").write_bytes(b"")
     (folder / "notes.txt").write_text("not an image")
     (folder / "mr.dcm").write_bytes(make_dicom(Modality="MR"))
@@ -63,7 +66,9 @@ def test_every_file_has_a_row_that_says_what_the_gateway_says(
     out = tmp_path / "results.parquet"
     done = score(folder, out, f"--model-server={address}", "--workers=2", "--window=lung")
     assert done.returncode == 0, done.stderr
-    assert "41 ok, 3 refused, 0 failed" in done.stdout
+    assert "43 ok, 3 refused, 0 failed" in done.stdout
+    assert "1 missing-file, 1 wrong-modality, 1 unknown-format" in done.stdout
+    assert "left out, without a row: 1 hidden or system files" in done.stdout
     found = rows(out)
     assert list(found) == sorted(found)
     assert {name: row["problem"] for name, row in found.items() if row["problem"]} == {
@@ -93,11 +98,11 @@ def ask(client: httpx.Client, file: Path) -> dict[str, Any]:
 
 
 def test_an_archive_gives_the_same_table(folder: Path, address: str, tmp_path: Path):
-    archive = tmp_path / "images.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
+    archive = tmp_path / "images.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
-                packed.write(file, file.relative_to(folder))
+                packed.add(file, str(file.relative_to(folder)))
     for name, images in (("a", folder), ("b", archive)):
         done = score(images, tmp_path / name, f"--model-server={address}", "--tta=2")
         assert done.returncode == 0, done.stderr
@@ -135,8 +140,8 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     done = score(folder, out, f"--model-server={address}")
     assert done.returncode == 0, done.stderr
     assert kept
-    assert "1241 ok, 3 refused, 0 failed" in done.stdout
-    assert len(rows(out)) == pq.read_table(out).num_rows == 1244
+    assert "1243 ok, 3 refused, 0 failed" in done.stdout
+    assert len(rows(out)) == pq.read_table(out).num_rows == 1246
     assert not parts.exists()
 
 
@@ -173,6 +178,64 @@ def test_a_model_server_that_goes_away_ends_the_run_and_keeps_what_there_is(
     assert "Traceback" not in said
     assert any(parts.glob("[0-9]*.parquet"))
     assert not out.exists()
+
+
+def test_an_odd_archive_loses_no_member_in_silence(
+    address: str, tmp_path: Path, phantom_png: bytes
+):
+    archive = tmp_path / os.fsdecode(b"caf\xe9.zip")
+    inner = write_zip(tmp_path / "inner.zip", [("a.png", phantom_png)])
+    members = [
+        ("dup.png", phantom_png),
+        ("dup.png", make_dicom()),
+        ("[bold]x[/bold].png", phantom_png),
+        ("cafX.png", phantom_png),
+        ("inner.zip", inner.read_bytes()),
+        ("__MACOSX/._dup.png", b"x"),
+        ("locked.png", phantom_png),
+    ]
+    data = bytearray(write_zip(archive, members, links={"out.png": "../a"}).read_bytes())
+    locked = data.rindex(b"locked.png") - 46
+    data[locked + 8] |= 1
+    archive.write_bytes(data.replace(b"cafX", b"caf\xe9"))
+    out = tmp_path / os.fsdecode(b"caf\xe9.parquet")
+    done = score(archive, out, f"--model-server={address}", "--workers=1")
+    assert done.returncode == 0, done.stderr
+    with out.open("rb") as file:
+        found = {row["file"]: row for row in pq.read_table(file).to_pylist()}
+    assert {name: row["problem"] or row["format"] for name, row in found.items()} == {
+        "dup.png": "png",
+        "dup.png#2": "dicom",
+        "[bold]x[/bold].png": "png",
+        r"caf\xe9.png": "png",
+        "inner.zip": "nested-archive",
+        "locked.png": "encrypted-file",
+    }
+    assert r"caf\xe9.parquet: 4 ok, 2 refused, 0 failed" in done.stdout
+    assert "not predicted: 1 nested-archive, 1 encrypted-file" in done.stdout
+    assert "1 hidden or system files, 1 links that lead out of the archive" in done.stdout
+
+
+def test_what_a_damaged_archive_held_is_in_the_table(
+    address: str, tmp_path: Path, phantom_png: bytes
+):
+    members = [(f"{number}.png", phantom_png) for number in range(40)]
+    archive = write_tar(tmp_path / "cut.tar", members)
+    archive.write_bytes(archive.read_bytes()[: -20 * 1024])
+    done = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--workers=1")
+    assert done.returncode == 1
+    assert "is damaged: " in done.stderr
+    assert "the table has what could be read" in done.stderr
+    assert 30 < len(rows(tmp_path / "out.parquet")) < 40
+
+
+def test_ray_scores_folders_and_says_so_of_an_archive(
+    address: str, tmp_path: Path, phantom_png: bytes
+):
+    archive = write_zip(tmp_path / "a.zip", [("a.png", phantom_png)])
+    done = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--ray")
+    assert done.returncode == 1
+    assert "is not a folder; for an archive leave --ray out" in done.stderr
 
 
 @pytest.mark.parametrize(

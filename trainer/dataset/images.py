@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from serving.contract import CLASS_NAMES
 from serving.errors import ImageError
+from serving.file_names import UniqueNames, readable_name
+from serving.folder import list_folder
 from serving.preprocess import decode_image, preprocess
 from trainer.errors import DatasetError
 
@@ -22,6 +24,9 @@ COLUMNS: Final = ("File", "DiseaseID", "DiseaseType")
 
 MAX_UNREADABLE_SHARE: Final = 0.05
 
+_DATASET_DIR: Final = "dataset_dir"
+"""The attribute of a frame that says what its files' names begin with."""
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -30,7 +35,7 @@ class LabelledImages:
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
     files: tuple[str, ...]
-    """Relative to the dataset's folder: ``COVID/slice.png``."""
+    """Relative to the dataset's folder, readable and unique: ``COVID/patient1/slice.png``."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -53,7 +58,7 @@ class LabelledImages:
 
 
 def read_frame(dataset_dir: Path) -> pd.DataFrame:
-    """List the images of a dataset in the layout ``COVID/``, ``non-COVID/``.
+    """List the images of a dataset in the layout ``COVID/``, ``non-COVID/``, at any depth.
 
     Returns:
         A frame with ``COLUMNS``, a row for each file, in the order of classes and names.
@@ -66,11 +71,14 @@ def read_frame(dataset_dir: Path) -> pd.DataFrame:
         for disease_id, name in enumerate(CLASS_NAMES)
         for file in _files(dataset_dir / name)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    # As objects: what pandas has for text takes no name that is not UTF-8.
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype({"DiseaseID": np.int64})
+    frame.attrs[_DATASET_DIR] = str(dataset_dir)
+    return frame
 
 
 def load_images(frame: pd.DataFrame) -> LabelledImages:
-    """Read and preprocess every image of a frame, exactly as the service does.
+    """Read and preprocess every image of a frame of ``read_frame``, exactly as the service does.
 
     Files that are no images are named in the log and left out.
 
@@ -78,14 +86,15 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
         DatasetError: more than ``MAX_UNREADABLE_SHARE`` of the files are no images.
     """
     images, labels, files, unreadable = [], [], [], []
+    dataset_dir, names = frame.attrs[_DATASET_DIR], UniqueNames()
     for file, label in zip(frame["File"], frame["DiseaseID"], strict=True):
         try:
             images.append(preprocess(decode_image(Path(file).read_bytes()).pixels))
             labels.append(int(label))
-            files.append("/".join(Path(file).parts[-2:]))
+            files.append(names.add(Path(file).relative_to(dataset_dir).as_posix()))
         except (ImageError, OSError) as error:
-            logger.warning("left out %s: %s", file, error)
-            unreadable.append(file)
+            logger.warning("left out %s: %s", readable_name(file), error)
+            unreadable.append(readable_name(file))
     if len(unreadable) > MAX_UNREADABLE_SHARE * len(frame):
         raise DatasetError(
             f"{len(unreadable)} of {len(frame)} files cannot be read, the first is {unreadable[0]};"
@@ -97,13 +106,22 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
 
 
 def _files(class_dir: Path) -> list[Path]:
-    if not class_dir.is_dir():
+    try:
+        listing = list_folder(class_dir)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
             f"{class_dir} is missing; a dataset has a folder for each of {', '.join(CLASS_NAMES)}"
-        )
-    files = sorted(
-        file for file in class_dir.iterdir() if file.is_file() and not file.name.startswith(".")
-    )
-    if not files:
+        ) from error
+    except OSError as error:
+        raise DatasetError(f"{class_dir} cannot be listed: {error.strerror}") from error
+    for name, reason in listing.unreadable.items():
+        raise DatasetError(f"{class_dir / name} cannot be listed: {reason}")
+    if not listing.names:
         raise DatasetError(f"{class_dir} is empty; put this class's images there")
+    for what, count in listing.left_out.items():
+        logger.warning("left out of %s: %d %s", class_dir, count, what)
+    files = sorted(class_dir / name for name in listing.names)
+    deeper = sum(file.parent != class_dir for file in files)
+    if deeper:
+        logger.info("%d of %d files of %s lie in folders below it", deeper, len(files), class_dir)
     return files

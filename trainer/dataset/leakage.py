@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from imagehash import phash
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from trainer.dataset.images import LabelledImages
+from trainer.dataset.similarity import close_pairs, perceptual_hashes
 from trainer.dataset.split import Split
-
-NEAR_DUPLICATE_BITS: Final = 4
-"""Of the 64 bits of a perceptual hash: images that differ in no more are called near duplicates."""
 
 LEAK_MARGIN: Final = 0.05
 """A CNN less than this better than a baseline may owe its accuracy to the same."""
@@ -92,11 +88,11 @@ class LeakageReport(Baselines):
 def report_leakage(split: Split) -> LeakageReport:
     """Look for leakage between the parts of a split."""
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    hashes = {name: _perceptual_hashes(part) for name, part in parts.items()}
+    hashes = {name: perceptual_hashes(part) for name, part in parts.items()}
     digests = {name: part.digests() for name, part in parts.items()}
     duplicates = []
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        near = _close_pairs(hashes[one], hashes[other])
+        near = close_pairs(hashes[one], hashes[other])
         exact = {(i, j) for i, j in near if digests[one][i] == digests[other][j]}
         files = (parts[one].files, parts[other].files)
         duplicates.append(
@@ -138,16 +134,3 @@ def _grey_pixels(data: LabelledImages) -> NDArray[np.float32]:
 def _histograms(data: LabelledImages) -> NDArray[np.int64]:
     """How many pixels have each grey level, int64 ``[N, GREY_LEVELS]``."""
     return np.stack([np.histogram(image, GREY_LEVELS, (0, 1))[0] for image in _grey_pixels(data)])
-
-
-def _perceptual_hashes(data: LabelledImages) -> NDArray[np.bool_]:
-    """Bool ``[N, 64]``."""
-    grey = (data.images.mean(axis=-1) * 255).round().astype(np.uint8)
-    return np.stack([phash(Image.fromarray(image)).hash.ravel() for image in grey])
-
-
-def _close_pairs(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    # Bits as +1 and -1: the scalar product of two hashes is 64 less twice the bits that differ.
-    products = (one * 2.0 - 1) @ (other * 2.0 - 1).T
-    differing = (one.shape[1] - products) / 2
-    return [(int(i), int(j)) for i, j in np.argwhere(differing <= NEAR_DUPLICATE_BITS)]

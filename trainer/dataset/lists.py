@@ -1,6 +1,8 @@
 """What is known of the images beyond their folders: lists of them, and their patients."""
 
-from collections.abc import Sequence
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.dataset.images import LabelledImages
+from trainer.dataset.names import NameIndex, read_text
 from trainer.errors import DatasetError
 
 _PATIENT_COLUMNS: Final = ("patient", "patient_id", "group")
@@ -20,17 +23,18 @@ def find_listed(data: LabelledImages, lists: Sequence[Path]) -> NDArray[np.intp]
     Raises:
         DatasetError: a list cannot be read, or names an image that the dataset does not hold.
     """
-    index_of = {file: index for index, file in enumerate(data.files)}
+    index = NameIndex(data.files)
     indices = []
     for path in lists:
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"{path} cannot be read") from error
-        for name in filter(None, map(str.strip, lines)):
-            if name not in index_of:
-                raise DatasetError(f"{path} lists {name}, which the dataset does not hold")
-            indices.append(index_of[name])
+            lines = read_text(path).splitlines()
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} cannot be read as text") from error
+        for name in filter(str.strip, lines):
+            found = index.find(name)
+            if found is None:
+                raise DatasetError(f"{path} lists {name.strip()}, which the dataset does not hold")
+            indices.append(found)
     return np.array(indices, np.intp)
 
 
@@ -50,19 +54,35 @@ def read_patients(data: LabelledImages, path: Path) -> NDArray[np.int64]:
         DatasetError: the file cannot be read, or does not name an image's patient.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as CSV") from error
+    table.columns = [str(name).strip().lower() for name in table.columns]
     column = next((name for name in _PATIENT_COLUMNS if name in table), None)
     if column is None or "file" not in table:
         raise DatasetError(f"{path} lacks the columns file and patient")
-    rows = table[["file", column]].drop_duplicates()
-    twice = rows["file"][rows["file"].duplicated()]
-    if not twice.empty:
-        raise DatasetError(f"{path} names two patients of {twice.iloc[0]}")
-    patient_of = {file: patient for file, patient in rows.itertuples(index=False) if patient}
-    missing = [file for file in data.files if file not in patient_of]
+    patients = _patients_by_index(data, zip(table["file"], table[column], strict=True), path)
+    missing = [file for index, file in enumerate(data.files) if index not in patients]
     if missing:
-        raise DatasetError(f"{path} does not name the patient of {missing[0]}")
-    _, numbers = np.unique([patient_of[file] for file in data.files], return_inverse=True)
+        raise DatasetError(
+            f"{path} does not name the patient of {missing[0]}"
+            + (f" and of {len(missing) - 1} more" if len(missing) > 1 else "")
+        )
+    _, numbers = np.unique([patients[index] for index in range(len(data))], return_inverse=True)
     return np.asarray(numbers, np.int64)
+
+
+def _patients_by_index(
+    data: LabelledImages, rows: Iterable[tuple[str, str]], path: Path
+) -> dict[int, str]:
+    index = NameIndex(data.files)
+    patients: dict[int, str] = {}
+    for file, name in rows:
+        # One patient under two spellings would be two, on both sides of the split.
+        patient = unicodedata.normalize("NFC", name.strip())
+        found = index.find(file)
+        if found is None or not patient:
+            continue
+        if patients.setdefault(found, patient) != patient:
+            raise DatasetError(f"{path} names two patients of {data.files[found]}")
+    return patients

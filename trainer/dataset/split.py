@@ -5,7 +5,7 @@ learning. ``groups`` keeps patients apart; ``blocks`` stands in for it where nob
 patients but neighbouring file numbers are neighbouring slices; ``files`` takes a published split.
 """
 
-import re
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,7 +19,10 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from serving.contract import CLASS_NAMES
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.lists import find_listed, read_patients
+from trainer.dataset.naming import file_numbers, refuse_mixed_schemes
 from trainer.errors import DatasetError
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SEED: Final = 42
 
@@ -93,12 +96,27 @@ def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
                 f"the {part} part of this {options.kind} split would not hold images of both"
                 " classes; add images or choose another split or seed"
             )
+    if groups is not None:
+        _warn_of_shared_patients(groups, train, validation, test)
     return Split(
         data.take(train),
         data.take(validation),
         data.take(test),
         test_groups=None if groups is None else groups[test],
     )
+
+
+def _warn_of_shared_patients(groups: NDArray[np.int64], *parts: Indices) -> None:
+    seen = np.concatenate([np.unique(groups[part]) for part in parts])
+    patients, counts = np.unique(seen, return_counts=True)
+    shared = int((counts > 1).sum())
+    if shared:
+        logger.warning(
+            "%d of %d patients are in several parts of the split, so what is measured is partly"
+            " memory; --split groups keeps them apart",
+            shared,
+            len(patients),
+        )
 
 
 _Groups = NDArray[np.int64] | None
@@ -127,13 +145,14 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
     dealt: list[list[Indices]] = [[], [], []]
     for label in range(len(CLASS_NAMES)):
         members = sorted(
-            np.flatnonzero(data.labels == label), key=lambda index: _number(data.files[index])
+            np.flatnonzero(data.labels == label), key=lambda index: file_numbers(data.files[index])
         )
         if len(members) < _BLOCKS_PER_CLASS:
             raise DatasetError(
                 f"{len(members)} images of {CLASS_NAMES[label]} are too few for"
                 f" {_BLOCKS_PER_CLASS} blocks; choose another split"
             )
+        refuse_mixed_schemes([data.files[index] for index in members])
         blocks = np.array_split(np.array(members), _BLOCKS_PER_CLASS)
         order = np.roll(rng.permutation(_BLOCKS_PER_CLASS), -options.fold * test_blocks)
         for place, block in enumerate(order):
@@ -222,8 +241,3 @@ def _check_fold(fold: int, folds: int) -> None:
         raise DatasetError(
             f"--fold {fold}: a test part of this share leaves folds 0 to {folds - 1}"
         )
-
-
-def _number(file: str) -> tuple[int, ...]:
-    """The numbers in a file's name, so that 10 comes after 9."""
-    return tuple(int(digits) for digits in re.findall(r"\d+", Path(file).stem))

@@ -1,5 +1,6 @@
 """The plots of a report, each a matplotlib figure."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from trainer.evaluation.metrics import CALIBRATION_BINS, is_positive, positive
 from trainer.training.checkpoint import Epoch
 
 _WORST_ERRORS: Final = 16
+_TITLE_CHARACTERS: Final = 40
 _POSITIVE: Final = CLASS_NAMES[POSITIVE_CLASS_INDEX]
 _NEGATIVE: Final = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
@@ -130,7 +132,11 @@ def worst_errors(evaluation: Evaluation, test: LabelledImages) -> Figure:
         axes.imshow(test.images[index])
         axes.set_axis_off()
         name = CLASS_NAMES[test.labels[index]]
-        axes.set_title(f"{test.files[index]}\n{name}, P({_POSITIVE}) {score[index]:.2f}", size=6)
+        file = "\n".join(textwrap.wrap(test.files[index], _TITLE_CHARACTERS))
+        # Dollars in a file's name are no formula.
+        axes.set_title(
+            f"{file}\n{name}, P({_POSITIVE}) {score[index]:.2f}", size=6, parse_math=False
+        )
     return figure
 
 

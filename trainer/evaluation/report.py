@@ -64,7 +64,7 @@ def write_report(
         _write_predictions(directory, evaluations, test)
         _write_metrics(directory, evaluations, dataset, leakage, histories, demo=demo)
         page = _render(evaluations, dataset, leakage, histories, images, demo=demo)
-        (directory / REPORT_FILE).write_text(page)
+        (directory / REPORT_FILE).write_text(page, encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write the report to {directory}: {error.strerror}") from error
 

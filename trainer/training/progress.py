@@ -71,4 +71,5 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         """Print what was measured."""
         measured = logs or {}
         figures = "  ".join(f"{key} {measured[key]:.4f}" for key in _MEASURES if key in measured)
-        self._bar.console.print(f"{self._name}  epoch {epoch + 1}/{self._epochs}  {figures}")
+        line = f"{self._name}  epoch {epoch + 1}/{self._epochs}  {figures}"
+        self._bar.console.print(line, markup=False)

@@ -1,14 +1,18 @@
 """``covidscan evaluate``: what is measured is what is served."""
 
 import json
+import os
+import shutil
+import unicodedata
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
 from covidscan.main import app
 from serving import volume
-from serving.contract import MODEL_NAMES
+from serving.contract import CLASS_NAMES, MODEL_NAMES
 from serving.model_card import ModelCard
 from trainer.dataset.images import load_images, read_frame
 from trainer.demo.dataset import write_phantoms
@@ -91,6 +95,29 @@ def test_images_that_a_model_learned_from_are_counted(dataset_dir: Path, models_
     assert evaluate(dataset_dir, models_dir).exit_code == 0
     assert metrics()["dataset"]["learned_from"] == {"vgg16 1": 40, "resnet50 1": 0, "xception 1": 0}
     assert "vgg16 1 learned from 40 of these images" in Path("run/report.html").read_text()
+
+
+def test_names_and_folders_may_be_odd_and_contradictions_are_reported(
+    dataset_dir: Path, models_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    odd = tmp_path / "odd"
+    for name in CLASS_NAMES:
+        shutil.copytree(dataset_dir / name, odd / name / "[hospital]$^$" / "Müller")
+    first, second = sorted((odd / "COVID" / "[hospital]$^$" / "Müller").iterdir())[:2]
+    first.rename(first.with_name(os.fsdecode(b"caf\xe9.png")))
+    shutil.copy(second, odd / "non-COVID" / "same.png")
+    data = load_images(read_frame(odd))
+    rows = [f"{unicodedata.normalize('NFD', file)},{n // 2}" for n, file in enumerate(data.files)]
+    (tmp_path / "patients.csv").write_text("file,patient\n" + "\n".join(rows))
+    result = evaluate(odd, models_dir, "--model=vgg16", f"--groups={tmp_path / 'patients.csv'}")
+    assert result.exit_code == 0, result.output
+    files = pd.read_csv("run/predictions.csv")["file"].tolist()
+    assert r"COVID/[hospital]$^$/Müller/caf\xe9.png" in files
+    assert len(files) == 41
+    pair = [f"COVID/[hospital]$^$/Müller/{second.name}", "non-COVID/same.png"]
+    assert metrics()["dataset"]["contradictions"] == {"exact": 1, "near": 0, "pairs": [pair]}
+    assert "1 pairs of equal images have different classes" in caplog.text
+    assert f"<code>{pair[0]}</code>" in Path("run/report.html").read_text(encoding="utf-8")
 
 
 def test_a_volume_without_models_is_an_error_of_one_line(dataset_dir: Path, tmp_path: Path):

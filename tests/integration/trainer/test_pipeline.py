@@ -1,6 +1,7 @@
 """From a folder of images to published versions and a report, and what stops it on the way."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,16 @@ def test_missing_imagenet_weights_are_named(tmp_path: Path, dataset_dir: Path):
     wanted = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     with pytest.raises(RecipeError, match=f"holds no {wanted}"):
         train_and_publish(plan(tmp_path, dataset_dir, recipes=imagenet, weights_dir=tmp_path))
+
+
+def test_a_picture_in_both_classes_stops_the_run_before_it_trains(tmp_path: Path):
+    write_phantoms(tmp_path / "dataset", seed=0, per_class=2)
+    picture = tmp_path / "dataset" / "COVID" / "phantom-0001.png"
+    shutil.copy(picture, tmp_path / "dataset" / "non-COVID" / "copy.png")
+    names = "COVID/phantom-0001.png and non-COVID/copy.png"
+    with pytest.raises(DatasetError, match=f"the same picture is in two classes: {names}"):
+        train_and_publish(plan(tmp_path, tmp_path / "dataset"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", CLASS_NAMES)

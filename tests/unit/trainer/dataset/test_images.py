@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 
 from serving.preprocess import decode_image, preprocess
 from trainer.dataset.images import COLUMNS, load_images, read_frame
+from trainer.dataset.lists import find_listed, write_list
 from trainer.errors import DatasetError
 
 
@@ -121,3 +123,32 @@ def test_equal_images_have_equal_digests(dataset_dir: Path):
     digests = load_images(read_frame(dataset_dir)).digests()
     assert digests[7] == digests[30]
     assert len(set(digests)) == 60
+
+
+def test_images_in_folders_below_the_classes_are_read(
+    dataset_dir: Path, caplog: pytest.LogCaptureFixture
+):
+    write(dataset_dir / "COVID" / "patient1" / "series" / "slice.png", 200)
+    write(dataset_dir / "COVID" / "__MACOSX" / "slice.png", 201)
+    (dataset_dir / "COVID" / "patient1" / "Thumbs.db").touch()
+    with caplog.at_level(logging.INFO):
+        data = load_images(read_frame(dataset_dir))
+    assert len(data) == 61
+    assert data.files[30] == "COVID/patient1/series/slice.png"
+    assert "1 of 31 files of" in caplog.text
+    assert "2 hidden or system files" in caplog.text
+
+
+def test_a_pipe_among_the_images_is_not_opened(dataset_dir: Path):
+    os.mkfifo(dataset_dir / "COVID" / "pipe.png")
+    assert len(load_images(read_frame(dataset_dir))) == 60
+
+
+def test_names_that_are_not_utf_8_or_of_several_lines_are_escaped(dataset_dir: Path):
+    write(dataset_dir / "COVID" / os.fsdecode(b"caf\xe9.png"), 200)
+    write(dataset_dir / "COVID" / "two\nlines.png", 201)
+    (dataset_dir / "COVID" / os.fsdecode(b"\xe9.txt")).write_text("not an image")
+    data = load_images(read_frame(dataset_dir))
+    assert set(data.files[30:32]) == {r"COVID/caf\xe9.png", r"COVID/two\x0alines.png"}
+    write_list(data, dataset_dir / "all.txt")
+    assert find_listed(data, [dataset_dir / "all.txt"]).tolist() == list(range(62))

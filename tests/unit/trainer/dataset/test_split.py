@@ -148,6 +148,17 @@ def test_it_knows_them_however_it_was_cut(kind: str, groups_file: Path):
     )
 
 
+@pytest.mark.parametrize("kind", ["random", "blocks", "groups"])
+def test_patients_in_several_parts_are_counted(
+    kind: str, groups_file: Path, caplog: pytest.LogCaptureFixture
+):
+    whole = split(kind=kind, groups_file=groups_file)
+    seen = [{DATA.files.index(file) // 4 for file in part.files} for part in parts(whole)]
+    shared = len((seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2]))
+    assert (shared == 0) == (kind == "groups") == (not caplog.records)
+    assert kind == "groups" or f"{shared} of 30 patients are in several parts" in caplog.text
+
+
 @pytest.mark.parametrize("column", ["patient", "patient_id", "group"])
 def test_the_column_of_patients_may_have_any_of_its_usual_names(column: str, tmp_path: Path):
     patients = [index // 4 for index in range(len(DATA))]

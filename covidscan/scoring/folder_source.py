@@ -1,0 +1,46 @@
+"""The files of a folder on this machine."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from covidscan.scoring.source import UNREADABLE, Fault, File
+from serving.file_names import UniqueNames
+from serving.folder import LeftOut, list_folder
+
+
+class FolderSource:
+    """A folder with all folders below it.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Names only: a million of them are some hundred megabytes.
+        listing = list_folder(path)
+        self._names = sorted([*listing.names, *listing.unreadable])
+        self._unreadable = listing.unreadable
+        self.left_out: Counter[LeftOut] = listing.left_out
+
+    @property
+    def count(self) -> int | None:
+        """How many there are, with a row for each folder that cannot be listed."""
+        return len(self._names)
+
+    def files(self, *, skip: frozenset[str]) -> Iterator[File]:
+        """All but those of these names."""
+        names = UniqueNames()
+        for raw in self._names:
+            name = names.add(raw)
+            if name in skip:
+                continue
+            if raw in self._unreadable:
+                detail = f"the folder cannot be listed: {self._unreadable[raw]}"
+                yield File(name, fault=Fault(UNREADABLE, detail, lasting=False))
+            else:
+                yield File(name, self._path / raw)

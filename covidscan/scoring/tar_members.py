@@ -1,0 +1,197 @@
+"""Reads members of tar archives, their headers within a limit."""
+
+import io
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import IO, Final, cast
+
+from covidscan.scoring.inflate import (
+    Inflated,
+    bzip2_decompressor,
+    gzip_decompressor,
+    xz_decompressor,
+)
+from serving.folder import open_regular
+
+_DECOMPRESSORS: Final = {
+    b"\x1f\x8b": gzip_decompressor,
+    b"BZh": bzip2_decompressor,
+    b"\xfd7zXZ\0": xz_decompressor,
+    b"\x5d\0\0": xz_decompressor,
+}
+"""By how a file begins."""
+
+_BLOCK_BYTES: Final = 512
+_PIECE_BYTES: Final = 1 << 16
+_MAX_HEADER_BYTES: Final = 1 << 16
+"""Of one member, with all extensions: a path has 4 KiB at most, and attributes little more."""
+
+
+class TarDamageError(Exception):
+    """The archive is cut off, or is made to exhaust memory."""
+
+
+TAR_ERRORS: Final = (
+    *(TarDamageError, tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError),
+    # Numbers in headers that are none or too large, and extensions of extensions.
+    *(ValueError, ArithmeticError, RecursionError),
+)
+"""What an archive raises that is damaged, or none."""
+
+
+_Sparse = list[tuple[int, int]] | None
+
+
+class MemberKind(Enum):
+    """What a member is."""
+
+    REGULAR = auto()
+    FOLDER = auto()
+    HARD_LINK = auto()
+    SYMBOLIC_LINK = auto()
+    SPECIAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember:
+    """A member, as much of it as is needed to read it; there may be a million of them."""
+
+    name: str
+    kind: MemberKind
+    target: str
+    """Of a link."""
+    offset: int
+    """Of its data, in bytes from the beginning of the unpacked archive."""
+    size: int
+    sparse: "_Sparse"
+    """Offset and size of its pieces, where it has holes."""
+
+
+@contextmanager
+def open_tar(path: Path) -> Iterator["TarReader"]:
+    """Open a tar archive, compressed or not.
+
+    Raises:
+        TAR_ERRORS: it is none, or its first header is damaged.
+    """
+    with open_regular(path) as file:
+        start = file.read(max(map(len, _DECOMPRESSORS)))
+        file.seek(0)
+        make = next((made for sign, made in _DECOMPRESSORS.items() if start.startswith(sign)), None)
+        if make is None:
+            yield TarReader(file)
+        else:
+            yield TarReader(io.BufferedReader(Inflated(file, make, lambda: file.seek(0))))
+
+
+class TarReader:
+    """A tar archive.
+
+    Args:
+        file: the archive, unpacked.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._headers = _BoundedHeaders(file)
+        with self._headers.bounded():
+            self._archive = tarfile.TarFile(
+                fileobj=self._headers,  # type: ignore[arg-type]
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
+
+    def members(self) -> Iterator[TarMember]:
+        """All members, in the order of the archive."""
+        while True:
+            with self._headers.bounded():
+                info = self._archive.next()
+            # It keeps them all.
+            self._archive.members.clear()  # type: ignore[attr-defined]
+            if info is None:
+                return
+            yield TarMember(
+                *(info.name, _kind(info), info.linkname, info.offset_data, info.size),
+                sparse=cast("_Sparse", info.sparse),
+            )
+
+    def check_end(self) -> None:
+        """See that the archive ends as one does, and not where it was cut or is damaged.
+
+        ``tarfile`` takes whatever is no header for the end.
+
+        Raises:
+            TarDamageError: it does not.
+        """
+        end = self._headers.last_header
+        if len(end) < _BLOCK_BYTES:
+            raise TarDamageError("it is cut off")
+        if any(end):
+            raise TarDamageError("a header is damaged, and nothing after it was read")
+        while rest := self._headers.read(_PIECE_BYTES):
+            if any(rest):
+                raise TarDamageError("another archive follows after its end and was not read")
+
+    def read(self, member: TarMember, size: int) -> bytes:
+        """The first bytes of a regular member."""
+        info = tarfile.TarInfo(member.name)
+        info.offset_data, info.size = member.offset, member.size
+        info.sparse = member.sparse  # type: ignore[assignment]
+        content = self._archive.extractfile(info)
+        return b"" if content is None else content.read(size)
+
+
+def _kind(info: tarfile.TarInfo) -> MemberKind:
+    if info.isreg():
+        return MemberKind.REGULAR
+    if info.isdir():
+        return MemberKind.FOLDER
+    if info.islnk():
+        return MemberKind.HARD_LINK
+    return MemberKind.SYMBOLIC_LINK if info.issym() else MemberKind.SPECIAL
+
+
+class _BoundedHeaders:
+    """An archive whose headers may not be longer than ``_MAX_HEADER_BYTES``.
+
+    ``tarfile`` reads extended headers as a whole, however large they say they are.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left: int | None = None
+        self.last_header = b""
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """While headers are read."""
+        self._left = _MAX_HEADER_BYTES
+        try:
+            yield
+        finally:
+            self._left = None
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes from where the file stands."""
+        if self._left is None:
+            return self._file.read(size)
+        self._left -= size
+        if size < 0 or self._left < 0:
+            raise TarDamageError(f"a header has more than {_MAX_HEADER_BYTES} bytes")
+        data = self._file.read(size)
+        if size == _BLOCK_BYTES:
+            self.last_header = data
+        return data
+
+    def seek(self, offset: int) -> int:
+        """Go to a place."""
+        return self._file.seek(offset)
+
+    def tell(self) -> int:
+        """Where the file stands."""
+        return self._file.tell()

@@ -1,0 +1,91 @@
+"""Lists and tables find their images however an editor or another system has spelt the names."""
+
+import codecs
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer.dataset.images import LabelledImages
+from trainer.dataset.lists import find_listed, read_patients
+from trainer.errors import DatasetError
+
+NFC, NFD = (unicodedata.normalize(form, "COVID/Müller 1.png") for form in ("NFC", "NFD"))
+
+
+def dataset(*files: str) -> LabelledImages:
+    count = len(files)
+    return LabelledImages(np.zeros((count, 1, 1, 3), np.float32), np.zeros(count, np.int64), files)
+
+
+@pytest.mark.parametrize(
+    ("held", "listed"),
+    [
+        (NFC, NFD),
+        (NFD, NFC),
+        ("COVID/p 1/a.png", "COVID\\p 1\\a.png"),
+        ("COVID/a.png", "./COVID/a.png"),
+        ("COVID/a.png", "  COVID//a.png \t"),
+        ("COVID/a.PNG", "COVID/a.png"),
+        (r"COVID/caf\xe9.png", r"COVID/caf\xe9.png"),
+    ],
+)
+def test_a_name_is_found_however_it_is_spelt(tmp_path: Path, held: str, listed: str):
+    data = dataset("COVID/other.png", held)
+    (tmp_path / "list.txt").write_text(f"{listed}\r\n\r\n")
+    assert find_listed(data, [tmp_path / "list.txt"]).tolist() == [1]
+    (tmp_path / "p.csv").write_text(f"File , Patient\nCOVID/other.png,x\n{listed},y\n")
+    assert read_patients(data, tmp_path / "p.csv").tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        codecs.BOM_UTF8 + NFC.encode(),
+        codecs.BOM_UTF16_LE + NFC.encode("utf-16-le"),
+        b"COVID/caf\xe9.png\n" + NFC.encode(),
+    ],
+)
+def test_a_list_may_be_in_any_encoding_of_its_editor(tmp_path: Path, content: bytes):
+    data = dataset(r"COVID/caf\xe9.png", NFC)
+    (tmp_path / "list.txt").write_bytes(content)
+    assert find_listed(data, [tmp_path / "list.txt"]).tolist()[-1] == 1
+
+
+def test_names_that_read_alike_are_found_exactly_or_refused(tmp_path: Path):
+    data = dataset(NFC, NFD)
+    (tmp_path / "list.txt").write_text(f"{NFD}\n{NFC}\n")
+    assert find_listed(data, [tmp_path / "list.txt"]).tolist() == [1, 0]
+    (tmp_path / "list.txt").write_text(f"./{NFC}\n")
+    with pytest.raises(DatasetError, match="may mean"):
+        find_listed(data, [tmp_path / "list.txt"])
+
+
+def test_upper_and_lower_case_names_are_different_files(tmp_path: Path):
+    (tmp_path / "list.txt").write_text("COVID/A.png")
+    with pytest.raises(DatasetError, match="does not hold"):
+        find_listed(dataset("COVID/a.png"), [tmp_path / "list.txt"])
+
+
+def test_two_spellings_of_one_file_have_one_patient(tmp_path: Path):
+    data = dataset(NFC)
+    (tmp_path / "p.csv").write_text(f"file,patient\n{NFC},x\n{NFD},x\n")
+    assert read_patients(data, tmp_path / "p.csv").tolist() == [0]
+    (tmp_path / "p.csv").write_text(f"file,patient\n{NFC},x\n{NFD},y\n")
+    with pytest.raises(DatasetError, match="two patients of"):
+        read_patients(data, tmp_path / "p.csv")
+
+
+def test_two_spellings_of_one_patient_are_one(tmp_path: Path):
+    names = ["Müller", unicodedata.normalize("NFD", "Müller"), "Müller "]
+    data = dataset("a", "b", "c")
+    rows = zip(data.files, names, strict=True)
+    (tmp_path / "p.csv").write_text("file,patient\n" + "".join(f"{f},{n}\n" for f, n in rows))
+    assert read_patients(data, tmp_path / "p.csv").tolist() == [0, 0, 0]
+
+
+def test_patients_that_are_missing_are_counted(tmp_path: Path):
+    (tmp_path / "p.csv").write_text("file,patient\nb,1\n")
+    with pytest.raises(DatasetError, match="the patient of a and of 1 more"):
+        read_patients(dataset("a", "b", "c"), tmp_path / "p.csv")

@@ -1,0 +1,74 @@
+"""Finds images by their names in lists, however an editor or another system has spelt them."""
+
+import codecs
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from serving.file_names import readable_name
+from serving.folder import open_regular
+from trainer.errors import DatasetError
+
+_UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class NameIndex:
+    """Finds files by name: exactly as it is, or else but for how it is spelt.
+
+    Spelling is Unicode normalisation, backslashes, a leading ``./``, spaces around the name and the
+    case of the extension.
+
+    Args:
+        files: names as in ``COVID/slice.png``.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._files = files
+        self._exact = {file: index for index, file in enumerate(files)}
+        self._alike: defaultdict[str, list[int]] = defaultdict(list)
+        for index, file in enumerate(files):
+            self._alike[_spelling(file)].append(index)
+
+    def find(self, name: str) -> int | None:
+        """The index of a file; None if there is none of this name.
+
+        Raises:
+            DatasetError: several files could be meant.
+        """
+        exact = self._exact.get(name)
+        if exact is not None:
+            return exact
+        alike = self._alike.get(_spelling(name), [])
+        if len(alike) > 1:
+            raise DatasetError(
+                f"{name} may mean {' or '.join(self._files[index] for index in alike)};"
+                " rename one of them"
+            )
+        return alike[0] if alike else None
+
+
+def read_text(path: Path) -> str:
+    r"""A text file in UTF-8, or in UTF-16 with its mark; other bytes are read as ``\xe9``.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text.
+    """
+    with open_regular(path) as file:
+        data = file.read()
+    if data.startswith(_UTF_16_MARKS):
+        text = data.decode("utf-16")
+    else:
+        text = data.decode("utf-8-sig", "backslashreplace")
+    if "\0" in text:
+        raise ValueError("it is not text")
+    return text
+
+
+def _spelling(name: str) -> str:
+    name = unicodedata.normalize("NFC", readable_name(name.strip()))
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", "."}]
+    stem, dot, extension = "/".join(parts).rpartition(".")
+    return f"{stem}{dot}{extension.lower()}"
