@@ -12,6 +12,7 @@ from api.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authen
 from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
+from api.allowed_methods import HeadMiddleware
 from api.dependencies import Services
 from api.load_shedding import LoadLimit, LoadSheddingMiddleware
 from api.model_server_credentials import model_server_credentials
@@ -107,6 +108,7 @@ def _add_middleware(
     """From the innermost, which sees a request last, to the outermost."""
     reception = Reception(settings.max_received_bytes)
     metrics.watch("received_bytes", "Bodies held.", lambda: reception.held_bytes)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,
         reception=reception,
@@ -128,7 +130,7 @@ def _add_middleware(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Authorization", API_KEY_HEADER],
             expose_headers=[REQUEST_ID_HEADER, "Retry-After", "Server-Timing"],
         )

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import InvalidRequestError, MissingFileError
+from api.form_request import FormRoute
 from api.page import viewing
 from api.page.view import make_templates
 from api.prediction_options import PredictionOptions
@@ -27,7 +28,7 @@ _CONTENT_SECURITY_POLICY: Final = (
     " img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=FormRoute)
 _templates = make_templates()
 
 
@@ -50,12 +51,12 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
     try:
         async with request.form(**form_limits(max_files=1)) as form:
             file = form.get("file")
-            if not isinstance(file, UploadFile) or not file.filename:
+            if not isinstance(file, UploadFile) or not (file.filename or file.size):
                 raise MissingFileError("choose an image first")
             data = await read_upload(file, services.settings)
             await services.rate_limits.count_images(caller.key_id, 1)
             predicting = services.predictor.predict(
-                file.filename,
+                file.filename or "",
                 data,
                 _options(form),
                 request_id=caller.request_id,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.dependencies import ServicesDep
+from api.form_request import FormRoute
 from api.routes.forms import MULTIPART, ImageForm, ImageQuery
 from api.uploads import form_limits, read_upload
 
@@ -15,7 +16,7 @@ HEADER: Final = "X-View"
 
 _LONGEST_SIDE: Final = 1024
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=FormRoute)
 
 
 class View(BaseModel):

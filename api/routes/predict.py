@@ -9,6 +9,7 @@ from api.client_gone import while_connected
 from api.dependencies import Caller, CallerDep, Services, ServicesDep
 from api.errors import ProblemError
 from api.fan_out import IMAGES_TOGETHER
+from api.form_request import FormRoute
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
 from api.routes.forms import (
@@ -32,7 +33,7 @@ BATCH_PATH: Final = "/predict/batch"
 _BATCH_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
 """Of one batch: while some are asked about others are read, and there is room for other callers."""
 
-router = APIRouter(tags=["prediction"])
+router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 
 @router.post(
