@@ -30,7 +30,7 @@ class HeadMiddleware:
             return
 
         async def send_head(message: Message) -> None:
-            await send(message | {"body": b""} if "body" in message else message)
+            await send({**message, "body": b""} if "body" in message else message)
 
         as_get = {**scope, "method": "GET"}
         try:

@@ -9,6 +9,8 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
 from api.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
+from api.access.client_address import ClientAddressMiddleware
+from api.access.hosts import HostMiddleware
 from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
@@ -134,7 +136,10 @@ def _add_middleware(
             allow_headers=["Authorization", API_KEY_HEADER],
             expose_headers=[REQUEST_ID_HEADER, "Retry-After", "Server-Timing"],
         )
+    app.add_middleware(HostMiddleware, settings=settings)
     app.add_middleware(UnexpectedErrorsMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, https=settings.tls_certificate_file is not None)
     app.add_middleware(ObservationMiddleware, metrics=metrics)
     app.add_middleware(RequestIdMiddleware)
+    if settings.trusted_proxies:
+        app.add_middleware(ClientAddressMiddleware, trusted=settings.trusted_proxies)

@@ -1,4 +1,4 @@
-"""Requests whose forms ``api.multipart`` reads; routes that take forms are made of ``FormRoute``."""
+"""Requests whose forms ``api.multipart`` reads; routes that take forms are a ``FormRoute``."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -31,9 +31,7 @@ class FormRequest(Request):
             self._form = await self._read_form(max_files, max_fields, max_part_size)
         return self._form
 
-    async def _read_form(
-        self, max_files: float, max_fields: float, max_part_size: int
-    ) -> FormData:
+    async def _read_form(self, max_files: float, max_fields: float, max_part_size: int) -> FormData:
         content_type = self.headers.get("content-type", "")
         if parse_parameters(content_type)[0] != "multipart/form-data":
             # No other body has a file, so nothing else is read of it.

@@ -1,7 +1,7 @@
 """Parameters of headers, such as ``multipart/form-data; boundary=x``, and the text in them.
 
-No name of a charset that a client sends is looked up: Python keeps every name that it was ever asked
-for, known or not, until the process ends.
+No name of a charset that a client sends is looked up: Python keeps every name that it was ever
+asked for, known or not, until the process ends.
 """
 
 import re
@@ -26,8 +26,8 @@ class UnknownCharsetError(ValueError):
 def parse_parameters(header: str) -> tuple[str, dict[str, str]]:
     r"""Split a header into its value, in lower case, and its parameters by their names.
 
-    A value that is quoted may hold semicolons, and quotes as ``\"``. Of two parameters with one name
-    the last counts. Takes time in proportion to the header's length.
+    A value that is quoted may hold semicolons, and quotes as ``\"``. Of two parameters with one
+    name the last counts. Takes time in proportion to the header's length.
 
     >>> parse_parameters('form-data; name="a;b"; filename="say \\"x\\""')
     ('form-data', {'name': 'a;b', 'filename': 'say "x"'})

@@ -7,7 +7,7 @@ bodies together are bounded already (``api.uploads.Reception``), so files need n
 
 import io
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
@@ -15,6 +15,9 @@ from starlette.datastructures import FormData, Headers, UploadFile
 
 from api.errors import InvalidFormError
 from api.header_parameters import UnknownCharsetError, decode, decode_extended, parse_parameters
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 FILE_FIELDS: Final = frozenset({"file", "files"})
 """A part in one of these fields is a file, with or without a name."""
@@ -96,10 +99,16 @@ class _Form:
         self._data: io.BytesIO | None = None
         """Of the part that is open."""
 
-    def callbacks(self) -> dict[str, object]:
-        names = ("part_begin", "part_data", "part_end", "header_field", "header_value")
-        names += ("header_end", "headers_finished")
-        return {f"on_{name}": getattr(self, f"_{name}") for name in names}
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._part_begin,
+            "on_part_data": self._part_data,
+            "on_part_end": self._part_end,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+        }
 
     def finish(self) -> FormData:
         if self._data is not None:

@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from api.allowed_methods import with_allowed_methods
-
 from api.errors import InvalidFormError, ProblemError
 from api.schemas.problem import Problem
 from api.validation_problems import validation_problem

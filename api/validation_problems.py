@@ -10,8 +10,8 @@ _MAX_NAMED: Final = 3
 """Unknown names that are told of one request."""
 
 _HARMLESS_NAME: Final = re.compile(r"(?!.*[0-9]{4})[A-Za-z_][A-Za-z0-9_.\[\]-]{0,31}", re.ASCII)
-"""A name that a program gives to a field. What has blanks, other scripts, or digits in a row as dates
-and patients' numbers do, could be patient data, and is not repeated."""
+"""A name that a program gives to a field. What has blanks, other scripts, or digits in a row as
+dates and patients' numbers do, could be patient data, and is not repeated."""
 
 
 def validation_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
@@ -46,7 +46,9 @@ def _fields(names: Sequence[str], what: str = "field") -> str:
     if not names:
         return f"a {what} that is not known"
     quoted = ", ".join(map(repr, names))
-    return f"the {what} {quoted}, which is not known" if len(names) == 1 else f"{what}s that are not known ({quoted})"
+    if len(names) == 1:
+        return f"the {what} {quoted}, which is not known"
+    return f"{what}s that are not known ({quoted})"
 
 
 def _instead(names: Sequence[str]) -> str:

@@ -1,7 +1,6 @@
 """Authentication: the key that a request shows, and whose it is."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -73,7 +72,14 @@ def _is_from_elsewhere(headers: Headers) -> bool:
         return site not in {"same-origin", "none"}
     # Over plain HTTP browsers tell the origin alone; what is no browser tells neither.
     origin = headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("Host")
+    return origin is not None and _authority(origin) != headers.get("Host", "")
+
+
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _shown_key(headers: Headers) -> tuple[str, bool]:
@@ -89,5 +95,6 @@ def _shown_key(headers: Headers) -> tuple[str, bool]:
 def _password(credentials: str) -> str:
     try:
         return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
+        # No Base64, no ASCII, or no UTF-8.
         return ""

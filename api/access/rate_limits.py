@@ -1,19 +1,16 @@
 """Rate limits: how many requests an address, and how many images a key may send."""
 
-import ipaddress
 import math
 import time
 from collections.abc import Sequence
-from typing import Final
 
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from api.access.client_address import network_of
 from api.errors import TooManyRequestsError, UploadTooLargeError
 from api.settings import Settings
-
-_IPV6_HOST_BITS: Final = 64
 
 
 class RateLimits:
@@ -34,7 +31,7 @@ class RateLimits:
         Raises:
             TooManyRequestsError: it has sent too many.
         """
-        await self._count(self._per_address, "address", _network(address), cost=1)
+        await self._count(self._per_address, "address", network_of(address), cost=1)
 
     async def count_images(self, key_id: str | None, images: int) -> None:
         """Count images that come with a key; without one nothing is counted.
@@ -68,16 +65,3 @@ class RateLimits:
 
 def _limits(notation: str | None) -> Sequence[RateLimitItem]:
     return parse_many(notation) if notation else ()
-
-
-def _network(address: str) -> str:
-    """An address as it is counted: of IPv6 the network, as a host has as many as it likes."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _IPV6_HOST_BITS), strict=False))

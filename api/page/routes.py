@@ -6,7 +6,6 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -20,6 +19,7 @@ from api.page.view import make_templates
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
 from api.routes.forms import ImageQuery
+from api.static_files import WholeFiles
 from api.uploads import form_limits, read_upload
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
@@ -34,7 +34,7 @@ _templates = make_templates()
 
 def mount_page(app: FastAPI) -> None:
     """Add the page and its static files."""
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", WholeFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(router)
     app.include_router(viewing.router)
 
