@@ -171,6 +171,10 @@ class Settings(BaseSettings):
     max_connections: Annotated[int, Field(gt=0, le=65535)] = 512
     """Connections that are open at the same time; more are answered 503 and closed."""
 
+    max_connections_per_address: Annotated[int, Field(gt=0, le=65535)] = 128
+    """Connections of one address, or of one /64 network of IPv6, that are open at the same time;
+    more are answered 503 and closed, but for health checks. Trusted proxies have no such bound."""
+
     header_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """How long a client may take to send a request's head, and to read what it is sent."""
 
