@@ -6,7 +6,7 @@ from typing import Final
 
 from api.access.client_address import Network, is_among, network_of
 
-RESERVED: Final = 16
+RESERVED: Final = 64
 """Connections beyond the bounds, on which only health checks are answered."""
 
 

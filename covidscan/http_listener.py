@@ -18,7 +18,7 @@ from covidscan.http_connections import BoundedHttpProtocol
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 4
 """Connections that are accepted before those that are open have their turn."""
 
 _PAUSE_SECONDS: Final = 0.1
@@ -89,6 +89,9 @@ class Listener:
             await asyncio.sleep(0)
 
     def _let_in(self, connection: socket.socket, address: str) -> None:
+        # Or the end of an answer waits up to 40 ms until its beginning is acknowledged. asyncio sets
+        # it where the protocol is named, which a listening socket of Python's does not.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = self._connect()
         limits = protocol.limits
         protocol.place = limits.room.enter(address)
