@@ -13,6 +13,7 @@ from api.about import DISCLAIMER
 from api.settings import Settings
 from covidscan.descriptors import fit_connections
 from covidscan.embedded_process import EmbeddedProcess
+from covidscan.memory import return_large_blocks
 from covidscan.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -43,6 +44,7 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
+    return_large_blocks()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
