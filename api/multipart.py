@@ -98,6 +98,7 @@ class _Form:
         """Of a file; None of a text."""
         self._data: io.BytesIO | None = None
         """Of the part that is open."""
+        self._in_part = False
 
     def callbacks(self) -> "MultipartCallbacks":
         return {
@@ -111,7 +112,7 @@ class _Form:
         }
 
     def finish(self) -> FormData:
-        if self._data is not None:
+        if self._in_part:
             raise InvalidFormError("the form ends within a part; send it whole")
         return FormData(self._items)
 
@@ -119,6 +120,7 @@ class _Form:
         self._headers = []
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._in_part = True
         self._name += data[start:end]
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
@@ -170,7 +172,7 @@ class _Form:
                 self._data, size=size, filename=self._filename, headers=Headers(raw=self._headers)
             )
             self._items.append((self._field, file))
-        self._data = None
+        self._data, self._in_part = None, False
 
     def _count(self, *, is_file: bool) -> None:
         if is_file:
