@@ -89,8 +89,8 @@ class Listener:
             await asyncio.sleep(0)
 
     def _let_in(self, connection: socket.socket, address: str) -> None:
-        # Or the end of an answer waits up to 40 ms until its beginning is acknowledged. asyncio sets
-        # it where the protocol is named, which a listening socket of Python's does not.
+        # Or the end of an answer waits up to 40 ms until its beginning is acknowledged. asyncio
+        # sets it where the protocol is named, which a listening socket of Python's does not.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = self._connect()
         limits = protocol.limits

@@ -15,7 +15,7 @@ def seen(peer: str, *headers: tuple[str, str]) -> Scope:
     """The request as the app sees it."""
     scopes: list[Scope] = []
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
         scopes.append(scope)
 
     scope = {

@@ -55,8 +55,7 @@ def test_of_health_checks_the_oldest_of_whoever_has_most_makes_room():
     other = check("192.0.2.2")
     crowd = [check("192.0.2.1") for _ in range(RESERVED - 1)]
     assert not ended
-    for _ in range(3 * RESERVED):
-        crowd.append(check("192.0.2.1"))
+    crowd += [check("192.0.2.1") for _ in range(3 * RESERVED)]
     assert ended == crowd[: len(ended)]
     assert len(ended) == 3 * RESERVED
     assert other not in ended
