@@ -5,6 +5,7 @@ import logging
 import math
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -17,6 +18,10 @@ from covidscan.connection_room import ConnectionRoom
 from covidscan.http_connections import BoundedHttpProtocol, ConnectionLimits, bounded_by
 from covidscan.http_listener import Listener, listening_sockets
 from covidscan.http_transport import in_pieces
+
+_LAST_SECONDS: Final = 1.0
+"""For requests that were cancelled to be answered, and for their clients to read that."""
+_LOOK_SECONDS: Final = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +107,21 @@ class HttpServer(uvicorn.Server):
         self.servers = [cast("asyncio.Server", listener)]
         self.started = True
         self._on_start(sockets[0])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; what was cancelled because it took too long is still answered."""
+        await super().shutdown(sockets)
+        state = self.server_state
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=_LAST_SECONDS)
+        for connection in list(state.connections):
+            connection.shutdown()
+        deadline = time.monotonic() + _LAST_SECONDS
+        while state.connections and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
+        for connection in list(state.connections):
+            cast("BoundedHttpProtocol", connection).transport.abort()
+        await asyncio.sleep(0)
 
     def _connect(self) -> BoundedHttpProtocol:
         protocol = cast("type[BoundedHttpProtocol]", self.config.http_protocol_class)
