@@ -117,7 +117,7 @@ class HttpServer(uvicorn.Server):
         for connection in list(state.connections):
             connection.shutdown()
         deadline = time.monotonic() + _LAST_SECONDS
-        while state.connections and time.monotonic() < deadline:
+        while state.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
             await asyncio.sleep(_LOOK_SECONDS)
         for connection in list(state.connections):
             cast("BoundedHttpProtocol", connection).transport.abort()
