@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from serving.errors import DamagedImageError, NoPixelsError, UnsupportedTransferSyntaxError
+from serving.known_codecs import forget_unknown_codecs
 
 DATA_SET_ERRORS: Final = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError),
@@ -40,6 +41,8 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 logging.getLogger("pydicom").propagate = False
 warnings.filterwarnings("ignore", module="pydicom")
+# It looks up whatever character set a file names.
+forget_unknown_codecs()
 
 
 class _BoundedReader(io.BytesIO):
