@@ -23,7 +23,7 @@ class Place:
         self._room: ConnectionRoom | None = room
         self.network = network
         self.health_checks_only = health_checks_only
-        self.evict: Callable[[], None] | None = None
+        self.evict: Callable[[], object] | None = None
         """Ends the connection; None while it must not be ended."""
 
     def leave(self) -> None:

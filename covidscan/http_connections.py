@@ -88,10 +88,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let a client in, if there is room."""
         super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
+        self._reader = ReaderPatience(self.loop, self.limits.timeout_seconds, self.transport.abort)
         # So that ``pause_writing`` tells of all that is not read, as closing waits for all of it.
         # With 0 asyncio's TLS would pause for nothing.
         self.transport.set_write_buffer_limits(high=1, low=0)
-        self._reader = ReaderPatience(self.loop, self.limits.timeout_seconds, self.transport.abort)
         if self.place is None:
             self.place = self.limits.room.enter(self.client[0] if self.client else "")
         if self.place is None:

@@ -100,19 +100,30 @@ class Listener:
             connection.close()
             return
         task = asyncio.create_task(self._begin(connection, protocol, protocol.place))
+        if protocol.place.health_checks_only:
+            protocol.place.evict = task.cancel
         self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
+
+        def end(_: asyncio.Task[None]) -> None:
+            self._beginning.discard(task)
+            if task.cancelled():
+                # Perhaps before there was a transport that would have closed it.
+                connection.close()
+
+        task.add_done_callback(end)
 
     async def _begin(
         self, connection: socket.socket, protocol: BoundedHttpProtocol, place: Place
     ) -> None:
-        seconds = protocol.limits.head_seconds(place)
+        limits = protocol.limits
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,
                 connection,
                 ssl=self._tls,
-                ssl_handshake_timeout=seconds if self._tls else None,
+                ssl_handshake_timeout=limits.head_seconds(place) if self._tls else None,
+                # A client that does not end TLS in turn would hold its place for half a minute.
+                ssl_shutdown_timeout=limits.timeout_seconds if self._tls else None,
             )
         except OSError:
             # No TLS, or the client is gone. Once it is connected, the protocol leaves its place.
