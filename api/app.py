@@ -10,9 +10,12 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
 from api.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
+from api.access.client_address import ClientAddressMiddleware
+from api.access.hosts import HostMiddleware
 from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
+from api.allowed_methods import HeadMiddleware
 from api.dependencies import Services
 from api.fair_slots import FairSlots
 from api.load_shedding import LoadSheddingMiddleware
@@ -116,6 +119,7 @@ def _add_middleware(
     """From the innermost, which sees a request last, to the outermost."""
     reception = Reception(settings.max_received_bytes)
     metrics.watch("received_bytes", "Bodies held.", lambda: reception.held_bytes)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,
         reception=reception,
@@ -137,11 +141,14 @@ def _add_middleware(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Authorization", API_KEY_HEADER],
             expose_headers=[REQUEST_ID_HEADER, "Retry-After", "Server-Timing"],
         )
+    app.add_middleware(HostMiddleware, settings=settings)
     app.add_middleware(UnexpectedErrorsMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, https=settings.tls_certificate_file is not None)
     app.add_middleware(ObservationMiddleware, metrics=metrics)
     app.add_middleware(RequestIdMiddleware)
+    if settings.trusted_proxies:
+        app.add_middleware(ClientAddressMiddleware, trusted=settings.trusted_proxies)

@@ -7,9 +7,10 @@ LOGGED_FIELDS: Final = frozenset(
     {
         *("method", "route", "status", "duration_seconds", "received_bytes", "sent_bytes"),
         *("key_id", "problem", "versions", "client", "reason"),
+        "suppressed",
     }
 )
-"""Of a line about a request; nothing else gets into the log."""
+"""Of a line about a request, and how often a line was left out; nothing else gets into the log."""
 
 
 class LogFormat(StrEnum):

@@ -1,6 +1,5 @@
 """Problems: every error that a client sees is RFC 9457 problem+json, made in this one place."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -10,8 +9,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from api.errors import InvalidFormError, InvalidRequestError, MissingFileError, ProblemError
+from api.allowed_methods import with_allowed_methods
+from api.errors import InvalidFormError, ProblemError
 from api.schemas.problem import Problem
+from api.validation_problems import validation_problem
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
@@ -54,31 +55,10 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
-        return problem_response(error, request.scope)
+        return problem_response(with_allowed_methods(error, request), request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def answer_validation_error(
         request: Request, error: RequestValidationError
     ) -> JSONResponse:
-        return problem_response(_validation_problem(error), request.scope)
-
-
-def _validation_problem(error: RequestValidationError) -> ProblemError:
-    # Only where and why: the rejected input itself, the names of unknown fields too, may be
-    # patient data.
-    faults = error.errors()
-    for fault in faults:
-        if fault["loc"][0] == "body" and fault["type"] == "missing":
-            name = _place(fault["loc"][1:])
-            return MissingFileError(f"send the image as multipart/form-data in the field {name!r}")
-    for fault in faults:
-        if fault["type"] == "extra_forbidden":
-            what = "query has a parameter" if fault["loc"][0] == "query" else "form has a field"
-            return InvalidRequestError(f"the {what} that is not known; leave it out")
-    return InvalidRequestError(
-        "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in faults)
-    )
-
-
-def _place(location: Sequence[object]) -> str:
-    return ".".join(str(part) for part in location)
+        return problem_response(validation_problem(error.errors()), request.scope)

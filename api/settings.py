@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     rate_limit_per_address: Rate | None = None
     """Requests that one address may send, in the same notation; health checks are not counted."""
 
+    allowed_hosts: Annotated[list[str], *CommaSeparated] = []
+    """Host names, separated by commas, that requests may be for; ``*.example.org`` stands for all
+    below it, ``*`` for any. By default any, but ``localhost`` alone where only this machine reaches
+    a gateway without API keys. Addresses and names without a dot are always allowed."""
+
     cors_origins: Annotated[list[str], *CommaSeparated] = []
     """Origins, separated by commas, whose pages may call the API from a browser."""
 
@@ -166,6 +171,10 @@ class Settings(BaseSettings):
     max_connections: Annotated[int, Field(gt=0, le=65535)] = 512
     """Connections that are open at the same time; more are answered 503 and closed."""
 
+    max_connections_per_address: Annotated[int, Field(gt=0, le=65535)] = 128
+    """Connections of one address, or of one /64 network of IPv6, that are open at the same time;
+    more are answered 503 and closed, but for health checks. Trusted proxies have no such bound."""
+
     header_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """How long a client may take to send a request's head, and to read what it is sent."""
 
@@ -200,13 +209,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> Self:
-        host = self.host if self.publish is None else published_host(self.publish)
-        # A proxy hands on what comes from elsewhere.
-        reached = not is_loopback(host) or bool(self.trusted_proxies)
-        if reached and not (self.has_api_keys or self.allow_anonymous):
+        if self.is_exposed and not (self.has_api_keys or self.allow_anonymous):
             raise ValueError(
-                f"other machines reach {host}, or a proxy in front of it, so API keys are required:"
-                " make one with `covidscan keys create NAME --file FILE`, then set"
+                f"other machines reach {self._reached_at}, or a proxy in front of it, so API keys"
+                " are required: make one with `covidscan keys create NAME --file FILE`, then set"
                 " COVIDSCAN_API_KEYS_FILE; or set COVIDSCAN_ALLOW_ANONYMOUS=true"
             )
         return self
@@ -222,6 +228,15 @@ class Settings(BaseSettings):
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_certificate_file and tls_key_file go together")
         return self
+
+    @property
+    def _reached_at(self) -> str:
+        return self.host if self.publish is None else published_host(self.publish)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines reach the gateway; a proxy hands on what comes from elsewhere."""
+        return not is_loopback(self._reached_at) or bool(self.trusted_proxies)
 
     @property
     def has_api_keys(self) -> bool:

@@ -1,17 +1,21 @@
-"""What nobody expected is a problem too: ours, and told to the log alone."""
+"""Unhandled exceptions and requests that are cancelled are answered as problems, too."""
 
+import asyncio
 import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ProblemError
+from api.errors import ProblemError, StoppingError
 from api.problems import problem_response
 
 logger = logging.getLogger(__name__)
 
 
 class UnexpectedErrorsMiddleware:
-    """Answers 500. Starlette's own handler would stand outside of the log and of all headers.
+    """Answers 500, and 503 where the server cancels a request because it stops.
+
+    Starlette's own handler would stand outside of the log and of all headers, and the server would
+    answer a request that it cancels with 500 and a text.
 
     Args:
         app: what answers the request.
@@ -31,6 +35,11 @@ class UnexpectedErrorsMiddleware:
 
         try:
             await self._app(scope, receive, send_noticed)
+        except asyncio.CancelledError:
+            if started or scope["type"] != "http":
+                raise
+            # Nothing awaits this task but the server, for which it is done once it is answered.
+            await problem_response(StoppingError(), scope)(scope, receive, send)
         except Exception:
             if started or scope["type"] != "http":
                 raise

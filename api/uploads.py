@@ -150,7 +150,7 @@ class _Body:
 
 
 async def read_upload(file: UploadFile, settings: Settings) -> bytes:
-    """Read an uploaded file.
+    """Read an uploaded file, and forget it: its memory is free once the caller has done with it.
 
     Raises:
         MissingFileError: it is empty.
@@ -162,6 +162,7 @@ async def read_upload(file: UploadFile, settings: Settings) -> bytes:
             f"the file's name has more than {MAX_FILENAME_CHARACTERS} characters; shorten it"
         )
     data = await file.read(settings.max_upload_bytes + 1)
+    await file.close()
     if not data:
         raise MissingFileError("the file is empty; send an image")
     if len(data) > settings.max_upload_bytes:

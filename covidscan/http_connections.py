@@ -1,42 +1,65 @@
 """HTTP connections, bounded: how many, how large a head, how slow a client.
 
 uvicorn bounds the time between two requests alone. A client that sends its head byte by byte, or
-never reads its answer, would hold a connection for ever.
+never reads its answer, would hold a connection for ever; one that still sends a body when it is
+refused would never see why.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import ClassVar, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import PROBLEM_MEDIA_TYPE
+from api.access.open_paths import OPEN_PATHS
+from covidscan.connection_room import ConnectionRoom, Place
+from covidscan.http_refusal import (
+    NOT_HTTP,
+    TOO_MANY_CONNECTIONS,
+    TOO_SLOW,
+    Refusal,
+    head_too_large,
+)
+from covidscan.http_transport import CycleTransport, ReaderPatience
 
 _MAX_HEAD_BYTES: Final = 32 * 1024
+_MAX_HEADERS: Final = 100
+_HEAD_PIECE_BYTES: Final = 4 * 1024
+"""A head is parsed in pieces of this size, so that no more than one is read beyond the limit."""
+
+_HEALTH_CHECK_SECONDS: Final = 1.0
 _MAX_PIPELINED: Final = 8
 """Requests that a client may send before the one in front of them is answered."""
+
+_MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
+"""Of a body that is not wanted any more: a client that sends all of it first sees the answer."""
 
 _ON_ITS_WAY_SECONDS: Final = 0.5
 """When the service stops, how long a connection is kept open on which there is no request:
 one may have been sent before the client could know."""
+
+_HEALTH_METHODS: Final = frozenset({b"GET", b"HEAD"})
+_OPEN_URLS: Final = frozenset(path.encode() for path in OPEN_PATHS)
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
     """What a connection may take."""
 
-    max_connections: int
+    room: ConnectionRoom
     timeout_seconds: float
-    """For a request's head to come in, and for a client to go on reading its answer."""
+    """For a request's head to come in, for a client to go on reading its answer, and for the rest
+    of a body that nobody reads."""
     count_refusal: Callable[[int], None]
     """Is told the status of what is refused here, where no app sees it."""
 
-
-class TooManyPipelinedError(Exception):
-    """A client goes on sending requests without waiting for any answer."""
+    def head_seconds(self, place: Place | None) -> float:
+        """How long a request's head may take, and a TLS handshake; a health check takes no time."""
+        if place is None or not place.health_checks_only:
+            return self.timeout_seconds
+        return min(_HEALTH_CHECK_SECONDS, self.timeout_seconds / 4)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -44,65 +67,102 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits]
 
+    place: Place | None = None
+    """What the connection takes up; a listener that counts sets it."""
+
     _stopping = False
     _in_head = True
+    _heads = 0
+    """That were complete."""
     _head_bytes = 0
+    """Of the one that is not: as they came in, in pieces."""
+    _understood_bytes = 0
+    """Of it, too: as they were parsed, without blanks."""
+    _refused = False
+    _lingering = False
+    _discarded_bytes = 0
     _waiting_for_head: asyncio.TimerHandle | None = None
-    _waiting_for_reader: asyncio.TimerHandle | None = None
+    _waiting_for_end: asyncio.TimerHandle | None = None
+    _reader: ReaderPatience
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let a client in, if there is room."""
         super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
+        self._reader = ReaderPatience(self.loop, self.limits.timeout_seconds, self.transport.abort)
         # So that ``pause_writing`` tells of all that is not read, as closing waits for all of it.
         # With 0 asyncio's TLS would pause for nothing.
         self.transport.set_write_buffer_limits(high=1, low=0)
-        if len(self.connections) > self.limits.max_connections:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too many connections")
-        else:
-            self._expect_head()
+        if self.place is None:
+            self.place = self.limits.room.enter(self.client[0] if self.client else "")
+        if self.place is None:
+            self._refuse(TOO_MANY_CONNECTIONS)
+            return
+        if self.place.health_checks_only:
+            self.place.evict = self._evict
+        self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client."""
-        self._stop_waiting_for_head()
+        self._stop_waiting()
         self.resume_writing()
+        if self.place is not None:
+            self.place.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take in what a client sends."""
-        if self.cycle is None or self.cycle.response_complete:
+        self._unset_keepalive_if_required()
+        if self._refused or (not self._in_head and self.cycle.response_complete):
+            self._discard(len(data))
+        if not self._lingering and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES + len(data):
-                self._refuse(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                    "too-large",
-                    f"the head of the request is larger than {_MAX_HEAD_BYTES} bytes",
-                )
-                return
-        super().data_received(data)
+        rest = memoryview(data)
+        while rest and not self._refused and not self.transport.is_closing():
+            size = _HEAD_PIECE_BYTES if self._in_head else len(rest)
+            self._feed(rest[:size])
+            rest = rest[size:]
+
+    def on_url(self, url: bytes) -> None:
+        """Take in the request's target."""
+        self._count_head(len(url))
+        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take in a header, but none behind a body: nothing reads those and nothing bounds them."""
         if self._in_head:
+            self._count_head(len(name) + len(value) + len(": \r\n"))
             super().on_header(name, value)
+            if len(self.headers) > _MAX_HEADERS:
+                raise head_too_large(f"{_MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
-        self._in_head, self._head_bytes = False, 0
-        self._stop_waiting_for_head()
+        self._heads += 1
+        self._in_head, self._head_bytes, self._understood_bytes = False, 0, 0
+        self._discarded_bytes = 0
+        if self._lingering:
+            # Behind the body that was awaited there is another request.
+            raise NOT_HTTP
+        self._stop_waiting()
+        self._check_place()
         super().on_headers_complete()
+        self.cycle.transport = CycleTransport(  # type: ignore[assignment] # all that a cycle calls
+            self.transport, self._reader, self._close_after_body
+        )
         if len(self.pipeline) > _MAX_PIPELINED:
             self.transport.abort()
             # Or all that has been received of them would be parsed and kept.
-            raise TooManyPipelinedError
-        if self._stopping:
+            raise NOT_HTTP
+        # Behind a request for another protocol nothing is understood.
+        if self._stopping or self._for_health_checks or self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """End a body; what comes next is another head."""
         self._in_head = True
         super().on_message_complete()
+        if self._lingering:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """Answer the request that there is, or that is on its way, and close."""
@@ -115,61 +175,115 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for a client to read, but not for ever."""
         super().pause_writing()
-        self._waiting_for_reader = self.loop.call_later(
-            self.limits.timeout_seconds, self.transport.abort
-        )
+        self._reader.wait()
 
     def resume_writing(self) -> None:
         """Go on."""
-        if self._waiting_for_reader is not None:
-            self._waiting_for_reader.cancel()
-            self._waiting_for_reader = None
+        self._reader.go_on()
         super().resume_writing()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self._refuse(HTTPStatus.BAD_REQUEST, "bad-request", msg)
+    @property
+    def _for_health_checks(self) -> bool:
+        return self.place is not None and self.place.health_checks_only
+
+    def _feed(self, data: memoryview) -> None:
+        heads, in_head = self._heads, self._in_head
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No protocol but HTTP/1.1 is spoken here; the request is answered as it is.
+            return
+        except httptools.HttpParserError as error:
+            refusal = error.__context__
+            self._refuse(refusal if isinstance(refusal, Refusal) else NOT_HTTP, linger=True)
+            return
+        if in_head and self._in_head and self._heads == heads:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self._refuse(head_too_large(f"{_MAX_HEAD_BYTES} bytes"), linger=True)
+
+    def _count_head(self, size_bytes: int) -> None:
+        self._understood_bytes += size_bytes
+        if self._understood_bytes > _MAX_HEAD_BYTES:
+            raise head_too_large(f"{_MAX_HEAD_BYTES} bytes")
+
+    def _check_place(self) -> None:
+        if self.place is None or not self.place.health_checks_only:
+            return
+        if (
+            self.parser.get_method() not in _HEALTH_METHODS
+            or self.url.partition(b"?")[0] not in _OPEN_URLS
+        ):
+            raise TOO_MANY_CONNECTIONS
+        self.place.evict = None
 
     def _expect_head(self) -> None:
         if self._waiting_for_head is None:
             self._waiting_for_head = self.loop.call_later(
-                self.limits.timeout_seconds,
-                self._refuse,
-                HTTPStatus.REQUEST_TIMEOUT,
-                "too-slow",
-                "the head of the request came too slowly",
+                self.limits.head_seconds(self.place), self._give_up_head
             )
 
-    def _stop_waiting_for_head(self) -> None:
-        if self._waiting_for_head is not None:
-            self._waiting_for_head.cancel()
-            self._waiting_for_head = None
+    def _give_up_head(self) -> None:
+        if self._in_head:
+            self._refuse(TOO_MANY_CONNECTIONS if self._for_health_checks else TOO_SLOW)
+        else:
+            # It is the rest of a body that is late; its request is answered already.
+            self.transport.close()
 
-    def _refuse(self, status: HTTPStatus, kind: str, detail: str) -> None:
+    def _stop_waiting(self) -> None:
+        for handle in (self._waiting_for_head, self._waiting_for_end):
+            if handle is not None:
+                handle.cancel()
+        self._waiting_for_head = self._waiting_for_end = None
+
+    def _evict(self) -> None:
+        if self._lingering:
+            self.transport.abort()
+        else:
+            self._refuse(TOO_MANY_CONNECTIONS)
+
+    def _refuse(self, refusal: Refusal, *, linger: bool = False) -> None:
         """Answer before there is a request that the app could answer, and close."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refused:
             return
-        self.limits.count_refusal(status)
+        self._refused = True
+        if self._lingering:
+            self.transport.close()
+            return
+        self.limits.count_refusal(refusal.status)
         if self.cycle is not None and not self.cycle.response_complete:
             # Here it would stand in the middle of another answer.
             self.transport.abort()
             return
-        body = json.dumps(
-            {
-                "type": f"urn:covidscan:problem:{kind}",
-                "title": status.phrase,
-                "status": status.value,
-                "detail": detail,
-            }
-        ).encode()
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            f"content-type: {PROBLEM_MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\n"
-            "connection: close\r\n\r\n"
+        self.transport.write(refusal.answer())
+        if linger:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _close_after_body(self) -> None:
+        """Close once the client has sent its request's body, or as much of it as is waited for."""
+        if self._in_head or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        # To close while data comes in resets the connection: the client would never see its answer.
+        self._lingering = True
+        self._stop_waiting()
+        self.pipeline.clear()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._waiting_for_end = self.loop.call_later(
+            self.limits.timeout_seconds, self.transport.close
         )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+
+    def _discard(self, size_bytes: int) -> None:
+        self._discarded_bytes += size_bytes
+        if self._discarded_bytes > _MAX_DISCARDED_BYTES:
+            self.transport.close()
 
 
 def bounded_by(limits: ConnectionLimits) -> type[BoundedHttpProtocol]:

@@ -12,7 +12,9 @@ import uvicorn
 
 from api.about import DISCLAIMER
 from api.settings import Settings
+from covidscan.descriptors import fit_connections
 from covidscan.embedded_process import EmbeddedProcess
+from covidscan.memory import return_large_blocks
 from covidscan.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -45,6 +47,7 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
+    return_large_blocks()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
@@ -71,15 +74,19 @@ async def _run_parts(settings: Settings, stop: "_Stop") -> None:
 async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
     # Only now, while the model server loads its models: these take most of a second.
     from api.app import create_app  # noqa: PLC0415
-    from covidscan.http_server import http_config  # noqa: PLC0415
+    from covidscan.http_server import HttpServer  # noqa: PLC0415
 
     for file in (settings.tls_certificate_file, settings.tls_key_file):
         # Read here first: OpenSSL would wait for a FIFO for ever.
         if file is not None:
             read_tls_file(file)
-    config = http_config(create_app(settings), settings)
+    fitting = fit_connections(settings.max_connections)
+    settings = settings.model_copy(update={"max_connections": fitting})
+    server = HttpServer(
+        create_app(settings), settings, on_start=lambda listener: _announce(listener, settings)
+    )
     try:
-        config.load()
+        server.config.load()
     except OSError as error:
         raise TlsConfigError(
             "tls_certificate_file and tls_key_file are not a certificate and its key, in PEM"
@@ -87,7 +94,6 @@ async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
     # All that is there by now stays until the end. To look through it for garbage, as happens from
     # time to time, would hold every request up for most of a tenth of a second.
     gc.freeze()
-    server = _AnnouncingServer(config, docs=settings.docs)
     # uvicorn raises a caught signal again once it has shut down. That one only asks once more for
     # what is done, and does not end the process before the model server has been stopped.
     stop.server = server
@@ -120,19 +126,11 @@ class _Stop:
                 raise
 
 
-class _AnnouncingServer(uvicorn.Server):
-    """Prints where the page and the docs are, once they are there."""
-
-    def __init__(self, config: uvicorn.Config, *, docs: bool) -> None:
-        super().__init__(config)
-        self._docs = docs
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            address = _url(self.servers[0].sockets[0], https=self.config.is_ssl)
-            docs = f"  docs  {address}/docs\n" if self._docs else ""
-            typer.echo(f"\n  page  {address}/\n{docs}\n  {DISCLAIMER}\n")
+def _announce(listener: socket.socket, settings: Settings) -> None:
+    """Print where the page and the docs are."""
+    address = _url(listener, https=settings.tls_certificate_file is not None)
+    docs = f"  docs  {address}/docs\n" if settings.docs else ""
+    typer.echo(f"\n  page  {address}/\n{docs}\n  {DISCLAIMER}\n")
 
 
 def _url(listener: socket.socket, *, https: bool) -> str:

@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from api.log_format import LOGGED_FIELDS, LogFormat
+from covidscan.repeated_lines import RepeatedLinesFilter
 
 _OWN: Final = ("api", "covidscan", "serving", "trainer")
 _TOLD: Final = (*_OWN, "uvicorn")
@@ -34,6 +35,7 @@ def configure_service_logging(log_format: LogFormat) -> None:
         _tell_exceptions_by_place,
     ]
     handler = logging.StreamHandler()
+    handler.addFilter(RepeatedLinesFilter())
     handler.addFilter(_without_arguments)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

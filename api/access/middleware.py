@@ -1,18 +1,14 @@
 """The door: before a body is read, who sends it, and whether there is room for more of theirs."""
 
-from typing import Final
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.access.addresses import network_of
 from api.access.authentication import Authenticator
+from api.access.client_address import network_of
+from api.access.open_paths import OPEN_PATHS
 from api.access.rate_limits import RateLimits
 from api.errors import AuthenticationError, ProblemError
 from api.problems import problem_response
-
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""For those who supervise the gateway: never closed, never counted, and they tell nothing else."""
 
 
 class AccessMiddleware:

@@ -8,7 +8,7 @@ from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
-from api.access.addresses import network_of
+from api.access.client_address import network_of
 from api.errors import TooManyRequestsError, UploadTooLargeError
 from api.settings import Settings
 

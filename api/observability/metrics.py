@@ -127,6 +127,12 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._accept_errors = Counter(
+            "covidscan_accept_errors",
+            "Connections that could not be accepted, by the error, such as EMFILE.",
+            ["error"],
+            registry=self.registry,
+        )
         self.audit_failures = Counter(
             "covidscan_audit_failures",
             "Predictions that could not be recorded and were not given.",
@@ -156,6 +162,10 @@ class Metrics:
     def observe_decoder_restart(self, reason: str) -> None:
         """Count a decoder process that had to be replaced."""
         self._decoder_restarts.labels(reason).inc()
+
+    def observe_accept_error(self, name: str) -> None:
+        """Count an attempt to accept a connection that failed."""
+        self._accept_errors.labels(name).inc()
 
     def observe_refused_image(self, reason: str) -> None:
         """Count a file that could not be read, or is refused as no chest scan."""

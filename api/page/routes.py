@@ -6,7 +6,6 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -14,11 +13,13 @@ from starlette.exceptions import HTTPException
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import InvalidRequestError, MissingFileError
+from api.form_request import FormRoute
 from api.page import viewing
 from api.page.view import make_templates
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
 from api.routes.forms import ImageQuery
+from api.static_files import WholeFiles
 from api.uploads import form_limits, read_upload
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
@@ -29,13 +30,13 @@ _CONTENT_SECURITY_POLICY: Final = (
 
 PAGE_PATH: Final = "/"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=FormRoute)
 _templates = make_templates()
 
 
 def mount_page(app: FastAPI) -> None:
     """Add the page and its static files."""
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", WholeFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(router)
     app.include_router(viewing.router)
 
@@ -53,10 +54,12 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
         await services.rate_limits.count_images(caller.key_id, 1)
         async with request.form(**form_limits(max_files=1)) as form:
             file = form.get("file")
-            if not isinstance(file, UploadFile) or not file.filename:
+            if not isinstance(file, UploadFile) or not (file.filename or file.size):
                 raise MissingFileError("choose an image first")
             data = await read_upload(file, services.settings)
-            predicting = services.predictor.predict(file.filename, data, _options(form), caller)
+            predicting = services.predictor.predict(
+                file.filename or "", data, _options(form), caller
+            )
             answer = await while_connected(request, predicting)
             request.state.versions = {model.name: model.version for model in answer.models}
     except HTTPException as error:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, ServicesDep
+from api.form_request import FormRoute
 from api.routes.forms import MULTIPART, ImageForm, ImageQuery
 from api.uploads import form_limits, read_upload
 
@@ -17,7 +18,7 @@ HEADER: Final = "X-View"
 
 _LONGEST_SIDE: Final = 1024
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=FormRoute)
 
 
 class View(BaseModel):

@@ -5,8 +5,9 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+
+from api.static_files import WholeFiles
 
 _ASSETS: Final = "docs-assets"
 
@@ -34,5 +35,5 @@ async def docs(request: Request) -> HTMLResponse:
 
 def mount_docs(app: FastAPI) -> None:
     """Add the docs page and what it loads; fastapi-offline ships the files."""
-    app.mount(f"/{_ASSETS}", StaticFiles(packages=[("fastapi_offline", "static")]), name=_ASSETS)
+    app.mount(f"/{_ASSETS}", WholeFiles(packages=[("fastapi_offline", "static")]), name=_ASSETS)
     app.include_router(router)

@@ -15,6 +15,7 @@ from api.dependencies import CallerDep, ServicesDep
 from api.errors import ModelsUnavailableError
 from api.explanation.explainer import IMAGES_ASKED, VALUES_SIDE, Explanation, ModelMap
 from api.explanation.picture import heatmap, overlaid, png
+from api.form_request import FormRoute
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
 from api.routes.problems import problem_responses
 from api.schemas.explanation import ExplanationAnswer, SaliencyMap
@@ -34,7 +35,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     **problem_responses(ONE_IMAGE_PROBLEMS),
 }
 
-router = APIRouter(tags=["prediction"])
+router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 
 class ExplainQuery(ImageQuery):

@@ -9,6 +9,7 @@ from api.caller import Caller
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
 from api.errors import ProblemError
+from api.form_request import FormRoute
 from api.prediction_options import PredictionOptions
 from api.problems import to_problem
 from api.routes.forms import (
@@ -29,7 +30,7 @@ from api.uploads import form_limits, read_upload
 PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"
 
-router = APIRouter(tags=["prediction"])
+router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 
 @router.post(

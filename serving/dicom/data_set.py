@@ -12,6 +12,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from serving.dicom.bounded_reader import BoundedReader, check_sequence
 from serving.dicom.deflated import inflated
 from serving.errors import DamagedImageError, NoPixelsError
+from serving.known_codecs import forget_unknown_codecs
 
 DATA_SET_ERRORS: Final = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError),
@@ -45,6 +46,8 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 logging.getLogger("pydicom").propagate = False
 warnings.filterwarnings("ignore", module="pydicom")
+# It looks up whatever character set a file names.
+forget_unknown_codecs()
 
 
 def read_data_set(data: bytes) -> FileDataset:

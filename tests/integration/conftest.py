@@ -8,14 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from grpc_health.v1 import health_pb2
 
 from api.access.api_keys import create_key
 from api.access.key_file import change_key_file
 from api.app import create_app
 from api.settings import Settings
-from covidscan.http_server import http_config
+from covidscan.http_server import HttpServer
 from tests.model_server_calls import health
 from tests.servers import in_thread, model_server
 from tests.service_process import wait_until
@@ -35,7 +34,7 @@ def gateway(settings: Settings) -> Iterator[httpx.Client]:
 async def uvicorn_server(settings: Settings) -> AsyncIterator[int]:
     """A gateway in the running event loop; gives its port."""
     settings = settings.model_copy(update={"port": 0})
-    server = uvicorn.Server(http_config(create_app(settings), settings))
+    server = HttpServer(create_app(settings), settings)
     # Signals belong to the main thread, where the tests run.
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for

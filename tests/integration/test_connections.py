@@ -255,6 +255,21 @@ def test_what_is_refused_before_there_is_a_request_is_counted(service: httpx.Cli
     assert 'covidscan_refused_connections_total{status="400"} 1.0' in service.get("/metrics").text
 
 
+def test_a_body_that_nobody_reads_is_discarded_up_to_a_bound(service: httpx.Client):
+    with connection(service) as endless:
+        head = b"POST /predict HTTP/1.1\r\nHost: [\r\nContent-Length: 999999999\r\n\r\n"
+        endless.sendall(head)
+        sent = 0
+        try:
+            for _ in range(999):
+                endless.sendall(bytes(MEBIBYTE))
+                sent += 1
+        except ConnectionError:
+            pass
+    assert sent < 100
+    wait_until(lambda: metric(service, "covidscan_connections") == 1)
+
+
 def metric(service: httpx.Client, name: str) -> float:
     (value,) = re.findall(rf"^{name} (\S+)$", service.get("/metrics").text, re.MULTILINE)
     return float(value)

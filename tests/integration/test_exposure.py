@@ -1,7 +1,9 @@
 """What the gateway shows of itself, to whom, and when it does not start at all."""
 
+import socket
 import ssl
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -117,3 +119,34 @@ def test_a_gateway_that_would_not_be_safe_does_not_start(
     assert result.returncode == 2
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_beside_tls_handshakes_that_never_end_health_is_told(certificates: Path):
+    settings = settings_with(
+        tls_certificate_file=certificates / "server.pem",
+        tls_key_file=certificates / "server.key",
+        max_connections=20,
+        max_connections_per_address=4,
+        header_timeout_seconds=2,
+    )
+    with gateway(settings) as plain, ExitStack() as stack:
+        address = (plain.base_url.host, plain.base_url.port)
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(address, 10))
+        trusting = ssl.create_default_context(cafile=certificates / "ca.pem")
+        url = str(plain.base_url).replace("http:", "https:")
+        for _ in range(3):
+            assert httpx.get(f"{url}/healthz", verify=trusting).status_code == 200
+
+
+def test_a_large_answer_comes_whole_over_tls(certificates: Path):
+    settings = settings_with(
+        tls_certificate_file=certificates / "server.pem", tls_key_file=certificates / "server.key"
+    )
+    path = "/docs-assets/swagger-ui-bundle.js"
+    with gateway(settings_with()) as plain:
+        expected = plain.get(path).content
+    with gateway(settings) as plain:
+        trusting = ssl.create_default_context(cafile=certificates / "ca.pem")
+        url = str(plain.base_url).replace("http:", "https:")
+        assert httpx.get(f"{url}{path}", verify=trusting).content == expected

@@ -66,7 +66,7 @@ def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
 ):
     endpoint, spans = collector
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-    with running_service(tiny_volume, tracing=True) as (process, address):
+    with running_service(tiny_volume, tracing=True, allowed_hosts="*") as (process, address):
         answer = httpx.post(
             f"{address}/predict",
             files={"file": (f"{MARK}.png", phantom_png)},

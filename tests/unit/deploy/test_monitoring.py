@@ -16,7 +16,7 @@ from api.observability.metrics import Metrics
 TARGET_LABELS = {"instance", "job"}
 """What Prometheus adds to everything that it reads."""
 
-WATCHED = ("images_in_progress", "images_waiting", "received_bytes")
+WATCHED = ("images_in_progress", "images_waiting", "received_bytes", "connections")
 
 
 def alert_rules(repository: Path) -> list[dict[str, Any]]:
