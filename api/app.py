@@ -1,6 +1,7 @@
 """The application factory."""
 
 import importlib.metadata
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -33,11 +34,14 @@ from api.routes.docs import mount_docs
 from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
 from api.unexpected_errors import UnexpectedErrorsMiddleware
-from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, Reception, form_limits
+from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
 from serving.fingerprint import preprocess_fingerprint
 
 _SHARED_PART: Final = 8
 """Of the images in progress, what one client may have while one is about that asks for less."""
+
+_CLIENT_SHARE: Final = 0.75
+"""Of the room for uploads, what one client may take."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -117,12 +121,16 @@ def _add_middleware(
     app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits, load: FairSlots
 ) -> None:
     """From the innermost, which sees a request last, to the outermost."""
-    reception = Reception(settings.max_received_bytes)
-    metrics.watch("received_bytes", "Bodies held.", lambda: reception.held_bytes)
+    largest_body_bytes = max(settings.max_upload_bytes, settings.max_batch_bytes) + FRAMING_BYTES
+    budget = UploadBudget(
+        settings.max_received_bytes,
+        max(largest_body_bytes, math.floor(_CLIENT_SHARE * settings.max_received_bytes)),
+    )
+    metrics.watch("received_bytes", "Bodies held.", lambda: budget.held_bytes)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,
-        reception=reception,
+        budget=budget,
         default_bytes=settings.max_upload_bytes + FRAMING_BYTES,
         path_bytes={predict.BATCH_PATH: settings.max_batch_bytes + FRAMING_BYTES},
         timeout_seconds=settings.body_timeout_seconds,

@@ -2,7 +2,7 @@
 
 Starlette's own parser looks up whatever charset a client names, drops ``filename*``, takes a file
 without a name for text, and writes files over 1 MiB to a temporary folder, which may be full. All
-bodies together are bounded already (``api.uploads.Reception``), so files need no disk.
+bodies together are bounded already (``api.uploads.UploadBudget``), so files need no disk.
 """
 
 import io

@@ -1,8 +1,8 @@
 """Uploads, bounded: bodies while they stream in, in bytes and time; files once they are parsed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
 from starlette.datastructures import UploadFile
@@ -41,13 +41,39 @@ def form_limits(max_files: int) -> FormLimits:
     return {"max_files": max_files, "max_fields": 8, "max_part_size": 1024}
 
 
-@dataclass
-class Reception:
-    """The bodies that are being received or worked on."""
+class UploadBudget:
+    """The bodies that are being received or worked on, and whose they are.
 
-    max_bytes: int
-    """Of all together."""
-    held_bytes: int = field(default=0, init=False)
+    Args:
+        max_bytes: of all together.
+        max_client_bytes: of one client; the rest is left for the others.
+    """
+
+    def __init__(self, max_bytes: int, max_client_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_client_bytes = max_client_bytes
+        self._held: Counter[str] = Counter()
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all together."""
+        return self._held.total()
+
+    def take(self, client: str, size_bytes: int) -> None:
+        """Count what a client has sent, also where it is too much.
+
+        Raises:
+            OverloadedError: all bodies together, or those of this client, are too large.
+        """
+        self._held[client] += size_bytes
+        if self.held_bytes > self._max_bytes or self._held[client] > self._max_client_bytes:
+            raise OverloadedError("too many uploads are in progress; try again", _CLOSE)
+
+    def give_back(self, client: str, size_bytes: int) -> None:
+        """Forget a body."""
+        self._held[client] -= size_bytes
+        if not self._held[client]:
+            del self._held[client]
 
 
 class BodyLimitMiddleware:
@@ -55,7 +81,7 @@ class BodyLimitMiddleware:
 
     Args:
         app: what answers the request.
-        reception: counts what all requests together hold.
+        budget: counts what all requests together hold.
         default_bytes: the limit of every path that is not named.
         path_bytes: limits by path.
         timeout_seconds: how long a client may be silent, and fall behind 16 KiB a second.
@@ -65,13 +91,13 @@ class BodyLimitMiddleware:
         self,
         app: ASGIApp,
         *,
-        reception: Reception,
+        budget: UploadBudget,
         default_bytes: int,
         path_bytes: Mapping[str, int],
         timeout_seconds: float,
     ) -> None:
         self._app = app
-        self._reception = reception
+        self._budget = budget
         self._default_bytes = default_bytes
         self._path_bytes = path_bytes
         self._timeout_seconds = timeout_seconds
@@ -82,21 +108,29 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit_bytes = self._path_bytes.get(scope["path"], self._default_bytes)
-        body = _Body(receive, self._reception, limit_bytes, self._timeout_seconds)
+        # Open paths have no client, as nobody is asked who comes.
+        client = scope["state"].get("client", "")
+        body = _Body(receive, self._budget, client, limit_bytes, self._timeout_seconds)
         try:
             await self._app(scope, body.receive, send)
         finally:
-            self._reception.held_bytes -= body.received_bytes
+            self._budget.give_back(client, body.received_bytes)
 
 
 class _Body:
     """One body on its way in."""
 
     def __init__(
-        self, receive: Receive, reception: Reception, limit_bytes: int, timeout_seconds: float
+        self,
+        receive: Receive,
+        budget: UploadBudget,
+        client: str,
+        limit_bytes: int,
+        timeout_seconds: float,
     ) -> None:
         self._receive = receive
-        self._reception = reception
+        self._budget = budget
+        self._client = client
         self._limit_bytes = limit_bytes
         self._timeout_seconds = timeout_seconds
         self._deadline: float | None = None
@@ -108,7 +142,7 @@ class _Body:
 
         Raises:
             UploadTooLargeError: the body is larger than its limit.
-            OverloadedError: all bodies together are.
+            OverloadedError: all bodies together, or those of its client, are.
             SlowBodyError: it takes too long.
             ClientGoneError: it will not come.
         """
@@ -138,15 +172,13 @@ class _Body:
 
     def _count(self, size_bytes: int) -> None:
         self.received_bytes += size_bytes
-        self._reception.held_bytes += size_bytes
+        self._budget.take(self._client, size_bytes)
         if self.received_bytes > self._limit_bytes:
             raise UploadTooLargeError(
                 f"the body is larger than {_mebibytes(self._limit_bytes - FRAMING_BYTES)};"
                 " send a smaller file, or fewer",
                 _CLOSE,
             )
-        if self._reception.held_bytes > self._reception.max_bytes:
-            raise OverloadedError("too many uploads are in progress; try again", _CLOSE)
 
 
 async def read_upload(file: UploadFile, settings: Settings) -> bytes:
