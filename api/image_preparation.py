@@ -164,6 +164,7 @@ def _prepare(data: bytes, dicom: DicomOptions, max_pixels: int) -> PreparedImage
         height=image.height,
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        bits_used=image.bits_used,
         dicom=_dicom_info(image.dicom),
     )
     seen = look_at(

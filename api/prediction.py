@@ -15,7 +15,7 @@ from api.errors import (
 )
 from api.fan_out import FanOut
 from api.image_preparation import ImagePreparation
-from api.input_check import check_input
+from api.input_check import check_input, image_review
 from api.load_shedding import LoadLimit
 from api.model_cards import ModelCards
 from api.observability.audit import AuditRecord, AuditTrail
@@ -142,6 +142,7 @@ class Predictor:
             forced=bool(check.reasons),
             operating_point=self._settings.operating_point,
             band=self._settings.review_band,
+            image=image_review(image.tensor, bits_used=image.info.bits_used),
         )
         return PredictionAnswer(
             request_id=request_id,
