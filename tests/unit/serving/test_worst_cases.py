@@ -15,7 +15,7 @@ from pydicom import uid
 from pydicom.datadict import tag_for_keyword
 
 from tests.decode_costs import Cost, decode_costs
-from tests.dicom_files import make_dicom, make_encapsulated
+from tests.dicom_files import look_up_table, make_dicom, make_encapsulated
 from tests.image_files import RGB, png_chunk, saved
 from tests.jpeg2000_files import boxed, codestream, coding, quantisation, size, tile_part
 
@@ -180,6 +180,12 @@ def test_many_values_are_not_converted():
         **{keyword: with_element(keyword, shorts) for keyword in binary},
         "many character sets": with_element("SpecificCharacterSet", b"1\\" * 2_000, times=250),
         "many windows": with_element("WindowCenter", b"1\\" * 2_000, times=250),
+        "windows that show nothing": make_dicom(WindowCenter=[9_000] * 600, WindowWidth=[1] * 600),
+        "tables that show nothing": make_dicom(
+            VOILUTSequence=[
+                look_up_table(np.zeros(2_000, np.uint16), first=0, bits=16)[0] for _ in range(250)
+            ]
+        ),
         "offsets": with_element("ExtendedOffsetTable", shorts),
         "empty items": with_element(groups, sequence_item(b"") * 130_000),
         "open items": with_element(groups, open_item * 130_000),
@@ -206,7 +212,10 @@ def test_many_values_are_not_converted():
     outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
     decoded = {name for name, outcome in outcomes.items() if outcome == "decoded"}
     # pydicom takes an item without its end for one that ends with its sequence.
-    assert decoded <= {"items that are not ended", "empty elements in an item"}
+    assert decoded <= {
+        *("items that are not ended", "empty elements in an item", "many windows"),
+        *("windows that show nothing", "tables that show nothing"),
+    }
 
 
 def test_what_is_deflated_is_inflated_within_bounds():
