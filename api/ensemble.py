@@ -97,6 +97,7 @@ def review_reasons(
     forced: bool,
     operating_point: float,
     band: float,
+    image: Sequence[ReviewReason] = (),
 ) -> list[ReviewReason]:
     """Why somebody should look at the image before anybody relies on the verdict; often empty.
 
@@ -107,6 +108,7 @@ def review_reasons(
         forced: whether the image would have been refused.
         operating_point: the probability from which on the positive class is predicted.
         band: how close to it a probability is too close.
+        image: why the image itself may have been stored or read wrongly.
     """
     reasons = []
     if agreed.agreeing < agreed.answered:
@@ -117,4 +119,4 @@ def review_reasons(
         reasons.append(ReviewReason.UNSTABLE)
     if forced:
         reasons.append(ReviewReason.FORCED)
-    return reasons
+    return [*reasons, *image]

@@ -28,6 +28,7 @@ from api.errors import OverloadedError, image_problem
 from api.fair_slots import FairSlots
 from api.observability.metrics import Metrics
 from api.schemas.image import DicomInfo, ImageInfo
+from api.schemas.prediction import ReviewReason
 from api.schemas.problem import RefusalReason
 from api.settings import Settings
 from serving.dicom.description import DicomDescription, DicomOptions
@@ -53,6 +54,8 @@ class PreparedImage:
     info: ImageInfo
     seen: list[RefusalReason]
     """What speaks against it as a chest scan, before any model is asked."""
+    review: list[ReviewReason]
+    """Why it may have been stored or read wrongly."""
     tensor: NDArray[np.float32]
     """As the models take it, ``[64, 64, 3]`` RGB, 0 to 1."""
     decode_seconds: float
@@ -128,10 +131,16 @@ class ImagePreparation:
             height=read.height,
             size_bytes=len(data),
             sha256=read.sha256,
+            bits_used=read.bits_used,
             dicom=dicom_info(read.dicom),
         )
         return PreparedImage(
-            info, read.seen, read.tensor, read.decode_seconds, read.preprocess_seconds
+            info=info,
+            seen=read.seen,
+            review=read.review,
+            tensor=read.tensor,
+            decode_seconds=read.decode_seconds,
+            preprocess_seconds=read.preprocess_seconds,
         )
 
     async def show(

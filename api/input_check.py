@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.schemas.prediction import InputCheck, ModelAnswer
+from api.schemas.prediction import InputCheck, ModelAnswer, ReviewReason
 from api.schemas.problem import RefusalReason
 from serving.contract import IMAGE_SIZE
 from serving.dicom.description import MODALITIES
+from serving.plausibility import oddities
 
 LEAST_SIDE: Final = IMAGE_SIZE // 2
 """In pixels. A smaller image is enlarged to more than twice its size before models see it."""
@@ -55,6 +56,17 @@ def look_at(
     elif (strengths > _MARK).mean() >= _MARKED_SHARE:
         reasons.append(RefusalReason.ANNOTATED)
     return reasons
+
+
+def image_review(tensor: NDArray[np.float32], *, bits_used: int | None) -> list[ReviewReason]:
+    """Why an image may have been stored or read wrongly, so that a verdict on it means nothing.
+
+    Args:
+        tensor: as the models take it, float32 ``[64, 64, 3]`` RGB, 0 to 1.
+        bits_used: of 16-bit samples that were scaled.
+    """
+    reasons = [ReviewReason(oddity) for oddity in oddities(tensor)]
+    return reasons if bits_used is None else [ReviewReason.BIT_DEPTH, *reasons]
 
 
 def check_input(

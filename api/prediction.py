@@ -145,6 +145,7 @@ class Predictor:
             forced=bool(check.reasons),
             operating_point=self._settings.operating_point,
             band=self._settings.review_band,
+            image=image.review,
         )
         return PredictionAnswer(
             request_id=caller.request_id,

@@ -2,19 +2,24 @@
 
 import hashlib
 import io
+import struct
 import zlib
 from typing import Final
 
+import cv2
+import numpy as np
 from PIL import Image
 
 from serving.errors import DamagedImageError, UnknownImageFormatError
 from serving.image_header import PILLOW_ERRORS, ImageHeader
-from serving.image_parts import png_pixel_parts
+from serving.image_parts import png_pixel_parts, webp_chunks
 from serving.jpeg_scans import pad_scans, read_scans
 
 LARGE_PIXELS: Final = 4_000_000
 """Where a block of a JPEG file is too small to matter and all its pixels too many to compare."""
 
+_WEBP_EXTENDED: Final = b"VP8X"
+_WEBP_PIXELS: Final = frozenset({b"VP8 ", b"VP8L"})
 _DIGESTED_ROWS: Final = 64
 _OPAQUE: Final = 255
 _PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -42,7 +47,9 @@ def check_complete(data: bytes, header: ImageHeader) -> None:
             _check_jpeg(data)
         elif header.format == "tiff":
             _check_tiff(data)
-    except (*PILLOW_ERRORS, zlib.error) as error:
+        elif header.format == "webp":
+            _check_webp(data)
+    except (*PILLOW_ERRORS, zlib.error, cv2.error) as error:
         raise DamagedImageError(f"the {header.format} file is truncated or corrupt") from error
 
 
@@ -88,6 +95,23 @@ def _digest(image: Image.Image) -> bytes:
         bottom = min(image.height, top + _DIGESTED_ROWS)
         digest.update(image.crop((0, top, image.width, bottom)).tobytes())
     return digest.digest()
+
+
+def _check_webp(data: bytes) -> None:
+    """Decode what an extended file holds as the simple file that it could be.
+
+    Of an extended file the decoder takes what there is of the pixels, of a simple one all or none.
+    """
+    first, *others = webp_chunks(data)
+    if first.name != _WEBP_EXTENDED:
+        return
+    for chunk in others:
+        if chunk.name in _WEBP_PIXELS:
+            content = data[chunk.start : chunk.start + chunk.size + chunk.size % 2]
+            body = b"WEBP" + chunk.name + struct.pack("<I", chunk.size) + content
+            simple = b"RIFF" + struct.pack("<I", len(body)) + body
+            if cv2.imdecode(np.frombuffer(simple, np.uint8), cv2.IMREAD_COLOR) is None:
+                raise DamagedImageError("the webp file is truncated or corrupt")
 
 
 def _check_tiff(data: bytes) -> None:

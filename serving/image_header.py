@@ -18,6 +18,7 @@ from PIL.TiffImagePlugin import (
 
 from serving.errors import DamagedImageError, UnknownImageFormatError
 from serving.image_parts import check_parts
+from serving.png_chunks import announced_bits
 
 IMAGE_FORMATS: Final = ("png", "jpeg", "bmp", "tiff", "webp")
 """The formats that are read, recognised by content and never by file name."""
@@ -33,6 +34,7 @@ _TIFF_UNSIGNED: Final = frozenset({1})
 _TIFF_MAX_TILE_SIDE: Final = 1024
 _BYTE: Final = 8
 _PNG_BITS_AT: Final = 24
+MAXSAMPLEVALUE: Final = 281
 _BMP_RUN_LENGTHS: Final = frozenset({1, 2})
 
 PILLOW_ERRORS: Final = (
@@ -56,6 +58,9 @@ class ImageHeader:
     """Alpha counted."""
     bits: int
     """Of a sample, as a decoder unpacks it: 8 or 16."""
+    announced_bits: int | None = None
+    """Of a sample, as a tag says that they are used."""
+    white_is_zero: bool = False
 
     @property
     def pixels(self) -> int:
@@ -79,7 +84,15 @@ def read_header(data: bytes) -> ImageHeader:
             # A JPEG file that carries further pictures behind its own is called MPO.
             name = (image.format or "").lower().replace("mpo", "jpeg")
             channels = 3 if image.mode == "P" else len(image.getbands())
-            return ImageHeader(name, image.width, image.height, channels, _bits(data, image))
+            return ImageHeader(
+                name,
+                image.width,
+                image.height,
+                channels,
+                bits=_bits(data, image),
+                announced_bits=_announced_bits(data, image),
+                white_is_zero=_white_is_zero(image),
+            )
     except UnidentifiedImageError as error:
         raise UnknownImageFormatError(
             f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
@@ -95,6 +108,18 @@ def _bits(data: bytes, image: Image.Image) -> int:
     if isinstance(image, TiffImageFile):
         return max(_BYTE, *(int(bits) for bits in image.tag_v2.get(BITSPERSAMPLE, (1,))))
     return _BYTE
+
+
+def _announced_bits(data: bytes, image: Image.Image) -> int | None:
+    if isinstance(image, TiffImageFile):
+        tag = image.tag_v2.get(MAXSAMPLEVALUE)
+        highest = tag[0] if isinstance(tag, tuple) else tag
+        return int(highest).bit_length() if highest else None
+    return announced_bits(data) if image.format == "PNG" else None
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
 
 
 def _check_kind(image: Image.Image) -> None:

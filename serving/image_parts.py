@@ -48,7 +48,7 @@ def check_parts(data: bytes) -> None:
         if data.startswith(SIGNATURE):
             _check_png(data)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            for _ in _checked(_webp_chunks(data)):
+            for _ in _checked(webp_chunks(data)):
                 pass
         elif data[:4] in _TIFF_BYTE_ORDERS:
             _check_tiff(data, _TIFF_BYTE_ORDERS[data[:4]])
@@ -77,7 +77,13 @@ def _check_png(data: bytes) -> None:
     check_unpacked(data, others)
 
 
-def _webp_chunks(data: bytes) -> Iterator[Chunk]:
+def webp_chunks(data: bytes) -> Iterator[Chunk]:
+    """The chunks of a WebP file.
+
+    Raises:
+        DamagedImageError: a chunk ends behind the file.
+        struct.error: the file ends within a chunk's head.
+    """
     end = min(len(data), struct.unpack_from("<I", data, 4)[0] + _RIFF_CHUNK_OVERHEAD)
     at = 12
     while at < end:

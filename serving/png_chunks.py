@@ -62,6 +62,16 @@ def png_chunks(data: bytes) -> Iterator[Chunk]:
         yield Chunk(name, start, size)
 
 
+def announced_bits(data: bytes) -> int | None:
+    """The significant bits of a sample that a PNG file announces (``sBIT``), where it does."""
+    for chunk in png_chunks(data):
+        if chunk.name == PIXELS:
+            break
+        if chunk.name == b"sBIT" and chunk.size:
+            return max(data[chunk.start : chunk.start + chunk.size])
+    return None
+
+
 def check_chunk(data: bytes, chunk: Chunk) -> None:
     """Hold a chunk's checksum against its content; that of pixels is the decoder's to check.
 

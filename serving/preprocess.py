@@ -16,8 +16,9 @@ from serving.dicom.description import DicomDescription, DicomOptions
 from serving.dicom.recognition import is_dicom
 from serving.errors import DamagedImageError
 from serving.image_completeness import check_complete
-from serving.image_header import read_header
+from serving.image_header import ImageHeader, read_header
 from serving.image_limits import DEFAULT_MAX_PIXELS, check_size
+from serving.sample_depth import NarrowImage, narrow_image
 
 # A damaged upload is answered to its sender; OpenCV's own report of it on stderr helps nobody.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -31,6 +32,9 @@ class DecodedImage:
     pixels: NDArray[np.uint8]
     dicom: DicomDescription | None = None
     """What was read of a DICOM file."""
+    bits_used: int | None = None
+    """Of a PNG or TIFF of 16 bits a sample whose values fill fewer, and were brought to the full
+    range: how many."""
 
     @property
     def width(self) -> int:
@@ -44,6 +48,7 @@ class DecodedImage:
 
 
 _ANY_DICOM: Final = DicomOptions()
+_BYTE: Final = 8
 
 
 def decode_image(
@@ -52,9 +57,9 @@ def decode_image(
     """Decode a PNG, JPEG, BMP, TIFF or WebP file of one image, or a DICOM file, to 8-bit RGB.
 
     Grey becomes three equal channels, CMYK and palettes RGB, alpha is dropped, 16 bits are cut to
-    8, EXIF orientation is applied; colour profiles and bytes behind the image are ignored. Of DICOM
-    one frame is shown through its window. ``docs/images.md`` lists what is done with each unusual
-    kind.
+    8 of those that are used, EXIF orientation is applied; colour profiles and bytes behind the
+    image are ignored. Of DICOM one frame is shown through its window. ``docs/images.md`` lists what
+    is done with each unusual kind.
 
     Args:
         data: the file.
@@ -80,16 +85,29 @@ def decode_image(
     size = (header.width, header.height)
     check_size(*size, max_pixels=max_pixels)
     check_complete(data, header)
+    narrow = _narrow(data, header)
+    pixels = _eight_bits(data, header) if narrow is None else narrow.pixels
+    # Turned or not: two decoders that read two sizes were told of two images.
+    if pixels.shape[:2] not in {size, size[::-1]}:
+        raise DamagedImageError(f"the {header.format} file contradicts itself about its size")
+    bits_used = None if narrow is None else narrow.bits
+    return DecodedImage(header.format, pixels.astype(np.uint8, copy=False), bits_used=bits_used)
+
+
+def _narrow(data: bytes, header: ImageHeader) -> NarrowImage | None:
+    if header.bits <= _BYTE:
+        return None
+    return narrow_image(data, hint=header.announced_bits, white_is_zero=header.white_is_zero)
+
+
+def _eight_bits(data: bytes, header: ImageHeader) -> NDArray[np.generic]:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
         raise DamagedImageError(f"the {header.format} file cannot be decoded") from error
     if pixels is None:
         raise DamagedImageError(f"the {header.format} file is truncated or corrupt")
-    # Turned or not: two decoders that read two sizes were told of two images.
-    if pixels.shape[:2] not in {size, size[::-1]}:
-        raise DamagedImageError(f"the {header.format} file contradicts itself about its size")
-    return DecodedImage(header.format, pixels.astype(np.uint8, copy=False))
+    return np.asarray(pixels)
 
 
 def preprocess(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.input_check import look_at
+from api.input_check import image_review, look_at
+from api.schemas.prediction import ReviewReason
 from api.schemas.problem import RefusalReason
 from serving.dicom.description import DicomDescription, DicomOptions
 from serving.dicom.recognition import is_dicom
@@ -32,10 +33,14 @@ class ModelInput:
     """``[64, 64, 3]`` RGB, 0 to 1."""
     seen: list[RefusalReason]
     """What speaks against it as a chest scan, before any model is asked."""
+    review: list[ReviewReason]
+    """Why it may have been stored or read wrongly."""
     format: str
     width: int
     height: int
     sha256: str
+    bits_used: int | None
+    """Of 16-bit samples that were scaled."""
     dicom: DicomDescription | None
     decode_seconds: float
     preprocess_seconds: float
@@ -80,10 +85,12 @@ def read_model_input(data: bytes, *, dicom: DicomOptions, max_pixels: int) -> Mo
     return ModelInput(
         tensor=tensor,
         seen=look_at(tensor, width=image.width, height=image.height, modality=modality),
+        review=image_review(tensor, bits_used=image.bits_used),
         format=image.format,
         width=image.width,
         height=image.height,
         sha256=hashlib.sha256(data).hexdigest(),
+        bits_used=image.bits_used,
         dicom=image.dicom,
         decode_seconds=decoded - started,
         preprocess_seconds=finished - decoded,

@@ -71,7 +71,7 @@ async def view(
         center=image.center,
         width=image.width,
         inverted=image.inverted,
-        hounsfield=image.dicom is not None and image.dicom.modality == "CT",
+        hounsfield=image.dicom is not None and image.dicom.hounsfield,
         frame=1 if image.dicom is None else image.dicom.frame,
         frames=1 if image.dicom is None else image.dicom.frames,
     )

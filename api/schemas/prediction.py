@@ -30,6 +30,18 @@ class ReviewReason(StrEnum):
     """Variants of the image, where they were asked for, are called otherwise."""
     FORCED = "forced"
     """The image would have been refused."""
+    BIT_DEPTH = "bit_depth"
+    """Its 16-bit samples fill fewer bits (``image.bits_used``) and were scaled."""
+    SATURATED = "saturated"
+    """Most of what the models see is black or white."""
+    FEW_GREY_LEVELS = "few_grey_levels"
+    """The models see few grey levels."""
+    TOO_DARK = "too_dark"
+    """Nothing that the models see is bright."""
+    TOO_BRIGHT = "too_bright"
+    """Nothing that the models see is dark."""
+    NOISE = "noise"
+    """The models see noise."""
 
 
 class Agreement(Schema):
@@ -108,12 +120,14 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
         "height": 1760,
         "size_bytes": 2541140,
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "bits_used": None,
         "dicom": {
             "modality": "DX",
             "view": "PA",
             "frame": 1,
             "frames": 1,
             "window": {"source": "file", "center": 2048.0, "width": 4096.0},
+            "hounsfield": False,
         },
     },
     "prediction": "COVID",
@@ -177,7 +191,8 @@ class PredictionAnswer(Schema):
     """True where somebody should look before anybody relies on the verdict."""
     review_reasons: list[ReviewReason]
     """Why: the models disagree, the ensemble's probability lies close to the operating point or its
-    interval on both sides of it, or the prediction was forced."""
+    interval on both sides of it, the prediction was forced, or the image looks as if it was stored
+    or read wrongly."""
     degraded: bool
     """True where a model is missing from the ensemble."""
     demo: bool | None

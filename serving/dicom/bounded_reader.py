@@ -21,14 +21,24 @@ MAX_SEQUENCE_ITEMS: Final = 16_384
 _MAX_READS: Final = 200_000
 """Some three for each element; a CT slice has 300 elements, one of 500 frames 15,000."""
 _MAX_META_BYTES: Final = 65_536
-_MAX_SHORT_BYTES: Final = 65_536
-"""Of all elements that hold some numbers or a word."""
+_MAX_CHARACTER_SET_BYTES: Final = 8_192
+"""Of all that there are: pydicom looks each of them up at once, others when they are asked for."""
 _MAX_VALUES: Final = 16_384
 _META_GROUP: Final = 2
 _HEAD_BYTES: Final = 8
 _ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
 _BIG_ENDIAN_ITEM_TAG: Final = b"\xff\xfe\xe0\x00"
-_CHARACTER_SET: Final = "SpecificCharacterSet"
+
+
+def _tags(*keywords: str) -> frozenset[bytes]:
+    """The tags as they lie in a file, of either byte order."""
+    tags = [tag_for_keyword(keyword) or 0 for keyword in keywords]
+    return frozenset(
+        struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF) for tag in tags for order in "<>"
+    )
+
+
+_CHARACTER_SET_TAGS: Final = _tags("SpecificCharacterSet")
 
 
 class BoundedReader(io.BytesIO):
@@ -41,14 +51,11 @@ class BoundedReader(io.BytesIO):
 
     def __init__(self, data: bytes, *, short: frozenset[str]) -> None:
         super().__init__(data)
-        tags = [tag_for_keyword(keyword) or 0 for keyword in (*short, _CHARACTER_SET)]
-        self._short = frozenset(
-            struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF) for tag in tags for order in "<>"
-        )
+        self._short = _tags(*short)
         self._tag = b""
         self._reads_left = _MAX_READS
         self._items_left = MAX_SEQUENCE_ITEMS
-        self._short_bytes_left = _MAX_SHORT_BYTES
+        self._character_set_bytes_left = _MAX_CHARACTER_SET_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as ``io.BytesIO`` does.
@@ -74,11 +81,13 @@ class BoundedReader(io.BytesIO):
         return super().read(size)
 
     def _check_value(self, size: int) -> None:
-        if self._tag in self._short:
-            self._short_bytes_left -= size
-            if size > MAX_VALUE_BYTES or self._short_bytes_left < 0:
-                raise DamagedImageError("the dicom file has an element with too many values")
-        elif self._tag[:2] == bytes([_META_GROUP, 0]) and size > _MAX_META_BYTES:
+        if self._tag in _CHARACTER_SET_TAGS:
+            self._character_set_bytes_left -= size
+        if self._character_set_bytes_left < 0 or (
+            self._tag in self._short and size > MAX_VALUE_BYTES
+        ):
+            raise DamagedImageError("the dicom file has an element with too many values")
+        if self._tag[:2] == bytes([_META_GROUP, 0]) and size > _MAX_META_BYTES:
             raise DamagedImageError("the dicom file has an element that is too long")
 
 

@@ -62,7 +62,7 @@ def modality_values(
     group = functional_group(data_set, index, "PixelValueTransformationSequence")
     rescaled = "RescaleSlope" in group or "RescaleIntercept" in group
     low, high = _ends(values, there)
-    for item in data_set.get("ModalityLUTSequence") or ():
+    for item in (data_set.get("ModalityLUTSequence") or ())[:1]:
         try:
             table = read_table(item, header.transfer_syntax)
         except DamagedImageError:

@@ -35,6 +35,7 @@ _VALUES: Final = 1 << _MOST_BITS
 _WHITE: Final = 255.0
 _BITS_OF_A_SCREEN: Final = 8
 _SIGN: Final = np.uint16(1 << (_MOST_BITS - 1))
+_MAX_TABLES: Final = 8
 _TABLE: Final = Window(WindowSource.TABLE, None, None)
 
 Table = NDArray[np.float64]
@@ -156,7 +157,7 @@ class _Chooser:
 
     def _through_table(self, modality: ModalityValues, windows: Sequence[Window]) -> _Shown | None:
         low, high = self._ends(modality.table)
-        for item in self._group.get("VOILUTSequence") or ():
+        for item in (self._group.get("VOILUTSequence") or ())[:_MAX_TABLES]:
             table = self._read_table(item, windows)
             if table is None:
                 continue

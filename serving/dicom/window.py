@@ -14,6 +14,7 @@ LUNG: Final = Window(WindowSource.LUNG, -600.0, 1500.0)
 
 _LARGEST: Final = 1e9
 """No unit of any modality goes further."""
+_MAX_WINDOWS: Final = 32
 _NARROW: Final = 100
 """From this width on, in units, the half unit that LINEAR takes off at either end is no matter."""
 _MIN_SPREAD: Final = 0.1
@@ -25,15 +26,12 @@ Table = NDArray[np.float64]
 
 
 def file_windows(group: Dataset) -> list[Window]:
-    """The windows that can be used of a file, in its order.
-
-    Raises:
-        DamagedImageError: there are far too many.
-    """
+    """The windows that can be used of a file's first ones, in its order."""
     centers, widths = (numbers(group, name) for name in ("WindowCenter", "WindowWidth"))
+    pairs = list(zip(centers, widths, strict=False))[:_MAX_WINDOWS]
     return [
         Window(WindowSource.FILE, center, width)
-        for center, width in zip(centers, widths, strict=False)
+        for center, width in pairs
         # A number that cannot be read fails the comparison.
         if abs(center) <= _LARGEST and 0 < width <= _LARGEST
     ]

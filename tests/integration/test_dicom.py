@@ -9,7 +9,7 @@ import pytest
 from pydicom import uid
 
 from tests.conftest import SHARED_DICOM
-from tests.dicom_files import PATIENT, ct_pixels, make_dicom
+from tests.dicom_files import PATIENT, ct_pixels, make_dicom, make_encapsulated
 from tests.integration.test_gateway import problem
 
 LUNG = {"source": "lung", "center": -600.0, "width": 1500.0}
@@ -30,6 +30,7 @@ def test_a_ct_is_answered_with_what_was_used_of_it(tiny_service: httpx.Client):
         "frame": 1,
         "frames": 1,
         "window": LUNG,
+        "hounsfield": True,
     }
     assert PATIENT not in response.text
 
@@ -61,7 +62,7 @@ def test_a_batch_has_one_choice_for_all(tiny_service: httpx.Client):
         (make_dicom(Modality="MR"), "wrong-modality", "send a chest CT (CT) or X-ray (CR, DX)"),
         (make_dicom(PixelData=None), "no-pixels", "send the file with its pixels"),
         (
-            make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian),
+            make_encapsulated(b"\0\0", like=ct_pixels(), syntax=uid.MPEG4HP41),
             "unsupported-transfer-syntax",
             "Explicit VR Little Endian",
         ),

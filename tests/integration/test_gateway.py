@@ -51,6 +51,7 @@ def test_an_image_gets_three_models_and_an_ensemble(tiny_service: httpx.Client, 
         "height": 256,
         "size_bytes": len(phantom_png),
         "sha256": hashlib.sha256(phantom_png).hexdigest(),
+        "bits_used": None,
         "dicom": None,
     }
     mean = sum(m.probabilities["COVID"] for m in answer.models if m.probabilities) / 3

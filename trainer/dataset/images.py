@@ -14,7 +14,8 @@ from serving.contract import CLASS_NAMES
 from serving.errors import ImageError
 from serving.file_names import UniqueNames, readable_name
 from serving.folder import list_folder
-from serving.preprocess import decode_image, preprocess
+from serving.plausibility import oddities
+from serving.preprocess import DecodedImage, decode_image, preprocess
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -80,18 +81,23 @@ def read_frame(dataset_dir: Path) -> pd.DataFrame:
 def load_images(frame: pd.DataFrame) -> LabelledImages:
     """Read and preprocess every image of a frame of ``read_frame``, exactly as the service does.
 
-    Files that are no images are named in the log and left out.
+    Files that are no images are named in the log and left out. Those that look as if they were
+    stored or read wrongly are named, and kept.
 
     Raises:
         DatasetError: more than ``MAX_UNREADABLE_SHARE`` of the files are no images.
     """
-    images, labels, files, unreadable = [], [], [], []
+    images, labels, files, unreadable, odd = [], [], [], [], []
     dataset_dir, names = frame.attrs[_DATASET_DIR], UniqueNames()
     for file, label in zip(frame["File"], frame["DiseaseID"], strict=True):
         try:
-            images.append(preprocess(decode_image(Path(file).read_bytes()).pixels))
+            decoded = decode_image(Path(file).read_bytes())
+            images.append(preprocess(decoded.pixels))
             labels.append(int(label))
             files.append(names.add(Path(file).relative_to(dataset_dir).as_posix()))
+            if reasons := _odd(decoded, images[-1]):
+                logger.warning("looks wrong: %s: %s", readable_name(file), ", ".join(reasons))
+                odd.append(file)
         except (ImageError, OSError) as error:
             logger.warning("left out %s: %s", readable_name(file), error)
             unreadable.append(readable_name(file))
@@ -102,7 +108,22 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
         )
     if unreadable:
         logger.warning("left out %d of %d files, which are no images", len(unreadable), len(frame))
+    if odd:
+        logger.warning(
+            "%d of %d files look as if they were stored or read wrongly; look at them, and convert"
+            " or remove them",
+            len(odd),
+            len(frame),
+        )
     return LabelledImages(np.stack(images), np.array(labels, np.int64), tuple(files))
+
+
+def _odd(image: DecodedImage, tensor: NDArray[np.float32]) -> list[str]:
+    """Why a file may have been stored or read wrongly; mostly nothing."""
+    reasons = [oddity.value.replace("_", " ") for oddity in oddities(tensor)]
+    if image.bits_used is not None:
+        reasons.append(f"its 16-bit samples use {image.bits_used} bits and were scaled")
+    return reasons
 
 
 def _files(class_dir: Path) -> list[Path]:

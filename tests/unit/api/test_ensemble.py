@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.ensemble import agreement, decide, review_reasons, uncertainty, vote
-from api.schemas.prediction import Interval, ModelAnswer, ModelAnswerStatus
+from api.schemas.prediction import Interval, ModelAnswer, ModelAnswerStatus, ReviewReason
 
 PROBABILITY = st.floats(0, 1)
 
@@ -127,6 +127,21 @@ def test_a_forced_prediction_is_to_be_reviewed_however_sure_it_is():
     agreed = agreement(answers, "COVID")
     found = review_reasons(verdict, agreed, None, forced=True, operating_point=0.5, band=0.1)
     assert found == ["forced"]
+
+
+def test_an_image_that_looks_wrong_is_to_be_reviewed_however_sure_it_is():
+    answers = [answer(1.0)]
+    verdict = vote(answers, 0.5)
+    found = review_reasons(
+        verdict,
+        agreement(answers, "COVID"),
+        None,
+        forced=False,
+        operating_point=0.5,
+        band=0.1,
+        image=[ReviewReason.TOO_DARK],
+    )
+    assert found == ["too_dark"]
 
 
 def named(*positives: float | None, version: int = 1) -> list[ModelAnswer]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from api.ensemble import decide
-from api.input_check import LEAST_SIDE, check_input, look_at
+from api.input_check import LEAST_SIDE, check_input, image_review, look_at
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from api.schemas.problem import RefusalReason
 from serving.preprocess import preprocess
@@ -40,6 +40,17 @@ def answer(distance: float | None) -> ModelAnswer:
         feature_distance=distance,
         duration_seconds=0.1,
     )
+
+
+@pytest.mark.parametrize("bits_used", [None, 12])
+def test_an_image_whose_samples_were_scaled_is_to_be_reviewed(bits_used: int | None):
+    found = image_review(preprocess(slice_pixels()), bits_used=bits_used)
+    assert found == ([] if bits_used is None else ["bit_depth"])
+
+
+def test_what_is_odd_about_an_image_is_a_reason_to_review_it():
+    found = image_review(preprocess(slice_pixels() // 16), bits_used=None)
+    assert found == ["few_grey_levels", "too_dark"]
 
 
 @pytest.mark.parametrize("seed", range(5))

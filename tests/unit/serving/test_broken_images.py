@@ -1,5 +1,6 @@
 """Broken and outsized images: refused whole, at a bounded cost, as ``docs/images.md`` says."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -15,7 +16,7 @@ from serving.errors import (
     TooManyPixelsError,
 )
 from serving.image_limits import MAX_SIDE
-from serving.image_parts import MAX_EXIF_BYTES, MAX_METADATA_PARTS
+from serving.image_parts import MAX_EXIF_BYTES, MAX_METADATA_PARTS, webp_chunks
 from serving.jpeg_scans import MAX_SCANS
 from serving.preprocess import decode_image
 from tests.image_files import (
@@ -105,6 +106,52 @@ def test_a_cut_webp_is_refused_though_it_says_it_is_whole():
     struct.pack_into("<I", data, 16, len(data) - 20)
     with pytest.raises(DamagedImageError):
         decode_image(bytes(data))
+
+
+def webp(parts: list[tuple[bytes, bytes]]) -> bytes:
+    body = b"".join(
+        struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
+        for name, content in parts
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def webp_parts(data: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (chunk.name, data[chunk.start : chunk.start + chunk.size]) for chunk in webp_chunks(data)
+    ]
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("alpha", [True, False])
+def test_an_extended_webp_that_is_cut_is_refused(lossless: bool, alpha: bool):
+    pixels = np.dstack([RGB, RGB[..., 0]]) if alpha else RGB
+    whole = saved(pixels, "WEBP", lossless=lossless, exif=exif(1))
+    expected = decode_image(whole).pixels
+    parts = webp_parts(whole)
+    assert parts[0][0] == b"VP8X"
+    (name,) = {name for name, _ in parts} & {b"VP8 ", b"VP8L"}
+    size = len(dict(parts)[name])
+    for cut in range(0, size, max(1, size // 119)):
+        data = webp([(part, content[:cut] if part == name else content) for part, content in parts])
+        # The last bytes may be of no use to any pixel.
+        with contextlib.suppress(DamagedImageError):
+            assert (decode_image(data).pixels == expected).all()
+            assert cut > size - 5
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"tIME", b"gAMA", b"abCd", b"iCCP"])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_wrong_checksum_of_any_chunk_of_a_png_is_damage(name: bytes, place: str):
+    chunk = png_chunk(name, b"Comment\0\0" + zlib.compress(b"text"))
+    wrong = chunk[:-1] + bytes([chunk[-1] ^ 1])
+    with pytest.raises(DamagedImageError, match="wrong checksum"):
+        decode_image(png(png_rows(GREY), **{place: wrong}))
+
+
+def test_a_profile_that_cannot_be_unpacked_is_left_out():
+    broken = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(100))[:-9])
+    expect(png(png_rows(GREY), before=broken), GREY)
 
 
 def test_a_png_with_a_wrong_checksum_without_its_end_or_short_of_rows_is_refused():

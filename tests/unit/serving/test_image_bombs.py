@@ -72,6 +72,13 @@ def test_text_and_profiles_that_unpack_to_megabytes_are_refused(name: bytes, hea
 
 
 @pytest.mark.usefixtures("_never_decoded")
+def test_texts_that_unpack_to_megabytes_together_are_refused():
+    text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))
+    with pytest.raises(DamagedImageError, match="unpack to too much"):
+        decode_image(png(*[text] * 3))
+
+
+@pytest.mark.usefixtures("_never_decoded")
 @pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (2**31 - 1, 1)])
 def test_a_side_has_a_limit_of_its_own(size: tuple[int, int]):
     with pytest.raises(TooManyPixelsError):

@@ -6,14 +6,16 @@ at.
 
 import struct
 import sys
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from pydicom import uid
+from pydicom.datadict import tag_for_keyword
 
 from tests.decode_costs import Cost, decode_costs
-from tests.dicom_files import make_encapsulated
+from tests.dicom_files import look_up_table, make_dicom, make_encapsulated
 from tests.image_files import RGB, png_chunk, saved
 from tests.jpeg2000_files import boxed, codestream, coding, quantisation, size, tile_part
 
@@ -137,3 +139,108 @@ def test_a_jpeg_2000_of_some_hundred_bytes_takes_no_more_than_its_pixels(syntax:
     decoded = {name for name, outcome in outcomes.items() if outcome == "decoded"}
     assert decoded <= {"layers and resolutions"}
     assert set(outcomes.values()) <= {"DamagedImageError", "decoded"}
+
+
+PIXEL_DATA = struct.pack("<HH", 0x7FE0, 0x0010)
+
+
+def with_element(keyword: str, value: bytes, *, times: int = 1) -> bytes:
+    """A file in implicit VR, in which any value may be of any length, and one that is."""
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    element = struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value
+    plain = make_dicom(syntax=uid.ImplicitVRLittleEndian)
+    at = plain.rindex(PIXEL_DATA)
+    return plain[:at] + element * times + plain[at:]
+
+
+def sequence_item(content: bytes) -> bytes:
+    return struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content
+
+
+def nested(keyword: str, value: bytes) -> bytes:
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    return sequence_item(struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value)
+
+
+def test_many_values_are_not_converted():
+    ones, shorts = b"1\\" * 500_000, b"\1\0" * 500_000
+    text = [
+        *("WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept", "NumberOfFrames"),
+        *("RescaleType", "VOILUTFunction", "Modality", "SOPClassUID", "ViewPosition"),
+        *("SpecificCharacterSet", "PhotometricInterpretation"),
+    ]
+    binary = ["Rows", "BitsStored", "HighBit", "PixelPaddingValue", "PixelRepresentation"]
+    groups = "PerFrameFunctionalGroupsSequence"
+    window = nested("WindowCenter", ones)
+    open_item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    files = {
+        **{keyword: with_element(keyword, ones) for keyword in text},
+        **{keyword: with_element(keyword, shorts) for keyword in binary},
+        "many character sets": with_element("SpecificCharacterSet", b"1\\" * 2_000, times=250),
+        "many windows": with_element("WindowCenter", b"1\\" * 2_000, times=250),
+        "windows that show nothing": make_dicom(WindowCenter=[9_000] * 600, WindowWidth=[1] * 600),
+        "tables that show nothing": make_dicom(
+            VOILUTSequence=[
+                look_up_table(np.zeros(2_000, np.uint16), first=0, bits=16)[0] for _ in range(250)
+            ]
+        ),
+        "offsets": with_element("ExtendedOffsetTable", shorts),
+        "empty items": with_element(groups, sequence_item(b"") * 130_000),
+        "open items": with_element(groups, open_item * 130_000),
+        "items that are not ended": with_element("SharedFunctionalGroupsSequence", open_item * 99),
+        "empty elements in an item": with_element(
+            groups, sequence_item(struct.pack("<HHI", 9, 1, 0) * 130_000)
+        ),
+        "window in a group": with_element(
+            "SharedFunctionalGroupsSequence", nested("FrameVOILUTSequence", window)
+        ),
+        "slope in a group": with_element(
+            "SharedFunctionalGroupsSequence",
+            nested("PixelValueTransformationSequence", nested("RescaleSlope", ones)),
+        ),
+        "character set in a group": with_element(groups, nested("SpecificCharacterSet", ones)),
+        "descriptor": with_element("VOILUTSequence", nested("LUTDescriptor", shorts)),
+        "table": with_element("VOILUTSequence", nested("LUTData", shorts)),
+        "modality table": with_element("ModalityLUTSequence", nested("LUTDescriptor", shorts)),
+        "transfer syntax": make_dicom().replace(
+            b"\2\0\x10\0UI\x14\0" + uid.ExplicitVRLittleEndian.encode() + b"\0",
+            b"\2\0\x10\0UN\0\0" + struct.pack("<I", len(ones)) + ones,
+        ),
+    }
+    outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
+    decoded = {name for name, outcome in outcomes.items() if outcome == "decoded"}
+    # pydicom takes an item without its end for one that ends with its sequence.
+    assert decoded <= {
+        *("items that are not ended", "empty elements in an item", "many windows"),
+        *("windows that show nothing", "tables that show nothing"),
+    }
+
+
+def test_what_is_deflated_is_inflated_within_bounds():
+    head = make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian)
+    head = head[: head.index(b"1.2.840.10008.1.2.1.99") + 22]
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = compressor.compress(bytes(100 * MEGABYTE)) + compressor.flush()
+    files = {
+        "zeros": head + zeros,
+        "empty blocks": head + b"\0\0\0\xff\xff" * (MEGABYTE // 5),
+        "nothing": head,
+        "text": head + b"text" * 1000,
+    }
+    outcomes = check(files, lambda data: FIXED_BYTES + 120 * len(data))
+    assert set(outcomes.values()) == {"DamagedImageError"}
+
+
+def test_parts_of_other_formats_are_bounded():
+    numbers = struct.pack("<HHII", 50_000, 3, 4 * MEGABYTE, 100)
+    fractions = struct.pack("<HHII", 50_000, 5, MEGABYTE, 100)
+    files = {
+        name: b"II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + bytes(8 * MEGABYTE)
+        for name, entry in {"numbers": numbers, "fractions": fractions}.items()
+    }
+    text = png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))
+    files["texts"] = saved(RGB, "PNG")[:33] + text * 90 + saved(RGB, "PNG")[33:]
+    outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
+    assert set(outcomes.values()) == {"DamagedImageError"}

@@ -71,6 +71,38 @@ def test_other_modalities_are_refused(modality: str | None, said: str):
         decode_image(make_dicom(Modality=modality))
 
 
+@pytest.mark.parametrize(
+    ("spelled", "told"),
+    [
+        *(("ct", "CT"), (" CT", "CT"), ("Ct ", "CT"), ("cr", "CR"), ("dx", "DX")),
+        *(("DR", "DX"), ("dr ", "DX"), ("RG", "RG"), (" rg", "RG"), ("CT\\PT", "CT")),
+    ],
+)
+def test_a_modality_may_be_spelled_otherwise(spelled: str, told: str):
+    described = decode_image(make_dicom(Modality=spelled)).dicom
+    assert described is not None
+    assert described.modality == told
+
+
+@pytest.mark.parametrize("photometric", ["monochrome1", " MONOCHROME1"])
+def test_so_may_the_meaning_of_black(photometric: str):
+    expected = decode_image(make_dicom(PhotometricInterpretation="MONOCHROME1"))
+    image = decode_image(make_dicom(PhotometricInterpretation=photometric))
+    assert (image.pixels == expected.pixels).all()
+
+
+@pytest.mark.parametrize("representation", [2, 31, 65_535])
+def test_a_sign_that_is_neither_there_nor_not_is_refused(representation: int):
+    with pytest.raises(DamagedImageError, match="a sign"):
+        decode_image(make_dicom(PixelRepresentation=representation))
+
+
+@pytest.mark.parametrize("keyword", ["AvailableTransferSyntaxUID", "StudyDescription"])
+def test_a_file_that_only_names_the_deflated_syntax_is_not_inflated(keyword: str):
+    data = make_dicom(**{keyword: uid.DeflatedExplicitVRLittleEndian})
+    assert (decode_image(data).pixels == decode_image(make_dicom()).pixels).all()
+
+
 @pytest.mark.parametrize("modality", ["DOC", "CT"])
 def test_an_encapsulated_document_is_refused(modality: str):
     data = make_dicom(

@@ -8,6 +8,7 @@ from PIL import Image
 from pydicom import uid
 
 from serving.dicom.recognition import is_dicom
+from serving.preprocess import decode_image
 from tests.dicom_files import make_dicom
 
 
@@ -17,6 +18,23 @@ from tests.dicom_files import make_dicom
 )
 def test_dicom_is_recognised(syntax: uid.UID, preamble: bool):
     assert is_dicom(make_dicom(syntax=syntax, preamble=preamble))
+
+
+@pytest.mark.parametrize("first", [0x0000, 0x0001, 0x0002, 0x0003, 0x0010, 0x0012])
+@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian])
+def test_a_file_without_preamble_may_begin_with_any_element_of_its_meta_information(
+    first: int, syntax: uid.UID
+):
+    whole = make_dicom(syntax=syntax)[132:]
+    at = 0
+    while int.from_bytes(whole[at + 2 : at + 4], "little") < first:
+        long = whole[at + 4 : at + 6] == b"OB"
+        size = int.from_bytes(whole[at + 8 : at + 12] if long else whole[at + 6 : at + 8], "little")
+        at += (12 if long else 8) + size
+    data = whole[at:]
+    assert is_dicom(data)
+    if first <= 0x0010:
+        assert (decode_image(data).pixels == decode_image(make_dicom()).pixels).all()
 
 
 def test_a_preamble_with_the_header_of_a_tiff_is_dicom_all_the_same():

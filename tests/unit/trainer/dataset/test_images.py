@@ -12,6 +12,7 @@ import pytest
 from serving.preprocess import decode_image, preprocess
 from trainer.dataset.images import COLUMNS, load_images, read_frame
 from trainer.dataset.lists import find_listed, write_list
+from trainer.demo.phantoms import draw_phantom
 from trainer.errors import DatasetError
 
 
@@ -66,6 +67,29 @@ def test_a_file_that_is_no_image_is_named_and_left_out(
         data = load_images(read_frame(dataset_dir))
     assert len(data) == 60
     assert "notes.txt" in caplog.text
+
+
+def test_files_that_look_wrong_are_named_and_kept(
+    dataset_dir: Path, caplog: pytest.LogCaptureFixture
+):
+    phantom = draw_phantom(np.random.default_rng(0), covid=True).pixels
+    for name, pixels in {
+        "right": phantom,
+        "dark": phantom // 16,
+        "twelve": phantom.astype(np.uint16) << 4,
+    }.items():
+        file = dataset_dir / "COVID" / f"{name}.png"
+        file.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    frame = read_frame(dataset_dir)
+    with caplog.at_level(logging.WARNING):
+        data = load_images(frame[~frame["File"].str.contains("/[0-9]+.png", regex=True)])
+    assert len(data) == 3
+    named = [record.getMessage() for record in caplog.records if "looks wrong" in record.message]
+    assert [message.split("/COVID/")[1] for message in named] == [
+        "dark.png: few grey levels, too dark",
+        "twelve.png: its 16-bit samples use 12 bits and were scaled",
+    ]
+    assert "2 of 3 files look as if they were stored or read wrongly" in caplog.text
 
 
 def test_too_many_files_that_are_no_images_stop_the_training(dataset_dir: Path):

@@ -1,0 +1,129 @@
+"""PNG and TIFF of 16 bits a sample whose values fill fewer.
+
+Scanners give 12 to 14 bits, and many programs put them into the lower bits of 16, or add 32,768 to
+signed ones. Cut to the upper eight bits such an image would be black, or nearly one grey.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_BITS: Final = 16
+_BYTE: Final = 8
+_VALUES: Final = 1 << _BITS
+_MIDDLE: Final = _VALUES // 2
+_WHITE: Final = 255.0
+_LOWEST_SIGNED: Final = -4_096
+"""Hounsfield units begin at -1024, padding somewhat below."""
+_HIGHEST_LOWEST: Final = 1_024
+"""What begins further above the middle is no signed image, and no shifted unsigned one."""
+_HIGHEST_SIGNED: Final = 16_383
+_AIR: Final = -500
+_TISSUE: Final = 100
+_MARKED_SHARE: Final = 0.05
+_HINT_SLACK: Final = 2
+"""A brightest value that is a quarter of what a tag announces still agrees with it."""
+
+
+@dataclass(frozen=True)
+class NarrowImage:
+    """An image whose samples do not fill their 16 bits."""
+
+    pixels: NDArray[np.uint8]
+    """``[height, width, 3]`` RGB, brought to the full range."""
+    bits: int
+    """How many bits the values span."""
+
+
+def narrow_image(data: bytes, *, hint: int | None, white_is_zero: bool) -> NarrowImage | None:
+    """Decode a file of 16 bits a sample if its values fill fewer.
+
+    Args:
+        data: the file, complete.
+        hint: the bits that a tag of the file announces.
+        white_is_zero: whether the lowest value is white.
+
+    Returns:
+        Nothing if the values fill their range, or cannot be decoded.
+    """
+    try:
+        # Never IMREAD_COLOR_RGB: of a TIFF file that gives memory that nothing was written to.
+        decoded = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
+        )
+    except cv2.error:
+        return None
+    if decoded is None or decoded.dtype != np.uint16:
+        return None
+    deep = decoded.view(np.uint16)
+    found = _table(deep, hint)
+    if found is None:
+        return None
+    table, bits = found
+    if white_is_zero:
+        table = np.uint8(_WHITE) - table
+    bgr = _look_up(deep, table)
+    return NarrowImage(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), bits)
+
+
+def _table(deep: NDArray[np.uint16], hint: int | None) -> tuple[NDArray[np.uint8], int] | None:
+    """What becomes of each of the 65,536 values, and how many bits are used."""
+    counts = _counts(deep)
+    used = np.flatnonzero(counts)
+    low, high = _without_marks(used, counts)
+    values = np.arange(_VALUES)
+    if low < high < _MIDDLE:
+        bits = high.bit_length()
+        if hint is not None and bits <= hint <= min(bits + _HINT_SLACK, _BITS):
+            bits = hint
+        # As of all 16 bits, the upper eight are taken.
+        shifted = values >> (bits - _BYTE) if bits > _BYTE else values << (_BYTE - bits)
+        return np.minimum(shifted, _WHITE).astype(np.uint8), bits
+    if _MIDDLE + _LOWEST_SIGNED <= low <= _MIDDLE + _HIGHEST_LOWEST:
+        if low < high <= _MIDDLE + _HIGHEST_SIGNED:
+            return _stretched(values, low, high), (high - low).bit_length()
+        return None
+    signed = used.astype(np.uint16).view(np.int16)
+    low, high = int(signed.min()), int(signed.max())
+    if _LOWEST_SIGNED <= low <= _AIR and _TISSUE <= high <= _HIGHEST_SIGNED:
+        as_signed = values.astype(np.uint16).view(np.int16)
+        return _stretched(as_signed, low, high), (high - low).bit_length()
+    return None
+
+
+def _counts(deep: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """How often there is each value."""
+    counts = [
+        cv2.calcHist([deep], [channel], None, [_VALUES], [0, _VALUES]) for channel in range(3)
+    ]
+    total: NDArray[np.float32] = np.sum(counts, axis=0).ravel()
+    return total
+
+
+def _without_marks(used: NDArray[np.int64], counts: NDArray[np.float32]) -> tuple[int, int]:
+    """The lowest and the highest value, but for some marks in full white and padding with zeros."""
+    low, high = int(used[0]), int(used[-1])
+    if len(used) > 1:
+        marks = counts[-1] <= _MARKED_SHARE * counts.sum()
+        if high == _VALUES - 1 and used[-2] <= _HIGHEST_SIGNED and marks:
+            high = int(used[-2])
+        if low == 0 and used[1] >= _MIDDLE + _LOWEST_SIGNED:
+            low = int(used[1])
+    return low, high
+
+
+def _stretched(values: NDArray[np.integer[Any]], low: int, high: int) -> NDArray[np.uint8]:
+    shades = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
+    stretched: NDArray[np.uint8] = np.rint(_WHITE * shades).astype(np.uint8)
+    return stretched
+
+
+def _look_up(deep: NDArray[np.uint16], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # Row by row: NumPy makes eight bytes of each index.
+    found = np.empty(deep.shape, np.uint8)
+    for row, values in zip(found, deep, strict=True):
+        np.take(table, values, out=row)
+    return found
