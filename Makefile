@@ -75,8 +75,7 @@ constraints:
 	$(MAKE) requirements
 
 # What the images install, with the hash of each file that the index has.
-IMAGE_PYTHON := 3.12
-LOCK = build/constraints/bin/uv pip compile --quiet --universal --python-version $(IMAGE_PYTHON) \
+LOCK = build/constraints/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --custom-compile-command "make requirements" --constraint constraints.txt
 
 requirements:

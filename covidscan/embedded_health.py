@@ -46,7 +46,7 @@ class HealthTiming:
 
     pause: float = 1.0
     """Between two checks."""
-    deadline: float = 2.0
+    deadline: float = 3.0
     """Of a check."""
     silence: float = 10.0
     """From the first check that fails until the process is given up."""

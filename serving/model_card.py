@@ -67,6 +67,25 @@ class ModelCard:
         known = {f.name for f in dataclasses.fields(cls)}
         try:
             fields = json.loads(read_regular_file(path, max_bytes=MAX_CONFIG_BYTES))
-            return cls(**{key: value for key, value in fields.items() if key in known})
+            card = cls(**{key: value for key, value in fields.items() if key in known})
+            card._check_types()
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise VolumeError(f"no readable model card in version {version_dir.name}") from error
+        return card
+
+    def _check_types(self) -> None:
+        """Check what the gateway tells of a card, and what a rollback goes by.
+
+        Raises:
+            TypeError: a field is not what it must be.
+        """
+        sound = (
+            isinstance(self.name, str)
+            and isinstance(self.demo, bool)
+            and isinstance(self.created_at, str)
+            and isinstance(self.metrics, dict)
+            and all(isinstance(value, int | float) for value in self.metrics.values())
+            and isinstance(self.rolled_back_to, int | None)
+        )
+        if not sound:
+            raise TypeError("a field of the model card has the wrong type")

@@ -109,8 +109,7 @@ class ModelRepository:
         async with self._reloading:
             self.configure(configs)
             servables = [self._servables[config.name] for config in configs]
-            for servable in servables:
-                await servable.settle()
+            await asyncio.gather(*(servable.settle() for servable in servables))
             broken = [
                 f"{{{{name: {servable.config.name} version: {version.number}}} due to error:"
                 f" {Code.Name(version.error.code)}: {version.error.message}}}, "

@@ -14,6 +14,7 @@ from api.observability.audit import AuditRecord, AuditTrail
 from api.start_errors import AuditTrailError
 from serving.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by
+from tests.stand_ins import behind
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -70,13 +71,7 @@ def test_a_mount_that_hangs_fails_the_answer_and_holds_up_nothing_else(
     trail = AuditTrail(path)
     trail._threads = DeadlineThreads("audit", threads=1, seconds=0.05)
     gate = threading.Event()
-    opened = audit.open_regular_file
-
-    def hanging(*arguments: object, **options: object) -> int:
-        gate.wait()
-        return opened(*arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(audit, "open_regular_file", hanging)
+    monkeypatch.setattr(audit, "open_regular_file", behind(gate, audit.open_regular_file))
 
     async def main() -> None:
         for _ in range(3):
@@ -95,7 +90,7 @@ def test_a_gateway_does_not_start_on_a_mount_that_hangs(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     gate = threading.Event()
-    monkeypatch.setattr(audit, "open_regular_file", lambda *_, **__: gate.wait())
+    monkeypatch.setattr(audit, "open_regular_file", behind(gate, audit.open_regular_file))
     monkeypatch.setattr(audit, "_PATIENCE_SECONDS", 0.05)
     try:
         with pytest.raises(AuditTrailError, match="no answer within"):

@@ -14,6 +14,7 @@ from api.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
 from api.access.key_file import FollowedKeyFile, change_key_file, read_key_file
 from serving.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by
+from tests.stand_ins import behind
 
 
 @pytest.fixture
@@ -114,13 +115,7 @@ def test_while_its_mount_hangs_nobody_comes_in_and_the_event_loop_runs_on(
     change_key_file(path, lambda _: [record])
     followed = FollowedKeyFile(path)
     gate = threading.Event()
-    read = key_file.read_key_file
-
-    def hanging(of: Path) -> list[ApiKeyRecord]:
-        gate.wait()
-        return read(of)
-
-    monkeypatch.setattr(key_file, "read_key_file", hanging)
+    monkeypatch.setattr(key_file, "read_key_file", behind(gate, key_file.read_key_file))
     followed._threads = DeadlineThreads("keys", threads=1, seconds=0.1)
 
     async def main() -> None:

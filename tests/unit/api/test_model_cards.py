@@ -10,20 +10,11 @@ from api.model_cards import ModelCards
 from serving.deadlines import DeadlineThreads
 from serving.model_card import CARD_PATH, ModelCard
 from tests.special_files import SPECIAL_FILES, replace_by
+from tests.stand_ins import Clock
 
 pytestmark = pytest.mark.timeout(20)
 
 CARD = ModelCard(name="vgg16", demo=True, created_at="2026-01-01T00:00:00+00:00", metrics={})
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class CountedReads:

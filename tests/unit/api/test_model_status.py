@@ -11,6 +11,7 @@ from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerUnavailableError
+from tests.stand_ins import Clock
 
 
 @pytest.mark.parametrize(
@@ -48,16 +49,6 @@ def test_a_reason_names_no_folder_of_the_model_server(
             return (await reader.read_all())[0].versions[0].error
 
     assert asyncio.run(read()) == told
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class ClientStandIn:

@@ -25,7 +25,29 @@ def test_fields_of_a_newer_trainer_are_passed_over(tmp_path: Path):
     assert ModelCard.read(tmp_path) == CARD
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"name": "vgg16"}'])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", 5),
+        ("demo", "no"),
+        ("demo", None),
+        ("created_at", {}),
+        ("metrics", []),
+        ("metrics", {"accuracy": "high"}),
+        ("rolled_back_to", "1"),
+    ],
+)
+def test_a_card_whose_fields_are_not_what_they_must_be_is_none(
+    tmp_path: Path, field: str, value: object
+):
+    CARD.write(tmp_path)
+    path = tmp_path / CARD_PATH
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(VolumeError, match="no readable model card"):
+        ModelCard.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"name": "vgg16"}', "[" * 100_000])
 def test_a_version_without_a_readable_card_is_an_error_of_ours(tmp_path: Path, content: str | None):
     if content is not None:
         (tmp_path / CARD_PATH).parent.mkdir()
