@@ -37,6 +37,16 @@ def validation_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
     )
 
 
+def page_form_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
+    """The same of the page's form, whose fields beside the file are what is a query elsewhere."""
+    unknown = [fault["loc"][-1] for fault in faults if fault["type"] == "extra_forbidden"]
+    if unknown:
+        return InvalidRequestError(f"the form has {_fields(_names(unknown))}; leave it out")
+    return InvalidRequestError(
+        "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    )
+
+
 def _names(names: Iterable[object]) -> list[str]:
     harmless = dict.fromkeys(str(name) for name in names if _HARMLESS_NAME.fullmatch(str(name)))
     return list(harmless)[:_MAX_NAMED]
