@@ -28,7 +28,7 @@ async def healthz() -> Health:
 )
 async def readyz(services: ServicesDep, response: Response) -> Readiness:
     """Ready means that every model has an available version; the body names the others."""
-    infos = await services.model_status.read_all()
+    infos = await services.model_status.read_recent()
     not_ready = [info.name for info in infos if not info.available]
     if not_ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE

@@ -106,6 +106,12 @@ def test_fields_and_parameters_beside_the_file_are_named(service: httpx.Client):
     assert "Maria" not in query["detail"]
 
 
+def test_the_page_names_a_field_that_it_does_not_know(service: httpx.Client):
+    page = service.post("/", files={"file": ("a", b"x")}, data={"threshold": "0.5"})
+    assert page.status_code == 422
+    assert "threshold" in page.text
+
+
 @pytest.mark.parametrize(
     ("path", "arguments"),
     [

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
+from serving.contract import MODEL_NAMES
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,35 @@ def test_a_reason_names_no_folder_of_the_model_server(
             return (await reader.read_all())[0].versions[0].error
 
     assert asyncio.run(read()) == told
+
+
+def test_however_many_ask_whether_it_is_ready_the_model_server_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked = 0
+
+    async def count(*_: object, **__: object) -> list[VersionStatus]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return [VersionStatus(1, VersionState.AVAILABLE, "")]
+
+    monkeypatch.setattr(ModelServerClient, "version_statuses", count)
+    now = 100.0
+    monkeypatch.setattr("api.model_status.time", SimpleNamespace(monotonic=lambda: now))
+
+    async def ask() -> None:
+        nonlocal now
+        async with ModelServerClient("127.0.0.1:1") as client:
+            reader = ModelStatusReader(client, ModelCards(tmp_path), Settings(_env_file=None))
+            leaving = asyncio.ensure_future(reader.read_recent())
+            await asyncio.sleep(0)
+            leaving.cancel()
+            told = await asyncio.gather(*(reader.read_recent() for _ in range(50)))
+            assert all(info.available for infos in told for info in infos)
+            assert asked == len(MODEL_NAMES)
+            now += 0.3
+            await reader.read_recent()
+            assert asked == 2 * len(MODEL_NAMES)
+
+    asyncio.run(ask())
