@@ -24,10 +24,13 @@ def validation_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
     in_query = [fault for fault in faults if fault["loc"][0] == "query"]
     for fault in faults:
         if fault["loc"][0] == "body" and fault["type"] != "extra_forbidden":
-            return MissingFileError(
-                f"send the image as multipart/form-data in the field {str(fault['loc'][1])!r}"
-                f"{_instead(unknown) if not in_query else ''}"
-            )
+            field = str(fault["loc"][1])
+            detail = f"send the image as multipart/form-data in the field {field!r}"
+            if fault["type"] != "missing":
+                detail += f", as a file and not as a text; with curl: {field}=@image.png"
+            elif not in_query:
+                detail += _instead(unknown)
+            return MissingFileError(detail)
     if any(fault["loc"][0] == "body" for fault in faults):
         return InvalidRequestError(f"the form has {_fields(unknown)}; leave it out")
     if any(fault["type"] == "extra_forbidden" for fault in in_query):

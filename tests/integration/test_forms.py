@@ -59,6 +59,16 @@ def test_a_file_is_read_with_and_without_a_name(service: httpx.Client, path: str
     assert kind == UNKNOWN_IMAGE
 
 
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_file_s_name_in_place_of_the_file_is_told_how_to_send_it(
+    service: httpx.Client, path: str
+):
+    status, kind, detail = post(service, path, f'name="{ROUTES[path]}"', b"slice.png")
+    assert (status, kind) == (422, "missing-file")
+    assert f"{ROUTES[path]}=@" in detail
+    assert "slice.png" not in detail
+
+
 def test_the_page_reads_a_file_without_a_name_too(service: httpx.Client):
     assert post(service, "/", 'name="file"')[0] == 415
     status, _, page = post(service, "/", 'name="file"; filename=""', b"")
