@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FILE_FIELDS: Final = frozenset({"file", "files"})
 """A part in one of these fields is a file, with or without a name.
 
-Without a name, and short and printable, it is a text all the same: ``curl -F file=a.png`` sends that
-where the ``@`` is forgotten. No image is a text.
+Without a name, and short and printable, it is a text all the same: ``curl -F file=a.png`` sends
+that, where the ``@`` is forgotten. No image is a text.
 """
 
 _MAX_TEXT_BYTES: Final = 1024
