@@ -187,14 +187,6 @@ class AuthenticationError(ProblemError):
         )
 
 
-class HostError(ProblemError):
-    """The request names no host, several, or one that is not allowed."""
-
-    status = HTTPStatus.BAD_REQUEST
-    kind = "invalid-host"
-    title = "Invalid host"
-
-
 class CrossSiteError(ProblemError):
     """A browser sends a request, with the password it has stored, for a page of another site."""
 
@@ -252,16 +244,6 @@ class OverloadedError(ModelsUnavailableError):
 
     kind = "overloaded"
     title = "Overloaded"
-
-
-class StoppingError(ModelsUnavailableError):
-    """The service stops before the request could be answered."""
-
-    kind = "stopping"
-    title = "Stopping"
-
-    def __init__(self) -> None:
-        super().__init__("the service is stopping; try again", {"Connection": "close"})
 
 
 class AuditUnavailableError(ModelsUnavailableError):

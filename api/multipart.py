@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FILE_FIELDS: Final = frozenset({"file", "files"})
-"""A part in one of these fields is a file, with or without a name."""
+"""A part in one of these fields is a file, with or without a name.
 
+Without a name, and short and printable, it is a text all the same: ``curl -F file=a.png`` sends
+that, where the ``@`` is forgotten. No image is a text.
+"""
+
+_MAX_TEXT_BYTES: Final = 1024
 _PLAIN_ENCODINGS: Final = frozenset({"", "binary", "8bit", "7bit"})
 
 
@@ -94,6 +99,7 @@ class _Form:
         self._name = self._value = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._field = ""
+        self._is_named = False
         self._filename: str | None = None
         """Of a file; None of a text."""
         self._data: io.BytesIO | None = None
@@ -139,8 +145,8 @@ class _Form:
                 ' form-data; name="file"; filename="image.png"'
             )
         self._field = self._decode(disposition["name"])
-        named = any(parameter.startswith("filename") for parameter in disposition)
-        is_file = named or self._field in FILE_FIELDS
+        self._is_named = any(parameter.startswith("filename") for parameter in disposition)
+        is_file = self._is_named or self._field in FILE_FIELDS
         self._filename = self._read_filename(disposition) if is_file else None
         self._count(is_file=is_file)
         if headers.get("content-transfer-encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
@@ -161,7 +167,7 @@ class _Form:
     def _part_end(self) -> None:
         if self._data is None:
             raise ValueError("the end of no part")
-        if self._filename is None:
+        if self._filename is None or self._is_text():
             text = decode(self._data.getvalue(), "utf-8")
             self._items.append((self._field, text))
         else:
@@ -173,6 +179,16 @@ class _Form:
             )
             self._items.append((self._field, file))
         self._data, self._in_part = None, False
+
+    def _is_text(self) -> bool:
+        """Whether what could be a file is none."""
+        if self._is_named or self._data is None or self._data.tell() > _MAX_TEXT_BYTES:
+            return False
+        try:
+            text = self._data.getvalue().decode()
+        except UnicodeDecodeError:
+            return False
+        return all(character.isprintable() or character.isspace() for character in text)
 
     def _count(self, *, is_file: bool) -> None:
         if is_file:

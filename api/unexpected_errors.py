@@ -5,10 +5,20 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ProblemError, StoppingError
+from api.errors import ModelsUnavailableError, ProblemError
 from api.problems import problem_response
 
 logger = logging.getLogger(__name__)
+
+
+class StoppingError(ModelsUnavailableError):
+    """The service stops before the request could be answered."""
+
+    kind = "stopping"
+    title = "Stopping"
+
+    def __init__(self) -> None:
+        super().__init__("the service is stopping; try again", {"Connection": "close"})
 
 
 class UnexpectedErrorsMiddleware:

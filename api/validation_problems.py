@@ -24,16 +24,29 @@ def validation_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
     in_query = [fault for fault in faults if fault["loc"][0] == "query"]
     for fault in faults:
         if fault["loc"][0] == "body" and fault["type"] != "extra_forbidden":
-            return MissingFileError(
-                f"send the image as multipart/form-data in the field {str(fault['loc'][1])!r}"
-                f"{_instead(unknown) if not in_query else ''}"
-            )
+            field = str(fault["loc"][1])
+            detail = f"send the image as multipart/form-data in the field {field!r}"
+            if fault["type"] != "missing":
+                detail += f", as a file and not as a text; with curl: {field}=@image.png"
+            elif not in_query:
+                detail += _instead(unknown)
+            return MissingFileError(detail)
     if any(fault["loc"][0] == "body" for fault in faults):
         return InvalidRequestError(f"the form has {_fields(unknown)}; leave it out")
     if any(fault["type"] == "extra_forbidden" for fault in in_query):
         return InvalidRequestError(f"the query has {_fields(unknown, 'parameter')}; leave it out")
     return InvalidRequestError(
         "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in in_query)
+    )
+
+
+def page_form_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
+    """The same of the page's form, whose fields beside the file are what is a query elsewhere."""
+    unknown = [fault["loc"][-1] for fault in faults if fault["type"] == "extra_forbidden"]
+    if unknown:
+        return InvalidRequestError(f"the form has {_fields(_names(unknown))}; leave it out")
+    return InvalidRequestError(
+        "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
     )
 
 

@@ -6,30 +6,24 @@ refused would never see why.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.access.open_paths import OPEN_PATHS
-from covidscan.connection_room import ConnectionRoom, Place
+from covidscan.connection_limits import ConnectionLimits
+from covidscan.connection_room import Place
+from covidscan.http_head import PIECE_BYTES, HeadSize
 from covidscan.http_refusal import (
     NOT_HTTP,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
     Refusal,
-    head_too_large,
+    RefusedError,
 )
 from covidscan.http_transport import CycleTransport, ReaderPatience
 
-_MAX_HEAD_BYTES: Final = 32 * 1024
-_MAX_HEADERS: Final = 100
-_HEAD_PIECE_BYTES: Final = 4 * 1024
-"""A head is parsed in pieces of this size, so that no more than one is read beyond the limit."""
-
-_HEALTH_CHECK_SECONDS: Final = 1.0
 _MAX_PIPELINED: Final = 8
 """Requests that a client may send before the one in front of them is answered."""
 
@@ -44,24 +38,6 @@ _HEALTH_METHODS: Final = frozenset({b"GET", b"HEAD"})
 _OPEN_URLS: Final = frozenset(path.encode() for path in OPEN_PATHS)
 
 
-@dataclass(frozen=True)
-class ConnectionLimits:
-    """What a connection may take."""
-
-    room: ConnectionRoom
-    timeout_seconds: float
-    """For a request's head to come in, for a client to go on reading its answer, and for the rest
-    of a body that nobody reads."""
-    count_refusal: Callable[[int], None]
-    """Is told the status of what is refused here, where no app sees it."""
-
-    def head_seconds(self, place: Place | None) -> float:
-        """How long a request's head may take, and a TLS handshake; a health check takes no time."""
-        if place is None or not place.health_checks_only:
-            return self.timeout_seconds
-        return min(_HEALTH_CHECK_SECONDS, self.timeout_seconds / 4)
-
-
 class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with these bounds; ``bounded_by`` sets them."""
 
@@ -72,12 +48,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     _stopping = False
     _in_head = True
-    _heads = 0
-    """That were complete."""
-    _head_bytes = 0
-    """Of the one that is not: as they came in, in pieces."""
-    _understood_bytes = 0
-    """Of it, too: as they were parsed, without blanks."""
+    _head: HeadSize
+    """Of the request whose head is not complete."""
     _refused = False
     _lingering = False
     _discarded_bytes = 0
@@ -88,6 +60,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let a client in, if there is room."""
         super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
+        self._head = HeadSize()
         self._reader = ReaderPatience(self.loop, self.limits.timeout_seconds, self.transport.abort)
         # So that ``pause_writing`` tells of all that is not read, as closing waits for all of it.
         # With 0 asyncio's TLS would pause for nothing.
@@ -118,31 +91,27 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._expect_head()
         rest = memoryview(data)
         while rest and not self._refused and not self.transport.is_closing():
-            size = _HEAD_PIECE_BYTES if self._in_head else len(rest)
+            size = PIECE_BYTES if self._in_head else len(rest)
             self._feed(rest[:size])
             rest = rest[size:]
 
     def on_url(self, url: bytes) -> None:
         """Take in the request's target."""
-        self._count_head(len(url))
+        self._head.parse(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take in a header, but none behind a body: nothing reads those and nothing bounds them."""
         if self._in_head:
-            self._count_head(len(name) + len(value) + len(": \r\n"))
+            self._head.parse_header(name, value)
             super().on_header(name, value)
-            if len(self.headers) > _MAX_HEADERS:
-                raise head_too_large(f"{_MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
-        self._heads += 1
-        self._in_head, self._head_bytes, self._understood_bytes = False, 0, 0
-        self._discarded_bytes = 0
+        self._in_head, self._head, self._discarded_bytes = False, HeadSize(), 0
         if self._lingering:
             # Behind the body that was awaited there is another request.
-            raise NOT_HTTP
+            raise RefusedError(NOT_HTTP)
         self._stop_waiting()
         self._check_place()
         super().on_headers_complete()
@@ -152,7 +121,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) > _MAX_PIPELINED:
             self.transport.abort()
             # Or all that has been received of them would be parsed and kept.
-            raise NOT_HTTP
+            raise RefusedError(NOT_HTTP)
         # Behind a request for another protocol nothing is understood.
         if self._stopping or self._for_health_checks or self.parser.should_upgrade():
             self.cycle.keep_alive = False
@@ -187,25 +156,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return self.place is not None and self.place.health_checks_only
 
     def _feed(self, data: memoryview) -> None:
-        heads, in_head = self._heads, self._in_head
+        head, in_head = self._head, self._in_head
         try:
             self.parser.feed_data(data)
+            if in_head and head is self._head:
+                head.receive(len(data))
         except httptools.HttpParserUpgrade:
             # No protocol but HTTP/1.1 is spoken here; the request is answered as it is.
             return
+        except RefusedError as error:
+            self._refuse(error.refusal, linger=True)
         except httptools.HttpParserError as error:
-            refusal = error.__context__
-            self._refuse(refusal if isinstance(refusal, Refusal) else NOT_HTTP, linger=True)
-            return
-        if in_head and self._in_head and self._heads == heads:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
-                self._refuse(head_too_large(f"{_MAX_HEAD_BYTES} bytes"), linger=True)
-
-    def _count_head(self, size_bytes: int) -> None:
-        self._understood_bytes += size_bytes
-        if self._understood_bytes > _MAX_HEAD_BYTES:
-            raise head_too_large(f"{_MAX_HEAD_BYTES} bytes")
+            cause = error.__context__
+            refusal = cause.refusal if isinstance(cause, RefusedError) else NOT_HTTP
+            self._refuse(refusal, linger=True)
 
     def _check_place(self) -> None:
         if self.place is None or not self.place.health_checks_only:
@@ -214,7 +178,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.parser.get_method() not in _HEALTH_METHODS
             or self.url.partition(b"?")[0] not in _OPEN_URLS
         ):
-            raise TOO_MANY_CONNECTIONS
+            raise RefusedError(TOO_MANY_CONNECTIONS)
         self.place.evict = None
 
     def _expect_head(self) -> None:
@@ -237,7 +201,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._waiting_for_head = self._waiting_for_end = None
 
     def _evict(self) -> None:
-        if self._lingering:
+        if self._lingering or self.transport.is_closing():
             self.transport.abort()
         else:
             self._refuse(TOO_MANY_CONNECTIONS)
@@ -263,6 +227,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _close_after_body(self) -> None:
         """Close once the client has sent its request's body, or as much of it as is waited for."""
+        if self.place is not None and self.place.health_checks_only:
+            self.place.evict = self._evict
         if self._in_head or self.transport.is_closing():
             self.transport.close()
         else:

@@ -22,9 +22,7 @@ _AT_ONCE: Final = 4
 """Connections that are accepted before those that are open have their turn."""
 
 _PAUSE_SECONDS: Final = 0.1
-"""Before the next attempt where there is no descriptor, or no memory, for a connection."""
-
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Before the next attempt, where there is no descriptor or no memory for a connection."""
 
 
 class Listener:
@@ -57,7 +55,8 @@ class Listener:
         for task in self._accepting:
             task.cancel()
         for each in self.sockets:
-            each.close()
+            # Once the event loop has forgotten it, which to cancel has it do next.
+            asyncio.get_running_loop().call_soon(each.close)
 
     async def wait_closed(self) -> None:
         """Wait until nothing is accepted any more."""
@@ -81,12 +80,12 @@ class Listener:
     async def _after(self, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "other")
         self._count_error(name)
-        if error.errno in _EXHAUSTED:
+        if isinstance(error, ConnectionError):
+            # The client is gone already.
+            await asyncio.sleep(0)
+        else:
             logger.error("connections cannot be accepted: %s", name)
             await asyncio.sleep(_PAUSE_SECONDS)
-        else:
-            # The client is gone already, as a rule. What stays wrong must not hold everything up.
-            await asyncio.sleep(0)
 
     def _let_in(self, connection: socket.socket, address: str) -> None:
         # Or the end of an answer waits up to 40 ms until its beginning is acknowledged. asyncio

@@ -1,34 +1,30 @@
 """Refusals before there is a request that the app could answer."""
 
 import json
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from api.problems import PROBLEM_MEDIA_TYPE
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, raised where parsing must stop
-    """Why a connection ends without a request being answered.
+@dataclass(frozen=True)
+class Refusal:
+    """Why a connection ends without a request being answered."""
 
-    Args:
-        status: of the answer.
-        kind: of the problem, as in ``api.errors``.
-        detail: what is wrong.
-    """
-
-    def __init__(self, status: HTTPStatus, kind: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self._kind = kind
-        self._detail = detail
+    status: HTTPStatus
+    kind: str
+    """Of the problem, as in ``api.errors``."""
+    detail: str
 
     def answer(self) -> bytes:
         """The whole answer as it is sent."""
         body = json.dumps(
             {
-                "type": f"urn:covidscan:problem:{self._kind}",
+                "type": f"urn:covidscan:problem:{self.kind}",
                 "title": self.status.phrase,
                 "status": self.status.value,
-                "detail": self._detail,
+                "detail": self.detail,
             }
         ).encode()
         retry = "retry-after: 1\r\n" if self.status is HTTPStatus.SERVICE_UNAVAILABLE else ""
@@ -41,19 +37,22 @@ class Refusal(Exception):  # noqa: N818 - an answer, raised where parsing must s
         return head.encode() + body
 
 
-NOT_HTTP = Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "Invalid HTTP request received.")
-TOO_SLOW = Refusal(
+class RefusedError(Exception):
+    """Nothing more of a connection is to be parsed.
+
+    Args:
+        refusal: how it is answered.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+NOT_HTTP: Final = Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "Invalid HTTP request received.")
+TOO_SLOW: Final = Refusal(
     HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the head of the request came too slowly"
 )
-TOO_MANY_CONNECTIONS = Refusal(
+TOO_MANY_CONNECTIONS: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too many connections; try again"
 )
-
-
-def head_too_large(limit: str) -> Refusal:
-    """Of a head that is larger than a limit, such as ``100 headers``."""
-    return Refusal(
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "too-large",
-        f"the head of the request has more than {limit}",
-    )

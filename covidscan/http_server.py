@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 
 from api.settings import Settings
+from covidscan.connection_limits import ConnectionLimits
 from covidscan.connection_room import ConnectionRoom
-from covidscan.http_connections import BoundedHttpProtocol, ConnectionLimits, bounded_by
+from covidscan.http_connections import BoundedHttpProtocol, bounded_by
 from covidscan.http_listener import Listener, listening_sockets
 from covidscan.http_transport import in_pieces
 

@@ -8,12 +8,13 @@ browser takes gateway and page for one site.
 import ipaddress
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.open_paths import OPEN_PATHS
-from api.errors import HostError, ProblemError
+from api.errors import ProblemError
 from api.problems import problem_response
 from api.settings import Settings
 
@@ -21,6 +22,14 @@ _HOST: Final = re.compile(
     r"(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.ASCII
 )
 _ANY: Final = "*"
+
+
+class HostError(ProblemError):
+    """The request names no host, several, or one that is not allowed."""
+
+    status = HTTPStatus.BAD_REQUEST
+    kind = "invalid-host"
+    title = "Invalid host"
 
 
 class HostMiddleware:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import InvalidRequestError, MissingFileError
+from api.errors import MissingFileError
 from api.form_request import FormRoute
 from api.page import viewing
 from api.page.view import make_templates
@@ -21,6 +21,7 @@ from api.problems import to_problem
 from api.routes.forms import ImageQuery
 from api.static_files import WholeFiles
 from api.uploads import form_limits, read_upload
+from api.validation_problems import page_form_problem
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
 _CONTENT_SECURITY_POLICY: Final = (
@@ -76,7 +77,7 @@ def _options(form: FormData) -> PredictionOptions:
     try:
         return ImageQuery.model_validate(chosen).options
     except ValidationError as error:
-        raise InvalidRequestError("the form has fields that are not known, or wrong") from error
+        raise page_form_problem(error.errors()) from error
 
 
 async def _render(

@@ -59,6 +59,16 @@ def test_a_file_is_read_with_and_without_a_name(service: httpx.Client, path: str
     assert kind == UNKNOWN_IMAGE
 
 
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_file_s_name_in_place_of_the_file_is_told_how_to_send_it(
+    service: httpx.Client, path: str
+):
+    status, kind, detail = post(service, path, f'name="{ROUTES[path]}"', b"slice.png")
+    assert (status, kind) == (422, "missing-file")
+    assert f"{ROUTES[path]}=@" in detail
+    assert "slice.png" not in detail
+
+
 def test_the_page_reads_a_file_without_a_name_too(service: httpx.Client):
     assert post(service, "/", 'name="file"')[0] == 415
     status, _, page = post(service, "/", 'name="file"; filename=""', b"")
@@ -104,6 +114,12 @@ def test_fields_and_parameters_beside_the_file_are_named(service: httpx.Client):
     query = service.post("/predict?treshold=1&Muster+Maria=1", files=files).json()
     assert "'treshold'" in query["detail"]
     assert "Maria" not in query["detail"]
+
+
+def test_the_page_names_a_field_that_it_does_not_know(service: httpx.Client):
+    page = service.post("/", files={"file": ("a", b"x")}, data={"threshold": "0.5"})
+    assert page.status_code == 422
+    assert "threshold" in page.text
 
 
 @pytest.mark.parametrize(

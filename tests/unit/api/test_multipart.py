@@ -71,6 +71,25 @@ def test_a_file_in_another_field_is_a_file_where_it_has_a_name():
 
 
 @pytest.mark.parametrize(
+    ("data", "is_text"),
+    [
+        (b"slice.png", True),
+        ("/home/müller/ct.dcm\n".encode(), True),
+        (b"{}", True),
+        (b"", True),
+        (b"a\0b", False),
+        (b"\xff\xd8\xff", False),
+        (b"x" * 1025, False),
+    ],
+)
+def test_a_short_text_without_a_name_is_no_file(data: bytes, is_text: bool):
+    form = read(part("name=file", data) + b"--b--\r\n")
+    assert isinstance(form["file"], str) is is_text
+    named = read(part("name=file; filename=x", data) + b"--b--\r\n")
+    assert content(named, "file") == ("x", data)
+
+
+@pytest.mark.parametrize(
     ("charset", "raw", "filename"),
     [
         ("utf-8", "naïve".encode(), "naïve"),
