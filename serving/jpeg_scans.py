@@ -23,6 +23,7 @@ _RESTARTS: Final = tuple(bytes([0xFF, 0xD0 + number]) for number in range(8))
 _START_OF_IMAGE: Final = b"\xff\xd8"
 _END_OF_IMAGE: Final = 0xD9
 _START_OF_SCAN: Final = 0xDA
+_RESTART_INTERVAL: Final = 0xDD
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xCA})
 _COEFFICIENTS: Final = 64
@@ -37,6 +38,8 @@ class JpegScans:
 
     spans: tuple[tuple[int, int], ...]
     progressive: bool
+    restarts: bool
+    """Whether a segment says that scans are in intervals."""
 
 
 def read_scans(data: bytes) -> JpegScans:
@@ -48,7 +51,7 @@ def read_scans(data: bytes) -> JpegScans:
     """
     spans: list[tuple[int, int]] = []
     missing: set[tuple[int, int]] = set()
-    progressive = False
+    progressive = restarts = False
     at = len(_START_OF_IMAGE)
     for _ in range(MAX_SEGMENTS):
         fill = _FILL.match(data, at)
@@ -59,13 +62,15 @@ def read_scans(data: bytes) -> JpegScans:
         if kind == _END_OF_IMAGE:
             if missing or not spans:
                 raise DamagedImageError("the jpeg file lacks scans")
-            return JpegScans(tuple(spans), progressive)
+            return JpegScans(tuple(spans), progressive, restarts)
         (size,) = struct.unpack_from(">H", data, marker.end())
         segment = data[marker.end() + 2 : marker.end() + size]
         at = marker.end() + size
         if kind in _FRAMES:
             progressive = kind in _PROGRESSIVE
             missing = _all_coefficients(segment)
+        elif kind == _RESTART_INTERVAL:
+            restarts = True
         elif kind == _START_OF_SCAN:
             missing = _after_scan(missing, segment, progressive=progressive)
             end = _MARKER.search(data, at)
@@ -83,7 +88,9 @@ def pad_scans(data: bytes, scans: JpegScans) -> bytes:
     last = 0
     for start, end in scans.spans:
         # A scan may also end where a restart interval does: the next one is begun for it.
-        restarts = sum(data.count(restart, start, end) for restart in _RESTARTS)
+        restarts = 0
+        if scans.restarts:
+            restarts = sum(data.count(restart, start, end) for restart in _RESTARTS)
         parts += [data[last:end], _PADDING, bytes([0xFF, 0xD0 + restarts % 8]), _PADDING]
         last = end
     return b"".join([*parts, data[last:]])

@@ -26,11 +26,12 @@ _MAX_CHARACTER_SET_BYTES: Final = 8_192
 _MAX_VALUES: Final = 16_384
 _META_GROUP: Final = 2
 _HEAD_BYTES: Final = 8
+_LONG_LENGTH_BYTES: Final = 4
 _ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
 _BIG_ENDIAN_ITEM_TAG: Final = b"\xff\xfe\xe0\x00"
 
 
-def _tags(*keywords: str) -> frozenset[bytes]:
+def tags_of(*keywords: str) -> frozenset[bytes]:
     """The tags as they lie in a file, of either byte order."""
     tags = [tag_for_keyword(keyword) or 0 for keyword in keywords]
     return frozenset(
@@ -38,7 +39,8 @@ def _tags(*keywords: str) -> frozenset[bytes]:
     )
 
 
-_CHARACTER_SET_TAGS: Final = _tags("SpecificCharacterSet")
+_ITEM_TAGS: Final = frozenset({_ITEM_TAG, _BIG_ENDIAN_ITEM_TAG})
+_CHARACTER_SET_TAGS: Final = tags_of("SpecificCharacterSet")
 
 
 class BoundedReader(io.BytesIO):
@@ -46,12 +48,12 @@ class BoundedReader(io.BytesIO):
 
     Args:
         data: the file.
-        short: the keywords of elements that hold some numbers or a word.
+        short: the tags (``tags_of``) of elements that hold some numbers or a word.
     """
 
-    def __init__(self, data: bytes, *, short: frozenset[str]) -> None:
+    def __init__(self, data: bytes, *, short: frozenset[bytes]) -> None:
         super().__init__(data)
-        self._short = _tags(*short)
+        self._short = short
         self._tag = b""
         self._reads_left = _MAX_READS
         self._items_left = MAX_SEQUENCE_ITEMS
@@ -72,12 +74,13 @@ class BoundedReader(io.BytesIO):
         if size == _HEAD_BYTES:
             head = super().read(size)
             self._tag = head[:4]
-            if self._tag in {_ITEM_TAG, _BIG_ENDIAN_ITEM_TAG}:
+            if self._tag in _ITEM_TAGS:
                 self._items_left -= 1
-            if self._items_left < 0:
-                raise DamagedImageError("the dicom file has too many items")
+                if self._items_left < 0:
+                    raise DamagedImageError("the dicom file has too many items")
             return head
-        self._check_value(size)
+        if size > _LONG_LENGTH_BYTES:
+            self._check_value(size)
         return super().read(size)
 
     def _check_value(self, size: int) -> None:

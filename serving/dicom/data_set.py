@@ -9,7 +9,7 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from serving.dicom.bounded_reader import BoundedReader, check_sequence
+from serving.dicom.bounded_reader import BoundedReader, check_sequence, tags_of
 from serving.dicom.deflated import inflated
 from serving.errors import DamagedImageError, NoPixelsError
 from serving.known_codecs import forget_unknown_codecs
@@ -34,11 +34,9 @@ _SEQUENCES: Final = tuple(keyword for keyword in _KEYWORDS if keyword.endswith("
 
 _TABLES: Final = frozenset({"ExtendedOffsetTable", "ExtendedOffsetTableLengths"})
 _MAX_TABLE_BYTES: Final = 8 * 65_536
-_SHORT: Final = frozenset(
-    {
-        *(set(_KEYWORDS) - {"PixelData", *_SEQUENCES, *_TABLES}),
-        *("TransferSyntaxUID", "MediaStorageSOPClassUID"),
-    }
+_SHORT: Final = tags_of(
+    *(set(_KEYWORDS) - {"PixelData", *_SEQUENCES, *_TABLES}),
+    *("TransferSyntaxUID", "MediaStorageSOPClassUID"),
 )
 
 # What pydicom has to say of a file quotes it.

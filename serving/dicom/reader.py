@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
@@ -53,7 +54,8 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
         read = _read(data, options, max_pixels)
         rendering = render(*read, options.window)
         grey = rendering.grey()
-    return DicomImage(np.repeat(grey[..., None], 3, axis=2), _describe(read, rendering))
+    pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
+    return DicomImage(pixels, _describe(read, rendering))
 
 
 def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomValues:

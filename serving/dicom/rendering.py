@@ -35,6 +35,8 @@ _VALUES: Final = 1 << _MOST_BITS
 _WHITE: Final = 255.0
 _BITS_OF_A_SCREEN: Final = 8
 _SIGN: Final = np.uint16(1 << (_MOST_BITS - 1))
+_SMALL_FRAME: Final = 1 << 16
+"""In pixels: a histogram of 65,536 values costs more than to go over them."""
 _MAX_TABLES: Final = 8
 _TABLE: Final = Window(WindowSource.TABLE, None, None)
 
@@ -134,15 +136,15 @@ class _Chooser:
 
     def in_units(self, modality: ModalityValues, choice: WindowChoice) -> _Shown:
         """What a CT in Hounsfield units has, or a radiograph brings with it."""
-        in_hounsfield = modality.hounsfield
-        lung = _Shown(LUNG, modality.table, window_shades(modality.table, LUNG, function="LINEAR"))
-        if in_hounsfield and choice is WindowChoice.LUNG:
-            return lung
+        if modality.hounsfield and choice is WindowChoice.LUNG:
+            return self._lung(modality.table)
         windows = file_windows(self._group)
-        if in_hounsfield:
+        if modality.hounsfield:
             windows.sort(key=distance_to_lung)
         shown = self._through_table(modality, windows) or self._through_window(modality, windows)
-        return shown or (lung if in_hounsfield else self._all_of(modality.table))
+        if shown is not None:
+            return shown
+        return self._lung(modality.table) if modality.hounsfield else self._all_of(modality.table)
 
     def without_units(self, modality: ModalityValues, stored: Table) -> _Shown:
         """What a CT has that is not in Hounsfield units: a lung window would only pretend."""
@@ -182,6 +184,10 @@ class _Chooser:
             if shows(shades, self._there):
                 return _Shown(window, modality.table, shades)
         return None
+
+    @staticmethod
+    def _lung(values: Table) -> _Shown:
+        return _Shown(LUNG, values, window_shades(values, LUNG, function="LINEAR"))
 
     def _all_of(self, values: Table) -> _Shown:
         """From the lowest to the highest value; what a screen shows is what it holds."""
@@ -223,7 +229,11 @@ def _is_padding(values: NDArray[np.int64], data_set: Dataset) -> NDArray[np.bool
 
 def _there(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Which values the frame has."""
-    return np.asarray(cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0)
+    if codes.size > _SMALL_FRAME:
+        return np.asarray(cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0)
+    there = np.zeros(_VALUES, np.bool_)
+    there[codes.ravel()] = True
+    return there
 
 
 def _look_up(codes: NDArray[np.uint16], table: NDArray[_Entry]) -> NDArray[_Entry]:

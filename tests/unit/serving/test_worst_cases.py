@@ -42,10 +42,11 @@ def check(files: dict[str, bytes], bound: Callable[[bytes], int]) -> dict[str, s
     return {name: cost.outcome for name, cost in costs.items()}
 
 
-def jpeg_head() -> bytes:
+def jpeg_head(before: bytes = b"") -> bytes:
     whole = saved(RGB, "JPEG")
     start = whole.index(b"\xff\xda")
-    return whole[: start + 2 + struct.unpack_from(">H", whole, start + 2)[0]]
+    scan = whole[start : start + 2 + struct.unpack_from(">H", whole, start + 2)[0]]
+    return whole[:start] + before + scan
 
 
 def test_bytes_that_are_looked_at_in_python_are_looked_at_once():
@@ -55,7 +56,7 @@ def test_bytes_that_are_looked_at_in_python_are_looked_at_once():
         "fill bytes for a scan": b"\xff\xd8\xff\xda\x00\x03\x00" + b"\xff" * n,
         "fill bytes for a segment": b"\xff\xd8" + b"\xff" * n,
         "fill bytes between segments": jpeg_head() + (b"\xff" * 100 + b"\0") * (n // 101),
-        "restarts": jpeg_head() + b"\xff\xd0" * (n // 2) + b"\xff\xd9",
+        "restarts": jpeg_head(b"\xff\xdd\0\4\0\1") + b"\xff\xd0" * (n // 2) + b"\xff\xd9",
         "stuffed bytes": jpeg_head() + b"\xff\0" * (n // 2) + b"\xff\xd9",
         "empty pixel chunks": saved(RGB, "PNG")[:33] + png_chunk(b"IDAT", b"") * (n // 12),
         "one-byte chunks": saved(RGB, "PNG")[:33] + png_chunk(b"IDAT", b"x") * (n // 13),
