@@ -9,7 +9,7 @@ help:
 	@echo "make serve        install, make demo models if there are none, start the service"
 	@echo "make test         install, then all checks and all tests"
 	@echo "make audit        hold the pinned versions against known vulnerabilities"
-	@echo "make soak         the tests under load and faults again, at length: a quarter of an hour"
+	@echo "make soak         the tests under load and faults again, at length: half an hour"
 	@echo "make bench        the speed of the service beside its peers: over half an hour; needs wrk"
 	@echo "make conformance TARGET=host:port   ask a model server what the gateway asks of it"
 	@echo "make screenshots  those of the README, anew, by a browser test"
