@@ -17,6 +17,7 @@ from api.access.middleware import AccessMiddleware
 from api.access.rate_limits import RateLimits
 from api.access.security_headers import SecurityHeadersMiddleware
 from api.allowed_methods import HeadMiddleware
+from api.client_activity import ClientActivity
 from api.dependencies import Services
 from api.fair_slots import FairSlots
 from api.load_shedding import LoadSheddingMiddleware
@@ -63,9 +64,11 @@ def create_app(settings: Settings) -> FastAPI:
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
+    activity = ClientActivity()
     load = FairSlots(
         settings.max_in_progress,
         shared=max(1, settings.max_in_progress // _SHARED_PART),
+        activity=activity,
         waiting=settings.max_waiting,
     )
     audit = AuditTrail(settings.audit_file) if settings.audit_file else None
@@ -80,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
             metrics=metrics,
             rate_limits=rate_limits,
             load=load,
+            activity=activity,
             audit=audit,
         )
         await app.state.services.preparation.start()
@@ -113,12 +117,20 @@ def create_app(settings: Settings) -> FastAPI:
         mount_docs(app)
     if settings.metrics:
         app.include_router(metrics_route.router)
-    _add_middleware(app, settings, metrics, rate_limits, load)
+    _add_middleware(
+        app, settings, metrics=metrics, rate_limits=rate_limits, load=load, activity=activity
+    )
     return app
 
 
 def _add_middleware(
-    app: FastAPI, settings: Settings, metrics: Metrics, rate_limits: RateLimits, load: FairSlots
+    app: FastAPI,
+    settings: Settings,
+    *,
+    metrics: Metrics,
+    rate_limits: RateLimits,
+    load: FairSlots,
+    activity: ClientActivity,
 ) -> None:
     """From the innermost, which sees a request last, to the outermost."""
     largest_body_bytes = max(settings.max_upload_bytes, settings.max_batch_bytes) + FRAMING_BYTES
@@ -138,6 +150,13 @@ def _add_middleware(
     app.add_middleware(
         LoadSheddingMiddleware,
         load=load,
+        # As many as there may be connections: only a busy client is held to a share.
+        requests=FairSlots(
+            settings.max_connections,
+            shared=max(1, settings.max_in_progress // _SHARED_PART),
+            activity=activity,
+        ),
+        timeout_seconds=settings.request_timeout_seconds,
         paths=frozenset({predict.PATH, predict.BATCH_PATH, explain.PATH, viewing.PATH, PAGE_PATH}),
     )
     app.add_middleware(

@@ -1,7 +1,7 @@
 """What routes are handed, as ``Annotated`` aliases."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 import grpc
 from fastapi import Depends, Request
@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from api.access.rate_limits import RateLimits
 from api.batch_turns import BatchTurns
 from api.caller import Caller
+from api.client_activity import ClientActivity
 from api.explanation.explainer import Explainer
 from api.fair_slots import FairSlots
 from api.fan_out import IMAGES_TOGETHER, FanOut
@@ -20,6 +21,9 @@ from api.observability.metrics import Metrics
 from api.prediction import Predictor
 from api.settings import Settings
 from serving.client import ModelServerClient
+
+_VIEWS_AT_ONCE: Final = 8
+"""Each holds up to 4 MiB until its client has read it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Services:
     model_status: ModelStatusReader
     load: FairSlots
     """Images in progress."""
+    views: FairSlots
+    """Images that are on their way to a viewer."""
     batch_turns: BatchTurns
 
     @classmethod
@@ -48,33 +54,35 @@ class Services:
         metrics: Metrics,
         rate_limits: RateLimits,
         load: FairSlots,
+        activity: ClientActivity,
         audit: AuditTrail | None,
     ) -> Self:
         """Build the parts round one model server address; credentials are for TLS."""
         client = ModelServerClient(model_server, credentials)
         cards = ModelCards(settings.models_dir)
-        preparation = ImagePreparation.of(settings, metrics)
-        fan_out = FanOut.of(client, settings)
+        preparation = ImagePreparation.of(settings, metrics, activity)
+        fan_out = FanOut.of(client, settings, activity)
         predictor = Predictor(
             preparation, fan_out, cards, settings, metrics=metrics, load=load, audit=audit
         )
         metrics.watch("images_in_progress", "Images worked on.", lambda: load.in_progress)
         metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
         status = ModelStatusReader(client, cards, settings)
-        explainer = Explainer(predictor, preparation, fan_out, settings)
+        explainer = Explainer(predictor, preparation, fan_out, settings, activity)
         # While some images of a batch are asked about others are read.
         turns = BatchTurns(min(2 * IMAGES_TOGETHER, settings.max_in_progress))
         return cls(
-            settings,
-            metrics,
-            rate_limits,
-            client,
-            preparation,
-            predictor,
-            explainer,
-            status,
-            load,
-            turns,
+            settings=settings,
+            metrics=metrics,
+            rate_limits=rate_limits,
+            client=client,
+            preparation=preparation,
+            predictor=predictor,
+            explainer=explainer,
+            model_status=status,
+            load=load,
+            views=FairSlots(_VIEWS_AT_ONCE, shared=1, activity=activity),
+            batch_turns=turns,
         )
 
     async def close(self) -> None:

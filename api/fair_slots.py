@@ -6,40 +6,15 @@ the slots, so that the one who asks for less finds one. A client that is alone m
 """
 
 import asyncio
-import itertools
-import math
-import time
-from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
+from api.client_activity import ClientActivity
 from api.errors import OverloadedError
 
-ACTIVE_SECONDS: Final = 10.0
-"""How long a client counts as being about after it has last held or wanted a slot."""
-_HALF_LIFE_SECONDS: Final = 5.0
-"""After which a slot that a client was given counts half."""
 _TOO_MUCH: Final = "too many requests are in progress; try again"
-
-
-@dataclass
-class _Activity:
-    """What a client that is about has asked for lately."""
-
-    seen: float
-    last_grant: int = -1
-    """The number of the slot that it was last given."""
-    _grants: float = 0.0
-    _counted: float = 0.0
-
-    def count(self, now: float, grant: int) -> None:
-        self._grants, self._counted = self.decayed(now) + 1, now
-        self.last_grant = grant
-
-    def decayed(self, now: float) -> float:
-        return self._grants * math.exp2((self._counted - now) / _HALF_LIFE_SECONDS)
 
 
 class FairSlots:
@@ -48,8 +23,8 @@ class FairSlots:
     Args:
         slots: how many there are.
         shared: how many of them one client may hold while one is about that has asked for less.
+        activity: of the clients, at these slots and at others.
         waiting: how many callers may wait in all; None is no limit.
-        clock: seconds, from any beginning.
     """
 
     def __init__(
@@ -57,18 +32,15 @@ class FairSlots:
         slots: int,
         *,
         shared: int,
+        activity: ClientActivity,
         waiting: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slots = slots
         self._shared = shared
         self._max_waiting = waiting
-        self._clock = clock
+        self._activity = activity
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
-        self._grants = itertools.count()
-        self._active: OrderedDict[str, _Activity] = OrderedDict()
-        """Of each client that is about; the one that has been quiet the longest comes first."""
 
     @property
     def in_progress(self) -> int:
@@ -89,13 +61,17 @@ class FairSlots:
         if not self._free_for(client):
             self._longest_queue_if_full(client)
 
+    def is_crowded_by(self, client: str) -> bool:
+        """Whether a client is held to a share, because one is about that has asked for less."""
+        return client in self._activity.busy_clients()
+
     async def acquire(self, client: str) -> None:
         """Take a slot, or wait for one; ``release`` gives it back.
 
         Raises:
             OverloadedError: as many wait as may, or somebody else was let in instead.
         """
-        self._touch(client)
+        self._activity.touch(client)
         if client not in self._queues and self._free_for(client):
             self._grant_to(client)
             return
@@ -118,15 +94,14 @@ class FairSlots:
 
     def release(self, client: str) -> None:
         """Give a slot back."""
-        self._touch(client)
+        self._activity.touch(client)
         self._held[client] -= 1
         if not self._held[client]:
             del self._held[client]
         self._grant()
 
-    @asynccontextmanager
-    async def hold(self, client: str, *, timeout_seconds: float) -> AsyncIterator[None]:
-        """Hold a slot.
+    async def acquire_within(self, client: str, *, timeout_seconds: float) -> None:
+        """Take a slot, or wait for one, but not longer.
 
         Raises:
             OverloadedError: too many wait already, or the wait was too long.
@@ -136,27 +111,27 @@ class FairSlots:
                 await self.acquire(client)
         except TimeoutError as error:
             raise OverloadedError(_TOO_MUCH) from error
+
+    @asynccontextmanager
+    async def hold(self, client: str, *, timeout_seconds: float) -> AsyncIterator[None]:
+        """Hold a slot.
+
+        Raises:
+            OverloadedError: too many wait already, or the wait was too long.
+        """
+        await self.acquire_within(client, timeout_seconds=timeout_seconds)
         try:
             yield
         finally:
             self.release(client)
 
     def _free_for(self, client: str) -> bool:
-        return self.in_progress < self._slots and self._held[client] < self._limits()(client)
+        return self.in_progress < self._slots and self._held[client] < self._limit(
+            client, self._activity.busy_clients()
+        )
 
-    def _limits(self) -> Callable[[str], int]:
-        """How many slots each client may hold at present."""
-        now = self._clock()
-        asked_for = {client: each.decayed(now) for client, each in self._active.items()}
-        least = min(asked_for.values(), default=0.0)
-        return lambda client: self._slots if asked_for.get(client, 0.0) <= least else self._shared
-
-    def _touch(self, client: str) -> None:
-        now = self._clock()
-        self._active.setdefault(client, _Activity(now)).seen = now
-        self._active.move_to_end(client)
-        while now - next(iter(self._active.values())).seen > ACTIVE_SECONDS:
-            self._active.popitem(last=False)
+    def _limit(self, client: str, busy_clients: Collection[str]) -> int:
+        return self._shared if client in busy_clients else self._slots
 
     def _longest_queue_if_full(self, client: str) -> str | None:
         """Whose latest caller would make room for this client's; None where there is room.
@@ -177,23 +152,19 @@ class FairSlots:
     def _grant(self) -> None:
         self._forget_cancelled()
         while self._queues and self.in_progress < self._slots:
-            limit = self._limits()
-            able = [client for client in self._queues if self._held[client] < limit(client)]
+            busy = self._activity.busy_clients()
+            able = [each for each in self._queues if self._held[each] < self._limit(each, busy)]
             if not able:
                 return
-            client = min(able, key=lambda each: (self._held[each], self._last_grant(each)))
+            client = min(able, key=lambda each: (self._held[each], self._activity.last_grant(each)))
             waiter = self._queues[client][0]
             self._grant_to(client)
             self._forget(client, waiter)
             waiter.set_result(None)
 
     def _grant_to(self, client: str) -> None:
-        self._touch(client)
+        self._activity.count(client)
         self._held[client] += 1
-        self._active[client].count(self._clock(), next(self._grants))
-
-    def _last_grant(self, client: str) -> int:
-        return self._active[client].last_grant if client in self._active else -1
 
     def _forget_cancelled(self) -> None:
         """Take out callers that have been cancelled and have not come to know it yet."""

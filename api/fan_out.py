@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from opentelemetry import trace
 
+from api.client_activity import ClientActivity
 from api.errors import OverloadedError
 from api.fair_slots import FairSlots
 from api.model_call import ModelCall, call_model, failed_answer
@@ -39,6 +40,7 @@ class FanOut:
         names: the models, in the order in which answers list them.
         operating_point: the probability from which on the positive class is predicted.
         groups_at_once: how many groups are asked about at the same time.
+        activity: of the clients.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class FanOut:
         *,
         operating_point: float,
         groups_at_once: int,
+        activity: ClientActivity,
     ) -> None:
         self._client = client
         self._names = names
@@ -61,16 +64,18 @@ class FanOut:
             # What the models have begun cannot be put off. So while others are about, a client has
             # one image there at a time (of each replica), and the others wait for no more.
             shared=max(1, groups_at_once // 2),
+            activity=activity,
         )
 
     @classmethod
-    def of(cls, client: ModelServerClient, settings: Settings) -> Self:
+    def of(cls, client: ModelServerClient, settings: Settings, activity: ClientActivity) -> Self:
         """To all models of the contract, as the settings say."""
         return cls(
             client,
             MODEL_NAMES,
             operating_point=settings.operating_point,
             groups_at_once=settings.max_groups,
+            activity=activity,
         )
 
     async def ask(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from opentelemetry import trace
 
+from api.client_activity import ClientActivity
 from api.decoding.errors import DecoderEndedError, DecodeTimeoutError
 from api.decoding.machine import available_cpus, available_memory_bytes
 from api.decoding.memory_budget import MemoryBudget
@@ -69,21 +70,39 @@ class ImagePreparation:
         decoders: where files are decoded.
         max_pixels: of an image, at most.
         metrics: counts those that are refused.
+        activity: of the clients.
     """
 
-    def __init__(self, decoders: DecoderProcesses, *, max_pixels: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        decoders: DecoderProcesses,
+        *,
+        max_pixels: int,
+        metrics: Metrics,
+        activity: ClientActivity,
+    ) -> None:
         self._decoders = decoders
         self._max_pixels = max_pixels
         self._metrics = metrics
-        self._slots = FairSlots(decoders.count, shared=max(1, decoders.count - 1))
+        self._slots = FairSlots(
+            decoders.count, shared=max(1, decoders.count - 1), activity=activity
+        )
 
     @classmethod
-    def of(cls, settings: Settings, metrics: Metrics, *, processes: int | None = None) -> Self:
+    def of(
+        cls,
+        settings: Settings,
+        metrics: Metrics,
+        activity: ClientActivity,
+        *,
+        processes: int | None = None,
+    ) -> Self:
         """As the settings and the machine have it.
 
         Args:
             settings: say how many processes there are, and what memory they have.
             metrics: counts what is refused.
+            activity: of the clients.
             processes: how many there are, whatever the settings say.
         """
         memory = MemoryBudget(settings.decode_memory_bytes or _memory_bytes())
@@ -95,7 +114,7 @@ class ImagePreparation:
             max_pixels=settings.max_pixels,
             observe_restart=metrics.observe_decoder_restart,
         )
-        return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics)
+        return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics, activity=activity)
 
     async def start(self) -> None:
         """Start the processes; files that come before are decoded as well, but later."""

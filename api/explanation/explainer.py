@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.caller import Caller
+from api.client_activity import ClientActivity
 from api.ensemble import POSITIVE_CLASS
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
 from api.fair_slots import FairSlots
@@ -74,6 +75,7 @@ class Explainer:
         preparation: reads images.
         fan_out: asks the models.
         settings: deadlines, quorum, and how many explanations are made at once.
+        activity: of the clients.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Explainer:
         preparation: ImagePreparation,
         fan_out: FanOut,
         settings: Settings,
+        activity: ClientActivity,
     ) -> None:
         self._predictor = predictor
         self._preparation = preparation
@@ -90,6 +93,7 @@ class Explainer:
         self._load = FairSlots(
             settings.max_explanations,
             shared=max(1, settings.max_explanations - 1),
+            activity=activity,
             waiting=_WAITING,
         )
 

@@ -1,5 +1,6 @@
 """``POST /view``: an image before any window, for the page's viewer."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
@@ -17,6 +18,9 @@ PATH: Final = "/view"
 HEADER: Final = "X-View"
 
 _LONGEST_SIDE: Final = 1024
+_REST: Final = 3.0
+"""Times that a view took, before the next one of a busy client."""
+_LONGEST_REST_SECONDS: Final = 1.0
 
 router = APIRouter(include_in_schema=False, route_class=FormRoute)
 
@@ -39,10 +43,18 @@ class View(BaseModel):
 
 
 async def _slot_until_sent(services: ServicesDep, caller: CallerDep) -> AsyncIterator[None]:
-    """Hold a slot until the client has read the answer, which is as large as several images."""
+    """Hold a slot until the client has read the answer, which is as large as several images.
+
+    A view takes the gateway's time alone, and never waits for the models. So a client that asks for
+    many while others are about gets no more than a part of that time.
+    """
     timeout_seconds = services.settings.request_timeout_seconds
-    async with services.load.hold(caller.client, timeout_seconds=timeout_seconds):
+    async with services.views.hold(caller.client, timeout_seconds=timeout_seconds):
+        started = time.perf_counter()
         yield
+        if services.views.is_crowded_by(caller.client):
+            taken_seconds = time.perf_counter() - started
+            await asyncio.sleep(min(_LONGEST_REST_SECONDS, _REST * taken_seconds))
 
 
 @router.post(PATH, form_limits=form_limits(max_files=1), dependencies=[Depends(_slot_until_sent)])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from api.caller import Caller
+from api.client_activity import ClientActivity
 from api.errors import MissingFileError, ProblemError, UnknownFormatError, UploadTooLargeError
 from api.fair_slots import FairSlots
 from api.fan_out import IMAGES_TOGETHER, FanOut
@@ -104,16 +105,17 @@ async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePrepara
     if settings.model_server is None:
         raise ValueError("a scorer needs a model server")
     metrics = Metrics(version="", preprocessing="")
+    activity = ClientActivity()
     client = ModelServerClient(settings.model_server, model_server_credentials(settings))
-    preparation = ImagePreparation.of(settings, metrics, processes=1)
-    fan_out = FanOut.of(client, settings)
+    preparation = ImagePreparation.of(settings, metrics, activity, processes=1)
+    fan_out = FanOut.of(client, settings, activity)
     predictor = Predictor(
         preparation,
         fan_out,
         ModelCards(settings.models_dir),
         settings,
         metrics=metrics,
-        load=FairSlots(_IMAGES_AT_ONCE, shared=_IMAGES_AT_ONCE),
+        load=FairSlots(_IMAGES_AT_ONCE, shared=_IMAGES_AT_ONCE, activity=activity),
         audit=None,
     )
     return client, preparation, predictor

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from api.client_activity import ACTIVE_SECONDS, ClientActivity
 from api.errors import OverloadedError
-from api.fair_slots import ACTIVE_SECONDS, FairSlots
+from api.fair_slots import FairSlots
 
 
 class Clock:
@@ -40,7 +41,7 @@ async def wanting(slots: FairSlots, *clients: str) -> list[asyncio.Task[None]]:
 
 def test_a_client_that_is_alone_may_hold_all_slots():
     async def test() -> None:
-        slots = FairSlots(4, shared=1)
+        slots = FairSlots(4, shared=1, activity=ClientActivity())
         tasks = await wanting(slots, *["busy"] * 6)
         assert [task.done() for task in tasks] == [True] * 4 + [False] * 2
         assert (slots.in_progress, slots.waiting) == (4, 2)
@@ -50,7 +51,7 @@ def test_a_client_that_is_alone_may_hold_all_slots():
 
 def test_whoever_comes_gets_the_next_slot_however_many_a_busy_client_waits_for():
     async def test() -> None:
-        slots = FairSlots(2, shared=2)
+        slots = FairSlots(2, shared=2, activity=ClientActivity())
         await wanting(slots, *["busy"] * 20)
         (polite,) = await wanting(slots, "polite")
         assert not polite.done()
@@ -65,7 +66,7 @@ def test_while_others_are_about_a_client_leaves_slots_free_for_them():
     clock = Clock()
 
     async def test() -> None:
-        slots = FairSlots(4, shared=3, clock=clock)
+        slots = FairSlots(4, shared=3, activity=ClientActivity(clock))
         await wanting(slots, "polite")
         slots.release("polite")
         busy = await wanting(slots, *["busy"] * 5)
@@ -85,7 +86,7 @@ def test_the_client_that_asks_for_less_is_not_held_to_a_share():
     clock = Clock()
 
     async def test() -> None:
-        slots = FairSlots(8, shared=2, clock=clock)
+        slots = FairSlots(8, shared=2, activity=ClientActivity(clock))
         await wanting(slots, "polite")
         busy = await wanting(slots, *["busy"] * 4)
         assert sum(task.done() for task in busy) == 2
@@ -98,9 +99,23 @@ def test_the_client_that_asks_for_less_is_not_held_to_a_share():
     run(test)
 
 
+def test_who_is_busy_elsewhere_is_busy_here():
+    async def test() -> None:
+        activity = ClientActivity(Clock())
+        models = FairSlots(8, shared=8, activity=activity)
+        views = FairSlots(8, shared=1, activity=activity)
+        await wanting(models, "polite")
+        busy = await wanting(views, *["busy"] * 3)
+        assert sum(task.done() for task in busy) == 2, "until it has asked for more than the other"
+        assert views.is_crowded_by("busy")
+        assert not views.is_crowded_by("polite")
+
+    run(test)
+
+
 def test_clients_that_want_more_than_there_is_get_the_same_each():
     async def test() -> None:
-        slots = FairSlots(3, shared=3)
+        slots = FairSlots(3, shared=3, activity=ClientActivity())
         got: list[str] = []
 
         async def work(client: str) -> None:
@@ -120,7 +135,7 @@ def test_clients_that_want_more_than_there_is_get_the_same_each():
 
 def test_a_full_queue_turns_away_whoever_waits_most_and_lets_the_others_wait():
     async def test() -> None:
-        slots = FairSlots(1, shared=1, waiting=3)
+        slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=3)
         busy = await wanting(slots, *["busy"] * 4)
         with pytest.raises(OverloadedError):
             slots.check("busy")
@@ -143,7 +158,7 @@ def test_a_full_queue_turns_away_whoever_waits_most_and_lets_the_others_wait():
 @pytest.mark.parametrize("waits", [True, False])
 def test_who_gives_up_makes_room(*, waits: bool):
     async def test() -> None:
-        slots = FairSlots(1, shared=1, waiting=1)
+        slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
         first, second = await wanting(slots, "a", "b")
         assert first.done()
         if waits:
@@ -165,7 +180,7 @@ def test_who_gives_up_makes_room(*, waits: bool):
 
 def test_a_slot_that_becomes_free_in_the_moment_of_a_cancellation_goes_to_the_next():
     async def test() -> None:
-        slots = FairSlots(1, shared=1, waiting=2)
+        slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=2)
         _, second, third = await wanting(slots, "a", "b", "c")
         second.cancel()
         slots.release("a")
@@ -178,7 +193,7 @@ def test_a_slot_that_becomes_free_in_the_moment_of_a_cancellation_goes_to_the_ne
 
 def test_who_waits_too_long_is_refused_and_leaves_the_queue():
     async def test() -> None:
-        slots = FairSlots(1, shared=1, waiting=1)
+        slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
         await wanting(slots, "a")
         for _ in range(3):
             with pytest.raises(OverloadedError):

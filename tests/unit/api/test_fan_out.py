@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api import fan_out
+from api.client_activity import ClientActivity
 from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from serving import tensors
@@ -59,7 +60,16 @@ def run(test: Callable[[FanOut, Client], Awaitable[None]]) -> Client:
     async def main() -> Client:
         client = Client()
         ours: Any = client
-        await test(FanOut(ours, NAMES, operating_point=0.5, groups_at_once=GROUPS_AT_ONCE), client)
+        await test(
+            FanOut(
+                ours,
+                NAMES,
+                operating_point=0.5,
+                groups_at_once=GROUPS_AT_ONCE,
+                activity=ClientActivity(),
+            ),
+            client,
+        )
         return client
 
     return asyncio.run(main())

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api.caller import Caller
+from api.client_activity import ClientActivity
 from api.errors import ModelsLateError, ModelsUnavailableError
 from api.explanation.explainer import Explainer, Explanation
 from api.fair_slots import FairSlots
@@ -82,8 +83,11 @@ def explain(answers: Answers, **settings: Any) -> Explanation:
     async def main() -> Explanation:
         configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
         metrics = Metrics(version="0", preprocessing="0")
+        activity = ClientActivity()
         decoders: Any = DecodersHere()
-        preparation = ImagePreparation(decoders, max_pixels=10_000, metrics=metrics)
+        preparation = ImagePreparation(
+            decoders, max_pixels=10_000, metrics=metrics, activity=activity
+        )
         fan_out: Any = FanOut(answers)
         predictor = Predictor(
             preparation,
@@ -91,10 +95,10 @@ def explain(answers: Answers, **settings: Any) -> Explanation:
             ModelCards(configured.models_dir),
             configured,
             metrics=metrics,
-            load=FairSlots(1, shared=1, waiting=1),
+            load=FairSlots(1, shared=1, activity=activity, waiting=1),
             audit=None,
         )
-        explainer = Explainer(predictor, preparation, fan_out, configured)
+        explainer = Explainer(predictor, preparation, fan_out, configured, activity)
         try:
             return await explainer.explain("a.png", DRAWING, PredictionOptions(), CALLER)
         finally:
