@@ -13,7 +13,7 @@ from api.about import DISCLAIMER
 from api.settings import Settings
 from covidscan.descriptors import fit_connections
 from covidscan.embedded_process import EmbeddedProcess
-from covidscan.memory import return_large_blocks
+from covidscan.memory import return_memory
 from covidscan.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -44,7 +44,6 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
-    return_large_blocks()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
@@ -85,7 +84,11 @@ async def _run_gateway(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, lambda: None)
-    await server.serve()
+    returning = asyncio.create_task(return_memory())
+    try:
+        await server.serve()
+    finally:
+        returning.cancel()
 
 
 def _announce(listener: socket.socket, settings: Settings) -> None:
