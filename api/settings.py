@@ -1,5 +1,6 @@
 """Everything that can be configured, from the environment and ``.env``."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -36,8 +37,15 @@ def _check_rate(notation: str) -> str:
     return notation
 
 
+def _check_host(host: str) -> str:
+    if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host, re.ASCII):
+        raise ValueError("a host is a name such as scan.example.org, without scheme and port")
+    return host
+
+
 CommaSeparated = (NoDecode, BeforeValidator(_split))
 Rate = Annotated[str, AfterValidator(_check_rate)]
+HostName = Annotated[str, AfterValidator(_check_host)]
 
 
 class Settings(BaseSettings):
@@ -90,7 +98,7 @@ class Settings(BaseSettings):
     rate_limit_per_address: Rate | None = None
     """Requests that one address may send, in the same notation; health checks are not counted."""
 
-    allowed_hosts: Annotated[list[str], *CommaSeparated] = []
+    allowed_hosts: Annotated[list[HostName], *CommaSeparated] = []
     """Host names, separated by commas, that requests may be for; ``*.example.org`` stands for all
     below it, ``*`` for any. By default any, but ``localhost`` alone where only this machine reaches
     a gateway without API keys. Addresses and names without a dot are always allowed."""

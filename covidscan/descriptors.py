@@ -24,6 +24,7 @@ def fit_connections(max_connections: int) -> int:
         return max_connections
     reachable = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
+    logger.info("this process may open %d files instead of %d", reachable, soft)
     fitting = max(1, max_connections - (needed - reachable))
     if fitting < max_connections:
         logger.warning(

@@ -60,6 +60,9 @@ class Listener:
 
     async def wait_closed(self) -> None:
         """Wait until nothing is accepted any more."""
+        for task in self._beginning:
+            # TLS handshakes that go on for longer than any request did.
+            task.cancel()
         await asyncio.gather(*self._accepting, *self._beginning, return_exceptions=True)
 
     async def _accept(self, listener: socket.socket) -> None:

@@ -14,7 +14,7 @@ from api.about import DISCLAIMER
 from api.settings import Settings
 from covidscan.descriptors import fit_connections
 from covidscan.embedded_process import EmbeddedProcess
-from covidscan.memory import return_large_blocks
+from covidscan.memory import return_memory
 from covidscan.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -47,7 +47,6 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
-    return_large_blocks()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
@@ -97,7 +96,11 @@ async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
     # uvicorn raises a caught signal again once it has shut down. That one only asks once more for
     # what is done, and does not end the process before the model server has been stopped.
     stop.server = server
-    await server.serve()
+    returning = asyncio.create_task(return_memory())
+    try:
+        await server.serve()
+    finally:
+        returning.cancel()
 
 
 class _Stop:

@@ -24,7 +24,9 @@ MULTIPART: Final = Form(media_type="multipart/form-data")
 
 UPLOAD_PROBLEMS: Final = {
     **ACCESS_PROBLEMS,
-    HTTPStatus.BAD_REQUEST: "The form is malformed, or has too many parts.",
+    HTTPStatus.BAD_REQUEST: (
+        "The form is malformed, or has too many parts; or the Host header is not allowed."
+    ),
     HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the limit.",
     HTTPStatus.UNPROCESSABLE_ENTITY: (

@@ -7,6 +7,7 @@ from api.problems import PROBLEM_MEDIA_TYPE
 from api.schemas.problem import Problem
 
 ACCESS_PROBLEMS: Final = {
+    HTTPStatus.BAD_REQUEST: "No Host header, several, or one that is not allowed.",
     HTTPStatus.UNAUTHORIZED: "No API key, or none that is accepted.",
     HTTPStatus.FORBIDDEN: "A browser sent it for a page of another site.",
     HTTPStatus.TOO_MANY_REQUESTS: "More than the rate limit; see Retry-After.",

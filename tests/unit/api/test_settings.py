@@ -36,6 +36,14 @@ def test_values_out_of_range_are_refused(name: str, value: float):
         Settings(_env_file=None, **{name: value})
 
 
+@pytest.mark.parametrize("host", ["https://scan.example", "scan.example:8000", "a b", "*x", "é"])
+def test_an_allowed_host_is_a_name_alone(host: str):
+    with pytest.raises(ValidationError, match="without scheme and port"):
+        Settings(_env_file=None, allowed_hosts=f"localhost, {host}")
+    names = "scan.example, *.example, *, [::1], 10.0.0.1"
+    assert len(Settings(_env_file=None, allowed_hosts=names).allowed_hosts) == 5
+
+
 def test_a_gateway_without_a_model_server_does_not_start():
     with pytest.raises(ModelServerNotSetError, match="COVIDSCAN_MODEL_SERVER"):
         create_app(Settings(_env_file=None))
