@@ -14,6 +14,8 @@ from serving.jpeg_scans import read_scans
 
 _FIXED_BYTES: Final = 12_000_000
 """Tables, rows and buffers that do not grow with the picture."""
+_FILE_COPIES: Final = 2
+"""A JPEG file is padded, and packed pixels are cut out of the others."""
 _PICTURE_BYTES: Final = 7
 """A pixel as 8-bit RGB, twice, and a part of it for what lies between."""
 _DEEP_PICTURE_BYTES: Final = 13
@@ -43,7 +45,7 @@ def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) ->
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)
     header = read_header(data)
     check_size(header.width, header.height, max_pixels=max_pixels)
-    return _FIXED_BYTES + _file_bytes(data, header)
+    return _FIXED_BYTES + _FILE_COPIES * len(data) + _file_bytes(data, header)
 
 
 def _file_bytes(data: bytes, header: ImageHeader) -> int:
