@@ -10,10 +10,12 @@ from serving.dicom.recognition import is_dicom
 from serving.image_completeness import LARGE_PIXELS
 from serving.image_header import ImageHeader, read_header
 from serving.image_limits import DEFAULT_MAX_PIXELS, check_size
-from serving.jpeg_scans import read_scans
+from serving.jpeg_scans import JpegScans, read_scans
 
 _FIXED_BYTES: Final = 12_000_000
 """Tables, rows and buffers that do not grow with the picture."""
+_FILE_COPIES: Final = 2
+"""A JPEG file is padded, and packed pixels are cut out of the others."""
 _PICTURE_BYTES: Final = 7
 """A pixel as 8-bit RGB, twice, and a part of it for what lies between."""
 _DEEP_PICTURE_BYTES: Final = 13
@@ -43,15 +45,13 @@ def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) ->
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)
     header = read_header(data)
     check_size(header.width, header.height, max_pixels=max_pixels)
-    return _FIXED_BYTES + _file_bytes(data, header)
+    return _FIXED_BYTES + _FILE_COPIES * len(data) + _file_bytes(data, header)
 
 
 def _file_bytes(data: bytes, header: ImageHeader) -> int:
     match header.format:
         case "jpeg":
-            return max(header.pixels * _PICTURE_BYTES, _jpeg_check_bytes(data, header)) + (
-                _jpeg_coefficient_bytes(data, header)
-            )
+            return _jpeg_bytes(header, read_scans(data))
         case "tiff":
             # A strip or a tile may be as large as the picture, and is held packed and unpacked.
             sample_bytes = max(1, header.bits // 8) * header.channels
@@ -65,18 +65,18 @@ def _file_bytes(data: bytes, header: ImageHeader) -> int:
             return header.pixels * _PICTURE_BYTES
 
 
-def _jpeg_check_bytes(data: bytes, header: ImageHeader) -> int:
-    """What Pillow's picture takes, and of small ones the two that are compared."""
+def _jpeg_bytes(header: ImageHeader, scans: JpegScans) -> int:
+    # Pillow decodes the file to check it, and of small ones two pictures are compared.
+    check = header.pixels
     if header.pixels <= LARGE_PIXELS:
-        return header.pixels * 3 * _PILLOW_BYTES
-    return header.pixels * _PILLOW_BYTES if read_scans(data).progressive else header.pixels
-
-
-def _jpeg_coefficient_bytes(data: bytes, header: ImageHeader) -> int:
-    """A decoder holds the coefficients of all blocks if they come in more than one scan."""
-    if len(read_scans(data).spans) == 1 and not read_scans(data).progressive:
-        return 0
+        check *= 3 * _PILLOW_BYTES
+    elif scans.progressive:
+        check *= _PILLOW_BYTES
+    picture = max(header.pixels * _PICTURE_BYTES, check)
+    if len(scans.spans) == 1 and not scans.progressive:
+        return picture
+    # A decoder holds the coefficients of all blocks if they come in more than one scan.
     width, height = (
         -(-side // _MAX_BLOCK_SIDE) * _MAX_BLOCK_SIDE for side in (header.width, header.height)
     )
-    return width * height * header.channels * _COEFFICIENT_BYTES
+    return picture + width * height * header.channels * _COEFFICIENT_BYTES

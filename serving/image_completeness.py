@@ -107,9 +107,11 @@ def _check_webp(data: bytes) -> None:
         return
     for chunk in others:
         if chunk.name in _WEBP_PIXELS:
-            content = data[chunk.start : chunk.start + chunk.size + chunk.size % 2]
-            body = b"WEBP" + chunk.name + struct.pack("<I", chunk.size) + content
-            simple = b"RIFF" + struct.pack("<I", len(body)) + body
+            content = memoryview(data)[chunk.start : chunk.start + chunk.size + chunk.size % 2]
+            head = struct.pack(
+                "<4sI4s4sI", b"RIFF", len(content) + 12, b"WEBP", chunk.name, chunk.size
+            )
+            simple = b"".join([head, content])
             if cv2.imdecode(np.frombuffer(simple, np.uint8), cv2.IMREAD_COLOR) is None:
                 raise DamagedImageError("the webp file is truncated or corrupt")
 

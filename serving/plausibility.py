@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LEVELS: Final = 256
-_BLACK: Final = 0.01
-_WHITE: Final = 0.99
+_NEARLY: Final = 2
+"""So many levels from black or white."""
 _MAX_SATURATED: Final = 0.75
 """Of the pixels; real ones have 0.73 at most, a head in a narrow window."""
 _MIN_LEVELS: Final = 80
 """Of 256; real ones have 113 and more."""
-_BRIGHT_PART: Final = 99
-_DARK_PART: Final = 1
+_DARK_PART: Final = 0.01
 _MIN_BRIGHT: Final = 0.35
 """What the brightest hundredth reaches; 0.46 and more in real ones."""
 _MAX_DARK: Final = 0.6
@@ -49,10 +48,14 @@ def oddities(tensor: NDArray[np.float32]) -> list[Oddity]:
         tensor: float32 ``[64, 64, 3]`` RGB, 0 to 1.
     """
     grey = tensor.mean(axis=-1)
-    dark, bright = np.percentile(grey, (_DARK_PART, _BRIGHT_PART))
+    levels = np.rint(grey * (_LEVELS - 1)).astype(np.uint8)
+    counts = np.bincount(levels.ravel(), minlength=_LEVELS)
+    up_to = np.cumsum(counts) / grey.size
+    dark, bright = np.searchsorted(up_to, (_DARK_PART, 1 - _DARK_PART)) / (_LEVELS - 1)
+    saturated = counts[: _NEARLY + 1].sum() + counts[-1 - _NEARLY :].sum()
     found = {
-        Oddity.SATURATED: ((grey <= _BLACK) | (grey >= _WHITE)).mean() > _MAX_SATURATED,
-        Oddity.FEW_GREY_LEVELS: np.unique(np.rint(grey * (_LEVELS - 1))).size < _MIN_LEVELS,
+        Oddity.SATURATED: saturated > _MAX_SATURATED * grey.size,
+        Oddity.FEW_GREY_LEVELS: np.count_nonzero(counts) < _MIN_LEVELS,
         Oddity.TOO_DARK: bright < _MIN_BRIGHT,
         Oddity.TOO_BRIGHT: dark > _MAX_DARK,
         Oddity.NOISE: likeness(grey) < _MIN_LIKENESS,

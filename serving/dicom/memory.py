@@ -7,9 +7,9 @@ from serving.dicom.deflated import inflated
 from serving.dicom.reader import damage_reported
 from serving.image_limits import check_size
 
-_PIXEL_BYTES: Final = 18
-"""Of any encoding: JPEG 2000 works in four bytes a sample, on two copies, beside its blocks
-(``serving/dicom/jpeg2000.py`` bounds those), and the picture takes four."""
+_PIXEL_BYTES: Final = 14
+"""Of any encoding: JPEG 2000 works in four bytes a sample, on two copies, beside the records of its
+blocks (``serving/dicom/jpeg2000_structure.py``)."""
 _FILE_COPIES: Final = 2
 """pydicom copies the pixels out of the file, and a frame out of the pixels."""
 

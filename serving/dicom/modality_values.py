@@ -22,6 +22,8 @@ _LUNG_HU: Final = -300
 """Every chest CT has something darker: lung, or the air around the patient."""
 _TISSUE_HU: Final = -650
 """And something brighter; eight bits with an intercept of -1024 end at -769."""
+_CAPTURE_RANGE: Final = 180
+"""Air alone, as beside the patient, spans less than what a screen captured."""
 _AIR_INTERCEPT: Final = -500
 _SCREEN_RANGE_HU: Final = 900
 """What 256 values must span to be Hounsfield units."""
@@ -92,7 +94,9 @@ def _is_hounsfield(
 ) -> bool:
     """Whether the header and the values both say so; secondary captures often have neither."""
     low, high = ends
-    if header.modality != "CT" or units not in _CT_UNITS or high <= _TISSUE_HU:
+    if header.modality != "CT" or units not in _CT_UNITS:
+        return False
+    if high <= _TISSUE_HU and high - low >= _CAPTURE_RANGE:
         return False
     if header.bits_stored <= _SCREEN_BITS:
         return low <= _LUNG_HU and high - low >= _SCREEN_RANGE_HU

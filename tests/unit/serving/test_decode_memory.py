@@ -75,7 +75,9 @@ def files() -> dict[str, bytes]:
         "tiff, 16 bits": encoded(".tiff", np.dstack([deep] * 3)),
         "tiff, one strip": tiff(strip, {**samples, 256: SIDE, 257: SIDE, 278: SIDE, 259: 8}),
         "webp": saved(rgb, "WEBP", method=0),
-        "webp, alpha": saved(Image.fromarray(alpha), "WEBP", method=0, lossless=True, quality=0),
+        "webp, alpha": saved(
+            Image.fromarray(alpha), "WEBP", method=0, lossless=True, quality=0, exif=turned
+        ),
         **dicom,
         "dicom, signed": make_dicom((deep.astype(np.int32) - 32768).astype(np.int16)),
     }

@@ -38,6 +38,9 @@ def stretched(values: NDArray[np.integer]) -> NDArray[np.float64]:
     return 255 * (values - float(low)) / (high - low)
 
 
+AIR = np.random.default_rng(0).integers(0, 90, (48, 64)).astype(np.uint16)
+"""A slice beside the patient: noise that must not be stretched to a picture."""
+
 IN_UNITS = {
     "signed, no rescale": make_dicom(HU),
     "signed, slope one": make_dicom(HU, RescaleIntercept=0, RescaleSlope=1),
@@ -59,6 +62,12 @@ def test_what_is_in_hounsfield_units_has_the_lung_window(name: str, window: Wind
     assert described(image).window.source is WindowSource.LUNG
     assert described(image).hounsfield
     assert np.abs(image.pixels - read(IN_UNITS["signed, no rescale"]).pixels.astype(int)).max() <= 1
+
+
+def test_air_alone_is_in_hounsfield_units():
+    image = read(make_dicom(AIR, RescaleIntercept=-1024, RescaleSlope=1, BitsStored=12, HighBit=11))
+    assert described(image).window.source is WindowSource.LUNG
+    assert image.pixels.std() < 8
 
 
 OTHER = {
