@@ -7,6 +7,13 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_PREFIX: Final = "covidscan-"
+_MAX_PATH_BYTES: Final = 80
+"""Of the 107 that the path of a Unix socket may have, the rest is for its name."""
+_SHORT: Final = "/tmp"  # noqa: S108 - a folder that nobody else can have made is made there
+"""Where the folder for temporary files has a longer path."""
 
 
 class PrivateFolder:
@@ -17,7 +24,10 @@ class PrivateFolder:
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="covidscan-"))
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        if len(os.fsencode(self.path)) > _MAX_PATH_BYTES:
+            self.path.rmdir()
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT))
         self._lock = _lock(self.path)
 
     def restore(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from serving.model_card import CARD_PATH
 from tests.service_process import COVIDSCAN, running_service, wait_until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 # A mount that hangs is not to be had without root; so whoever reads from the volume waits for ever.
 HANGING_VOLUME = """

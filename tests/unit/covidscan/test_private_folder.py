@@ -4,7 +4,9 @@ import fcntl
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,20 @@ def locked(folder: PrivateFolder) -> bool:
 def test_it_is_closed_to_others_and_held(folder: PrivateFolder):
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     assert locked(folder)
+
+
+def test_it_has_a_path_that_is_short_enough_for_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = PrivateFolder()
+    try:
+        assert len(str(folder.path / "model-server.sock")) <= 107
+        assert list(long.iterdir()) == []
+    finally:
+        folder.remove()
 
 
 def test_where_it_vanishes_it_is_made_anew(folder: PrivateFolder):
