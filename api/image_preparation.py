@@ -5,9 +5,11 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,9 +227,17 @@ class ImagePreparation:
         left_seconds = deadline - time.perf_counter()
         future = self._decoders.submit(job, data, deadline=time.monotonic() + left_seconds)
         # The slot is the process's: it is held on while a file is decoded that nobody waits for.
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.release, client))
+        release = partial(self._slots.release, client)
+        future.add_done_callback(partial(_in_loop, asyncio.get_running_loop(), release))
         return await asyncio.wrap_future(future)
+
+
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, callback: Callable[[], None], _: "Future[Any]"
+) -> None:
+    # A loop that has ended meanwhile has no slots either.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)
 
 
 def dicom_info(description: DicomDescription | None) -> DicomInfo | None:

@@ -80,7 +80,10 @@ class DecoderProcesses:
             ``TooMuchMemoryError``; a ``DecodingError``.
         """
         future: Future[_T] = Future()
-        self._threads.submit(self._run, future, job, data, deadline)
+        try:
+            self._threads.submit(self._run, future, job, data, deadline)
+        except RuntimeError:
+            future.set_exception(DecoderEndedError("the service stops"))
         return future
 
     def close(self) -> None:
