@@ -51,11 +51,18 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
         DamagedImageError: it is truncated, corrupt, or in too many pieces.
     """
     with damage_reported():
-        read = _read(data, options, max_pixels)
-        rendering = render(*read, options.window)
-        grey = rendering.grey()
+        grey, description = _grey(data, options, max_pixels)
     pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
-    return DicomImage(pixels, _describe(read, rendering))
+    return DicomImage(pixels, description)
+
+
+def _grey(
+    data: bytes, options: DicomOptions, max_pixels: int
+) -> tuple[NDArray[np.uint8], DicomDescription]:
+    """A frame in grey; what it came from is freed before the picture is made of it."""
+    read = _read(data, options, max_pixels)
+    rendering = render(*read, options.window)
+    return rendering.grey(), _describe(read, rendering)
 
 
 def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomValues:
