@@ -108,7 +108,7 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"--dataset-dir={root / 'phantoms'}",
         ],
         check=True,
-        timeout=800,
+        timeout=1600,
     )
     return root
 
