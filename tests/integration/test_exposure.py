@@ -103,7 +103,7 @@ def test_the_gateway_speaks_https(certificates: Path):
         ({"AUDIT_FILE": "no/such/folder/audit"}, "audit_file cannot be written"),
         (
             {"TLS_CERTIFICATE_FILE": "missing", "TLS_KEY_FILE": "missing"},
-            "are not a certificate and its key",
+            "missing cannot be read",
         ),
     ],
 )
