@@ -161,8 +161,9 @@ def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
     dtype = np.dtype(f"<u{header.bits_allocated // 8}")
     # Of this size and no larger: runs of two bytes may claim sixty times as many.
     room = bytearray(header.rows * header.columns * dtype.itemsize)
-    # Padding behind the last run would be taken for another one.
-    for trimmed in (frame, frame.rstrip(_PADDING)):
+    # Padding behind the last run would be taken for another one; the run may end in zeros itself.
+    ends = (len(frame), len(frame) - 1, len(frame) - 2, len(frame) - 3, len(frame.rstrip(_PADDING)))
+    for trimmed in (frame[:end] for end in ends if not frame[end:].strip(_PADDING)):
         try:
             decoded = imagecodecs.dicomrle_decode(trimmed, dtype, out=room)
             return np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)

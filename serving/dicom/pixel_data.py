@@ -59,8 +59,6 @@ _ITEM_HEAD: Final = struct.Struct("<4sI")
 _MAX_ITEMS: Final = 65_536
 
 _COMPARED_PIXELS: Final = 1 << 20
-_MUCH_SMOOTHER: Final = 0.8
-"""From row to row, than another reading."""
 
 _BYTE: Final = 8
 _RLE_HEAD: Final = struct.Struct("<16I")
@@ -133,13 +131,14 @@ def _is_sheared(data: bytes, header: DicomHeader) -> bool:
     more, rest = divmod(len(data), header.rows * header.bits_allocated // _BYTE)
     if header.frames > 1 or rest or more <= header.columns:
         return False
+    # Each row is like the one above it, and less so once it is moved.
     values = np.frombuffer(data, f"u{header.bits_allocated // _BYTE}")
     if header.transfer_syntax == uid.ExplicitVRBigEndian:
         values = values.byteswap()
     start = max(0, (len(values) - _COMPARED_PIXELS) // 2)
     part = values[start : start + _COMPARED_PIXELS].astype(np.int32)
     said, longer = (np.abs(part[n:] - part[:-n]).sum() for n in (header.columns, more))
-    return bool(longer < _MUCH_SMOOTHER * said)
+    return bool(longer < said)
 
 
 def _bare_coding(data: bytes, header: DicomHeader, *, fits: bool) -> Coding | None:
