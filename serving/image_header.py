@@ -35,6 +35,7 @@ _TIFF_MAX_TILE_SIDE: Final = 1024
 _BYTE: Final = 8
 _PNG_BITS_AT: Final = 24
 MAXSAMPLEVALUE: Final = 281
+SMAXSAMPLEVALUE: Final = 341
 _BMP_RUN_LENGTHS: Final = frozenset({1, 2})
 
 PILLOW_ERRORS: Final = (
@@ -112,9 +113,10 @@ def _bits(data: bytes, image: Image.Image) -> int:
 
 def _announced_bits(data: bytes, image: Image.Image) -> int | None:
     if isinstance(image, TiffImageFile):
-        tag = image.tag_v2.get(MAXSAMPLEVALUE)
+        tag = image.tag_v2.get(MAXSAMPLEVALUE) or image.tag_v2.get(SMAXSAMPLEVALUE)
         highest = tag[0] if isinstance(tag, tuple) else tag
-        return int(highest).bit_length() if highest else None
+        # Some write how many values there are, 4096 of 12 bits.
+        return (int(highest) - 1).bit_length() if highest else None
     return announced_bits(data) if image.format == "PNG" else None
 
 

@@ -97,7 +97,12 @@ def decode_image(
 def _narrow(data: bytes, header: ImageHeader) -> NarrowImage | None:
     if header.bits <= _BYTE:
         return None
-    return narrow_image(data, hint=header.announced_bits, white_is_zero=header.white_is_zero)
+    return narrow_image(
+        data,
+        hint=header.announced_bits,
+        white_is_zero=header.white_is_zero,
+        scaled=header.format == "png",
+    )
 
 
 def _eight_bits(data: bytes, header: ImageHeader) -> NDArray[np.generic]:

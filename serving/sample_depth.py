@@ -38,13 +38,16 @@ class NarrowImage:
     """How many bits the values span."""
 
 
-def narrow_image(data: bytes, *, hint: int | None, white_is_zero: bool) -> NarrowImage | None:
+def narrow_image(
+    data: bytes, *, hint: int | None, white_is_zero: bool, scaled: bool = False
+) -> NarrowImage | None:
     """Decode a file of 16 bits a sample if its values fill fewer.
 
     Args:
         data: the file, complete.
         hint: the bits that a tag of the file announces.
         white_is_zero: whether the lowest value is white.
+        scaled: whether that tag, by its standard, speaks of samples that are brought to 16 bits.
 
     Returns:
         Nothing if the values fill their range, or cannot be decoded.
@@ -59,7 +62,7 @@ def narrow_image(data: bytes, *, hint: int | None, white_is_zero: bool) -> Narro
     if decoded is None or decoded.dtype != np.uint16:
         return None
     deep = decoded.view(np.uint16)
-    found = _table(deep, hint)
+    found = _table(deep, hint, scaled=scaled)
     if found is None:
         return None
     table, bits = found
@@ -69,16 +72,21 @@ def narrow_image(data: bytes, *, hint: int | None, white_is_zero: bool) -> Narro
     return NarrowImage(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), bits)
 
 
-def _table(deep: NDArray[np.uint16], hint: int | None) -> tuple[NDArray[np.uint8], int] | None:
+def _table(
+    deep: NDArray[np.uint16], hint: int | None, *, scaled: bool
+) -> tuple[NDArray[np.uint8], int] | None:
     """What becomes of each of the 65,536 values, and how many bits are used."""
     counts = _counts(deep)
     used = np.flatnonzero(counts)
     low, high = _without_marks(used, counts)
     values = np.arange(_VALUES)
-    if low < high < _MIDDLE:
+    if low < high < _MIDDLE and low < _MIDDLE + _LOWEST_SIGNED:
         bits = high.bit_length()
         if hint is not None and bits <= hint <= min(bits + _HINT_SLACK, _BITS):
             bits = hint
+        # More than a tag's bits hold: a dark picture at the full range, as it should be.
+        if bits == _BITS or (scaled and hint is not None and hint < bits):
+            return None
         # As of all 16 bits, the upper eight are taken.
         shifted = values >> (bits - _BYTE) if bits > _BYTE else values << (_BYTE - bits)
         return np.minimum(shifted, _WHITE).astype(np.uint8), bits

@@ -44,6 +44,7 @@ class _Codec:
     """Puts bytes where a decoder that fills up what is missing would find them (decision 9)."""
 
 
+_COMPARED_PIXELS: Final = 1 << 20
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _PADDING: Final = b"\0\xff"
 
@@ -137,18 +138,38 @@ def _decoded(frame: bytes, header: DicomHeader, codec: _Codec) -> Frame:
     bits = min(claimed.bits, header.bits_stored)
     # A decoder that knows of signs has put them right.
     same = np.issubdtype(values.dtype, np.signedinteger) == header.signed
+    if header.signed and claimed.bits < header.bits_stored and not same:
+        same = _is_unsigned(values, bits)
     return Frame(values if same else _stored_bits(values, bits, header), bits)
+
+
+def _is_unsigned(values: NDArray[np.integer[Any]], bits: int) -> bool:
+    """Whether a frame without signs is a picture as it is, and none if its top bit is a sign.
+
+    Read the wrong way, neighbours in the middle of the range become its two ends.
+    """
+    step = -(-values.size // _COMPARED_PIXELS)
+    rows = values[::step].astype(np.int32)
+    left, right = rows[:, :-1], rows[:, 1:]
+    half = 1 << (bits - 1)
+    crossed = np.abs(left - right)[(left < half) != (right < half)]
+    # Of a pair on either side of the middle, one reading is close together and the other far apart.
+    return bool(2 * np.count_nonzero(crossed < half) > crossed.size)
 
 
 def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
     dtype = np.dtype(f"<u{header.bits_allocated // 8}")
     # Of this size and no larger: runs of two bytes may claim sixty times as many.
     room = bytearray(header.rows * header.columns * dtype.itemsize)
-    try:
-        decoded = imagecodecs.dicomrle_decode(frame, dtype, out=room)
-        return np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)
-    except _CODEC_ERRORS as error:
-        raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from error
+    # Padding behind the last run would be taken for another one; the run may end in zeros itself.
+    ends = (len(frame), len(frame) - 1, len(frame) - 2, len(frame) - 3, len(frame.rstrip(_PADDING)))
+    for trimmed in (frame[:end] for end in ends if not frame[end:].strip(_PADDING)):
+        try:
+            decoded = imagecodecs.dicomrle_decode(trimmed, dtype, out=room)
+            return np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)
+        except _CODEC_ERRORS as error:
+            damage = error
+    raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from damage
 
 
 def _stored_bits(

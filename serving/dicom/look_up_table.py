@@ -16,6 +16,8 @@ from serving.errors import DamagedImageError
 _MOST_BITS: Final = 16
 _VALUES: Final = 1 << _MOST_BITS
 _MAX_DATA_BYTES: Final = 2 * _VALUES + 2
+_MAX_MISSING: Final = 2
+"""Entries that a descriptor may count too many."""
 
 Table = NDArray[np.float64]
 
@@ -79,11 +81,12 @@ def read_table(item: Dataset, syntax: UID) -> LookUpTable | None:
     if isinstance(entries, bytes):
         order = ">" if syntax == ExplicitVRBigEndian else "<"
         # Entries of 8 bits may lie two in a word.
-        dtype = np.dtype(np.uint8) if len(entries) < 2 * count else np.dtype(f"{order}u2")
+        in_bytes = len(entries) < 2 * (count - _MAX_MISSING)
+        dtype = np.dtype(np.uint8) if in_bytes else np.dtype(f"{order}u2")
         table = np.frombuffer(entries[: len(entries) // dtype.itemsize * dtype.itemsize], dtype)
     else:
         table = np.array([int(entry) % _VALUES for entry in entries], np.uint16)
-    if len(table) < count or not 1 <= bits <= _MOST_BITS:
+    if len(table) < max(1, count - _MAX_MISSING) or not 1 <= bits <= _MOST_BITS:
         raise DamagedImageError("the dicom file has a look-up table that is cut off")
     return LookUpTable(table[:count].astype(np.uint16), first)
 

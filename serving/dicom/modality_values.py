@@ -16,8 +16,14 @@ from serving.errors import DamagedImageError
 _LARGEST: Final = 1e9
 """No unit of any modality goes further."""
 _SCREEN_BITS: Final = 8
-_CT_UNITS: Final = frozenset({"", "HU", "US"})
-"""The rescale types of a CT in Hounsfield units; ``US`` is unspecified, not unsigned."""
+_CT_UNITS: Final = frozenset(
+    {
+        *("", "HU", "HU_MOD", "US", "UNSPECIFIED"),
+        *("HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS"),
+    }
+)
+"""The rescale types of a CT in Hounsfield units, and what writers put in place of a defined term;
+``US`` is unspecified, not unsigned."""
 _LUNG_HU: Final = -300
 """Every chest CT has something darker: lung, or the air around the patient."""
 _TISSUE_HU: Final = -650

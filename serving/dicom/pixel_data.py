@@ -14,7 +14,13 @@ from pydicom import uid
 from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
 
-from serving.dicom.codestream import Coding, coding_of
+from serving.dicom.codestream import (
+    Coding,
+    coding_of,
+    read_jpeg,
+    read_jpeg2000,
+    without_boxes,
+)
 from serving.dicom.header import DicomHeader
 from serving.errors import DamagedImageError, UnsupportedTransferSyntaxError
 
@@ -52,6 +58,8 @@ _DELIMITER_TAG: Final = b"\xfe\xff\xdd\xe0"
 _ITEM_HEAD: Final = struct.Struct("<4sI")
 _MAX_ITEMS: Final = 65_536
 
+_COMPARED_PIXELS: Final = 1 << 20
+
 _BYTE: Final = 8
 _RLE_HEAD: Final = struct.Struct("<16I")
 
@@ -75,8 +83,10 @@ def frame_bytes(data_set: FileDataset, header: DicomHeader, index: int) -> Frame
         name = f"{syntax.name!r}" if syntax.name != str(syntax) else "that is not known"
         raise UnsupportedTransferSyntaxError(f"the dicom file has a transfer syntax {name}")
     data: bytes = data_set.PixelData
-    if data_set["PixelData"].is_undefined_length or _is_items(data):
-        return _encapsulated(_item_of(data_set, header, index), header)
+    if data_set["PixelData"].is_undefined_length:
+        return _encapsulated(_item_of(data, data_set, header, index), header)
+    if end := _items_end(data):
+        return _encapsulated(_item_of(data[:end], data_set, header, index), header)
     return _not_encapsulated(data, data_set, header, index)
 
 
@@ -97,12 +107,12 @@ def _not_encapsulated(
     expected = header.frame_bytes * header.frames
     # One byte makes an odd length even.
     fits = len(data) in {expected, expected + 1}
-    coding = None if fits and header.transfer_syntax in _NATIVE else coding_of(data)
+    coding = _bare_coding(data, header, fits=fits)
     if coding is not None and header.frames == 1:
         return FrameBytes(data, coding)
     if len(data) < expected:
         raise DamagedImageError("the dicom file ends before its pixels do")
-    if not fits and data[expected:].strip(b"\0"):
+    if not fits and (data[expected:].strip(b"\0") or _is_sheared(data, header)):
         # Wrong rows, columns, bits or frames: the picture would be sheared, or one of several.
         raise DamagedImageError("the dicom file has more pixels than its header says")
     start = index * header.frame_bytes
@@ -116,25 +126,57 @@ def _not_encapsulated(
     return FrameBytes(data[start:end], Plain.BIG_ENDIAN)
 
 
-def _is_items(data: bytes) -> bool:
-    """Whether the bytes are items from the first to the last (PS3.5, A.4)."""
+def _is_sheared(data: bytes, header: DicomHeader) -> bool:
+    """Whether the zeros behind the pixels are their last ones, of rows longer than it is said."""
+    more, rest = divmod(len(data), header.rows * header.bits_allocated // _BYTE)
+    if header.frames > 1 or rest or more <= header.columns:
+        return False
+    # Each row is like the one above it, and less so once it is moved.
+    values = np.frombuffer(data, f"u{header.bits_allocated // _BYTE}")
+    if header.transfer_syntax == uid.ExplicitVRBigEndian:
+        values = values.byteswap()
+    start = max(0, (len(values) - _COMPARED_PIXELS) // 2)
+    part = values[start : start + _COMPARED_PIXELS].astype(np.int32)
+    said, longer = (np.abs(part[n:] - part[:-n]).sum() for n in (header.columns, more))
+    return bool(longer < said)
+
+
+def _bare_coding(data: bytes, header: DicomHeader, *, fits: bool) -> Coding | None:
+    """Which codestream lies there without items, or nothing."""
+    if not fits or header.transfer_syntax not in _NATIVE:
+        return coding_of(data)
+    # Writers that have room for a whole frame leave the rest of it as it was. Grey values that
+    # begin like a codestream of this very size are none.
+    try:
+        coding = coding_of(data)
+        if coding is None:
+            return None
+        read = read_jpeg2000 if coding is Coding.JPEG_2000 else read_jpeg
+        size = read(without_boxes(data))
+    except (DamagedImageError, struct.error):
+        return None
+    return coding if (size.columns, size.rows) == (header.columns, header.rows) else None
+
+
+def _items_end(data: bytes) -> int:
+    """Where items end that the bytes begin with (PS3.5, A.4); zero if they are anything else.
+
+    Behind them there may be a delimiter, and zeros.
+    """
     position = 0
     for _ in range(_MAX_ITEMS):
-        if position == len(data):
-            return position > 0
         if position + _ITEM_HEAD.size > len(data):
-            return False
+            break
         tag, length = _ITEM_HEAD.unpack_from(data, position)
-        if tag == _DELIMITER_TAG:
-            return position > 0
         if tag != _ITEM_TAG:
-            return False
+            break
         position += _ITEM_HEAD.size + length
-    return False
+    rest = data[position:]
+    ended = rest.startswith(_DELIMITER_TAG) or not rest.strip(b"\0")
+    return position if ended and position <= len(data) else 0
 
 
-def _item_of(data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
-    data = data_set.PixelData
+def _item_of(data: bytes, data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
     if data.count(_ITEM_TAG) > _MAX_ITEMS:
         raise DamagedImageError("the dicom file's pixels are in too many pieces")
     offsets = data_set.get("ExtendedOffsetTable"), data_set.get("ExtendedOffsetTableLengths")

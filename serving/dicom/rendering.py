@@ -17,10 +17,11 @@ from serving.dicom.data_set import functional_group
 from serving.dicom.description import Window, WindowChoice, WindowSource
 from serving.dicom.elements import numbers
 from serving.dicom.header import DicomHeader
-from serving.dicom.look_up_table import LookUpTable, read_table
+from serving.dicom.look_up_table import read_table
 from serving.dicom.modality_values import ModalityValues, modality_values
 from serving.dicom.window import (
     LUNG,
+    bounds,
     distance_to_lung,
     file_windows,
     function_of,
@@ -159,27 +160,29 @@ class _Chooser:
 
     def _through_table(self, modality: ModalityValues, windows: Sequence[Window]) -> _Shown | None:
         low, high = self._ends(modality.table)
+        broken: DamagedImageError | None = None
         for item in (self._group.get("VOILUTSequence") or ())[:_MAX_TABLES]:
-            table = self._read_table(item, windows)
+            try:
+                table = read_table(item, self._header.transfer_syntax)
+            except DamagedImageError as error:
+                broken = broken or error
+                continue
             if table is None:
                 continue
             shades = table.shades(np.rint(modality.table), low=np.rint(low), high=np.rint(high))
             if shows(shades, self._there):
                 return _Shown(_TABLE, modality.table, shades)
+        # Beside a window or another table that can be used, a broken one counts for nothing.
+        if broken is not None and not windows:
+            raise broken
         return None
-
-    def _read_table(self, item: Dataset, windows: Sequence[Window]) -> LookUpTable | None:
-        try:
-            return read_table(item, self._header.transfer_syntax)
-        except DamagedImageError:
-            # Beside a window that can be used a broken table counts for nothing.
-            if not windows:
-                raise
-            return None
 
     def _through_window(self, modality: ModalityValues, windows: Sequence[Window]) -> _Shown | None:
         function = function_of(self._group)
         for window in windows:
+            if bounds(window)[1] < min(modality.step, 1):
+                # It has room for no value: all would be black or white.
+                continue
             shades = window_shades(modality.table, window, function=function, step=modality.step)
             if shows(shades, self._there):
                 return _Shown(window, modality.table, shades)

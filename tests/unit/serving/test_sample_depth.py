@@ -135,3 +135,33 @@ def test_the_orientation_is_applied():
 def test_one_grey_all_over_and_eight_bits_say_nothing():
     assert decode_image(png(np.full((40, 40), 100, np.uint16))).bits_used is None
     assert decode_image(saved(GREY // 4, "PNG")).bits_used is None
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_a_dark_png_that_says_its_significant_bits_stays_dark(bits: int):
+    dark = (GREY.astype(np.uint16) << 6) & np.uint16(0xFFFF << (16 - bits) & 0xFFFF)
+    image = decode_image(png(dark, png_chunk(b"sBIT", bytes([bits]))))
+    assert (image.pixels == (dark >> 8)[..., None]).all()
+    assert image.bits_used is None
+
+
+@pytest.mark.parametrize(("tag", "highest"), [("t281", 4096), ("t341", 4095), ("t341", 4096)])
+def test_other_ways_to_say_the_highest_value(tag: str, highest: int):
+    image = decode_image(plain_tiff(GREY.astype(np.uint16) << 3, **{tag: highest}))
+    assert (image.pixels == (GREY >> 1)[..., None]).all()
+    assert image.bits_used == 12
+
+
+def test_a_tiff_that_says_that_all_bits_are_used_is_as_it_was():
+    deep = GREY.astype(np.uint16) << 7
+    image = decode_image(plain_tiff(deep, t281=65_535))
+    assert (image.pixels == (deep >> 8)[..., None]).all()
+    assert image.bits_used is None
+
+
+@ENCODERS
+def test_signed_values_below_the_middle_alone(encode: Encoder):
+    values = CT + 32_768 - 1_024
+    image = decode_image(encode(values.astype(np.uint16)))
+    expected = 255 * (CT - CT.min()) / (CT.max() - CT.min())
+    assert np.abs(grey_levels(image)[..., 0] - expected).max() <= 0.5

@@ -359,3 +359,50 @@ def test_a_frame_that_is_cut_within_a_whole_file_is_refused(syntax: uid.UID, end
         with pytest.raises(DamagedImageError):
             decode_image(file.getvalue())
         assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("syntax", sorted(set(COMPRESSIONS) - LOSSY - {uid.RLELossless}))
+@pytest.mark.parametrize("items", [True, False], ids=["in items", "bare"])
+def test_compressed_bytes_in_the_room_of_a_whole_frame_are_no_pixels(syntax: uid.UID, items: bool):
+    pixels = np.kron(TWELVE_BITS, np.ones((4, 4), np.uint16))
+    frame = encoded(pixels, syntax)
+    content = encapsulate([frame]) if items else frame
+    assert len(content) < pixels.nbytes
+    data = make_dicom(pixels, PixelData=content.ljust(pixels.nbytes, b"\0"))
+    assert (decode_image(data).pixels == decode_image(make_dicom(pixels)).pixels).all()
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian])
+@pytest.mark.parametrize("fewer", [1, 2])
+def test_an_image_that_ends_in_black_is_not_sheared(syntax: uid.UID, fewer: int):
+    pixels = TWELVE_BITS.copy()
+    pixels[-3:] = 0
+    with pytest.raises(DamagedImageError, match="more pixels than its header says"):
+        decode_image(
+            make_dicom(pixels, Modality="CR", Columns=pixels.shape[1] - fewer, syntax=syntax)
+        )
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("syntax", [uid.JPEGLosslessSV1, uid.JPEG2000Lossless])
+def test_values_without_signs_under_a_header_with_them(syntax: uid.UID, bits: int):
+    pixels = (TWELVE_BITS * 3 // 2) >> (12 - bits)
+    assert pixels.max() > 2 ** (bits - 1)
+    if syntax == uid.JPEG2000Lossless:
+        frame = imagecodecs.jpeg2k_encode(
+            pixels, codecformat="j2k", level=0, reversible=True, bitspersample=bits
+        )
+    else:
+        frame = imagecodecs.jpeg8_encode(pixels, lossless=True, predictor=1, bitspersample=bits)
+    rescaling = {"RescaleSlope": 2 ** (12 - bits), "RescaleIntercept": -1024}
+    data = make_encapsulated(frame, like=pixels.view(np.int16), syntax=syntax, **rescaling)
+    assert (decode_image(data).pixels == decode_image(make_dicom(pixels, **rescaling)).pixels).all()
+
+
+@pytest.mark.parametrize("padding", [b"\0\0", b"\0" * 10, b"\xff\xff"], ids=["00", "10 x 00", "ff"])
+def test_padding_behind_run_lengths_is_none_of_them(padding: bytes):
+    pixels = TWELVE_BITS.copy()
+    pixels[-1] *= len(padding) > 2
+    frame = encoded(pixels, uid.RLELossless) + padding
+    data = make_encapsulated(frame, like=pixels, syntax=uid.RLELossless)
+    assert (decode_image(data).pixels == decode_image(make_dicom(pixels)).pixels).all()

@@ -157,3 +157,11 @@ def test_one_frame_of_many_is_judged_by_its_own_values():
     data = make_dicom(frames, PerFrameFunctionalGroupsSequence=[none[0], other[0]])
     first, second = (decode_image(data, dicom=DicomOptions(frame=frame)) for frame in (1, 2))
     assert (described(first).hounsfield, described(second).hounsfield) == (False, True)
+
+
+@pytest.mark.parametrize("units", ["HU_MOD", "HOUNSFIELD", "Hounsfield Units", "UNSPECIFIED"])
+def test_words_for_hounsfield_units_that_writers_use(units: str):
+    elements = {"RescaleIntercept": -1400, "RescaleSlope": 1}
+    image = read(make_dicom(STORED, RescaleType=units, **elements))
+    assert described(image).hounsfield
+    assert (image.pixels == read(make_dicom(STORED, **elements)).pixels).all()

@@ -226,3 +226,30 @@ def test_tables_are_the_same_in_every_encoding(syntax: uid.UID):
         )
     )
     assert np.abs(grey(image) - 255 * (VALUES / 4095)).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("missing", [-2, -1, 1, 2])
+def test_a_descriptor_may_count_an_entry_too_many_or_too_few(missing: int, bits: int):
+    entries = np.linspace(0, 4095, 4096).round().astype(np.uint16)
+    table = look_up_table(entries, first=0, bits=bits)
+    table[0].LUTDescriptor = [4096 + missing, 0, bits]
+    image = radiograph(VOILUTSequence=table)
+    assert np.abs(grey(image) - 255 * (VALUES / 4095)).max() <= 1
+    assert used(image).source is WindowSource.TABLE
+
+
+@pytest.mark.parametrize("name", BROKEN_TABLES)
+def test_another_table_is_used_without_a_window_too(name: str):
+    entries = np.linspace(0, 4095, 4096).round().astype(np.uint16)
+    good = look_up_table(entries, first=0, bits=12)
+    image = radiograph(VOILUTSequence=[BROKEN_TABLES[name][0], good[0]])
+    assert used(image).source is WindowSource.TABLE
+    assert np.abs(grey(image) - 255 * (VALUES / 4095)).max() <= 1
+
+
+@pytest.mark.parametrize("width", ["1e-6", "0.01", "0.5"])
+def test_a_window_with_room_for_no_value_counts_for_nothing(width: str):
+    assert used(radiograph(WindowCenter=2048, WindowWidth=width)).source is WindowSource.RANGE
+    second = radiograph(WindowCenter=["2048", "2048"], WindowWidth=[width, "3000"])
+    assert used(second) == Window(WindowSource.FILE, 2048, 3000)
