@@ -53,6 +53,11 @@ def sleep(data: bytes, **_: object) -> None:
     time.sleep(60)
 
 
+def sleep_shortly(data: bytes) -> str:
+    time.sleep(0.5)
+    return "slept"
+
+
 def spin(data: bytes) -> None:
     while True:
         pass

@@ -31,6 +31,9 @@ _HEADER_BYTES: Final = 96 * 1024 * 1024
 _FILE_COPIES: Final = 2
 """While a file is received."""
 
+_STOP_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+"""Windows has not all of them."""
+
 _OWN_CODE: Final = ("api.", "serving.")
 
 
@@ -55,9 +58,11 @@ def serve_decoder(
         max_pixels: of an image, at most.
         max_file_bytes: of a file, at most.
     """
-    # The parent ends this process; Ctrl-C and the end of a service's group reach both.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The parent alone ends this process. Signals that stop a service often reach all its processes:
+    # from Ctrl-C, a terminal that is closed, a service manager.
+    for name in _STOP_SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     limits.prepare_process()
     idle_bytes = _HEADER_BYTES + _FILE_COPIES * max_file_bytes + SMALL_BYTES
     limits.limit_memory(idle_bytes)

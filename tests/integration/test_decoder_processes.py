@@ -133,6 +133,19 @@ def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Dec
     assert decoders.restarts["ended"] >= 1
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_what_stops_the_service_lets_its_files_be_decoded(decoders: Decoders, name: str):
+    # A terminal that is closed, and a service manager, signal all processes of a group.
+    future = decoders.processes.submit(
+        decoder_jobs.sleep_shortly, decoder_jobs.file(), deadline=time.monotonic() + 20
+    )
+    wait_until(future.running)
+    decoders.run(decoder_jobs.size)
+    _signal_all(signal.Signals[name])
+    assert future.result(10) == "slept"
+    assert not decoders.restarts
+
+
 def test_hard_limits_of_the_service_are_kept_to(decoders: Decoders):
     data_bytes, cpu_seconds = decoders.run(decoder_jobs.ask_for_more_than_is_allowed)
     assert data_bytes < 2**40
