@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import socket
 import struct
@@ -25,6 +26,8 @@ _CRASHES: Final = frozenset(
     if hasattr(signal, name)
 )
 _TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
+_UNKNOWN_END: Final = 255
+"""The exit code that ``multiprocessing`` gives where it was not told one."""
 _END_SECONDS: Final = 1.0
 _LEAST_WAIT_SECONDS: Final = 0.001
 """A timeout of zero would be none."""
@@ -93,6 +96,9 @@ class Decoder:
     def kill(self) -> None:
         """End the process, whatever it does; a ``run`` in another thread then raises."""
         self._process.kill()
+        if self._process.exitcode == _UNKNOWN_END and not self._pipe.poll():
+            # The process that forked it has ended, so ``multiprocessing`` takes it for ended, too.
+            os.kill(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process and forget it."""

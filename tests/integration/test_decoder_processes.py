@@ -21,6 +21,7 @@ from serving.errors import DamagedImageError, TooMuchMemoryError
 from serving.image_limits import DEFAULT_MAX_PIXELS
 from tests import decoder_jobs
 from tests.image_files import gradient, saved
+from tests.processes import children, is_alive
 from tests.service_process import wait_until
 
 MEBIBYTE = 1024 * 1024
@@ -131,6 +132,18 @@ def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Dec
     for _ in range(2):
         assert decoders.run(decoder_jobs.size)[0] == len(decoder_jobs.file())
     assert decoders.restarts["ended"] >= 1
+
+
+def test_a_process_that_hangs_is_ended_without_the_one_that_forked_it(decoders: Decoders):
+    asyncio.run(decoders.processes.start())
+    processes = [each for each in multiprocessing.active_children() if each.name == "decoder"]
+    parents = [pid for pid in children(os.getpid()) if children(pid)]
+    _signal_all(signal.SIGSTOP)
+    for pid in parents:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all(each.exitcode == 255 for each in processes))
+    decoders.processes.close()
+    wait_until(lambda: not any(is_alive(each.pid or 0) for each in processes))
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
