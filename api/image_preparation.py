@@ -114,6 +114,7 @@ class ImagePreparation:
             memory=memory,
             cpu_seconds=_CPU_SECONDS,
             max_pixels=settings.max_pixels,
+            max_file_bytes=settings.max_upload_bytes,
             observe_restart=metrics.observe_decoder_restart,
         )
         return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics, activity=activity)

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from api.decoding import limits
 from serving.errors import DamagedImageError
 from tests.image_files import gradient, saved
 
@@ -52,6 +53,11 @@ def sleep(data: bytes, **_: object) -> None:
     time.sleep(60)
 
 
+def sleep_shortly(data: bytes) -> str:
+    time.sleep(0.5)
+    return "slept"
+
+
 def spin(data: bytes) -> None:
     while True:
         pass
@@ -60,6 +66,16 @@ def spin(data: bytes) -> None:
 def take_memory(data: bytes) -> int:
     """As many bytes as the file says."""
     return int(np.ones(int(_orders(data)), np.uint8).sum())
+
+
+def ask_for_more_than_is_allowed(data: bytes) -> tuple[int, int]:
+    """The limits of memory and CPU time, once more has been asked for than the hard limits."""
+    for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CPU):
+        soft, _ = resource.getrlimit(kind)
+        resource.setrlimit(kind, (soft, soft))
+    limits.limit_memory(2**40)
+    limits.limit_cpu(10**6)
+    return resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_CPU)[0]
 
 
 def core_limit(data: bytes) -> tuple[int, int]:

@@ -2,7 +2,10 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +26,13 @@ _CRASHES: Final = frozenset(
     if hasattr(signal, name)
 )
 _TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
+_UNKNOWN_END: Final = 255
+"""The exit code that ``multiprocessing`` gives where it was not told one."""
 _END_SECONDS: Final = 1.0
+_LEAST_WAIT_SECONDS: Final = 0.001
+"""A timeout of zero would be none."""
+_TIMEVAL: Final = struct.Struct("@ll")
+"""C's ``struct timeval``: seconds and microseconds."""
 
 
 class Decoder:
@@ -33,15 +42,18 @@ class Decoder:
         memory: what the files of all decoders may need together.
         cpu_seconds: of CPU time that one file may take.
         max_pixels: of an image, at most.
+        max_file_bytes: of a file, at most.
     """
 
-    def __init__(self, memory: MemoryBudget, *, cpu_seconds: int, max_pixels: int) -> None:
+    def __init__(
+        self, memory: MemoryBudget, *, cpu_seconds: int, max_pixels: int, max_file_bytes: int
+    ) -> None:
         self._memory = memory
         context = _context()
         self._pipe, childs_end = context.Pipe()
         self._process = context.Process(
             target=serve_decoder,
-            args=(childs_end, cpu_seconds, max_pixels),
+            args=(childs_end, cpu_seconds, max_pixels, max_file_bytes),
             daemon=True,
             name="decoder",
         )
@@ -53,11 +65,12 @@ class Decoder:
     def run(self, job: Callable[[bytes], _T], data: bytes, *, deadline: float) -> _T:
         """Run a job on a file; the errors are those of ``DecoderProcesses.submit``."""
         try:
+            self._limit_waits(deadline)
             self._pipe.send((job, data))
             said, *told = self._receive(deadline)
             if said == Said.NEEDS:
                 said, *told = self._granted(*told, deadline=deadline)
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:
             self.end_reason = "timeout"
             raise DecodeTimeoutError from error
         except (EOFError, ConnectionError) as error:
@@ -74,9 +87,18 @@ class Decoder:
             case _:
                 raise DecoderFaultError(told[0])
 
+    def look(self) -> None:
+        """Find out whether the process has ended while it had nothing to do."""
+        # It says nothing of its own accord, so what can be read is the end.
+        if self.end_reason is None and self._pipe.poll():
+            self.end_reason = "ended"
+
     def kill(self) -> None:
         """End the process, whatever it does; a ``run`` in another thread then raises."""
         self._process.kill()
+        if self._process.exitcode == _UNKNOWN_END and not self._pipe.poll():
+            # The process that forked it has ended, so ``multiprocessing`` takes it for ended, too.
+            os.kill(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process and forget it."""
@@ -101,6 +123,23 @@ class Decoder:
             return self._receive(deadline)
         finally:
             self._memory.release(needed_bytes)
+
+    def _limit_waits(self, deadline: float) -> None:
+        """Bound each wait for a process that has stopped in the middle of a message.
+
+        A file is larger than what the pipe holds. A message that stops half-way ends at its second
+        wait, so all of it takes at most twice the time that is left.
+        """
+        if sys.platform == "win32":
+            return
+        left_seconds = max(_LEAST_WAIT_SECONDS, deadline - time.monotonic())
+        timeout = _TIMEVAL.pack(int(left_seconds), int(left_seconds % 1 * 1_000_000))
+        end = socket.socket(fileno=self._pipe.fileno())
+        try:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        finally:
+            end.detach()
 
     def _receive(self, deadline: float) -> Any:  # noqa: ANN401 - what a job makes of a file
         if not self._pipe.poll(max(0.0, deadline - time.monotonic())):

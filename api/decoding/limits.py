@@ -44,9 +44,8 @@ def limit_memory(further_bytes: int) -> None:
     except OSError:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(
-        resource.RLIMIT_DATA, (pages * os.sysconf("SC_PAGE_SIZE") + further_bytes, hard)
-    )
+    limit_bytes = pages * os.sysconf("SC_PAGE_SIZE") + further_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (_within(hard, limit_bytes), hard))
 
 
 def limit_cpu(further_seconds: int) -> None:
@@ -58,4 +57,11 @@ def limit_cpu(further_seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + further_seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (_within(hard, seconds), hard))
+
+
+def _within(hard: int, soft: int) -> int:
+    """A limit that may be set: whoever started the service may have set a lower one."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    return soft if hard == resource.RLIM_INFINITY else min(soft, hard)

@@ -28,6 +28,7 @@ class DecoderProcesses:
         memory: what their files may need together.
         cpu_seconds: of CPU time that one file may take.
         max_pixels: of an image, at most.
+        max_file_bytes: of a file, at most.
         observe_restart: called with the reason whenever a process has to be replaced.
     """
 
@@ -38,10 +39,17 @@ class DecoderProcesses:
         memory: MemoryBudget,
         cpu_seconds: int,
         max_pixels: int,
+        max_file_bytes: int,
         observe_restart: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.count = count
-        self._new_decoder = partial(Decoder, memory, cpu_seconds=cpu_seconds, max_pixels=max_pixels)
+        self._new_decoder = partial(
+            Decoder,
+            memory,
+            cpu_seconds=cpu_seconds,
+            max_pixels=max_pixels,
+            max_file_bytes=max_file_bytes,
+        )
         self._observe_restart = observe_restart
         self._closed = False
         # Each thread has a process of its own, for whose answers it waits.
@@ -99,6 +107,8 @@ class DecoderProcesses:
         if not future.set_running_or_notify_cancel():
             return
         try:
+            # The operating system may have ended it while it was idle.
+            self._replace_ended()
             decoder = self._start_own()
             future.set_result(decoder.run(job, data, deadline=deadline))
         except Exception as error:  # noqa: BLE001 - it is the answer of whoever waits
@@ -125,7 +135,10 @@ class DecoderProcesses:
 
     def _replace_ended(self) -> None:
         decoder: Decoder | None = getattr(self._own, "decoder", None)
-        if decoder is None or decoder.end_reason is None:
+        if decoder is None:
+            return
+        decoder.look()
+        if decoder.end_reason is None:
             return
         self._own.decoder = None
         self._decoders.discard(decoder)

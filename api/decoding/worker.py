@@ -26,8 +26,13 @@ Job = Callable[[bytes], Any]
 
 SMALL_BYTES: Final = 64 * 1024 * 1024
 """Memory that a decoder may take for a file without asking."""
-_FILE_BYTES: Final = 160 * 1024 * 1024
-"""For the file itself, twice while it is received, and for reading its header."""
+_HEADER_BYTES: Final = 96 * 1024 * 1024
+"""Memory for reading a file's header."""
+_FILE_COPIES: Final = 2
+"""While a file is received."""
+
+_STOP_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+"""Windows has not all of them."""
 
 _OWN_CODE: Final = ("api.", "serving.")
 
@@ -42,30 +47,36 @@ class Said(IntEnum):
     FAILED = 4
 
 
-def serve_decoder(connection: "Connection[Any, Any]", cpu_seconds: int, max_pixels: int) -> None:
+def serve_decoder(
+    connection: "Connection[Any, Any]", cpu_seconds: int, max_pixels: int, max_file_bytes: int
+) -> None:
     """Decode what comes in until the connection ends.
 
     Args:
         connection: to the process that started this one.
         cpu_seconds: that one file may take; a worker that exceeds it is ended by the kernel.
         max_pixels: of an image, at most.
+        max_file_bytes: of a file, at most.
     """
-    # The parent ends this process; Ctrl-C and the end of a service's group reach both.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The parent alone ends this process. Signals that stop a service often reach all its processes:
+    # from Ctrl-C, a terminal that is closed, a service manager.
+    for name in _STOP_SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     limits.prepare_process()
-    limits.limit_memory(_FILE_BYTES + SMALL_BYTES)
+    idle_bytes = _HEADER_BYTES + _FILE_COPIES * max_file_bytes + SMALL_BYTES
+    limits.limit_memory(idle_bytes)
     while True:
         try:
             job, data = connection.recv()
             limits.limit_cpu(cpu_seconds)
-            connection.send(_answer(connection, job, data, max_pixels))
+            connection.send(_answer(connection, job, data, max_pixels, idle_bytes))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
 
 
 def _answer(
-    connection: "Connection[Any, Any]", job: Job, data: bytes, max_pixels: int
+    connection: "Connection[Any, Any]", job: Job, data: bytes, max_pixels: int, idle_bytes: int
 ) -> tuple[object, ...]:
     try:
         needed_bytes = decode_memory_bytes(data, max_pixels=max_pixels)
@@ -78,7 +89,7 @@ def _answer(
         try:
             return Said.DONE, job(data)
         finally:
-            limits.limit_memory(_FILE_BYTES + SMALL_BYTES)
+            limits.limit_memory(idle_bytes)
     except ImageError as error:
         return Said.REFUSED, type(error), str(error)
     except MemoryError:

@@ -1,7 +1,9 @@
 """Decoder processes: a file that ends its own takes no other with it, and not the service."""
 
 import asyncio
+import multiprocessing
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from serving.errors import DamagedImageError, TooMuchMemoryError
 from serving.image_limits import DEFAULT_MAX_PIXELS
 from tests import decoder_jobs
 from tests.image_files import gradient, saved
+from tests.processes import children, is_alive
 from tests.service_process import wait_until
 
 MEBIBYTE = 1024 * 1024
@@ -47,6 +50,7 @@ def decoders() -> Iterator[Decoders]:
         memory=memory,
         cpu_seconds=1,
         max_pixels=DEFAULT_MAX_PIXELS,
+        max_file_bytes=160 * MEBIBYTE,
         observe_restart=lambda reason: restarts.update([reason]),
     )
     yield Decoders(processes, memory, restarts)
@@ -101,6 +105,72 @@ def test_a_process_that_hangs_is_ended_at_the_files_deadline(decoders: Decoders)
     assert all(decoders.run(decoder_jobs.size)[0] for _ in range(4))
 
 
+def _signal_all(number: signal.Signals) -> None:
+    pids = [each.pid for each in multiprocessing.active_children() if each.name == "decoder"]
+    assert pids
+    for pid in pids:
+        os.kill(pid or 0, number)
+
+
+def test_a_process_that_takes_nothing_in_is_ended_at_the_files_deadline(decoders: Decoders):
+    asyncio.run(decoders.processes.start())
+    _signal_all(signal.SIGSTOP)
+    for _ in range(2):
+        # More than a pipe holds: already to send it waits for the process.
+        with pytest.raises(DecodeTimeoutError):
+            decoders.run(decoder_jobs.size, bytes(8 * MEBIBYTE), seconds=0.3)
+    assert decoders.run(decoder_jobs.size)[0] == len(decoder_jobs.file())
+    wait_until(lambda: decoders.restarts == {"timeout": 2})
+
+
+def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Decoders):
+    asyncio.run(decoders.processes.start())
+    _signal_all(signal.SIGKILL)
+    for child in multiprocessing.active_children():
+        if child.name == "decoder":
+            child.join(5)
+    for _ in range(2):
+        assert decoders.run(decoder_jobs.size)[0] == len(decoder_jobs.file())
+    assert decoders.restarts["ended"] >= 1
+
+
+def test_a_process_that_hangs_is_ended_without_the_one_that_forked_it(decoders: Decoders):
+    asyncio.run(decoders.processes.start())
+    processes = [each for each in multiprocessing.active_children() if each.name == "decoder"]
+    parents = [pid for pid in children(os.getpid()) if children(pid)]
+    _signal_all(signal.SIGSTOP)
+    for pid in parents:
+        os.kill(pid, signal.SIGKILL)
+    # Of some that another test has ended the code is known.
+    wait_until(lambda: all(each.exitcode is not None for each in processes))
+    decoders.processes.close()
+    wait_until(lambda: not any(is_alive(each.pid or 0) for each in processes))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_what_stops_the_service_lets_its_files_be_decoded(decoders: Decoders, name: str):
+    # A terminal that is closed, and a service manager, signal all processes of a group.
+    future = decoders.processes.submit(
+        decoder_jobs.sleep_shortly, decoder_jobs.file(), deadline=time.monotonic() + 20
+    )
+    wait_until(future.running)
+    decoders.run(decoder_jobs.size)
+    _signal_all(signal.Signals[name])
+    assert future.result(10) == "slept"
+    assert not decoders.restarts
+
+
+def test_hard_limits_of_the_service_are_kept_to(decoders: Decoders):
+    data_bytes, cpu_seconds = decoders.run(decoder_jobs.ask_for_more_than_is_allowed)
+    assert data_bytes < 2**40
+    assert cpu_seconds < 10**6
+
+
+def test_a_file_may_be_as_large_as_the_settings_let_it(decoders: Decoders):
+    length = 128 * MEBIBYTE
+    assert decoders.run(decoder_jobs.size, bytes(length))[0] > length
+
+
 def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: Decoders):
     assert decode_memory_bytes(decoder_jobs.file()) < SMALL_BYTES
     with pytest.raises(TooMuchMemoryError):
@@ -112,7 +182,11 @@ def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: De
 
 def test_an_image_that_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded():
     processes = DecoderProcesses(
-        1, memory=MemoryBudget(1024), cpu_seconds=1, max_pixels=DEFAULT_MAX_PIXELS
+        1,
+        memory=MemoryBudget(1024),
+        cpu_seconds=1,
+        max_pixels=DEFAULT_MAX_PIXELS,
+        max_file_bytes=MEBIBYTE,
     )
     try:
         future = processes.submit(
