@@ -2,10 +2,14 @@
 
 import contextlib
 import multiprocessing
+import multiprocessing.util
+import os
 import signal
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
@@ -24,6 +28,12 @@ _CRASHES: Final = frozenset(
 )
 _TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
 _END_SECONDS: Final = 1.0
+_MAX_PATH_BYTES: Final = 70
+"""Of the 107 that the path of a Unix socket may have; the rest is for what multiprocessing adds."""
+_SHORT: Final = "/tmp"  # noqa: S108 - multiprocessing makes a folder in it that is ours alone
+"""Where the socket is if the folder for temporary files has a longer path."""
+_temporary_folder_lock = threading.Lock()
+"""Decoders are started from several threads."""
 
 
 class Decoder:
@@ -124,6 +134,21 @@ def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
     """How processes are started: forked from one that has nothing but the decoders in it."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
+    with _temporary_folder_lock, _short_temporary_folder():
+        # Made once, and kept.
+        multiprocessing.util.get_temp_dir()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
+
+
+@contextlib.contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Where the path of the folder for temporary files is too long for a socket, have another."""
+    usual = tempfile.gettempdir()
+    if len(os.fsencode(usual)) > _MAX_PATH_BYTES:
+        tempfile.tempdir = _SHORT
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +153,17 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
     for future in busy:
         with pytest.raises(DecodeTimeoutError):
             future.result(10)
+
+
+def test_a_long_path_of_the_folder_for_temporary_files_does_not_matter(tmp_path: Path):
+    """That of a Unix socket, which new processes are asked for through, is short."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    code = (
+        "from api.decoding.decoder import Decoder; from api.decoding.memory_budget import"
+        " MemoryBudget; Decoder(MemoryBudget(1), cpu_seconds=1, max_pixels=1).close()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(long)}, check=True, timeout=60
+    )
+    assert list(long.iterdir()) == []
