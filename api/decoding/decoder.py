@@ -10,6 +10,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
@@ -32,8 +34,8 @@ _MAX_PATH_BYTES: Final = 70
 """Of the 107 that the path of a Unix socket may have; the rest is for what multiprocessing adds."""
 _SHORT: Final = "/tmp"  # noqa: S108 - multiprocessing makes a folder in it that is ours alone
 """Where the socket is if the folder for temporary files has a longer path."""
-_temporary_folder_lock = threading.Lock()
-"""Decoders are started from several threads."""
+_start_lock = threading.Lock()
+"""Decoders are started from several threads, which share the server and its socket."""
 
 
 class Decoder:
@@ -55,7 +57,10 @@ class Decoder:
             daemon=True,
             name="decoder",
         )
-        self._process.start()
+        with _start_lock:
+            if sys.platform != "win32":
+                _keep_socket()
+            self._process.start()
         childs_end.close()
         self.end_reason: str | None = None
         """Why it can no longer be used, if it cannot."""
@@ -134,12 +139,25 @@ def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
     """How processes are started: forked from one that has nothing but the decoders in it."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
-    with _temporary_folder_lock, _short_temporary_folder():
-        # Made once, and kept.
-        multiprocessing.util.get_temp_dir()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
+
+
+def _keep_socket() -> None:
+    """Make sure that the server that decoders are forked from can be reached, if it has started.
+
+    A cleaner of temporary files may have removed its socket. Then another server is started. How
+    decoders of the former one end is not known any more; they go on working.
+    """
+    with _short_temporary_folder():
+        # Made once, and kept.
+        folder = Path(multiprocessing.util.get_temp_dir())
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not any(folder.glob("listener-*")):
+        with contextlib.suppress(FileNotFoundError):
+            # There is no public way. It fails on the socket that is gone, when all else is done.
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """Decoder processes: a file that ends its own takes no other with it, and not the service."""
 
 import asyncio
+import multiprocessing.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -153,6 +155,23 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
     for future in busy:
         with pytest.raises(DecodeTimeoutError):
             future.result(10)
+
+
+@pytest.mark.parametrize("whole_folder", [True, False])
+def test_decoders_start_although_a_cleaner_has_removed_their_socket(
+    decoders: Decoders, whole_folder: bool
+):
+    asyncio.run(decoders.processes.start())
+    folder = Path(multiprocessing.util.get_temp_dir())
+    if whole_folder:
+        shutil.rmtree(folder)
+    else:
+        for socket in folder.glob("listener-*"):
+            socket.unlink()
+    for _ in range(3):
+        with pytest.raises(DecoderEndedError):
+            decoders.run(decoder_jobs.be_killed)
+    assert decoders.run(decoder_jobs.size)[0] == len(decoder_jobs.file())
 
 
 def test_a_long_path_of_the_folder_for_temporary_files_does_not_matter(tmp_path: Path):
