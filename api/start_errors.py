@@ -7,3 +7,7 @@ class ModelServerNotSetError(ValueError):
 
 class AuditTrailError(ValueError):
     """The file of the audit trail cannot be written to."""
+
+
+class NoTemporaryFolderError(OSError):
+    """No folder for temporary files can be written to; the processes' sockets are made in one."""

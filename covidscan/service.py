@@ -4,6 +4,7 @@ import asyncio
 import gc
 import importlib.util
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -12,6 +13,7 @@ import uvicorn
 
 from api.about import DISCLAIMER
 from api.settings import Settings
+from api.start_errors import NoTemporaryFolderError
 from covidscan.descriptors import fit_connections
 from covidscan.embedded_process import EmbeddedProcess
 from covidscan.memory import return_memory
@@ -37,6 +39,7 @@ async def run_service(settings: Settings) -> None:
         ApiKeysError: the records of API keys cannot be read.
         AuditTrailError: the audit trail cannot be written to.
         TlsConfigError: keys or certificates cannot be read, or there is nobody to show them to.
+        NoTemporaryFolderError: there is nowhere to make the sockets of the child processes.
     """
     if settings.model_server is None and importlib.util.find_spec("openvino") is None:
         raise PartMissingError(
@@ -47,6 +50,7 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
+    _need_temporary_folder()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
@@ -54,6 +58,16 @@ async def run_service(settings: Settings) -> None:
     on_stop_signal(stop.ask)
     with stop.ends_the_start():
         await _run_parts(settings, stop)
+
+
+def _need_temporary_folder() -> None:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise NoTemporaryFolderError(
+            "no folder for temporary files can be written to: mount one at /tmp"
+            " (docker run --tmpfs /tmp), or name one in TMPDIR"
+        ) from error
 
 
 async def _run_parts(settings: Settings, stop: "_Stop") -> None:

@@ -16,6 +16,30 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listed.stdout.split()]
 
 
+def model_servers_of(pid: int) -> list[int]:
+    """The embedded model servers that a service has started: one, or none."""
+    return [each for each in children(pid) if b"\0model-server\0" in _command(each)]
+
+
+def model_server_of(pid: int) -> int:
+    """The embedded model server that a service has started."""
+    (found,) = model_servers_of(pid)
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have started."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        # It has ended meanwhile.
+        return b""
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process is there and is no zombie."""
     with suppress(ProcessLookupError):

@@ -2,13 +2,18 @@
 
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import socket
 import struct
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
@@ -33,6 +38,12 @@ _LEAST_WAIT_SECONDS: Final = 0.001
 """A timeout of zero would be none."""
 _TIMEVAL: Final = struct.Struct("@ll")
 """C's ``struct timeval``: seconds and microseconds."""
+_MAX_PATH_BYTES: Final = 70
+"""Of the 107 that the path of a Unix socket may have; the rest is for what multiprocessing adds."""
+_SHORT: Final = "/tmp"  # noqa: S108 - multiprocessing makes a folder in it that is ours alone
+"""Where the socket is if the folder for temporary files has a longer path."""
+_start_lock = threading.Lock()
+"""Decoders are started from several threads, which share the server and its socket."""
 
 
 class Decoder:
@@ -57,7 +68,10 @@ class Decoder:
             daemon=True,
             name="decoder",
         )
-        self._process.start()
+        with _start_lock:
+            if sys.platform != "win32":
+                _keep_socket()
+            self._process.start()
         childs_end.close()
         self.end_reason: str | None = None
         """Why it can no longer be used, if it cannot."""
@@ -166,3 +180,31 @@ def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
+
+
+def _keep_socket() -> None:
+    """Make sure that the server that decoders are forked from can be reached, if it has started.
+
+    A cleaner of temporary files may have removed its socket. Then another server is started. How
+    decoders of the former one end is not known any more; they go on working.
+    """
+    with _short_temporary_folder():
+        # Made once, and kept.
+        folder = Path(multiprocessing.util.get_temp_dir())
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not any(folder.glob("listener-*")):
+        with contextlib.suppress(FileNotFoundError):
+            # There is no public way. It fails on the socket that is gone, when all else is done.
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Where the path of the folder for temporary files is too long for a socket, have another."""
+    usual = tempfile.gettempdir()
+    if len(os.fsencode(usual)) > _MAX_PATH_BYTES:
+        tempfile.tempdir = _SHORT
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual

@@ -2,11 +2,13 @@
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 _MOUNT: Final = Path("/sys/fs/cgroup")
 _OWN_GROUP: Final = Path("/proc/self/cgroup")
+_QUOTA_AND_PERIOD: Final = 2
 
 
 def available_cpus(mount: Path = _MOUNT, own_group: Path = _OWN_GROUP) -> int:
@@ -18,7 +20,11 @@ def available_cpus(mount: Path = _MOUNT, own_group: Path = _OWN_GROUP) -> int:
 
 def available_memory_bytes(mount: Path = _MOUNT, own_group: Path = _OWN_GROUP) -> int | None:
     """Memory that this process may use, or None where the system does not say."""
-    limits = _numbers(mount, own_group, "memory.max", "memory/memory.limit_in_bytes")
+    texts = [_read(folder / "memory.max") for folder in _folders_2(mount, own_group)]
+    texts += [
+        _read(folder / "memory.limit_in_bytes") for folder in _folders_1("memory", mount, own_group)
+    ]
+    limits = [int(text) for text in texts if text.isdecimal()]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(limits, default=None)
@@ -26,30 +32,51 @@ def available_memory_bytes(mount: Path = _MOUNT, own_group: Path = _OWN_GROUP) -
 
 def _cpu_quotas(mount: Path, own_group: Path) -> list[float]:
     """CPUs by each quota that applies; version 1 writes -1 where there is none."""
-    quotas = [
-        int(words[0]) / int(words[1])
-        for folder in _folders(mount, own_group)
-        if (words := _read(folder / "cpu.max").split()) and words[0] != "max"
+    texts = [_read(folder / "cpu.max") for folder in _folders_2(mount, own_group)]
+    texts += [
+        f"{_read(folder / 'cpu.cfs_quota_us')} {_read(folder / 'cpu.cfs_period_us')}"
+        for folder in _folders_1("cpu", mount, own_group)
     ]
-    quota, period = (_read(mount / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-    if quota and period:
-        quotas.append(int(quota) / int(period))
-    return quotas
+    return [
+        int(words[0]) / int(words[1])
+        for text in texts
+        if len(words := text.split()) == _QUOTA_AND_PERIOD and words[0] != "max"
+    ]
 
 
-def _numbers(mount: Path, own_group: Path, name: str, version_1: str) -> list[int]:
-    files = [folder / name for folder in _folders(mount, own_group)]
-    texts = [_read(file) for file in (*files, mount / version_1)]
-    return [int(text) for text in texts if text.isdecimal()]
-
-
-def _folders(mount: Path, own_group: Path) -> list[Path]:
-    """The folder of this process's cgroup (version 2) and those above it, whose limits add up."""
-    for line in _read(own_group).splitlines():
-        if line.startswith("0::"):
-            own = mount / line.removeprefix("0::").strip().lstrip("/")
-            return [own, *(parent for parent in own.parents if parent.is_relative_to(mount))]
+def _folders_2(mount: Path, own_group: Path) -> list[Path]:
+    """Of version 2: this process's group and those above it, all of whose limits hold."""
+    for controllers, path in _groups(own_group):
+        if not controllers:
+            return _up_to(mount, path)
     return [mount]
+
+
+def _folders_1(controller: str, mount: Path, own_group: Path) -> list[Path]:
+    """Of version 1, which has a tree of groups for each controller."""
+    for controllers, path in _groups(own_group):
+        if controller in controllers.split(","):
+            return _up_to(mount / controller, path)
+    return [mount / controller]
+
+
+def _groups(own_group: Path) -> Iterator[tuple[str, str]]:
+    """The groups that this process is in: controllers (none in version 2) and path of each."""
+    for line in _read(own_group).splitlines():
+        _, controllers, path = line.split(":", 2)
+        yield controllers, path
+
+
+def _up_to(root: Path, path: str) -> list[Path]:
+    """The folder of a group and those above it.
+
+    In a container the path may be the host's: then only the root is there, and is its own group.
+    """
+    own = root / path.lstrip("/")
+    if ".." in own.relative_to(root).parts:
+        # The group lies outside what is mounted here.
+        return [root]
+    return [own, *(parent for parent in own.parents if parent.is_relative_to(root))]
 
 
 def _read(file: Path) -> str:

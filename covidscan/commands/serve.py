@@ -32,7 +32,7 @@ def serve(
 
     from api.access.api_keys import ApiKeysError
     from api.settings import Settings
-    from api.start_errors import AuditTrailError
+    from api.start_errors import AuditTrailError, NoTemporaryFolderError
     from covidscan.service import PartMissingError, run_service
     from serving.errors import TlsConfigError
 
@@ -51,5 +51,11 @@ def serve(
             for fault in error.errors()
         ]
         fail(f"settings: {'; '.join(faults)}", BAD_USE)
-    except (PartMissingError, TlsConfigError, ApiKeysError, AuditTrailError) as error:
+    except (
+        PartMissingError,
+        TlsConfigError,
+        ApiKeysError,
+        AuditTrailError,
+        NoTemporaryFolderError,
+    ) as error:
         fail(str(error), BAD_USE)

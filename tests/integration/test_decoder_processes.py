@@ -2,12 +2,17 @@
 
 import asyncio
 import multiprocessing
+import multiprocessing.util
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +229,35 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
     for future in busy:
         with pytest.raises(DecodeTimeoutError):
             future.result(10)
+
+
+@pytest.mark.parametrize("whole_folder", [True, False])
+def test_decoders_start_although_a_cleaner_has_removed_their_socket(
+    decoders: Decoders, whole_folder: bool
+):
+    asyncio.run(decoders.processes.start())
+    folder = Path(multiprocessing.util.get_temp_dir())
+    if whole_folder:
+        shutil.rmtree(folder)
+    else:
+        for socket in folder.glob("listener-*"):
+            socket.unlink()
+    for _ in range(3):
+        with pytest.raises(DecoderEndedError):
+            decoders.run(decoder_jobs.be_killed)
+    assert decoders.run(decoder_jobs.size)[0] == len(decoder_jobs.file())
+
+
+def test_a_long_path_of_the_folder_for_temporary_files_does_not_matter(tmp_path: Path):
+    """That of a Unix socket, which new processes are asked for through, is short."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    code = (
+        "from api.decoding.decoder import Decoder; from api.decoding.memory_budget import"
+        " MemoryBudget; Decoder(MemoryBudget(1), cpu_seconds=1, max_pixels=1, max_file_bytes=1)"
+        ".close()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(long)}, check=True, timeout=60
+    )
+    assert list(long.iterdir()) == []

@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.processes import children, open_files, usage
+from tests.processes import model_server_of, open_files, usage
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
 from tests.soak.rude_clients import Cut, dawdle, form, hang_up, head
@@ -68,7 +68,7 @@ def test_four_times_what_there_is_room_for_is_answered_or_refused_at_once(
         httpx.Client(base_url=address) as client,
         ThreadPoolExecutor(CROWD) as callers,
     ):
-        (model_server,) = children(process.pid)
+        model_server = model_server_of(process.pid)
         assert post(client, image).status_code == 200
         before = usage(process.pid)
         for _ in range(rounds):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serving.contract import MODEL_NAMES
-from tests.processes import children, is_alive, usage
+from tests.processes import is_alive, model_servers_of, usage
 from tests.service_process import running_service, wait_until
 from tests.soak.known_answers import KnownNetworks, KnownVolume, make_known_networks
 from tests.soak.load import BETWEEN_FAULTS, Load, load_on
@@ -154,7 +154,7 @@ def test_no_fault_of_the_model_server_makes_an_answer_wrong_or_late(
             while time.monotonic() < end:
                 inject_each(scene, recoveries)
             after = usage(process.pid)
-        assert children(process.pid) == [], "a model server that is named is not started"
+        assert model_servers_of(process.pid) == [], "a model server that is named is not started"
         process.terminate()
         assert process.wait(10) == 0
     assert server.end(signal.SIGTERM) == 0

@@ -15,7 +15,7 @@ import pytest
 
 from api.settings import Settings
 from tests.integration.conftest import uvicorn_server
-from tests.processes import children, open_files, usage
+from tests.processes import model_server_of, open_files, usage
 from tests.servers import in_thread, model_server
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
@@ -106,7 +106,7 @@ def test_memory_threads_and_open_files_of_both_processes_stay_flat(
     count = 20_000 if soak else 1_500
     log = tiny_volume.with_name("service.log")
     with running_service(tiny_volume, log=log) as (process, address):
-        (model_server_pid,) = children(process.pid)
+        model_server_pid = model_server_of(process.pid)
         pids = {"gateway": process.pid, "model server": model_server_pid}
         send_many(address, kinds, WARM_UP_REQUESTS)
         wait_until(lambda: is_idle(address))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from api.schemas.prediction import PredictionAnswer
-from tests.processes import children, is_alive
+from tests.processes import is_alive, model_server_of
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
 from tests.soak.rude_clients import form, head, host_and_port
@@ -39,7 +39,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_refuses_new_ones(
     tiny_volume: Path, phantom_png: bytes, prove: Callable[[str], None]
 ):
     with running_service(tiny_volume) as (process, address):
-        (model_server,) = children(process.pid)
+        model_server = model_server_of(process.pid)
         with ThreadPoolExecutor(CLIENTS) as clients:
             # Held here, all of them are in flight when the signal comes.
             os.kill(model_server, signal.SIGSTOP)
