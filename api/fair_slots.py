@@ -24,6 +24,7 @@ class FairSlots:
         slots: how many there are.
         shared: how many of them one client may hold while one is about that has asked for less.
         activity: of the clients, at these slots and at others.
+        alone: how many of them one client may hold at any time; by default all.
         waiting: how many callers may wait in all; None is no limit.
     """
 
@@ -33,10 +34,12 @@ class FairSlots:
         *,
         shared: int,
         activity: ClientActivity,
+        alone: int | None = None,
         waiting: int | None = None,
     ) -> None:
         self._slots = slots
         self._shared = shared
+        self._alone = slots if alone is None else alone
         self._max_waiting = waiting
         self._activity = activity
         self._held: Counter[str] = Counter()
@@ -131,7 +134,7 @@ class FairSlots:
         )
 
     def _limit(self, client: str, busy_clients: Collection[str]) -> int:
-        return self._shared if client in busy_clients else self._slots
+        return self._shared if client in busy_clients else self._alone
 
     def _longest_queue_if_full(self, client: str) -> str | None:
         """Whose latest caller would make room for this client's; None where there is room.

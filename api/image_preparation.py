@@ -41,13 +41,13 @@ _tracer = trace.get_tracer("covidscan")
 
 _T = TypeVar("_T")
 
-_MIN_PROCESSES: Final = 2
-"""So that one client's large image never holds up everybody else's."""
+_SPARE_PROCESSES: Final = 1
+"""Beyond the CPUs. No client ever holds all processes, so whoever comes finds a free one."""
 _MEMORY_SHARE: Final = 0.4
 """Of the memory that there is; the rest is for the gateway, the model server and others."""
 _MEMORY_WHERE_UNKNOWN_BYTES: Final = 1024 * 1024 * 1024
-_CPU_SECONDS: Final = 10
-"""The largest image that is let in takes two or three."""
+_CPU_SECONDS: Final = 20
+"""A progressive JPEG in CMYK of 40 million pixels took 4.2, more than any other that is read."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ class ImagePreparation:
         self._decoders = decoders
         self._max_pixels = max_pixels
         self._metrics = metrics
+        alone = max(1, decoders.count - _SPARE_PROCESSES)
         self._slots = FairSlots(
-            decoders.count, shared=max(1, decoders.count - 1), activity=activity
+            decoders.count, alone=alone, shared=max(1, alone - 1), activity=activity
         )
 
     @classmethod
@@ -110,7 +111,7 @@ class ImagePreparation:
         memory = MemoryBudget(settings.decode_memory_bytes or _memory_bytes())
         metrics.watch("decode_memory_bytes", "Memory for decoding.", lambda: memory.held_bytes)
         decoders = DecoderProcesses(
-            processes or settings.decode_processes or max(_MIN_PROCESSES, available_cpus()),
+            processes or settings.decode_processes or available_cpus() + _SPARE_PROCESSES,
             memory=memory,
             cpu_seconds=_CPU_SECONDS,
             max_pixels=settings.max_pixels,

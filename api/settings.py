@@ -200,7 +200,8 @@ class Settings(BaseSettings):
     """Largest image, width times height, that is decoded."""
 
     decode_processes: Annotated[int | None, Field(gt=0, le=256)] = None
-    """Processes that decode files; by default as many as there are CPUs, and at least two."""
+    """Processes that decode files; by default one more than there are CPUs, so that no client ever
+    holds them all."""
 
     decode_memory_bytes: Annotated[int | None, Field(gt=0)] = None
     """Memory that they may need together; by default two fifths of what the machine or the

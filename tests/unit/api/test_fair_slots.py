@@ -49,6 +49,17 @@ def test_a_client_that_is_alone_may_hold_all_slots():
     run(test)
 
 
+def test_a_client_that_is_alone_may_be_held_to_less_than_all_slots():
+    async def test() -> None:
+        slots = FairSlots(3, alone=2, shared=1, activity=ClientActivity())
+        busy = await wanting(slots, *["busy"] * 3)
+        assert [task.done() for task in busy] == [True, True, False]
+        (newcomer,) = await wanting(slots, "newcomer")
+        assert newcomer.done(), "it waits for nobody"
+
+    run(test)
+
+
 def test_whoever_comes_gets_the_next_slot_however_many_a_busy_client_waits_for():
     async def test() -> None:
         slots = FairSlots(2, shared=2, activity=ClientActivity())
