@@ -95,6 +95,7 @@ def test_sigterm_lets_calls_in_flight_finish_and_refuses_new_ones(
     prove("SIGTERM with 8 calls in flight: 8 answered, later ones UNAVAILABLE, exit code 0")
 
 
+@pytest.mark.usefixtures("heeding_hang_ups")
 def test_the_end_of_its_terminal_ends_it_in_order(tiny_volume: Path):
     with running(f"--models-dir={tiny_volume}") as server:
         server.process.send_signal(signal.SIGHUP)

@@ -23,6 +23,7 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.usefixtures("heeding_hang_ups")
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_processes_within_five_seconds(
     tiny_volume: Path,
