@@ -13,6 +13,8 @@ import time
 import numpy as np
 
 from api.decoding import limits
+from api.decoding.memory_budget import MemoryBudget
+from api.decoding.processes import DecoderProcesses
 from serving.errors import DamagedImageError
 from tests.image_files import gradient, saved
 
@@ -80,3 +82,15 @@ def ask_for_more_than_is_allowed(data: bytes) -> tuple[int, int]:
 
 def core_limit(data: bytes) -> tuple[int, int]:
     return resource.getrlimit(resource.RLIMIT_CORE)
+
+
+_forgotten: list[DecoderProcesses] = []
+
+
+def decode_and_forget() -> int:
+    """Decode a file in a process that is left as it is; gives its number."""
+    decoders = DecoderProcesses(
+        1, memory=MemoryBudget(1), cpu_seconds=1, max_pixels=1_000_000, max_file_bytes=1_000_000
+    )
+    _forgotten.append(decoders)
+    return decoders.submit(size, file(), deadline=time.monotonic() + 20).result()[1]

@@ -34,6 +34,7 @@ _TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
 _UNKNOWN_END: Final = 255
 """The exit code that ``multiprocessing`` gives where it was not told one."""
 _END_SECONDS: Final = 1.0
+_FIRST_AT_EXIT: Final = 100
 _LEAST_WAIT_SECONDS: Final = 0.001
 """A timeout of zero would be none."""
 _TIMEVAL: Final = struct.Struct("@ll")
@@ -73,6 +74,10 @@ class Decoder:
                 _keep_socket()
             self._process.start()
         childs_end.close()
+        # At exit a process sends its children SIGTERM, which decoders ignore, and waits for them.
+        self._at_exit = multiprocessing.util.Finalize(
+            self, self._process.kill, exitpriority=_FIRST_AT_EXIT
+        )
         self.end_reason: str | None = None
         """Why it can no longer be used, if it cannot."""
 
@@ -117,6 +122,7 @@ class Decoder:
     def close(self) -> None:
         """End the process and forget it."""
         self.kill()
+        self._at_exit.cancel()
         self._process.join(_END_SECONDS)
         self._pipe.close()
         with contextlib.suppress(ValueError):

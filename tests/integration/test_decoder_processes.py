@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,10 @@ def test_a_long_path_of_the_folder_for_temporary_files_does_not_matter(tmp_path:
         [sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(long)}, check=True, timeout=60
     )
     assert list(long.iterdir()) == []
+
+
+def test_a_process_that_does_not_close_its_decoders_ends_all_the_same():
+    """As the workers of ``covidscan score`` do, which have nobody to close them."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        decoder = pool.submit(decoder_jobs.decode_and_forget).result(30)
+    wait_until(lambda: not is_alive(decoder))
