@@ -49,8 +49,11 @@ schemathesis.openapi.media_type(
 @schemathesis.hook
 def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
     """Leave out what violates the document in Python alone: sent as a file, a number is a file."""
-    files = body.get("files") if isinstance(body, dict) else None
-    return not isinstance(files, list) or all(isinstance(file, bytes | Binary) for file in files)
+    if not isinstance(body, dict) or "files" not in body:
+        return True
+    files = body["files"]
+    # What is no list is sent as one part, and that is a list of one file.
+    return isinstance(files, list) and all(isinstance(file, bytes | Binary) for file in files)
 
 
 @schemathesis.hook
