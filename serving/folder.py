@@ -8,11 +8,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from serving.file_names import is_system_file
-
-_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+from serving.regular_files import open_regular_file
 
 
 class LeftOut(StrEnum):
@@ -121,8 +119,4 @@ def open_regular(path: Path) -> io.BufferedReader:
     Raises:
         OSError: it is none, or cannot be opened.
     """
-    descriptor = os.open(path, _OPEN_FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
+    return os.fdopen(open_regular_file(path, os.O_RDONLY), "rb")

@@ -1,6 +1,7 @@
 """One decoder process, seen from the gateway."""
 
 import contextlib
+import logging
 import multiprocessing
 import multiprocessing.util
 import os
@@ -20,6 +21,8 @@ from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTime
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.worker import Said, serve_decoder
 from serving.errors import DamagedImageError, TooMuchMemoryError
+
+logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -104,6 +107,8 @@ class Decoder:
             case Said.NO_MEMORY:
                 raise TooMuchMemoryError("the image takes too much memory to decode")
             case _:
+                # Exceptions' messages are not logged; this one is a type and a place in our code.
+                logger.error("an error in a decoder process", extra={"reason": told[0]})
                 raise DecoderFaultError(told[0])
 
     def look(self) -> None:

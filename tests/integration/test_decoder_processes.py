@@ -81,9 +81,13 @@ def test_a_file_that_is_refused_costs_no_process(decoders: Decoders):
     assert not decoders.restarts
 
 
-def test_of_an_unexpected_error_only_type_and_place_are_told(decoders: Decoders):
+def test_of_an_unexpected_error_only_type_and_place_are_told(
+    decoders: Decoders, caplog: pytest.LogCaptureFixture
+):
     with pytest.raises(DecoderFaultError, match=r"^LookupError at api\.decoding\.worker:\d+$"):
         decoders.run(decoder_jobs.fail, b"Mustermann")
+    (line,) = [each for each in caplog.records if each.name == "api.decoding.decoder"]
+    assert line.__dict__["reason"].startswith("LookupError at api.decoding.worker:")
     assert not decoders.restarts
 
 
