@@ -24,6 +24,8 @@ _HIGHEST_SIGNED: Final = 16_383
 _AIR: Final = -500
 _TISSUE: Final = 100
 _MARKED_SHARE: Final = 0.05
+_OVERSHOOT: Final = 1 / 64
+"""Of the range."""
 _HINT_SLACK: Final = 2
 """A brightest value that is a quarter of what a tag announces still agrees with it."""
 
@@ -81,7 +83,7 @@ def _table(
     low, high = _without_marks(used, counts)
     values = np.arange(_VALUES)
     if low < high < _MIDDLE and low < _MIDDLE + _LOWEST_SIGNED:
-        bits = high.bit_length()
+        bits = _bits_used(high)
         if hint is not None and bits <= hint <= min(bits + _HINT_SLACK, _BITS):
             bits = hint
         # More than a tag's bits hold: a dark picture at the full range, as it should be.
@@ -100,6 +102,13 @@ def _table(
         as_signed = values.astype(np.uint16).view(np.int16)
         return _stretched(as_signed, low, high), (high - low).bit_length()
     return None
+
+
+def _bits_used(high: int) -> int:
+    """Of values up to this one; those a little above a power of two are rounding, or overshoot."""
+    bits = high.bit_length()
+    power = 1 << (bits - 1)
+    return bits - 1 if bits > _BYTE and high - power < power * _OVERSHOOT else bits
 
 
 def _counts(deep: NDArray[np.uint16]) -> NDArray[np.float32]:

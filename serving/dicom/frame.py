@@ -18,7 +18,7 @@ from serving.dicom.codestream import (
 )
 from serving.dicom.header import DicomHeader
 from serving.dicom.jpeg2000_structure import check_structure
-from serving.dicom.pixel_data import Plain, frame_bytes
+from serving.dicom.pixel_data import FrameBytes, Plain, frame_bytes
 from serving.errors import DamagedImageError
 from serving.jpeg_scans import pad_scans, read_scans
 
@@ -45,6 +45,11 @@ class _Codec:
 
 
 _COMPARED_PIXELS: Final = 1 << 20
+_MIN_CROSSED: Final = 0.001
+"""Of the pixels; fewer say nothing."""
+_END_TO_END: Final = 0.875
+"""Of the range."""
+_MOSTLY: Final = 0.75
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _PADDING: Final = b"\0\xff"
 
@@ -95,7 +100,18 @@ def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
     """
     found = frame_bytes(data_set, header, index)
     if isinstance(found.coding, Coding):
-        return _decoded(found.data, header, _CODECS[found.coding])
+        frame = _decoded(found.data, header, _CODECS[found.coding])
+    else:
+        frame = _plain(found, header)
+    if np.issubdtype(frame.values.dtype, np.signedinteger) and _wraps(frame):
+        raise DamagedImageError(
+            "the dicom file contradicts itself: its header says that its pixels have a sign, but"
+            " they are a picture only without"
+        )
+    return frame
+
+
+def _plain(found: FrameBytes, header: DicomHeader) -> Frame:
     if found.coding is Plain.RUN_LENGTHS:
         values = _rle_frame(found.data, header)
     else:
@@ -148,13 +164,30 @@ def _is_unsigned(values: NDArray[np.integer[Any]], bits: int) -> bool:
 
     Read the wrong way, neighbours in the middle of the range become its two ends.
     """
+    half = 1 << (bits - 1)
+    crossed = _differences_across(half, values)
+    # Of a pair on either side of the middle, one reading is close together and the other far apart.
+    return bool(2 * np.count_nonzero(crossed < half) > crossed.size)
+
+
+def _wraps(frame: Frame) -> bool:
+    """Whether signed values are none: where they change their sign, they go from end to end.
+
+    Padding next to tissue is far apart, too; a picture has enough of other neighbours.
+    """
+    crossed = _differences_across(0, frame.values)
+    if crossed.size < _MIN_CROSSED * min(frame.values.size, _COMPARED_PIXELS):
+        return False
+    far = np.count_nonzero(crossed >= _END_TO_END * (1 << frame.bits))
+    return bool(far >= _MOSTLY * crossed.size)
+
+
+def _differences_across(level: int, values: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """Of neighbours in a row, one below the level and one not; of large frames, in some rows."""
     step = -(-values.size // _COMPARED_PIXELS)
     rows = values[::step].astype(np.int32)
     left, right = rows[:, :-1], rows[:, 1:]
-    half = 1 << (bits - 1)
-    crossed = np.abs(left - right)[(left < half) != (right < half)]
-    # Of a pair on either side of the middle, one reading is close together and the other far apart.
-    return bool(2 * np.count_nonzero(crossed < half) > crossed.size)
+    return np.asarray(np.abs(left - right)[(left < level) != (right < level)])
 
 
 def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:

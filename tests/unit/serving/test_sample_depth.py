@@ -48,6 +48,21 @@ def test_values_in_the_lower_bits_are_brought_to_the_full_range(
 
 
 @ENCODERS
+@pytest.mark.parametrize("beyond", [0, 1, 40])
+@pytest.mark.parametrize("bits", [12, 14])
+def test_values_just_above_a_power_of_two_take_no_further_bit(
+    encode: Encoder, bits: int, beyond: int
+):
+    deep = GREY.astype(np.uint16) << (bits - 8)
+    expected = decode_image(encode(deep)).pixels.copy()
+    deep[0, 0] = (1 << bits) + beyond
+    expected[0, 0] = 255
+    image = decode_image(encode(deep))
+    assert image.bits_used == bits
+    assert (image.pixels == expected).all()
+
+
+@ENCODERS
 def test_values_that_fill_their_range_are_as_they_were(encode: Encoder):
     image = decode_image(encode(GREY.astype(np.uint16) * 257))
     assert (image.pixels == GREY[..., None]).all()
