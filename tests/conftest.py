@@ -1,5 +1,7 @@
 """Fixtures that several folders share; each folder's own conftest has the rest."""
 
+import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -13,7 +15,7 @@ import pytest
 
 from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 
-_PROOFS = pytest.StashKey[list[str]]()
+_PROOF = "proof"
 
 _SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 SHARED_UPLOADS = _SHARED_DATA / "uploads"
@@ -47,16 +49,22 @@ def heeding_hang_ups() -> Iterator[None]:
 
 
 @pytest.fixture
-def prove(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def prove(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Tell a figure that a test has established; it is printed when all tests are done."""
-    return request.config.stash.setdefault(_PROOFS, []).append
+    return functools.partial(record_property, _PROOF)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if proofs := terminalreporter.config.stash.get(_PROOFS, []):
+    proofs = [
+        proof
+        for report in terminalreporter.getreports("passed")
+        for name, proof in report.user_properties
+        if name == _PROOF
+    ]
+    if proofs:
         terminalreporter.section("proofs")
         for proof in proofs:
-            terminalreporter.write_line(proof)
+            terminalreporter.write_line(str(proof))
 
 
 @pytest.fixture(scope="session")
@@ -106,9 +114,24 @@ def phantom_png() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """What ``covidscan demo`` makes: the real thing, trained once for the whole run."""
-    root = tmp_path_factory.mktemp("demo")
+    if hasattr(request.config, "workerinput"):
+        # Workers of one run share the folder above their own.
+        root = tmp_path_factory.getbasetemp().parent / "demo"
+    else:
+        root = tmp_path_factory.mktemp("demo")
+    root.mkdir(exist_ok=True)
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = root / "done"
+        if not done.exists():
+            _make_demo(root)
+            done.touch()
+    return root
+
+
+def _make_demo(root: Path) -> None:
     subprocess.run(
         [
             sys.executable,
@@ -119,7 +142,6 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
         timeout=1600,
     )
-    return root
 
 
 @pytest.fixture(scope="session")
