@@ -19,8 +19,7 @@ help:
 	@echo "make clean        remove the virtual environment and all caches"
 
 serve: $(VENV)/.serve
-	$(BIN)/covidscan demo --if-missing
-	$(BIN)/covidscan serve
+	$(BIN)/covidscan serve --demo
 
 test: check
 	$(BIN)/python -m pytest

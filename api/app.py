@@ -22,6 +22,7 @@ from api.dependencies import Services
 from api.fair_slots import FairSlots
 from api.load_shedding import LoadSheddingMiddleware
 from api.model_server_credentials import model_server_credentials
+from api.model_training import ModelTraining
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
@@ -45,11 +46,12 @@ _CLIENT_SHARE: Final = 0.75
 """Of the room for uploads, what one client may take."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, training: ModelTraining | None = None) -> FastAPI:
     """Build the gateway.
 
     Args:
         settings: must name a model server; ``covidscan serve`` starts the embedded one and sets it.
+        training: of the models, if whoever starts the gateway has them trained.
 
     Raises:
         ModelServerNotSetError: it does not.
@@ -85,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
             load=load,
             activity=activity,
             audit=audit,
+            training=training or ModelTraining(),
         )
         await app.state.services.preparation.start()
         yield

@@ -16,6 +16,7 @@ from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
 from api.model_cards import ModelCards
 from api.model_status import ModelStatusReader
+from api.model_training import ModelTraining
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.prediction import Predictor
@@ -43,6 +44,7 @@ class Services:
     views: FairSlots
     """Images that are on their way to a viewer."""
     batch_turns: BatchTurns
+    training: ModelTraining
 
     @classmethod
     def create(
@@ -56,6 +58,7 @@ class Services:
         load: FairSlots,
         activity: ClientActivity,
         audit: AuditTrail | None,
+        training: ModelTraining,
     ) -> Self:
         """Build the parts round one model server address; credentials are for TLS."""
         client = ModelServerClient(model_server, credentials)
@@ -63,7 +66,14 @@ class Services:
         preparation = ImagePreparation.of(settings, metrics, activity)
         fan_out = FanOut.of(client, settings, activity)
         predictor = Predictor(
-            preparation, fan_out, cards, settings, metrics=metrics, load=load, audit=audit
+            preparation,
+            fan_out,
+            cards,
+            settings,
+            metrics=metrics,
+            load=load,
+            audit=audit,
+            training=training,
         )
         metrics.watch("images_in_progress", "Images worked on.", lambda: load.in_progress)
         metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
@@ -83,6 +93,7 @@ class Services:
             load=load,
             views=FairSlots(_VIEWS_AT_ONCE, shared=1, activity=activity),
             batch_turns=turns,
+            training=training,
         )
 
     async def close(self) -> None:

@@ -1,27 +1,17 @@
 """What can go wrong with a request: an exception for each kind, with its status and its words."""
 
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar, Final
 
 from starlette.exceptions import HTTPException
 
+from api.model_training import TrainingProgress
 from api.schemas.problem import RefusalReason
-from serving.errors import (
-    DamagedImageError,
-    ImageError,
-    NoPixelsError,
-    NoSuchFrameError,
-    SeveralImagesError,
-    TooManyPixelsError,
-    TooMuchMemoryError,
-    UnknownImageFormatError,
-    UnsupportedPixelsError,
-    UnsupportedTransferSyntaxError,
-    WrongModalityError,
-)
 
 RETRY_AFTER_SECONDS: Final = 1
+_MAX_RETRY_SECONDS: Final = 60
 
 
 class ProblemError(HTTPException):
@@ -239,6 +229,23 @@ class ModelsUnavailableError(ProblemError):
         super().__init__(detail, {"Retry-After": str(RETRY_AFTER_SECONDS), **(headers or {})})
 
 
+class ModelsInTrainingError(ModelsUnavailableError):
+    """Too few models can answer yet, because they are still being trained."""
+
+    kind = "models-in-training"
+    title = "Models in training"
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        seconds = math.ceil(progress.next_model_seconds)
+        retry_after_seconds = min(max(seconds, RETRY_AFTER_SECONDS), _MAX_RETRY_SECONDS)
+        super().__init__(
+            f"the demo models are still being trained ({100 * progress.share:.0f} % done, about"
+            f" {progress.remaining_seconds:.0f} s left); the first of them answers as soon as it is"
+            " published; try again",
+            {"Retry-After": str(retry_after_seconds)},
+        )
+
+
 class OverloadedError(ModelsUnavailableError):
     """More requests than are worked on or may wait."""
 
@@ -267,32 +274,3 @@ class ModelsLateError(ModelsUnavailableError):
     status = HTTPStatus.GATEWAY_TIMEOUT
     kind = "models-late"
     title = "Models too late"
-
-
-_IMAGE_PROBLEMS: Final[dict[type[ImageError], tuple[type[ProblemError], str]]] = {
-    UnknownImageFormatError: (
-        UnknownFormatError,
-        "send a PNG, JPEG, BMP, TIFF or WebP image, or a DICOM file",
-    ),
-    TooManyPixelsError: (UploadTooLargeError, "send a smaller image"),
-    TooMuchMemoryError: (UploadTooLargeError, "send a smaller image, or one in another format"),
-    SeveralImagesError: (SeveralImagesInFileError, "send one image a file"),
-    DamagedImageError: (DamagedFileError, "send the whole, undamaged file"),
-    WrongModalityError: (
-        WrongModalityProblemError,
-        "send a chest CT (CT) or X-ray (CR, DX), or ask with ?force=true all the same",
-    ),
-    NoPixelsError: (NoImageInFileError, "send the file with its pixels"),
-    UnsupportedTransferSyntaxError: (
-        TransferSyntaxProblemError,
-        "send it uncompressed, in Explicit VR Little Endian",
-    ),
-    UnsupportedPixelsError: (PixelsProblemError, "send grey pixels of 8 or 16 bits"),
-    NoSuchFrameError: (FrameProblemError, "choose another"),
-}
-
-
-def image_problem(error: ImageError) -> ProblemError:
-    """What a client is told about an image that cannot be read."""
-    problem, advice = _IMAGE_PROBLEMS[type(error)]
-    return problem(f"{error}; {advice}")

@@ -27,8 +27,9 @@ from api.decoding.reading import (
     read_picture,
     read_unwindowed,
 )
-from api.errors import OverloadedError, image_problem
+from api.errors import OverloadedError
 from api.fair_slots import FairSlots
+from api.image_problems import image_problem
 from api.observability.metrics import Metrics
 from api.schemas.image import DicomInfo, ImageInfo
 from api.schemas.prediction import ReviewReason

@@ -38,6 +38,13 @@ class _ModelState:
         """The versions that answer predictions, newest first."""
         return [version for version in self.versions if version.state is VersionState.AVAILABLE]
 
+    @property
+    def readiness(self) -> ModelAnswerStatus:
+        """Whether a version answers."""
+        if self.status is ModelAnswerStatus.OK and not self.available:
+            return ModelAnswerStatus.NOT_AVAILABLE
+        return self.status
+
 
 class ModelStatusReader:
     """Tells the state of every model.
@@ -69,9 +76,9 @@ class ModelStatusReader:
         self._fresh_until = float("-inf")
         self._asking: asyncio.Task[Sequence[_ModelState]] | None = None
 
-    async def not_ready(self) -> list[str]:
-        """The models of the contract of which no version answers, in its order."""
-        return [state.name for state in await self._ask_once() if not state.available]
+    async def readiness(self) -> dict[str, ModelAnswerStatus]:
+        """Of each model of the contract whether a version answers, or why none does."""
+        return {state.name: state.readiness for state in await self._ask_once()}
 
     async def read_all(self) -> list[ModelInfo]:
         """Every model of the contract, in its order."""
@@ -109,14 +116,11 @@ class ModelStatusReader:
             *(self._version_info(state.name, version) for version in state.versions)
         )
         available = [v for v in versions if v.state == VersionState.AVAILABLE.name]
-        status = state.status
-        if status is ModelAnswerStatus.OK and not available:
-            status = ModelAnswerStatus.NOT_AVAILABLE
         return ModelInfo(
             name=state.name,
             available=bool(available),
             serving_version=available[0].version if available else None,
-            status=status,
+            status=state.readiness,
             demo=available[0].demo if available else None,
             versions=versions,
         )

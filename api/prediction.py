@@ -10,6 +10,7 @@ from api.caller import Caller
 from api.ensemble import agreement, review_reasons, uncertainty, vote
 from api.errors import (
     AuditUnavailableError,
+    ModelsInTrainingError,
     ModelsLateError,
     ModelsUnavailableError,
     RefusedImageError,
@@ -19,6 +20,7 @@ from api.fan_out import FanOut
 from api.image_preparation import ImagePreparation
 from api.input_check import check_input
 from api.model_cards import ModelCards
+from api.model_training import ModelTraining
 from api.observability.audit import AuditRecord, AuditTrail
 from api.observability.metrics import Metrics
 from api.prediction_options import PredictionOptions
@@ -43,6 +45,7 @@ class Predictor:
         metrics: what is counted.
         load: how much is done at once.
         audit: where each answer is recorded, if anywhere.
+        training: of the models, if they are being trained.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Predictor:
         metrics: Metrics,
         load: FairSlots,
         audit: AuditTrail | None,
+        training: ModelTraining | None = None,
     ) -> None:
         self._preparation = preparation
         self._fan_out = fan_out
@@ -64,6 +68,7 @@ class Predictor:
         self._audit = audit
         self._version = importlib.metadata.version("covidscan")
         self._load = load
+        self._training = training
 
     async def predict(
         self,
@@ -129,7 +134,7 @@ class Predictor:
             inference_seconds = time.perf_counter() - asked
         for model in answers:
             self._metrics.observe_model(model)
-        check_quorum({model.name: model.status for model in answers}, self._settings.quorum)
+        self.check_quorum({model.name: model.status for model in answers})
         demo = await self._demo(answers)
         check = check_input(image.seen, answers, demo=demo)
         if check.feature_distance is not None:
@@ -170,6 +175,30 @@ class Predictor:
             ),
         )
 
+    def check_quorum(self, statuses: Mapping[str, ModelAnswerStatus]) -> None:
+        """Hold how many models answered against how many must.
+
+        Args:
+            statuses: how each model's part came out, by its name.
+
+        Raises:
+            ModelsLateError: fewer, and all of them were late.
+            ModelsInTrainingError: fewer, and some have no version yet, but soon will.
+            ModelsUnavailableError: fewer.
+        """
+        failed = {
+            name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK
+        }
+        if len(statuses) - len(failed) >= self._settings.quorum:
+            return
+        reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
+        if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
+            raise ModelsLateError(f"no model answered in time ({reasons}); try again")
+        progress = self._training.progress if self._training else None
+        if progress is not None and ModelAnswerStatus.NOT_AVAILABLE in failed.values():
+            raise ModelsInTrainingError(progress)
+        raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
+
     def _refuse(self, reasons: Sequence[RefusalReason], options: PredictionOptions) -> None:
         if not reasons or options.force:
             return
@@ -188,25 +217,3 @@ class Predictor:
         if any(card is not None and card.demo for card in cards):
             return True
         return None if None in cards else False
-
-
-def check_quorum(statuses: Mapping[str, ModelAnswerStatus], quorum: int) -> None:
-    """Hold how many models answered against how many must.
-
-    Args:
-        statuses: how each model's part came out, by its name.
-        quorum: how many must have come out well.
-
-    Raises:
-        ModelsLateError: fewer, and all of them were late.
-        ModelsUnavailableError: fewer.
-    """
-    failed = {
-        name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK
-    }
-    if len(statuses) - len(failed) >= quorum:
-        return
-    reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
-    if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
-        raise ModelsLateError(f"no model answered in time ({reasons}); try again")
-    raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")

@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     models_dir: Path = Path("models")
     """The versioned volume. The gateway only reads model cards from it."""
 
+    demo: bool = False
+    """Train demo models in the background where a model has no version yet; the first one answers
+    as soon as it is published."""
+
     model_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Deadline of a call to a model; a model that is later is left out of the answer."""
 

@@ -39,6 +39,6 @@ def gateway(models_dir: Path, *options: str) -> Iterator[Contender]:
 
 def _is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").is_success
+        return httpx.get(f"http://127.0.0.1:{port}/readyz?strict=true").is_success
     except httpx.TransportError:
         return False

@@ -12,8 +12,10 @@ import typer
 import uvicorn
 
 from api.about import DISCLAIMER
+from api.model_training import ModelTraining
 from api.settings import Settings
 from api.start_errors import NoTemporaryFolderError
+from covidscan.demo_training import DemoTraining
 from covidscan.descriptors import fit_connections
 from covidscan.embedded_process import EmbeddedProcess
 from covidscan.memory import return_memory
@@ -48,6 +50,12 @@ async def run_service(settings: Settings) -> None:
         )
     if settings.model_server is None and settings.model_server_ca_file is not None:
         raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
+    if (
+        settings.demo
+        and DemoTraining.missing(settings.models_dir)
+        and importlib.util.find_spec("tensorflow") is None
+    ):
+        raise PartMissingError("demo models need: pip install 'covidscan[trainer]'")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
     _need_temporary_folder()
@@ -76,15 +84,20 @@ async def _run_parts(settings: Settings, stop: "_Stop") -> None:
             from covidscan.tracing import configure_tracing  # noqa: PLC0415 - an extra
 
             stack.push_async_callback(asyncio.to_thread, configure_tracing().shutdown)
+        training = ModelTraining()
         if settings.model_server is None:
             embedded = await stack.enter_async_context(
                 EmbeddedProcess(settings.models_dir, settings.precision, settings.log_format)
             )
             settings = settings.model_copy(update={"model_server": embedded.address})
-        await _run_gateway(settings, stop)
+        if settings.demo:
+            await stack.enter_async_context(
+                DemoTraining(settings.models_dir, settings.log_format, training)
+            )
+        await _run_gateway(settings, training, stop)
 
 
-async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
+async def _run_gateway(settings: Settings, training: ModelTraining, stop: "_Stop") -> None:
     # Only now, while the model server loads its models: these take most of a second.
     from api.app import create_app  # noqa: PLC0415
     from covidscan.http_server import HttpServer  # noqa: PLC0415
@@ -96,7 +109,9 @@ async def _run_gateway(settings: Settings, stop: "_Stop") -> None:
     fitting = fit_connections(settings.max_connections)
     settings = settings.model_copy(update={"max_connections": fitting})
     server = HttpServer(
-        create_app(settings), settings, on_start=lambda listener: _announce(listener, settings)
+        create_app(settings, training),
+        settings,
+        on_start=lambda listener: _announce(listener, settings),
     )
     try:
         server.config.load()

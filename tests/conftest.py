@@ -2,18 +2,19 @@
 
 import fcntl
 import functools
+import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+from tests.first_minutes import watch_first_minutes
 
 _PROOF = "proof"
 
@@ -105,6 +106,11 @@ def fill_volume(models_dir: Path, saved_model: Path) -> Path:
 @pytest.fixture
 def phantom_png() -> bytes:
     """A phantom as a PNG file."""
+    return draw_phantom_png()
+
+
+def draw_phantom_png() -> bytes:
+    """A phantom as a PNG file."""
     import cv2
 
     from trainer.demo.phantoms import draw_phantom
@@ -115,7 +121,7 @@ def phantom_png() -> bytes:
 
 @pytest.fixture(scope="session")
 def demo_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """What ``covidscan demo`` makes: the real thing, trained once for the whole run."""
+    """Where ``covidscan serve --demo`` has trained the real thing, once for the whole run."""
     if hasattr(request.config, "workerinput"):
         # Workers of one run share the folder above their own.
         root = tmp_path_factory.getbasetemp().parent / "demo"
@@ -124,24 +130,17 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
     root.mkdir(exist_ok=True)
     with (root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = root / "done"
-        if not done.exists():
-            _make_demo(root)
-            done.touch()
+        seen = root / "first_minutes.json"
+        if not seen.exists():
+            seen.write_text(json.dumps(watch_first_minutes(root, draw_phantom_png())))
     return root
 
 
-def _make_demo(root: Path) -> None:
-    subprocess.run(
-        [
-            sys.executable,
-            *("-m", "covidscan", "demo"),
-            f"--models-dir={root / 'models'}",
-            f"--dataset-dir={root / 'phantoms'}",
-        ],
-        check=True,
-        timeout=1600,
-    )
+@pytest.fixture(scope="session")
+def first_minutes(demo_dir: Path) -> dict[str, Any]:
+    """What was seen of the service while the demo models were trained."""
+    seen: dict[str, Any] = json.loads((demo_dir / "first_minutes.json").read_text())
+    return seen
 
 
 @pytest.fixture(scope="session")
@@ -153,4 +152,4 @@ def demo_models_dir(demo_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_dataset_dir(demo_dir: Path) -> Path:
     """The phantoms that the demo models learned from, ``COVID/`` and ``non-COVID/``."""
-    return demo_dir / "phantoms"
+    return demo_dir / "data" / "phantoms"

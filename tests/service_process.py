@@ -22,6 +22,15 @@ def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 20) ->
         time.sleep(0.02)
 
 
+def page_address(process: subprocess.Popen[str]) -> str:
+    """Where a service that starts says that its page is."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if page := re.search(r"page +(http://\S+)/$", line):
+            return page[1]
+    raise AssertionError("the service ended before it had a page")
+
+
 @contextmanager
 def running_service(
     models_dir: Path, *, log: Path | None = None, **settings: object
@@ -44,11 +53,8 @@ def running_service(
         )
         assert process.stdout is not None
         try:
-            for line in process.stdout:
-                if page := re.search(r"page +(http://\S+)/$", line):
-                    address = page[1]
-                    break
-            wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
+            address = page_address(process)
+            wait_until(lambda: httpx.get(f"{address}/readyz?strict=true").status_code == 200)
             yield process, address
         finally:
             if process.poll() is None:

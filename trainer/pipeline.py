@@ -3,10 +3,11 @@
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 
@@ -25,7 +26,7 @@ from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
 from trainer.publication.artefacts import write_artefacts
 from trainer.publication.export import describe_environment, publish
-from trainer.publication.feature_distance import fit_distance
+from trainer.publication.feature_distance import MAX_IMAGES, fit_distance
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
 from trainer.run import Run, resume_run, start_run
@@ -33,6 +34,11 @@ from trainer.training.checkpoint import Epoch
 from trainer.training.fit import train
 
 logger = logging.getLogger(__name__)
+
+_TRAINING_SHARE: Final = 0.75
+"""Of what a CNN takes; the rest is to measure and to publish it."""
+_DEMO_DISTANCE_IMAGES: Final = 32
+"""The gateway rejects nothing by the distance of demo models, so a rough one is enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,8 @@ class Plan:
     """Publish in spite of objections."""
     demo: bool = False
     """Whether the images are phantoms."""
+    on_progress: Callable[[str, float], None] | None = None
+    """Is called with a CNN's name and how much of its work is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,8 @@ def train_and_publish(plan: Plan) -> Outcome:
         evaluations.append(dataclasses.replace(judged.evaluation, version=version))
         validations.append(judged.validation)
         histories[name] = judged.history
+        if plan.on_progress:
+            plan.on_progress(name, 1.0)
         del judged
         # Three models and their optimisers at once would not fit a small machine.
         keras.backend.clear_session()
@@ -186,6 +196,7 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
         checkpoints=run.checkpoints(name),
         weights_dir=plan.weights_dir,
         tensorboard_dir=run.tensorboard_dir(name),
+        on_progress=partial(_tell_training, plan, name),
     )
     validation = predict(trained.model, split.validation)
     uncalibrated = predict(trained.model, split.test)
@@ -207,6 +218,11 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
     return _Judged(trained.model, evaluation, validation, trained.history)
 
 
+def _tell_training(plan: Plan, name: str, share: float) -> None:
+    if plan.on_progress:
+        plan.on_progress(name, _TRAINING_SHARE * share)
+
+
 def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | None, list[str]]:
     """Publish a CNN unless the gate objects; returns its version, or the objections."""
     plan, run, evaluation = context.plan, context.run, judged.evaluation
@@ -225,7 +241,12 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
     if report.objections and not plan.force:
         logger.error("%s is not published: %s", name, "; ".join(report.objections))
         return None, report.objections
-    distance = fit_distance(judged.model, context.split.train, context.split.validation)
+    distance = fit_distance(
+        judged.model,
+        context.split.train,
+        context.split.validation,
+        max_images=_DEMO_DISTANCE_IMAGES if plan.demo else MAX_IMAGES,
+    )
     card = ModelCard(
         name=name,
         demo=plan.demo,

@@ -16,7 +16,7 @@ from api.explanation.perturbation import darkened, perturbed, random_masks, rele
 from api.fair_slots import FairSlots
 from api.fan_out import IMAGES_TOGETHER, FanOut
 from api.image_preparation import ImagePreparation
-from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor, check_quorum
+from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor
 from api.prediction_options import PredictionOptions
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
 from api.settings import Settings
@@ -130,7 +130,7 @@ class Explainer:
             )
             answers = await self._ask(image.tensor, caller.client, deadline)
         maps = await asyncio.to_thread(_model_maps, prediction.models, answers)
-        check_quorum({each.name: each.status for each in maps}, self._settings.quorum)
+        self._predictor.check_quorum({each.name: each.status for each in maps})
         return Explanation(
             prediction,
             [_ensemble_map(maps), *maps],

@@ -20,6 +20,7 @@ _FOR_SCRIPTS: Final = (
     "problem.",
     "model.",
     "report.",
+    "training.",
 )
 """How the names of those texts begin that the page's scripts use."""
 

@@ -1,11 +1,14 @@
 """``GET /healthz`` and ``GET /readyz``, for whoever supervises the gateway."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from api.dependencies import ServicesDep
-from api.schemas.health import Health, Readiness
+from api.model_training import TrainingProgress
+from api.schemas.health import Health, Readiness, Training
+from api.schemas.prediction import ModelAnswerStatus
 
 router = APIRouter(tags=["health"])
 
@@ -18,20 +21,34 @@ async def healthz() -> Health:
 
 @router.get(
     "/readyz",
-    summary="Can every model answer?",
+    summary="Can predictions be answered?",
     responses={
         HTTPStatus.SERVICE_UNAVAILABLE.value: {
             "model": Readiness,
-            "description": "At least one model has no available version.",
+            "description": "Too few models have an available version.",
         }
     },
 )
-async def readyz(services: ServicesDep, response: Response) -> Readiness:
-    """Ready means that every model has an available version; the body names the others.
+async def readyz(
+    services: ServicesDep,
+    response: Response,
+    strict: Annotated[
+        bool, Query(description="Ready only if every model has an available version.")
+    ] = False,
+) -> Readiness:
+    """Ready means that as many models have an available version as must answer (the quorum).
 
-    The answer is at most a second old.
+    The body has the state of each model. The answer is at most a second old.
     """
-    not_ready = await services.model_status.not_ready()
-    if not_ready:
+    models = await services.model_status.readiness()
+    available = sum(status is ModelAnswerStatus.OK for status in models.values())
+    ready = available >= (len(models) if strict else services.settings.quorum)
+    if not ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return Readiness(ready=not not_ready, not_ready=not_ready)
+    return Readiness(ready=ready, models=models, training=_training(services.training.progress))
+
+
+def _training(progress: TrainingProgress | None) -> Training | None:
+    if progress is None:
+        return None
+    return Training(share=progress.share, remaining_seconds=progress.remaining_seconds)

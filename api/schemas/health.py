@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from api.schemas.common import Schema
+from api.schemas.common import Probability, Schema
+from api.schemas.prediction import ModelAnswerStatus
 
 
 class Health(Schema):
@@ -11,10 +12,20 @@ class Health(Schema):
     status: Literal["ok"]
 
 
+class Training(Schema):
+    """Demo models that are being trained, beside the gateway."""
+
+    share: Probability
+    """How much is done, of all models together."""
+    remaining_seconds: float
+    """Until every model answers; an estimate."""
+
+
 class Readiness(Schema):
     """The answer of ``GET /readyz``."""
 
     ready: bool
-    """True where every model has an available version."""
-    not_ready: list[str]
-    """The models that have none."""
+    """True where enough models answer for ``POST /predict`` to answer."""
+    models: dict[str, ModelAnswerStatus]
+    """The state of each model; ``ok`` where a version of it is available."""
+    training: Training | None

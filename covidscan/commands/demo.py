@@ -33,6 +33,9 @@ def demo(
         typer.echo(f"every model has a version in {models_dir}")
         return
     with run_trainer():
+        from trainer.native_output import start_tensorflow
+
+        start_tensorflow()
         from trainer.demo.models import make_demo
 
         outcome = make_demo(dataset_dir, models_dir, names, seed=seed)

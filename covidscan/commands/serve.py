@@ -23,6 +23,14 @@ def serve(
         str | None,
         typer.Option(help="Address of a model server; without it the embedded one is started."),
     ] = None,
+    demo: Annotated[
+        bool | None,
+        typer.Option(
+            "--demo",
+            help="Train demo models in the background where a model has no version yet.",
+            show_default="no",
+        ),
+    ] = None,
 ) -> None:
     """Start the gateway, and the embedded model server where no other is named.
 
@@ -41,6 +49,7 @@ def serve(
         "port": port,
         "models_dir": models_dir,
         "model_server": model_server,
+        "demo": demo,
     }
     try:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})

@@ -97,8 +97,11 @@ def train(
 ) -> None:
     """Train CNNs on your own images, report what they are worth, and publish each of them."""
     with run_trainer():
+        from trainer.native_output import start_tensorflow
+
         recipes = read_recipes(recipe, [str(name) for name in model or MODEL_NAMES], overrides)
 
+        start_tensorflow()
         from trainer.dataset.split import SplitOptions
         from trainer.pipeline import Plan, train_and_publish
 

@@ -15,6 +15,7 @@ from api.access.key_file import change_key_file
 from api.app import create_app
 from api.settings import Settings
 from covidscan.http_server import HttpServer
+from serving.contract import MODEL_NAMES
 from tests.model_server_calls import health
 from tests.servers import in_thread, model_server
 from tests.service_process import wait_until
@@ -50,7 +51,7 @@ def tiny_service(tiny_volume: Path) -> Iterator[httpx.Client]:
     with model_server(tiny_volume) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             yield client
 
 
@@ -92,3 +93,12 @@ def key(keys_file: Path) -> str:
     key, record = create_key("pacs")
     change_key_file(keys_file, lambda _: [record])
     return key
+
+
+READY = dict.fromkeys(MODEL_NAMES, "ok")
+
+
+def states(client: httpx.Client) -> dict[str, str]:
+    """The state of each model, as a gateway tells it."""
+    found: dict[str, str] = client.get("/readyz").json()["models"]
+    return found

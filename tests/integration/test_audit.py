@@ -53,7 +53,7 @@ def service(tiny_volume: Path, tmp_path: Path, key: tuple[str, str]) -> Iterator
             api_keys=key[1],
         )
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             client.headers["X-API-Key"] = key[0]
             yield client
 

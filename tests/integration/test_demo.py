@@ -1,7 +1,9 @@
 """The demo models, trained for real, behind the real service."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,8 +23,44 @@ def service(demo_models_dir: Path) -> Iterator[httpx.Client]:
     with model_server(demo_models_dir) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=demo_models_dir)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             yield client
+
+
+def test_before_the_first_model_is_ready_an_upload_is_told_so(first_minutes: dict[str, Any]):
+    problem = first_minutes["first_upload"]
+    assert (problem["status"], problem["type"]) == (503, "urn:covidscan:problem:models-in-training")
+    assert "% done" in problem["detail"]
+    assert int(problem["retry_after"]) > 0
+    readiness = first_minutes["first_readiness"]
+    assert not readiness["ready"]
+    assert readiness["training"]["remaining_seconds"] > 0
+    assert 'id="training"' in first_minutes["page"]
+
+
+def test_the_first_model_answers_while_the_others_are_trained(first_minutes: dict[str, Any]):
+    answer = first_minutes["first_answer"]
+    assert answer["degraded"]
+    assert answer["agreement"]["answered"] < len(MODEL_NAMES)
+    assert answer["prediction"] == "COVID"
+
+
+def test_progress_only_grows_and_ends_with_every_model(first_minutes: dict[str, Any]):
+    shares = first_minutes["shares"]
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 10
+    assert first_minutes["last_readiness"] == {
+        "ready": True,
+        "models": dict.fromkeys(MODEL_NAMES, "ok"),
+        "training": None,
+    }
+    assert first_minutes["exit_code"] == 0
+
+
+def test_nothing_but_events_is_logged_meanwhile(demo_dir: Path):
+    """TensorFlow greets with some 16 lines."""
+    for line in (demo_dir / "log").read_text().splitlines():
+        assert json.loads(line)["level"] in {"info", "warning"}, line
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)

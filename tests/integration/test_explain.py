@@ -47,7 +47,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with model_server(volume) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=volume)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             yield client
 
 
@@ -142,7 +142,7 @@ def test_other_weights_give_another_map(service: httpx.Client, noise: bytes, tmp
     with model_server(tmp_path) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=tmp_path)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             after = post(client, noise).json()["maps"]
     for one, other in zip(before, after, strict=True):
         correlation = np.corrcoef(np.ravel(one["values"]), np.ravel(other["values"]))[0, 1]

@@ -17,7 +17,7 @@ from api.settings import Settings
 from serving.contract import MODEL_NAMES
 from serving.model_card import ModelCard
 from tests.conftest import SHARED_UPLOADS
-from tests.integration.conftest import gateway
+from tests.integration.conftest import READY, gateway, states
 from tests.servers import model_server
 from tests.service_process import wait_until
 
@@ -233,8 +233,9 @@ def test_a_missing_model_degrades_the_answer_and_is_named(tiny_volume: Path, pha
         model_server(tiny_volume) as address,
         gateway(Settings(_env_file=None, model_server=address)) as client,
     ):
-        wait_until(lambda: client.get("/readyz").json()["not_ready"] == ["resnet50"])
-        assert client.get("/readyz").status_code == 503
+        wait_until(lambda: states(client) == {**READY, "resnet50": "not_available"})
+        assert client.get("/readyz").status_code == 200
+        assert client.get("/readyz?strict=true").status_code == 503
         answer = post(client, phantom_png).json()
     assert answer["degraded"] is True
     assert answer["agreement"]["answered"] == 2
@@ -249,7 +250,8 @@ def test_below_the_quorum_there_is_no_guess(tiny_volume: Path, phantom_png: byte
         model_server(tiny_volume) as address,
         gateway(Settings(_env_file=None, model_server=address, quorum=3)) as client,
     ):
-        wait_until(lambda: client.get("/readyz").json()["not_ready"] == ["resnet50"])
+        wait_until(lambda: states(client) == {**READY, "resnet50": "not_available"})
+        assert client.get("/readyz").status_code == 503
         response = post(client, phantom_png)
     assert "resnet50: not_available" in problem(response, 503, "models-unavailable").detail
     assert int(response.headers["retry-after"]) > 0
@@ -260,7 +262,8 @@ def test_without_a_model_server_the_gateway_lives_and_is_not_ready(phantom_png: 
         assert client.get("/healthz").json() == {"status": "ok"}
         ready = client.get("/readyz")
         assert ready.status_code == 503
-        assert ready.json() == {"ready": False, "not_ready": list(MODEL_NAMES)}
+        unreachable = dict.fromkeys(MODEL_NAMES, "unreachable")
+        assert ready.json() == {"ready": False, "models": unreachable, "training": None}
         problem(post(client, phantom_png), 503, "models-unavailable")
         assert {m["status"] for m in client.get("/models").json()["models"]} == {"unreachable"}
 
@@ -270,7 +273,7 @@ def test_models_that_are_all_late_are_a_gateway_timeout(tiny_volume: Path, phant
         late = Settings(_env_file=None, model_server=address, model_timeout_seconds=1e-6)
         with gateway(late) as client:
             # A model that is not there says so at once, which may be in time.
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             response = post(client, phantom_png)
     problem(response, 504, "models-late")
     assert int(response.headers["retry-after"]) > 0
@@ -290,7 +293,7 @@ def test_demo_models_are_said_to_be_demo(
     with model_server(tiny_volume) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             assert post(client, phantom_png).json()["demo"] is expected
             models = client.get("/models").json()["models"]
     assert [model["demo"] for model in models] == [demo == "y" for demo in demos]

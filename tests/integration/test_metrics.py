@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.settings import Settings
-from tests.integration.conftest import gateway
+from tests.integration.conftest import READY, gateway, states
 from tests.servers import model_server
 from tests.service_process import wait_until
 
@@ -85,7 +85,7 @@ def test_a_missing_model_and_a_review_are_counted(
     with model_server(tiny_volume) as address:
         settings = Settings(_env_file=None, model_server=address, review_band=band)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").json()["not_ready"] == ["resnet50"])
+            wait_until(lambda: states(client) == {**READY, "resnet50": "not_available"})
             post(client, phantom_png)
             found = samples(client)
     assert found["covidscan_degraded_answers_total",] == 1

@@ -206,12 +206,12 @@ def test_with_tls_only_who_is_trusted_is_answered(
             "model_server_key_file": certificates / "client.key",
         }
         with gateway(settings.model_copy(update=own)) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
         with gateway(settings) as client:
             if client_verify:
                 assert client.get("/readyz").status_code == 503
             else:
-                wait_until(lambda: client.get("/readyz").status_code == 200)
+                wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
 
 
 @pytest.mark.parametrize(

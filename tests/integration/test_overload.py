@@ -69,7 +69,7 @@ def service(tiny_volume: Path, gate: Gate) -> Iterator[httpx.Client]:
             request_timeout_seconds=10,
         )
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             gate.runs = 0
             yield client
 
@@ -131,7 +131,7 @@ def test_waiting_is_part_of_the_budget(tiny_volume: Path, gate: Gate, phantom_pn
             request_timeout_seconds=1,
         )
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             gate.opened.clear()
             with ThreadPoolExecutor(4) as callers:
                 started = time.monotonic()

@@ -42,7 +42,7 @@ def test_an_undecided_verdict_says_look_at_it_yourself(
             _env_file=None, model_server=address, models_dir=tiny_volume, review_band=band
         )
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             page = client.post("/", files={"file": ("slice.png", phantom_png)})
     assert ('data-notice="review"' in page.text) is shown
     assert ("The ensemble is undecided." in page.text) is shown

@@ -57,7 +57,7 @@ def service_of(models_dir: Path, saved_model: Path, *, demo: bool) -> Iterator[h
     with model_server(models_dir) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=models_dir)
         with gateway(settings) as client:
-            wait_until(lambda: client.get("/readyz").status_code == 200)
+            wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             yield client
 
 

@@ -81,7 +81,7 @@ def service(
     ) as (process, address):
         yield process.pid, address
         assert process.poll() is None, "the gateway has ended"
-        assert httpx.get(f"{address}/readyz").status_code == 200
+        assert httpx.get(f"{address}/readyz?strict=true").status_code == 200
 
 
 def answered_well(client: httpx.Client, data: bytes, what: str) -> int:

@@ -135,7 +135,7 @@ def test_no_task_of_the_gateway_outlives_its_request(tiny_volume: Path, kinds: K
     with model_server(tiny_volume) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
         with in_thread(lambda: gateway_and_its_loop(settings)) as (url, loop):
-            wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+            wait_until(lambda: httpx.get(f"{url}/readyz?strict=true").status_code == 200)
             before = tasks_of(loop)
             send_many(url, kinds, 300)
             wait_until(lambda: tasks_of(loop) == before)

@@ -2,12 +2,13 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from trainer.dataset.split import SplitOptions
 from trainer.demo.dataset import write_phantoms
+from trainer.demo.progress import DemoProgress, progress_of_all
 from trainer.pipeline import Outcome, Plan, train_and_publish
 from trainer.recipe import read_recipes
 
@@ -15,12 +16,20 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_SEED: Final = 7
 
+_FASTEST_FIRST: Final = ("resnet50", "xception", "vgg16")
+"""So that the service has its first answer soon."""
+
 MIN_ACCURACY: Final = 0.95
 """On the held-out phantoms; a model below it is not published."""
 
 
 def make_demo(
-    dataset_dir: Path, models_dir: Path, names: Sequence[str], *, seed: int = DEFAULT_SEED
+    dataset_dir: Path,
+    models_dir: Path,
+    names: Sequence[str],
+    *,
+    seed: int = DEFAULT_SEED,
+    tell: Callable[[DemoProgress], None] | None = None,
 ) -> Outcome:
     """Draw the phantoms, train the CNNs on them and publish them as demo models.
 
@@ -29,11 +38,13 @@ def make_demo(
         models_dir: the versioned volume.
         names: which CNNs.
         seed: of everything that is random.
+        tell: is called as it goes on, with how far it is.
 
     Raises:
         TrainerError: a folder cannot be used, or a model stayed below ``MIN_ACCURACY``.
         VolumeError: the volume cannot be written.
     """
+    names = sorted(names, key=_FASTEST_FIRST.index)
     logger.info("drawing phantoms into %s", dataset_dir)
     write_phantoms(dataset_dir, seed=seed)
     with tempfile.TemporaryDirectory(prefix="covidscan-demo-") as run_dir:
@@ -47,5 +58,6 @@ def make_demo(
                 run_dir=Path(run_dir),
                 min_accuracy=MIN_ACCURACY,
                 demo=True,
+                on_progress=progress_of_all(names, tell) if tell else None,
             )
         )

@@ -22,6 +22,7 @@ from serving.errors import VolumeError
 from serving.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
+from trainer.native_output import quiet_native_output
 from trainer.publication.feature_distance import FeatureDistance, with_distance
 from trainer.publication.training_images import write_training_images
 from trainer.training.graph_optimisation import without_graph_optimisation
@@ -90,7 +91,8 @@ def save(model: keras.Model, path: Path) -> None:
     inference = tf.function(
         lambda image: model(image, training=False), input_signature=[image], jit_compile=False
     )
-    frozen = convert_variables_to_constants_v2(inference.get_concrete_function())
+    with quiet_native_output():
+        frozen = convert_variables_to_constants_v2(inference.get_concrete_function())
 
     # A frozen function gives a list: of a mapping in the order of its names.
     names = sorted(model.output) if isinstance(model.output, dict) else [OUTPUT_NAME]

@@ -42,7 +42,7 @@ _HIDDEN: Final = 64
 _PENALTY: Final = 1.0
 _MOST_EPOCHS: Final = 200
 """It ends earlier, when a tenth that is held out is no longer told apart better."""
-_MOST_IMAGES: Final = 1500
+MAX_IMAGES: Final = 1500
 """Of the training set; more would teach little and take long."""
 _LEAST_LOGIT: Final = 1.0
 """Of a typical chest image being one: a network that sees nothing knows none."""
@@ -91,7 +91,11 @@ class FeatureDistance:
 
 
 def fit_distance(
-    model: keras.Model, train: LabelledImages, validation: LabelledImages
+    model: keras.Model,
+    train: LabelledImages,
+    validation: LabelledImages,
+    *,
+    max_images: int = MAX_IMAGES,
 ) -> FeatureDistance:
     """Learn what is near to training images and what is not, and try it on validation images.
 
@@ -99,12 +103,13 @@ def fit_distance(
         model: one of the CNNs, computing in 32 bits.
         train: what it learned from.
         validation: which it did not learn from.
+        max_images: how many of ``train`` are looked at.
     """
     layer = FEATURE_LAYERS[model.name]
     look = keras.Model(model.input, _grid_features(model.get_layer(layer).output))
     images = train.images
-    if len(images) > _MOST_IMAGES:
-        images = images[np.random.default_rng(0).choice(len(images), _MOST_IMAGES, replace=False)]
+    if len(images) > max_images:
+        images = images[np.random.default_rng(0).choice(len(images), max_images, replace=False)]
     chest, others = _ask(look, images, _CHEST_VIEWS), _ask(look, images, _STRANGERS)
     mean, spread = chest.mean(axis=0), chest.std(axis=0)
     deviation = spread + _LEAST_DEVIATION * spread.mean() + np.finfo(np.float32).tiny

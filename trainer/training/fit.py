@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,6 +51,7 @@ def train(
     checkpoints: Checkpoints,
     weights_dir: Path | None = None,
     tensorboard_dir: Path | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Trained:
     """Train one CNN, from the beginning or from its last checkpoint on.
 
@@ -65,6 +66,7 @@ def train(
         checkpoints: where the state after each epoch is kept.
         weights_dir: where ImageNet weights lie; without it they are downloaded.
         tensorboard_dir: where TensorBoard's events go.
+        on_progress: is called after each step with the share of all steps that is done.
 
     Raises:
         DatasetError: there are fewer training images than a batch.
@@ -108,6 +110,7 @@ def train(
             history=history,
             tensorboard_dir=tensorboard_dir,
             replicas=replicas,
+            on_progress=on_progress,
         )
     checkpoints.finish()
     checkpoints.restore_best(model)
@@ -171,6 +174,7 @@ def _fit(
     history: list[Epoch],
     tensorboard_dir: Path | None,
     replicas: int,
+    on_progress: Callable[[float], None] | None,
 ) -> None:
     steps = steps_per_epoch(split.train, recipe)
     first_epoch = len(history)
@@ -185,7 +189,11 @@ def _fit(
     if tensorboard_dir:
         callbacks.append(keras.callbacks.TensorBoard(str(tensorboard_dir), write_graph=False))
     progress = ProgressBar(
-        model.name, epochs=recipe.epochs, steps_per_epoch=steps, epochs_done=first_epoch
+        model.name,
+        epochs=recipe.epochs,
+        steps_per_epoch=steps,
+        epochs_done=first_epoch,
+        on_progress=on_progress,
     )
     # After all that has a part in an epoch's state, so that what is kept of it is whole.
     callbacks += [CheckpointEachEpoch(checkpoints, history, recipe), progress]

@@ -1,5 +1,7 @@
 """Progress of a training: a bar with the time that is left, and a line for each epoch."""
 
+import logging
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+logger = logging.getLogger(__name__)
+
 _MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -25,13 +29,23 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         epochs: in all.
         steps_per_epoch: batches in each.
         epochs_done: by the run that this one goes on from.
+        on_progress: is called after each step with the share of all steps that is done.
     """
 
     def __init__(
-        self, name: str, *, epochs: int, steps_per_epoch: int, epochs_done: int = 0
+        self,
+        name: str,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        epochs_done: int = 0,
+        on_progress: Callable[[float], None] | None = None,
     ) -> None:
         super().__init__()
         self._epochs = epochs
+        self._steps = epochs * steps_per_epoch
+        self._steps_done = epochs_done * steps_per_epoch
+        self._on_progress = on_progress
         console = Console(stderr=True, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -42,11 +56,10 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            # Somebody else shows it then.
+            disable=on_progress is not None or not console.is_terminal,
         )
-        self._task = self._bar.add_task(
-            name, total=epochs * steps_per_epoch, completed=epochs_done * steps_per_epoch
-        )
+        self._task = self._bar.add_task(name, total=self._steps, completed=self._steps_done)
         self._name = name
 
     def __enter__(self) -> Self:
@@ -64,12 +77,18 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self._bar.stop()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Move the bar."""
+        """Move the bar, and tell whoever wants to know."""
         self._bar.advance(self._task)
+        self._steps_done += 1
+        if self._on_progress:
+            self._on_progress(self._steps_done / self._steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Print what was measured."""
         measured = logs or {}
         figures = "  ".join(f"{key} {measured[key]:.4f}" for key in _MEASURES if key in measured)
         line = f"{self._name}  epoch {epoch + 1}/{self._epochs}  {figures}"
-        self._bar.console.print(line, markup=False)
+        if self._bar.disable:
+            logger.info(line)
+        else:
+            self._bar.console.print(line, markup=False)

@@ -4,6 +4,7 @@
 import { Queue } from "./queue.js";
 import { showResult } from "./result.js";
 import { text } from "./texts.js";
+import { followTraining } from "./training.js";
 
 const byId = (id) => document.getElementById(id);
 const form = byId("upload");
@@ -62,3 +63,5 @@ form.addEventListener("submit", (event) => {
   form.reset();
   showChosenFiles();
 });
+
+followTraining();

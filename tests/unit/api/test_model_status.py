@@ -13,6 +13,8 @@ from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerUnavailableError
 from tests.stand_ins import Clock
 
+READY = dict.fromkeys(MODEL_NAMES, "ok")
+
 
 @pytest.mark.parametrize(
     ("reason", "told"),
@@ -96,12 +98,12 @@ def test_however_many_ask_the_model_server_is_asked_once_a_second(
 ):
     async def main() -> None:
         for clock.now in (0.0, 0.5, 0.99):
-            assert await asyncio.gather(*(reader.not_ready() for _ in range(50))) == [[]] * 50
+            assert await asyncio.gather(*(reader.readiness() for _ in range(50))) == [READY] * 50
             assert [info.available for info in await reader.read_all()] == [True] * 3
             assert client.asked == len(MODEL_NAMES)
         client.state = VersionState.END
         clock.now = 1.0
-        assert await reader.not_ready() == list(MODEL_NAMES)
+        assert READY.items().isdisjoint((await reader.readiness()).items())
 
     asyncio.run(main())
 
@@ -113,11 +115,11 @@ def test_what_is_not_ready_is_asked_about_again_soon(
     async def main() -> None:
         client.state, client.fault = VersionState.LOADING, fault
         for clock.now in (0.0, 0.19):
-            assert await reader.not_ready() == list(MODEL_NAMES)
+            assert READY.items().isdisjoint((await reader.readiness()).items())
             assert client.asked == len(MODEL_NAMES)
         client.state, client.fault = VersionState.AVAILABLE, None
         clock.now = 0.2
-        assert await reader.not_ready() == []
+        assert await reader.readiness() == READY
 
     asyncio.run(main())
 
@@ -125,12 +127,12 @@ def test_what_is_not_ready_is_asked_about_again_soon(
 def test_who_leaves_takes_nobody_s_answer_along(reader: ModelStatusReader, client: ClientStandIn):
     async def main() -> None:
         client.gate.clear()
-        first, *others = [asyncio.create_task(reader.not_ready()) for _ in range(5)]
+        first, *others = [asyncio.create_task(reader.readiness()) for _ in range(5)]
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.sleep(0)
         client.gate.set()
-        assert await asyncio.gather(*others) == [[]] * 4
+        assert await asyncio.gather(*others) == [READY] * 4
         assert client.asked == len(MODEL_NAMES)
 
     asyncio.run(main())
@@ -140,14 +142,14 @@ def test_a_fault_of_ours_is_no_state_and_is_not_kept(
     reader: ModelStatusReader, client: ClientStandIn
 ):
     async def main() -> None:
-        assert await reader.not_ready() == []
+        assert await reader.readiness() == READY
         reader._fresh_until = 0
         client.fault = RuntimeError("ours")
         for _ in range(2):
             with pytest.raises(RuntimeError):
-                await reader.not_ready()
+                await reader.readiness()
         client.fault = None
-        assert await reader.not_ready() == []
+        assert await reader.readiness() == READY
 
     asyncio.run(main())
 
@@ -159,4 +161,4 @@ def test_readiness_does_not_touch_the_volume(
         raise AssertionError("a card was looked for")
 
     monkeypatch.setattr(ModelCards, "get", touched)
-    assert asyncio.run(reader.not_ready()) == []
+    assert asyncio.run(reader.readiness()) == READY

@@ -1,0 +1,77 @@
+"""Trains the demo models that are missing; ``covidscan serve --demo`` runs it as a child process.
+
+    python -m covidscan.demo_process MODELS_DIR DATASET_DIR LOG_FORMAT
+
+Its progress goes to standard output, as one JSON object a line. It ends when its standard input is
+closed, so that it never outlives the service.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from api.log_format import LogFormat
+from covidscan.service_logs import configure_service_logging
+from serving import volume
+from serving.contract import MODEL_NAMES
+from serving.errors import ServingError
+
+if TYPE_CHECKING:
+    from trainer.demo.progress import DemoProgress
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED: Final = 130
+"""The exit code where the service has stopped it."""
+_NICENESS: Final = 10
+"""The service answers first."""
+
+
+def main() -> int:
+    """Train; returns the exit code."""
+    models_dir, dataset_dir, log_format = sys.argv[1:]
+    os.nice(_NICENESS)
+    # A shell that starts something in the background has SIGINT ignored, and children inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    configure_service_logging(LogFormat(log_format))
+    try:
+        return _train(Path(models_dir), Path(dataset_dir))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _train(models_dir: Path, dataset_dir: Path) -> int:
+    names = [name for name in MODEL_NAMES if not volume.versions(models_dir, name)]
+    from trainer.native_output import start_tensorflow  # noqa: PLC0415 - it takes seconds
+
+    start_tensorflow()
+    from trainer.demo.models import make_demo  # noqa: PLC0415
+    from trainer.errors import TrainerError  # noqa: PLC0415
+
+    try:
+        outcome = make_demo(dataset_dir, models_dir, names, tell=_print)
+    except (ServingError, TrainerError) as error:
+        logger.error("the demo models cannot be trained: %s", error)  # noqa: TRY400
+        return 1
+    return 1 if outcome.objections else 0
+
+
+def _stop_with_stdin() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _print(progress: "DemoProgress") -> None:
+    sys.stdout.write(f"{json.dumps(dataclasses.asdict(progress))}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
