@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2
 from api.access.api_keys import create_key
 from api.access.key_file import change_key_file
 from api.app import create_app
+from api.model_training import ModelTraining
 from api.settings import Settings
 from covidscan.http_server import HttpServer
 from serving.contract import MODEL_NAMES
@@ -22,20 +23,22 @@ from tests.service_process import wait_until
 
 
 @contextmanager
-def gateway(settings: Settings) -> Iterator[httpx.Client]:
+def gateway(settings: Settings, training: ModelTraining | None = None) -> Iterator[httpx.Client]:
     """A gateway; gives a client of it."""
     with (
-        in_thread(lambda: uvicorn_server(settings)) as port,
+        in_thread(lambda: uvicorn_server(settings, training)) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         yield client
 
 
 @asynccontextmanager
-async def uvicorn_server(settings: Settings) -> AsyncIterator[int]:
+async def uvicorn_server(
+    settings: Settings, training: ModelTraining | None = None
+) -> AsyncIterator[int]:
     """A gateway in the running event loop; gives its port."""
     settings = settings.model_copy(update={"port": 0})
-    server = HttpServer(create_app(settings), settings)
+    server = HttpServer(create_app(settings, training), settings)
     # Signals belong to the main thread, where the tests run.
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for

@@ -16,6 +16,7 @@ async function showProgress() {
   const { training } = readiness;
   const left = document.getElementById("training-left");
   if (!training || !left) return;
+  document.getElementById("look-again").hidden = true;
   const percent = Math.round(100 * training.share);
   const seconds = Math.round(training.remaining_seconds);
   left.textContent = text("training.left", { percent, seconds });

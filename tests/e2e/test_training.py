@@ -1,0 +1,71 @@
+"""The page while demo models are being trained."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from api.model_training import ModelTraining, TrainingProgress
+from api.settings import Settings
+from tests.conftest import fill_volume
+from tests.integration.conftest import gateway
+from tests.servers import model_server
+
+
+@pytest.fixture
+def training() -> ModelTraining:
+    training = ModelTraining()
+    training.progress = TrainingProgress(0.25, remaining_seconds=90, next_model_seconds=30)
+    return training
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path) -> Path:
+    """A volume that is empty at first."""
+    return tmp_path / "volume"
+
+
+@pytest.fixture
+def service(models_dir: Path, training: ModelTraining) -> Iterator[str]:
+    models_dir.mkdir()
+    with model_server(models_dir) as address:
+        settings = Settings(_env_file=None, model_server=address, models_dir=models_dir)
+        with gateway(settings, training) as client:
+            yield str(client.base_url).rstrip("/")
+
+
+def test_the_page_follows_the_training_until_every_model_is_ready(
+    page: Page, training: ModelTraining, models_dir: Path, tiny_saved_model: Path
+):
+    page.goto("/")
+    expect(page.locator("#training")).to_contain_text("25 % done, about 90 seconds left")
+    expect(page.locator("#models [data-model=vgg16]")).to_contain_text("not available")
+
+    training.progress = TrainingProgress(0.5, remaining_seconds=61.4, next_model_seconds=1)
+    expect(page.locator("#training")).to_contain_text("50 % done, about 61 seconds left")
+
+    shutil.copytree(tiny_saved_model, models_dir / "vgg16" / "1")
+    expect(page.locator("#models [data-model=vgg16]")).to_contain_text("ready")
+    expect(page.locator("#models [data-model=xception]")).to_contain_text("not available")
+
+    shutil.rmtree(models_dir / "vgg16")
+    fill_volume(models_dir, tiny_saved_model)
+    training.progress = None
+    expect(page.locator("#training")).to_have_count(0)
+    expect(page.locator("#models [data-model=xception]")).to_contain_text("ready")
+
+
+def test_an_upload_before_the_first_model_says_that_it_is_trained(page: Page, phantom_png: bytes):
+    page.goto("/")
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": phantom_png})
+    page.click("#submit")
+    expect(page.locator("#result")).to_contain_text("still being trained")
+
+
+@pytest.mark.parametrize("context_options", [{"java_script_enabled": False}], ids=["plain"])
+def test_without_scripts_there_is_a_link_to_look_again(page: Page):
+    page.goto("/")
+    page.click("text=Look again")
+    expect(page.locator("#training")).to_contain_text("25 % done")
