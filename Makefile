@@ -21,8 +21,10 @@ help:
 serve: $(VENV)/.serve
 	$(BIN)/covidscan serve --demo
 
+# What puts the service under load has the machine to itself.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not soak" --numprocesses=auto --dist=worksteal
+	$(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
