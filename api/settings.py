@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.exposure import is_loopback, published_host
 from api.log_format import LogFormat
+from api.service_links import IgnoresServiceLinks
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.image_limits import DEFAULT_MAX_PIXELS
 from serving.precision import Precision
@@ -48,7 +49,7 @@ Rate = Annotated[str, AfterValidator(_check_rate)]
 HostName = Annotated[str, AfterValidator(_check_host)]
 
 
-class Settings(BaseSettings):
+class Settings(IgnoresServiceLinks, BaseSettings):
     """The gateway's settings; each is read from ``COVIDSCAN_<NAME>``."""
 
     model_config = SettingsConfigDict(

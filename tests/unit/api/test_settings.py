@@ -1,5 +1,6 @@
 """Settings come from the environment, and unsafe ones are refused at start."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,49 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
 def test_what_would_not_be_understood_is_refused(name: str, value: str):
     with pytest.raises(ValidationError, match=name):
         Settings(_env_file=None, **{name: value})
+
+
+SERVICE_LINKS = {
+    "COVIDSCAN_SERVICE_HOST": "10.0.0.1",
+    "COVIDSCAN_SERVICE_PORT": "8000",
+    "COVIDSCAN_SERVICE_PORT_HTTP": "8000",
+    "COVIDSCAN_PORT": "tcp://10.0.0.1:8000",
+    "COVIDSCAN_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "COVIDSCAN_PORT_8000_TCP_PROTO": "tcp",
+    "COVIDSCAN_PORT_8000_TCP_PORT": "8000",
+    "COVIDSCAN_PORT_8000_TCP_ADDR": "10.0.0.1",
+}
+"""What Kubernetes sets in every pod of a namespace that has a Service called ``covidscan``."""
+
+
+def test_service_links_of_kubernetes_change_nothing(monkeypatch: pytest.MonkeyPatch):
+    before = Settings(_env_file=None)
+    for name, value in SERVICE_LINKS.items():
+        monkeypatch.setenv(name, value)
+    assert Settings(_env_file=None) == before
+
+
+@pytest.mark.parametrize(
+    "link", ["tcp://10.0.0.1:8000", "udp://10.0.0.1:8000", "sctp://[fd00::1]:8000"]
+)
+def test_a_service_link_does_not_hide_the_port_of_the_env_file(
+    link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    env_file = tmp_path / ".env"
+    env_file.write_text("COVIDSCAN_PORT=9000\n")
+    monkeypatch.setenv("COVIDSCAN_PORT", link)
+    assert Settings(_env_file=env_file).port == 9000
+
+
+@pytest.mark.parametrize("port", ["http://10.0.0.1:8000", "tcp://", "tcp://10.0.0.1", "8000/tcp"])
+def test_any_other_port_that_is_not_a_number_is_refused(port: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COVIDSCAN_PORT", port)
+    with pytest.raises(ValidationError, match="port"):
+        Settings(_env_file=None)
+
+
+def test_no_other_setting_has_the_name_of_a_service_link():
+    """A Service called ``covidscan-x`` sets ``COVIDSCAN_X_PORT``, and more that begins so."""
+    links = re.compile(r".*_(PORT|SERVICE_HOST|SERVICE_PORT.*|PORT_\d+_(TCP|UDP|SCTP).*)")
+    names = {f"COVIDSCAN_{name.upper()}" for name in Settings.model_fields}
+    assert {name for name in names if links.fullmatch(name)} == {"COVIDSCAN_PORT"}
