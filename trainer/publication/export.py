@@ -7,7 +7,6 @@ from typing import Final
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving import volume
@@ -24,6 +23,7 @@ from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
 from trainer.native_output import quiet_native_output
 from trainer.publication.feature_distance import FeatureDistance, with_distance
+from trainer.publication.folding import fold_batch_normalisation
 from trainer.publication.training_images import write_training_images
 from trainer.training.graph_optimisation import without_graph_optimisation
 
@@ -84,23 +84,23 @@ def save(model: keras.Model, path: Path) -> None:
 
     The model gives its probabilities, or a mapping of them and the distance.
 
-    Variables are folded to constants, so the graph holds each weight once, has no operations of
-    training, and needs nothing restored when it is loaded.
+    Weights stay variables: TensorFlow holds the constants of a graph many times in memory
+    (docs/decisions/0003). Batch normalisation is merged into the layers before it, which TensorFlow
+    itself does among constants alone.
     """
+    folded = fold_batch_normalisation(model)
     image = tf.TensorSpec([None, IMAGE_SIZE, IMAGE_SIZE, CHANNELS], tf.float32, name=INPUT_NAME)
-    inference = tf.function(
-        lambda image: model(image, training=False), input_signature=[image], jit_compile=False
-    )
-    with quiet_native_output():
-        frozen = convert_variables_to_constants_v2(inference.get_concrete_function())
 
-    # A frozen function gives a list: of a mapping in the order of its names.
-    names = sorted(model.output) if isinstance(model.output, dict) else [OUTPUT_NAME]
+    def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        answers = folded(image, training=False)
+        return answers if isinstance(answers, dict) else {OUTPUT_NAME: answers}
+
     module = tf.Module()
-    module.predict = tf.function(
-        lambda image: dict(zip(names, frozen(image), strict=True)), input_signature=[image]
-    )
-    tf.saved_model.save(module, str(path), signatures={SIGNATURE_NAME: module.predict})
+    # Keras' own variables are not what a checkpoint keeps.
+    module.weights = [variable.value for variable in folded.variables]
+    module.predict = tf.function(predict, input_signature=[image], jit_compile=False)
+    with quiet_native_output():
+        tf.saved_model.save(module, str(path), signatures={SIGNATURE_NAME: module.predict})
 
 
 def check_same_answers(model: keras.Model, path: Path) -> None:
