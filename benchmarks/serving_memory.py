@@ -1,8 +1,8 @@
 """How much memory published models take in TensorFlow Serving's runtime.
 
-Loads each model as TensorFlow Serving does, in a session of its own, and asks it for the sizes of its
-warm-up requests. Then loads each anew several times and closes the old session, as a publication does.
-Prints the resident memory beyond what TensorFlow itself takes.
+Loads each model as TensorFlow Serving does, in a session of its own, and asks it for the sizes of
+its warm-up requests. Then loads each anew several times and closes the old session, as a
+publication does. Prints the resident memory beyond what TensorFlow itself takes.
 
     MALLOC_ARENA_MAX=2 python -m benchmarks.serving_memory --models-dir models
 """

@@ -4,13 +4,25 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
 from api.model_training import TrainingProgress
+from api.routes.problems import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
 from api.schemas.prediction import ModelAnswerStatus
 
 router = APIRouter(tags=["health"])
+
+
+class ReadinessQuery(BaseModel):
+    """What may be chosen of readiness."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    strict: bool = Field(
+        default=False, description="Ready only if every model has an available version."
+    )
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -26,15 +38,19 @@ async def healthz() -> Health:
         HTTPStatus.SERVICE_UNAVAILABLE.value: {
             "model": Readiness,
             "description": "Too few models have an available version.",
-        }
+        },
+        **problem_responses(
+            {
+                HTTPStatus.BAD_REQUEST: ACCESS_PROBLEMS[HTTPStatus.BAD_REQUEST],
+                HTTPStatus.UNPROCESSABLE_ENTITY: "An unknown query parameter or value.",
+            }
+        ),
     },
 )
 async def readyz(
     services: ServicesDep,
     response: Response,
-    strict: Annotated[
-        bool, Query(description="Ready only if every model has an available version.")
-    ] = False,
+    query: Annotated[ReadinessQuery, Query()],
 ) -> Readiness:
     """Ready means that as many models have an available version as must answer (the quorum).
 
@@ -42,7 +58,7 @@ async def readyz(
     """
     models = await services.model_status.readiness()
     available = sum(status is ModelAnswerStatus.OK for status in models.values())
-    ready = available >= (len(models) if strict else services.settings.quorum)
+    ready = available >= (len(models) if query.strict else services.settings.quorum)
     if not ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Readiness(ready=ready, models=models, training=_training(services.training.progress))
