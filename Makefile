@@ -80,7 +80,7 @@ LOCK = build/constraints/bin/uv pip compile --quiet --universal --python-version
 requirements:
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install --quiet uv
-	$(LOCK) --output-file requirements/api.txt pyproject.toml
+	$(LOCK) --output-file requirements/api.txt --extra tracing pyproject.toml
 	$(LOCK) --output-file requirements/trainer.txt --extra trainer pyproject.toml
 	echo 'tensorflow[and-cuda]' | $(LOCK) --output-file requirements/trainer-gpu.txt --extra trainer pyproject.toml -
 	build/constraints/bin/python -c 'import tomllib; \

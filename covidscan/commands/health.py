@@ -37,7 +37,7 @@ def health(
     from pydantic import ValidationError
 
     from api.settings import Settings
-    from covidscan.health_check import UnhealthyError, check_gateway, check_model_server
+    from covidscan.health_check import GatewayAddress, UnhealthyError, check_gateway
     from serving.errors import TlsConfigError
 
     # Whether callers must show keys was decided by options that the gateway may have been given.
@@ -47,11 +47,12 @@ def health(
         if model_server:
             import asyncio
 
+            from covidscan.model_server_check import check_model_server
+
             line = asyncio.run(check_model_server(settings, strict=strict, timeout_seconds=timeout))
         else:
-            line = check_gateway(
-                settings, ready=ready or strict, strict=strict, timeout_seconds=timeout
-            )
+            address = GatewayAddress(settings.host, settings.port, settings.tls_certificate_file)
+            line = check_gateway(address, ready=ready, strict=strict, timeout_seconds=timeout)
     except ValidationError as error:
         # Not 2, as for bad use elsewhere: Docker knows 0 and 1 only.
         fail(settings_faults(error))

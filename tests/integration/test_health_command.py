@@ -125,7 +125,7 @@ def test_where_nothing_listens_it_says_so():
 def test_the_model_server_is_healthy_with_its_quorum(address: str, tiny_volume: Path):
     assert health("--model-server", model_server=address) == (
         0,
-        f"model server {address}: models ok",
+        f"model server {address}: all models ok",
     )
     with gateway(Settings(_env_file=None, model_server=address, models_dir=tiny_volume)) as client:
         code, line = health("--ready", "--strict", port=client.base_url.port)
@@ -136,4 +136,4 @@ def test_the_model_server_is_healthy_with_its_quorum(address: str, tiny_volume: 
 def test_a_model_server_that_is_not_there_is_unhealthy():
     code, line = health("--model-server", "--timeout=1", model_server=NO_MODEL_SERVER)
     assert code == 1
-    assert line.startswith(f"covidscan: model server {NO_MODEL_SERVER}: models UNAVAILABLE: ")
+    assert line.startswith(f"covidscan: model server {NO_MODEL_SERVER}: all models UNAVAILABLE: ")
