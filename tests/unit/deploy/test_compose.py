@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -124,17 +123,13 @@ def start_model_server(
     assert name == "tensorflow_model_server"
     config, models = tmp_path / "config", tmp_path / "models"
     config.mkdir()
-    shutil.copy(root / "models.config", config)
+    text = (root / "models.config").read_text()
+    (config / "models.config").write_text(text.replace('"/models/', f'"{models}/'))
     models.mkdir()
     server = tmp_path / "tensorflow_model_server"
     server.write_text('#!/bin/sh\necho started "$@"\n')
     server.chmod(0o755)
-    here = (
-        script.replace("$$", "$")
-        .replace("/config/", f"{config}/")
-        # As the paths in models.config, which the script reads, have it.
-        .replace('ls "$folder"', f'ls "{tmp_path}$folder"')
-    )
+    here = script.replace("$$", "$").replace("/config/", f"{config}/")
 
     def start() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
