@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit soak bench conformance screenshots protos constraints requirements clean
+.PHONY: help serve test check audit soak bench conformance screenshots protos constraints requirements images sbom clean
 
 help:
 	@echo "make serve        install, make demo models if there are none, start the service"
@@ -16,6 +16,8 @@ help:
 	@echo "make protos       regenerate serving/protos/*_pb2.py"
 	@echo "make constraints  pin the newest versions that fit together"
 	@echo "make requirements write what the images install, with hashes, anew from those pins"
+	@echo "make images       build the images, labelled with version and revision"
+	@echo "make sbom         list what is in each image, in CycloneDX: build/sbom/*.cdx.json"
 	@echo "make clean        remove the virtual environment and all caches"
 
 serve: $(VENV)/.serve
@@ -82,12 +84,30 @@ LOCK = build/constraints/bin/uv pip compile --quiet --universal --python-version
 requirements:
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install --quiet uv
-	$(LOCK) --output-file requirements/api.txt pyproject.toml
+	$(LOCK) --output-file requirements/api.txt --extra tracing pyproject.toml
 	$(LOCK) --output-file requirements/trainer.txt --extra trainer pyproject.toml
 	echo 'tensorflow[and-cuda]' | $(LOCK) --output-file requirements/trainer-gpu.txt --extra trainer pyproject.toml -
 	build/constraints/bin/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(LOCK) --output-file requirements/build.txt -
+
+images:
+	docker compose build --build-arg SOURCE="$(SOURCE)" \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude '*')"
+
+# Of the files and hashes that the images install; what their base image has, its own SBOM lists.
+SBOMS = api trainer trainer-gpu
+
+sbom:
+	$(PYTHON) -m venv build/sbom-tool
+	build/sbom-tool/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom==7.*'
+	mkdir -p build/sbom
+	for image in $(SBOMS); do \
+		build/sbom-tool/bin/python -W ignore -m cyclonedx_py requirements requirements/$$image.txt \
+			--pyproject pyproject.toml --output-reproducible --output-format JSON \
+			--output-file build/sbom/$$image.cdx.json || exit; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

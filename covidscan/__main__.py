@@ -1,5 +1,20 @@
-"""``python -m covidscan``."""
+"""The ``covidscan`` command, and ``python -m covidscan``."""
 
-from covidscan.main import app
+import sys
 
-app()
+
+def main() -> None:
+    """Run a command; the health check of a container without all that the others need."""
+    if sys.argv[1:2] == ["health"]:
+        from covidscan.health_check import quick_check  # noqa: PLC0415
+
+        code = quick_check(sys.argv[2:])
+        if code is not None:
+            sys.exit(code)
+    from covidscan.main import app  # noqa: PLC0415
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

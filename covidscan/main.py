@@ -8,6 +8,7 @@ import typer
 from covidscan.commands import (
     demo,
     evaluate,
+    health,
     keys,
     model_server,
     models,
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("health")(health.health)
 app.command("model-server")(model_server.model_server)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)

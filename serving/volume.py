@@ -16,6 +16,7 @@ from typing import Final
 
 from serving.errors import VolumeError
 from serving.regular_files import read_regular_file
+from serving.volume_errors import writing
 
 DEFAULT_VERSIONS_KEPT: Final = 3
 """Versions that stay for rollback, the newest included."""
@@ -31,6 +32,8 @@ _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - nothing is written there
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
 _NOTE_BYTES: Final = 32
+_VERSION_BYTES: Final = 128 * 1024 * 1024
+"""A version of ResNet50, the largest, has 94 MB."""
 
 
 @dataclass
@@ -108,13 +111,13 @@ def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> 
         VolumeError: the volume cannot be written.
     """
     model_dir = models_dir / name
-    with _writing(name):
+    with writing(name):
         model_dir.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=model_dir))
     work = Draft(path=staging)
     try:
         yield work
-        with _writing(name):
+        with writing(name):
             work.version = _publish(model_dir, staging)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
@@ -122,15 +125,24 @@ def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> 
     prune(models_dir, name, keep=keep)
 
 
-def check_writable(models_dir: Path, name: str) -> None:
+def check_writable(models_dir: Path, *names: str) -> None:
     """Find out now, rather than after hours of training, that nothing can be published.
 
     Raises:
-        VolumeError: the volume cannot be written.
+        VolumeError: the volume cannot be written, or has no room for a version of each model.
     """
-    with _writing(name):
-        (models_dir / name).mkdir(parents=True, exist_ok=True)
-        Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name)).rmdir()
+    for name in names:
+        with writing(name):
+            (models_dir / name).mkdir(parents=True, exist_ok=True)
+            Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name)).rmdir()
+    with writing(", ".join(names)):
+        free = shutil.disk_usage(models_dir).free
+    needed = len(names) * _VERSION_BYTES
+    if free < needed:
+        raise VolumeError(
+            f"{models_dir} has {free >> 20} MiB left, and new versions may need {needed >> 20} MiB:"
+            " make room, or remove old versions with `covidscan models prune`"
+        )
 
 
 def prune(models_dir: Path, name: str, *, keep: int) -> list[int]:
@@ -159,7 +171,7 @@ def remove(models_dir: Path, name: str, version: int) -> None:
         VolumeError: there is no such version, or the volume cannot be written.
     """
     doomed = version_dir(models_dir, name, version)
-    with _writing(name):
+    with writing(name):
         _remember(models_dir / name, _next_version(models_dir / name) - 1)
         # Renamed first, so that no server ever sees half of it as a version.
         grave = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
@@ -169,14 +181,6 @@ def remove(models_dir: Path, name: str, version: int) -> None:
 
 def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal() and int(name) <= _LARGEST_VERSION
-
-
-@contextlib.contextmanager
-def _writing(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise VolumeError(f"cannot write to the volume of {name}: {error.strerror}") from error
 
 
 def _publish(model_dir: Path, staging: Path) -> int:

@@ -105,7 +105,15 @@ class AuditTrail:
         try:
             self._torn = call_with_deadline(self._begin, seconds=_PATIENCE_SECONDS)
         except OSError as error:
-            raise AuditTrailError(f"audit_file cannot be written: {error.strerror}") from error
+            reason = f"audit_file cannot be written: {error.strerror}"
+            if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                reason += (
+                    f"; put {path} on a volume that the user of this process may write to, in the"
+                    " containers 10001 (chown -R 10001:10001)"
+                )
+            elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                reason += f"; make room on the file system of {path}"
+            raise AuditTrailError(reason) from error
         # One thread, so that the lines stand in the order of the answers.
         self._threads = DeadlineThreads("audit", threads=1, seconds=_PATIENCE_SECONDS)
 

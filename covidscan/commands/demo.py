@@ -33,6 +33,8 @@ def demo(
         typer.echo(f"every model has a version in {models_dir}")
         return
     with run_trainer():
+        # Said before TensorFlow is loaded, which may take most of a minute on a busy machine.
+        volume.check_writable(models_dir, *names)
         from trainer.native_output import start_tensorflow
 
         start_tensorflow()

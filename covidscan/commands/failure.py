@@ -1,10 +1,13 @@
 """How a command prints a line, and how it ends when it cannot do its work."""
 
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
 from serving.file_names import readable_text
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 FAILURE: Final = 1
 BAD_USE: Final = 2
@@ -19,3 +22,12 @@ def fail(message: str, code: int = FAILURE) -> NoReturn:
     """Say why on stderr and exit."""
     say(f"covidscan: {message}", err=True)
     raise typer.Exit(code)
+
+
+def settings_faults(error: "ValidationError") -> str:
+    """What is wrong with the settings, in one line."""
+    faults = [
+        ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
+        for fault in error.errors()
+    ]
+    return f"settings: {'; '.join(faults)}"

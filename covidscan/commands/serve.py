@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, fail
+from covidscan.commands.failure import BAD_USE, fail, settings_faults
 
 
 def serve(
@@ -55,11 +55,7 @@ def serve(
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
         asyncio.run(run_service(settings))
     except ValidationError as error:
-        faults = [
-            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
-            for fault in error.errors()
-        ]
-        fail(f"settings: {'; '.join(faults)}", BAD_USE)
+        fail(settings_faults(error), BAD_USE)
     except (
         PartMissingError,
         TlsConfigError,

@@ -41,6 +41,25 @@ def test_only_a_regular_file_is_written_to(path: Path, kind: str):
         AuditTrail(path)
 
 
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        (errno.EACCES, "chown -R 10001:10001"),
+        (errno.EROFS, "on a volume"),
+        (errno.ENOSPC, "make room"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_ends_the_start_with_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch, reason: int, remedy: str
+):
+    def fail(*_: object, mode: int) -> int:
+        raise OSError(reason, os.strerror(reason), mode)
+
+    monkeypatch.setattr(audit, "open_regular_file", fail)
+    with pytest.raises(AuditTrailError, match=remedy):
+        AuditTrail(path)
+
+
 def test_a_link_to_a_regular_file_may_be_written_to(path: Path, tmp_path: Path):
     path.symlink_to(tmp_path / "elsewhere")
     write(AuditTrail(path))

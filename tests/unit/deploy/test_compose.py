@@ -1,12 +1,18 @@
+import os
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from api.settings import Settings
+from covidscan.health_check import DEFAULT_TIMEOUT_SECONDS
 from covidscan.http_server import grace_seconds
+from serving.contract import MODEL_NAMES
 
 LONG_RUNNING = ("model-server", "api")
 ALL = ("trainer", *LONG_RUNNING)
@@ -108,8 +114,63 @@ def test_sigterm_arrives(services: dict[str, Any], name: str):
     assert services[name]["init"] is True
 
 
-def test_the_model_server_is_not_started_by_its_image_s_shell(model_server: dict[str, Any]):
-    assert model_server["entrypoint"] == ["tensorflow_model_server"]
+@pytest.fixture
+def start_model_server(
+    model_server: dict[str, Any], root: Path, tmp_path: Path
+) -> Callable[[], subprocess.CompletedProcess[str]]:
+    """Runs the model server's entry point over `config/` and `models/` in the temporary folder."""
+    bash, option, script, name = model_server["entrypoint"]
+    assert name == "tensorflow_model_server"
+    config, models = tmp_path / "config", tmp_path / "models"
+    config.mkdir()
+    text = (root / "models.config").read_text()
+    (config / "models.config").write_text(text.replace('"/models/', f'"{models}/'))
+    models.mkdir()
+    server = tmp_path / "tensorflow_model_server"
+    server.write_text('#!/bin/sh\necho started "$@"\n')
+    server.chmod(0o755)
+    here = script.replace("$$", "$").replace("/config/", f"{config}/")
+
+    def start() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [bash, option, here, name, "--port=1"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            check=False,
+        )
+
+    return start
+
+
+def test_the_entry_point_starts_the_server_with_its_flags_and_says_which_model_has_no_version(
+    start_model_server: Callable[[], subprocess.CompletedProcess[str]], tmp_path: Path
+):
+    for name in MODEL_NAMES[1:]:
+        (tmp_path / "models" / name / "1").mkdir(parents=True)
+    result = start_model_server()
+    assert (result.returncode, result.stdout) == (0, "started --port=1\n")
+    missing = [line for line in result.stderr.splitlines() if "no version of a model" in line]
+    assert len(missing) == 1
+    assert f"/models/{MODEL_NAMES[0]}," in missing[0]
+    assert "docker compose up trainer" in missing[0]
+    (tmp_path / "models" / MODEL_NAMES[0] / "12").mkdir(parents=True)
+    assert start_model_server().stderr == ""
+
+
+def test_a_file_that_cannot_be_read_ends_the_entry_point_with_what_to_do(
+    start_model_server: Callable[[], subprocess.CompletedProcess[str]], tmp_path: Path
+):
+    # Root can read every file, but none through a link to nowhere.
+    (tmp_path / "config" / "batching.config").symlink_to(tmp_path / "nowhere")
+    result = start_model_server()
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "cannot read" in result.stderr
+    assert "chmod -R go+rX models.config serving/config" in result.stderr
+
+
+def test_heaps_of_the_model_server_do_not_grow_with_each_publication(model_server: dict[str, Any]):
+    assert model_server["environment"] == {"MALLOC_ARENA_MAX": "2"}
 
 
 def test_every_flag_is_one_that_tensorflow_serving_knows(flags: dict[str, str]):
@@ -176,7 +237,6 @@ def test_the_gateway_s_settings_fit_the_other_containers(
     assert settings.host == "0.0.0.0"
     assert str(settings.models_dir) in mounts(services["api"])
     assert services["api"]["ports"][0].endswith(f":{settings.port}")
-    assert f":{settings.port}/healthz" in services["api"]["healthcheck"]["test"][-1]
 
 
 def test_a_gateway_published_to_other_machines_asks_for_keys(
@@ -190,10 +250,34 @@ def test_a_gateway_published_to_other_machines_asks_for_keys(
         Settings(_env_file=None)
 
 
-def test_the_gateway_s_health_check_is_python_that_compiles(services: dict[str, Any]):
-    *command, program = services["api"]["healthcheck"]["test"]
-    assert command == ["CMD", "python", "-c"]
-    compile(program, "healthcheck", "exec")
+def test_the_gateway_is_asked_by_its_own_command(services: dict[str, Any], root: Path):
+    healthcheck = services["api"]["healthcheck"]
+    assert healthcheck["test"] == ["CMD", "covidscan", "health"]
+    timeout = healthcheck["timeout"]
+    assert int(timeout.removesuffix("s")) > 2 * DEFAULT_TIMEOUT_SECONDS
+    (instruction,) = re.findall(
+        r"^HEALTHCHECK (.+) CMD (.+)$", (root / "Dockerfile.api").read_text(), re.MULTILINE
+    )
+    options, command = instruction
+    assert command == '["covidscan", "health"]'
+    assert options == (
+        f"--interval={healthcheck['interval']} --timeout={timeout}"
+        f" --start-period={healthcheck['start_period']}"
+    )
+
+
+def test_the_audit_trail_has_a_volume_whose_folder_the_image_prepares(root: Path):
+    override = yaml.safe_load((root / "docker-compose.audit.yml").read_text())
+    assert set(override["services"]) == {"api"}
+    (mount,) = override["services"]["api"]["volumes"]
+    source, folder = mount.split(":")
+    assert source in override["volumes"]
+    file = Path(override["services"]["api"]["environment"]["COVIDSCAN_AUDIT_FILE"])
+    assert file.parent == Path(folder)
+    dockerfile = (root / "Dockerfile.api").read_text()
+    assert f"install --directory --owner covidscan --group covidscan --mode 700 {folder}" in (
+        dockerfile
+    )
 
 
 def test_the_gateway_has_the_time_to_answer_what_it_has(services: dict[str, Any]):

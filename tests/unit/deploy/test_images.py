@@ -1,4 +1,8 @@
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 DOCKERFILES = {"api": "Dockerfile.api", "trainer": "Dockerfile.trainer"}
 
 LOCKS: dict[str, list[str]] = {
-    "api.txt": [],
+    "api.txt": ["tracing"],
     "trainer.txt": ["trainer"],
     "trainer-gpu.txt": ["trainer"],
     "build.txt": [],
@@ -91,14 +95,74 @@ def test_what_compose_starts_the_image_starts_by_itself(
 
 def test_every_install_is_of_files_whose_hashes_are_listed(dockerfile: str):
     commands = dockerfile.replace("\\\n", " ")
-    installs = re.findall(r"pip install ([^&\n]+)", commands)
-    assert len(installs) == 3
+    installs = re.findall(r"pip (?:install|wheel) ([^&\n]+)", commands)
+    assert len(installs) == 4
     for install in installs:
         # The project itself has no hash; it is what is copied, and builds with what is there.
-        of_the_project = "--no-deps --no-build-isolation" in install
+        of_the_project = "--no-deps --no-index" in install
         assert of_the_project != ("--require-hashes" in install)
         assert of_the_project != ("--only-binary :all:" in install)
     assert not re.search(r"://|index-url|trusted-host", dockerfile)
+
+
+def test_a_change_of_sources_needs_no_package_index(dockerfile: str):
+    stages = dict(
+        re.findall(r"^FROM \S+ AS (\w+)$(.*?)(?=^FROM )", dockerfile, re.MULTILINE | re.DOTALL)
+    )
+    assert "requirements/build.txt" in stages["dependencies"]
+    assert "COPY requirements requirements" in stages["dependencies"]
+    commands = re.findall(
+        r"pip (?:install|wheel) (.+?)(?: \\)?$", stages["application"], re.MULTILINE
+    )
+    assert len(commands) == 2
+    assert all("--no-index" in command for command in commands)
+
+
+def test_its_labels_say_what_it_is(dockerfile: str, project: dict[str, Any]):
+    final_stage = dockerfile.rpartition("\nFROM ")[2]
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', final_stage))
+    assert labels["licenses"] == project["project"]["license"]
+    assert labels.keys() >= {"title", "description"}
+    arguments = {"version": "VERSION", "revision": "REVISION", "source": "SOURCE"}
+    assert {name: labels[name] for name in arguments} == {
+        name: f"${argument}" for name, argument in arguments.items()
+    }
+    assert f"ARG VERSION={project['project']['version']}\n" in final_stage
+
+
+def test_the_codecs_that_dicom_needs_are_kept(root: Path, tmp_path: Path):
+    """Decoding works with what is left of imagecodecs, and another codec is gone."""
+    import imagecodecs
+
+    installed = Path(imagecodecs.__file__).parents[1]
+    for folder in ("imagecodecs", "imagecodecs.libs"):
+        if (installed / folder).is_dir():
+            shutil.copytree(installed / folder, tmp_path / folder)
+    (tmp_path / "pkg" / "tests").mkdir(parents=True)
+    (tmp_path / "pkg" / "tests" / "test_it.py").touch()
+    (tmp_path / "pkg" / "tests" / "helper.py").touch()
+    (tmp_path / "tensorflow" / "include").mkdir(parents=True)
+    slim = [sys.executable, str(root / "requirements" / "slim.py"), str(tmp_path)]
+    subprocess.run(slim, check=True, capture_output=True)
+    assert not (tmp_path / "tensorflow" / "include").exists()
+    assert [file.name for file in (tmp_path / "pkg" / "tests").iterdir()] == ["helper.py"]
+    source = (root / "serving" / "dicom" / "frame.py").read_text()
+    decoders = set(re.findall(r"imagecodecs\.(\w+_decode)", source))
+    assert decoders == {"jpeg8_decode", "jpegls_decode", "jpeg2k_decode", "dicomrle_decode"}
+    program = """
+import numpy, imagecodecs
+from imagecodecs import dicomrle_decode
+image = numpy.arange(4096, dtype=numpy.uint8).reshape(64, 64)
+for name in ("jpeg8", "jpegls", "jpeg2k"):
+    encoded = getattr(imagecodecs, f"{name}_encode")(image)
+    assert getattr(imagecodecs, f"{name}_decode")(encoded).shape == image.shape
+lossless = imagecodecs.jpeg8_encode(image, lossless=True)
+assert (imagecodecs.jpeg8_decode(lossless) == image).all()
+assert not imagecodecs.AVIF.available
+"""
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=True
+    )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The versioned volume: whole versions or none, and a number is never used twice."""
 
+import errno
+import os
 import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +83,37 @@ def test_a_volume_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path):
         publish(tmp_path)
     with pytest.raises(VolumeError, match="cannot write"):
         volume.check_writable(tmp_path, "m")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EACCES, "chown -R 10001:10001"),
+        (errno.EROFS, "mount it for writing"),
+        (errno.ENOSPC, "make room"),
+    ],
+)
+def test_what_keeps_a_version_out_comes_with_what_to_do(
+    number: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Root, as whom tests may run, can write everywhere."""
+
+    def fail(**_: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(volume.tempfile, "mkdtemp", fail)
+    with pytest.raises(VolumeError, match=remedy):
+        volume.check_writable(tmp_path, "m")
+
+
+def test_a_volume_without_room_is_found_out_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(volume.shutil, "disk_usage", lambda _: usage._replace(free=200 << 20))
+    volume.check_writable(tmp_path, "m")
+    with pytest.raises(VolumeError, match=r"has 200 MiB left, and new versions may need 256 MiB"):
+        volume.check_writable(tmp_path, "m", "n")
 
 
 def test_looking_whether_it_can_be_written_leaves_nothing(tmp_path: Path):

@@ -1,0 +1,41 @@
+"""What keeps a version out of the volume, and what to do about it."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import Final
+
+from serving.errors import VolumeError
+
+_NOT_OURS: Final = (
+    "give it to the user that runs this, in the containers 10001:"
+    " chown -R 10001:10001 on the folder or the volume"
+)
+_REMEDIES: Final = {
+    errno.EACCES: _NOT_OURS,
+    errno.EPERM: _NOT_OURS,
+    errno.EROFS: "mount it for writing; of the containers only the trainer writes to it",
+    errno.ENOSPC: "make room, or remove old versions with `covidscan models prune`",
+    errno.EDQUOT: "make room, or remove old versions with `covidscan models prune`",
+}
+"""What to do about an error of the operating system."""
+
+
+@contextlib.contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Turn errors of the operating system in the body into one that says what to do.
+
+    Args:
+        name: of the model whose versions are written.
+
+    Raises:
+        VolumeError: the volume cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0)
+        raise VolumeError(
+            f"cannot write to the volume of {name}: {error.strerror}"
+            + (f"; {remedy}" if remedy else "")
+        ) from error
