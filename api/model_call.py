@@ -1,7 +1,5 @@
 """One call to one model, about one image or several; what fails is named, never guessed."""
 
-import asyncio
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +9,14 @@ from opentelemetry import trace
 
 from api.ensemble import decide
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.second_attempt import ask_twice
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
     InvalidAnswerError,
     ModelDeadlineError,
     ModelNotFoundError,
+    ModelNowhereError,
     ModelServerError,
     ModelServerExhaustedError,
     ModelServerUnavailableError,
@@ -25,6 +25,7 @@ from serving.errors import (
 _FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
     ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
     ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
+    ModelNowhereError: ModelAnswerStatus.NOT_AVAILABLE,
     ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
     ModelServerExhaustedError: ModelAnswerStatus.UNREACHABLE,
     InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
@@ -32,9 +33,6 @@ _FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
 }
 
 _tracer = trace.get_tracer("covidscan")
-
-_PAUSE_SECONDS: Final = (0.02, 0.1)
-"""Before a second attempt, at random between these: callers must not come back all at once."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ async def call_model(
     timeout_seconds: float,
     links: Sequence[trace.Link],
 ) -> ModelCall:
-    """Ask a model once, and once more where the model server was not there and time is left.
+    """Ask a model once, and once more where another replica may answer and time is left.
 
     Args:
         client: the model server.
@@ -109,7 +107,10 @@ async def call_model(
         links=links,
     ) as span:
         try:
-            prediction = await _predict(client, name, images, timeout_seconds=timeout_seconds)
+            prediction = await ask_twice(
+                lambda left_seconds: client.predict(name, images, timeout_seconds=left_seconds),
+                timeout_seconds=timeout_seconds,
+            )
         except ModelServerError as error:
             status = failure_status(error)
             # Without the message, which may name paths of the model server.
@@ -117,20 +118,3 @@ async def call_model(
             return ModelCall(name, status, None, time.perf_counter() - started)
         span.set_attribute("covidscan.version", prediction.version)
     return ModelCall(name, ModelAnswerStatus.OK, prediction, time.perf_counter() - started)
-
-
-async def _predict(
-    client: ModelServerClient, name: str, images: EncodedImages, *, timeout_seconds: float
-) -> Prediction:
-    deadline = time.perf_counter() + timeout_seconds
-    try:
-        return await client.predict(name, images, timeout_seconds=timeout_seconds)
-    except ModelServerExhaustedError:
-        raise
-    except ModelServerUnavailableError:
-        pause_seconds = random.uniform(*_PAUSE_SECONDS)  # noqa: S311 - jitter, not a secret
-        left_seconds = deadline - time.perf_counter() - pause_seconds
-        if left_seconds <= 0:
-            raise
-    await asyncio.sleep(pause_seconds)
-    return await client.predict(name, images, timeout_seconds=left_seconds)

@@ -27,6 +27,13 @@ from serving.model_config import ModelConfig
 
 _LAST_WORDS_SECONDS: Final = 0.3
 
+_CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
+    "grpc.max_send_message_length": protocol.MAX_MESSAGE_BYTES,
+    "grpc.max_receive_message_length": protocol.MAX_MESSAGE_BYTES,
+    # Two servers on one port would share its calls in silence.
+    "grpc.so_reuseport": 0,
+}
+
 _WHOLE_SERVER: Final = ("", "ModelService", "PredictionService")
 """What TensorFlow Serving's health service calls the server."""
 
@@ -80,12 +87,7 @@ class EmbeddedModelServer:
         self._repository.on_change(self._tell_health)
         self._repository.on_change(self.metrics.observe_version)
         self._server = grpc.aio.server(
-            options=(
-                ("grpc.max_send_message_length", protocol.MAX_MESSAGE_BYTES),
-                ("grpc.max_receive_message_length", protocol.MAX_MESSAGE_BYTES),
-                # Two servers on one port would share its calls in silence.
-                ("grpc.so_reuseport", 0),
-            )
+            options=[*(_CHANNEL_ARGUMENTS | dict(self._options.channel_arguments)).items()]
         )
 
     async def __aenter__(self) -> Self:
