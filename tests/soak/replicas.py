@@ -35,6 +35,7 @@ class Replica:
     def __init__(
         self,
         host: str,
+        *,
         port: int,
         metrics_port: int,
         known: KnownNetworks,

@@ -112,7 +112,9 @@ def test_replicas_come_and_go_and_every_answer_is_of_all_models(
 
         def make_replica(host: str) -> Replica:
             folder = tmp_path / f"models-{time.monotonic_ns()}"
-            replica = Replica(host, port, metrics_port, known, folder, log)
+            replica = Replica(
+                host, port=port, metrics_port=metrics_port, known=known, folder=folder, log=log
+            )
             stack.callback(replica.end, signal.SIGKILL)
             return replica
 
