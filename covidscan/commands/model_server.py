@@ -236,8 +236,8 @@ def _batching(enabled: bool, parameters_file: Path | None) -> "BatchingParameter
     return read_batching_parameters(parameters_file)
 
 
-def _channel_arguments(text: str) -> dict[str, int | str]:
+def _channel_arguments(text: str) -> tuple[tuple[str, int | str], ...]:
     try:
-        return parse_channel_arguments(text)
+        return tuple(parse_channel_arguments(text).items())
     except ValueError as error:
         fail(f"--grpc_channel_arguments: {error}", BAD_USE)

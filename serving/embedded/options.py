@@ -1,7 +1,6 @@
 """How a model server runs; the names of TensorFlow Serving's flags stand beside ours."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import grpc
 
@@ -35,7 +34,7 @@ class ModelServerOptions:
     """More predictions at once are refused (``grpc_max_threads``)."""
     credentials: grpc.ServerCredentials | None = None
     """For TLS (``ssl_config_file``)."""
-    channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
+    channel_arguments: tuple[tuple[str, int | str], ...] = ()
     """Of gRPC, such as the age at which a connection is closed (``grpc_channel_arguments``)."""
     grace_seconds: float = 2.0
     """How long calls in flight may take when the server stops."""

@@ -37,10 +37,10 @@ from tests.soak.model_server_process import ModelServerProcess
 
 IMAGE = encode_images(np.zeros((1, 64, 64, 3), np.float32))
 
-SHORT_LIVED = {
-    "grpc.max_connection_age_ms": 500,
-    "grpc.max_connection_age_grace_ms": 60_000,
-}
+SHORT_LIVED = (
+    ("grpc.max_connection_age_ms", 500),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
 
 
 def answered(server: EmbeddedModelServer, code: str, model: str = "vgg16") -> int:
