@@ -41,9 +41,6 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
-_CHECK_HEALTH: Final = "/grpc.health.v1.Health/Check"
-_WHOLE_SERVER: Final = b""
-"""A ``HealthCheckRequest`` without a name."""
 _CHECK_SECONDS: Final = 1.0
 _NO_HEALTH_SERVICE_SECONDS: Final = 60.0
 """How long a server without a health service is not asked for one again."""
@@ -129,7 +126,7 @@ class Replicas:
         if self._has_health_service or self._clock() < self._check_health_from:
             return self._has_health_service
         status = await self._all.status(
-            _CHECK_HEALTH, _WHOLE_SERVER, min(timeout_seconds, _CHECK_SECONDS)
+            protocol.CHECK_HEALTH, protocol.WHOLE_SERVER, min(timeout_seconds, _CHECK_SECONDS)
         )
         # While no replica answers nothing is known.
         self._has_health_service = status in (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND)

@@ -1,5 +1,6 @@
 """The embedded model server: its parts put together, and its life from start to stop."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +27,7 @@ from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
 
 _LAST_WORDS_SECONDS: Final = 0.3
+_NOT_SERVING_SECONDS: Final = 0.5
 
 _CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
     "grpc.max_send_message_length": protocol.MAX_MESSAGE_BYTES,
@@ -121,7 +123,11 @@ class EmbeddedModelServer:
     ) -> None:
         """Refuse new calls, let those in flight finish within the grace period, unload."""
         self._health.stop()
+        if self._health.is_watched:
+            # Who watches goes to other replicas before calls are refused.
+            await asyncio.sleep(_NOT_SERVING_SECONDS)
         await self._handlers.finish(self._options.grace_seconds)
+        self._health.close()
         # What is answered may still be on its way out.
         await self._server.stop(_LAST_WORDS_SECONDS)
         await self._repository.stop()

@@ -27,6 +27,7 @@ from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.model_config import default_model_configs
 from serving.protos.predict_pb2 import PredictResponse
+from serving.replicas import Replicas
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
 from tests.model_server_calls import statuses
@@ -34,6 +35,7 @@ from tests.name_server import free_port, name_server
 from tests.servers import in_thread
 from tests.service_process import wait_until
 from tests.soak.model_server_process import ModelServerProcess
+from tests.stand_ins import Clock
 
 IMAGE = encode_images(np.zeros((1, 64, 64, 3), np.float32))
 
@@ -186,10 +188,12 @@ class WithoutHealthService(grpc.GenericRpcHandler):
 
     def __init__(self, *, has_model: bool) -> None:
         self.calls = 0
+        self.health_checks = 0
         self._has_model = has_model
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         if details.method != protocol.PREDICT:
+            self.health_checks += 1
             return None
         return grpc.unary_unary_rpc_method_handler(self._predict)
 
@@ -241,3 +245,17 @@ def test_without_a_health_service_another_replica_is_asked_once(
     assert 20 <= attempts <= 40
     # gRPC would say there that it does without health checks, for each connection and model.
     assert "UNIMPLEMENTED" not in capfd.readouterr().err
+
+
+def test_a_server_without_a_health_service_is_asked_for_it_once_a_minute():
+    handler, clock = WithoutHealthService(has_model=True), Clock()
+
+    async def main() -> None:
+        async with listening(handler) as address:
+            replicas = Replicas(address, None, clock=clock)
+            for clock.now in (0, 0, 59, 60, 61, 119, 120):
+                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            await replicas.close()
+
+    asyncio.run(main())
+    assert (handler.calls, handler.health_checks) == (7, 3)
