@@ -16,7 +16,6 @@ from serving.errors import (
     InvalidAnswerError,
     ModelDeadlineError,
     ModelNotFoundError,
-    ModelNowhereError,
     ModelServerError,
     ModelServerExhaustedError,
     ModelServerUnavailableError,
@@ -25,7 +24,6 @@ from serving.errors import (
 _FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
     ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
     ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
-    ModelNowhereError: ModelAnswerStatus.NOT_AVAILABLE,
     ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
     ModelServerExhaustedError: ModelAnswerStatus.UNREACHABLE,
     InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
@@ -90,7 +88,7 @@ async def call_model(
     timeout_seconds: float,
     links: Sequence[trace.Link],
 ) -> ModelCall:
-    """Ask a model once, and once more where another replica may answer and time is left.
+    """Ask a model once, and once more where the model server was not there and time is left.
 
     Args:
         client: the model server.

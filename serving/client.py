@@ -29,6 +29,7 @@ from serving.protos.model_status_pb2 import (
     ModelVersionStatus,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
+from serving.replica_addresses import ReplicaAddresses
 from serving.replicas import Replicas
 
 _M = TypeVar("_M", bound=Message)
@@ -102,12 +103,13 @@ class ModelServerClient:
             )
 
     Args:
-        address: ``host:port``, ``dns:///name:port`` or ``unix:/path``.
+        address: ``host:port``, ``dns:///name:port``, ``unix:/path``, or several addresses as
+            ``ipv4:host:port,host:port``.
         credentials: for TLS; without them the wire is open.
     """
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
-        self._replicas = Replicas(address, credentials)
+        self._replicas = Replicas(ReplicaAddresses(address), credentials)
 
     async def __aenter__(self) -> Self:
         """Hand out the client itself."""
@@ -164,13 +166,24 @@ class ModelServerClient:
         """
         request = GetModelStatusRequest(model_spec=ModelSpec(name=name)).SerializeToString()
         answer = await self._replicas.call(
-            protocol.GET_MODEL_STATUS, name, request, timeout_seconds=timeout_seconds
+            protocol.GET_MODEL_STATUS,
+            name,
+            request,
+            timeout_seconds=timeout_seconds,
+            # A replica that starts up knows the model already.
+            has_model=lambda answer: any(
+                version.state is VersionState.AVAILABLE for version in _version_statuses(answer)
+            ),
         )
-        response = _parse(GetModelStatusResponse(), answer)
-        return [
-            VersionStatus(status.version, VersionState(status.state), status.status.error_message)
-            for status in sorted(response.model_version_status, key=lambda s: -s.version)
-        ]
+        return _version_statuses(answer)
+
+
+def _version_statuses(answer: bytes) -> list[VersionStatus]:
+    response = _parse(GetModelStatusResponse(), answer)
+    return [
+        VersionStatus(status.version, VersionState(status.state), status.status.error_message)
+        for status in sorted(response.model_version_status, key=lambda s: -s.version)
+    ]
 
 
 def _parse(message: _M, data: bytes) -> _M:

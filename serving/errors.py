@@ -21,7 +21,6 @@
     ├── TlsConfigError                   keys or certificates are not what TLS needs
     └── ModelServerError                 a call to the model server failed
         ├── ModelNotFoundError           no such servable or version
-        │   └── ModelNowhereError            and no replica reports that it serves it
         ├── ModelServerUnavailableError  unreachable, overloaded or going away
         │   └── ModelServerExhaustedError    it is there and refuses more work
         ├── ModelDeadlineError           no answer within the deadline
@@ -103,10 +102,6 @@ class ModelServerError(ServingError):
 
 class ModelNotFoundError(ModelServerError):
     """The model server has no such servable or version."""
-
-
-class ModelNowhereError(ModelNotFoundError):
-    """By their health services no replica serves the model: asking another would not help."""
 
 
 class ModelServerUnavailableError(ModelServerError):

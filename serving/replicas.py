@@ -1,14 +1,15 @@
 """Calls to whichever replica of a model server serves a model.
 
-All replicas behind an address are asked in turn. One that starts up, or stops, lacks models that
-the others have. So where replicas have a health service (``grpc.health.v1``), each model has a
-channel of its own, which calls only those replicas that report this model as ``SERVING``. All
-channels share one connection to each replica.
+Replicas are asked in turn. One that has no version of a model yet, or cannot be reached, is passed
+over for a moment, as long as there are others.
+
+Not by gRPC's own balancing: its client-side health checks, in grpcio 1.85, end the process with a
+segmentation fault when connections break soon after they were made, and without them a second
+attempt cannot be sent to another replica than the first.
 """
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -19,11 +20,11 @@ from serving import protocol
 from serving.errors import (
     ModelDeadlineError,
     ModelNotFoundError,
-    ModelNowhereError,
     ModelServerError,
     ModelServerExhaustedError,
     ModelServerUnavailableError,
 )
+from serving.replica_addresses import ReplicaAddresses
 
 if TYPE_CHECKING:
     _Method = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
@@ -35,15 +36,12 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A name is looked up again whenever a connection ends. gRPC's default of 30 s would keep the
-    # replica that takes the place of a lost one without calls for so long.
-    ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.enable_http_proxy", 0),
 )
 
-_CHECK_SECONDS: Final = 1.0
-_NO_HEALTH_SERVICE_SECONDS: Final = 60.0
-"""How long a server without a health service is not asked for one again."""
+_PASSED_OVER_SECONDS: Final = 1.0
+"""How long a replica is asked only if all others are passed over too."""
+_RETIREMENT_SECONDS: Final = 60.0
 
 _ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
     grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
@@ -57,108 +55,149 @@ _TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 
 
 class Replicas:
-    """Calls the replicas behind one address, each model's calls where the model is served.
+    """Calls the replicas behind one address.
 
     Args:
-        address: ``host:port``, ``dns:///name:port`` or ``unix:/path``.
+        addresses: of the replicas.
         credentials: for TLS; without them the connection is not encrypted.
         clock: seconds, from any start.
     """
 
     def __init__(
         self,
-        address: str,
+        addresses: ReplicaAddresses,
         credentials: grpc.ChannelCredentials | None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._address = address
+        self._addresses = addresses
         self._credentials = credentials
         self._clock = clock
-        self._all = _Channel(address, credentials, model=None)
-        self._serving: dict[str, _Channel] = {}
-        """By model, calls only the replicas that serve it."""
-        self._has_health_service = False
-        self._check_health_from = float("-inf")
+        self._replicas: dict[str, _Replica] = {}
+        """By address; the one that was asked longest ago comes first."""
+        self._retired: list[tuple[float, _Replica]] = []
+        """Gone from the name, with when to close them."""
 
     async def close(self) -> None:
         """Close all connections; calls in flight are cancelled."""
-        for channel in (self._all, *self._serving.values()):
-            await channel.close()
+        await self._addresses.close()
+        for replica in (*self._replicas.values(), *(replica for _, replica in self._retired)):
+            await replica.close()
 
-    async def call(self, path: str, model: str, request: bytes, *, timeout_seconds: float) -> bytes:
+    async def call(
+        self,
+        path: str,
+        model: str,
+        request: bytes,
+        *,
+        timeout_seconds: float,
+        has_model: Callable[[bytes], bool] = lambda _: True,
+    ) -> bytes:
         """Call a method about a model; gives the serialised response.
+
+        Where a replica has not got the model the next one is asked, each once.
 
         Args:
             path: of the method.
             model: its name.
             request: serialised.
-            timeout_seconds: the deadline, which travels with the call.
+            timeout_seconds: the deadline, which travels with the calls.
+            has_model: whether, by its response, a replica has the model.
 
         Raises:
-            ModelNowhereError: NOT_FOUND, and no replica reports that it serves the model.
-            ModelServerError: the call failed otherwise, by the subclass that says why.
+            ModelNotFoundError: no replica that can be reached has the model.
+            ModelServerError: a call failed otherwise, by the subclass that says why.
         """
         deadline = self._clock() + timeout_seconds
-        if not await self._check_for_health_service(timeout_seconds):
-            return await self._all.call(path, request, deadline - self._clock())
-        if model not in self._serving:
-            self._serving[model] = _Channel(self._address, self._credentials, model=model)
-        serving = self._serving[model]
-        if not serving.has_no_replica:
+        await self._follow_addresses(timeout_seconds)
+        while True:
+            replica = self._next(model)
             try:
-                return await serving.call(path, request, deadline - self._clock())
-            except ModelServerUnavailableError:
-                if not serving.has_no_replica:
+                response = await replica.call(path, request, deadline - self._clock())
+            except ModelNotFoundError:
+                self._pass_over(replica, model)
+                if not self._usable(model):
                     raise
-        # Any replica can say why: the model is not there, or has no version yet, or nobody answers.
-        try:
-            return await self._all.call(path, request, deadline - self._clock())
-        except ModelNotFoundError as error:
-            raise ModelNowhereError(str(error)) from error
+            except ModelServerExhaustedError:
+                raise
+            except ModelServerUnavailableError:
+                self._pass_over(replica, None)
+                self._addresses.look_again()
+                # A call that it may have received is for the caller to repeat.
+                if replica.is_connected_or_tries or not self._usable(model):
+                    raise
+            else:
+                if has_model(response):
+                    return response
+                self._pass_over(replica, model)
+                if not self._usable(model):
+                    return response
 
-    async def _check_for_health_service(self, timeout_seconds: float) -> bool:
-        """Whether replicas have a health service.
+    async def _follow_addresses(self, timeout_seconds: float) -> None:
+        addresses = await self._addresses.get(timeout_seconds)
+        now = self._clock()
+        for address in addresses:
+            if address not in self._replicas:
+                self._replicas[address] = _Replica(address, self._addresses.host, self._credentials)
+        for address in self._replicas.keys() - {*addresses}:
+            # Calls in flight have their time.
+            self._retired.append((now + _RETIREMENT_SECONDS, self._replicas.pop(address)))
+        while self._retired and self._retired[0][0] <= now:
+            await self._retired.pop(0)[1].close()
 
-        TensorFlow Serving has none by default. gRPC would take its replicas as healthy, but write a
-        line to stderr for each connection and model.
-        """
-        if self._has_health_service or self._clock() < self._check_health_from:
-            return self._has_health_service
-        status = await self._all.status(
-            protocol.CHECK_HEALTH, protocol.WHOLE_SERVER, min(timeout_seconds, _CHECK_SECONDS)
-        )
-        # While no replica answers nothing is known.
-        self._has_health_service = status in (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND)
-        if status is grpc.StatusCode.UNIMPLEMENTED:
-            self._check_health_from = self._clock() + _NO_HEALTH_SERVICE_SECONDS
-        return self._has_health_service
+    def _pass_over(self, replica: "_Replica", model: str | None) -> None:
+        replica.pass_over(model, self._clock() + _PASSED_OVER_SECONDS)
+
+    def _next(self, model: str) -> "_Replica":
+        """The one that was asked longest ago, of those that are not passed over."""
+        candidates = self._usable(model) or [*self._replicas.values()]
+        replica = candidates[0]
+        self._replicas[replica.address] = self._replicas.pop(replica.address)
+        return replica
+
+    def _usable(self, model: str) -> "Sequence[_Replica]":
+        now = self._clock()
+        return [each for each in self._replicas.values() if each.is_usable(model, now)]
 
 
-class _Channel:
-    """One gRPC channel: to all replicas, or to those that serve a model."""
+class _Replica:
+    """One replica, and what is known of it."""
 
     def __init__(
-        self, address: str, credentials: grpc.ChannelCredentials | None, *, model: str | None
+        self, address: str, host: str | None, credentials: grpc.ChannelCredentials | None
     ) -> None:
-        service_config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
-        if model is not None:
-            service_config["healthCheckConfig"] = {"serviceName": model}
-        options = (*_CHANNEL_OPTIONS, ("grpc.service_config", json.dumps(service_config)))
+        self.address = address
+        options: list[tuple[str, int | str]] = [*_CHANNEL_OPTIONS]
+        if host is not None:
+            # Certificates are for the name, not for the address that it has.
+            name, _, _ = host.rpartition(":")
+            options += [("grpc.default_authority", host), ("grpc.ssl_target_name_override", name)]
         self._channel = (
             grpc.aio.insecure_channel(address, options=options)
             if credentials is None
             else grpc.aio.secure_channel(address, credentials, options=options)
         )
         self._methods: dict[str, _Method] = {}
-
-    @property
-    def has_no_replica(self) -> bool:
-        """Whether every replica is unreachable or reports that it does not serve the model."""
-        return self._channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        self._passed_over_until: dict[str | None, float] = {}
 
     async def close(self) -> None:
         await self._channel.close()
+
+    def pass_over(self, model: str | None, until: float) -> None:
+        """Do not ask it about a model, or about any (None), while others can be asked."""
+        self._passed_over_until[model] = until
+
+    @property
+    def is_connected_or_tries(self) -> bool:
+        """Whether it is not known to be unreachable."""
+        state = self._channel.get_state(try_to_connect=True)
+        return state is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+    def is_usable(self, model: str, now: float) -> bool:
+        """Whether it is worth asking about a model."""
+        return self.is_connected_or_tries and all(
+            now >= self._passed_over_until.get(each, now) for each in (model, None)
+        )
 
     async def call(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
         trace_context: dict[str, str] = {}
@@ -169,13 +208,6 @@ class _Channel:
         except grpc.aio.AioRpcError as error:
             translated = _ERRORS.get(error.code(), ModelServerError)
             raise translated(f"{error.code().name}: {error.details()}") from error
-
-    async def status(self, path: str, request: bytes, timeout_seconds: float) -> grpc.StatusCode:
-        try:
-            await self._method(path)(request, timeout=timeout_seconds)
-        except grpc.aio.AioRpcError as error:
-            return error.code()
-        return grpc.StatusCode.OK
 
     def _method(self, path: str) -> "_Method":
         if path not in self._methods:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import httpx
 import numpy as np
 import pytest
 
+import serving.client
+import serving.replica_addresses
 from api.model_call import ModelCall, call_model
 from api.schemas.prediction import ModelAnswerStatus
 from api.settings import Settings
@@ -25,14 +28,15 @@ from serving.client import ModelServerClient, VersionState, encode_images
 from serving.contract import OUTPUT_NAME
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
+from serving.errors import ModelNotFoundError
 from serving.model_config import default_model_configs
 from serving.protos.predict_pb2 import PredictResponse
+from serving.replica_addresses import ReplicaAddresses
 from serving.replicas import Replicas
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
 from tests.model_server_calls import statuses
-from tests.name_server import free_port, name_server
-from tests.servers import in_thread
+from tests.servers import free_port, in_thread
 from tests.service_process import wait_until
 from tests.soak.model_server_process import ModelServerProcess
 from tests.stand_ins import Clock
@@ -119,13 +123,24 @@ def load_on(client: httpx.Client, png: bytes) -> Iterator[Load]:
 
 
 def test_one_added_one_killed_and_one_restarted_cost_no_answer(
-    tiny_saved_model: Path, tmp_path: Path, phantom_png: bytes
+    tiny_saved_model: Path,
+    tmp_path: Path,
+    phantom_png: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    port = free_port()
+    port, listed = free_port(), ["127.0.0.1", "127.0.0.2"]
+
+    async def resolve(name: str, port: int) -> list[str]:
+        assert name == "model-server.test"
+        return [f"ipv4:{host}:{port}" for host in listed]
+
+    monkeypatch.setattr(
+        serving.client, "ReplicaAddresses", partial(ReplicaAddresses, resolve=resolve)
+    )
+    monkeypatch.setattr(serving.replica_addresses, "_LOOK_UP_SECONDS", 0.2)
     hosts = [f"127.0.0.{number}" for number in (1, 2, 3)]
     volumes = [fill_volume(tmp_path / host, tiny_saved_model) for host in hosts]
     with ExitStack() as stack:
-        names = stack.enter_context(name_server())
         log = stack.enter_context((tmp_path / "log").open("w"))
         killed = ModelServerProcess(volumes[1], f"{hosts[1]}:{port}", log)
         stack.callback(killed.end, signal.SIGKILL)
@@ -133,10 +148,8 @@ def test_one_added_one_killed_and_one_restarted_cost_no_answer(
         stack.callback(restarted.stack.close)
         restarted.start()
         wait_until(lambda: all(killed.is_available(name, 1) for name in ("vgg16", "xception")))
-        names.addresses = hosts[:2]
-        settings = Settings(
-            _env_file=None, model_server=names.target(port), models_dir=tmp_path / "cards"
-        )
+        name = f"dns:///model-server.test:{port}"
+        settings = Settings(_env_file=None, model_server=name, models_dir=tmp_path / "cards")
         client = stack.enter_context(gateway(settings))
         wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
         load = stack.enter_context(load_on(client, phantom_png))
@@ -144,7 +157,7 @@ def test_one_added_one_killed_and_one_restarted_cost_no_answer(
 
         added = Replica(f"{hosts[2]}:{port}", volumes[2])
         stack.callback(added.stack.close)
-        names.addresses = hosts
+        listed.append(hosts[2])
         added.start_incomplete(load)
 
         killed.end(signal.SIGKILL)
@@ -183,17 +196,15 @@ def test_a_model_that_no_replica_has_is_asked_for_once(tiny_volume: Path):
         asyncio.run(main(server))
 
 
-class WithoutHealthService(grpc.GenericRpcHandler):
-    """Answers predictions as TensorFlow Serving does, which by default has no health service."""
+class ModelServer(grpc.GenericRpcHandler):
+    """Answers predictions, or as TensorFlow Serving does where it has not got the model."""
 
     def __init__(self, *, has_model: bool) -> None:
         self.calls = 0
-        self.health_checks = 0
         self._has_model = has_model
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         if details.method != protocol.PREDICT:
-            self.health_checks += 1
             return None
         return grpc.unary_unary_rpc_method_handler(self._predict)
 
@@ -218,44 +229,39 @@ async def listening(handler: grpc.GenericRpcHandler) -> AsyncIterator[str]:
     await server.stop(None)
 
 
-@pytest.mark.parametrize("replicas_with_model", [0, 1, 2])
-def test_without_a_health_service_another_replica_is_asked_once(
-    replicas_with_model: int, capfd: pytest.CaptureFixture[str]
-):
-    handlers = [WithoutHealthService(has_model=number < replicas_with_model) for number in (0, 1)]
-    has_model = replicas_with_model > 0
+def test_a_replica_without_the_model_is_passed_over_for_a_second():
+    handlers = [ModelServer(has_model=has_model) for has_model in (False, True, False)]
+    clock = Clock()
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
             addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
-            target = f"ipv4:{','.join(addresses)}"
-            client = await stack.enter_async_context(ModelServerClient(target))
-            async with asyncio.timeout(10):
-                while not all(handler.calls for handler in handlers):
-                    await call(client)
-            for handler in handlers:
-                handler.calls = 0
-            for _ in range(20):
-                expected = ModelAnswerStatus.OK if has_model else ModelAnswerStatus.NOT_AVAILABLE
-                assert (await call(client)).status is expected
+            replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=clock)
+            stack.push_async_callback(replicas.close)
+            for _ in range(5):
+                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            assert [handler.calls for handler in handlers] == [1, 5, 1]
+            clock.now = 1
+            for _ in range(5):
+                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            assert [handler.calls for handler in handlers] == [2, 10, 2]
 
     asyncio.run(main())
-    attempts = sum(handler.calls for handler in handlers)
-    assert attempts == {0: 40, 1: attempts, 2: 20}[replicas_with_model]
-    assert 20 <= attempts <= 40
-    # gRPC would say there that it does without health checks, for each connection and model.
-    assert "UNIMPLEMENTED" not in capfd.readouterr().err
 
 
-def test_a_server_without_a_health_service_is_asked_for_it_once_a_minute():
-    handler, clock = WithoutHealthService(has_model=True), Clock()
+def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_at_a_time():
+    handlers = [ModelServer(has_model=False) for _ in range(3)]
 
     async def main() -> None:
-        async with listening(handler) as address:
-            replicas = Replicas(address, None, clock=clock)
-            for clock.now in (0, 0, 59, 60, 61, 119, 120):
-                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
-            await replicas.close()
+        async with AsyncExitStack() as stack:
+            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+            replicas = Replicas(
+                ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=Clock()
+            )
+            stack.push_async_callback(replicas.close)
+            for _ in range(4):
+                with pytest.raises(ModelNotFoundError):
+                    await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            assert [handler.calls for handler in handlers] == [2, 2, 2]
 
     asyncio.run(main())
-    assert (handler.calls, handler.health_checks) == (7, 3)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from serving.contract import MODEL_NAMES
-from tests.name_server import NameServer, free_port, name_server
+from tests.servers import free_port
 from tests.service_process import running_service, wait_until
 from tests.soak.known_answers import KnownNetworks
 from tests.soak.load import Load, load_on
@@ -31,7 +31,6 @@ SECONDS = 120
 class Scene:
     """Replicas under load."""
 
-    names: NameServer
     replicas: list[Replica]
     make_replica: Callable[[str], Replica]
     load: Load
@@ -64,13 +63,11 @@ def restart(scene: Scene) -> None:
 
 def add(scene: Scene) -> None:
     """And take one of the others away in its place."""
-    (free_host,) = {*HOSTS, ADDED_HOST} - {*scene.names.addresses}
+    (free_host,) = {*HOSTS, ADDED_HOST} - {replica.host for replica in scene.replicas}
     replica = scene.make_replica(free_host)
-    scene.names.addresses.append(replica.host)
     scene.start_incomplete(replica)
     leaving = scene.rng.choice(scene.replicas)
     scene.replicas.remove(leaving)
-    scene.names.addresses.remove(leaving.host)
     leaving.end(signal.SIGTERM)
     scene.replicas.append(replica)
 
@@ -110,16 +107,16 @@ def test_replicas_come_and_go_and_every_answer_is_of_all_models(
     if not soak:
         pytest.skip("its short form is tests/integration/test_replicas.py")
     port, metrics_port = free_port(), free_port()
-    with ExitStack() as stack:
-        names = stack.enter_context(name_server())
-        log = stack.enter_context((tmp_path / "model-servers.log").open("w"))
+    # Replicas end after the load has, whenever they were added.
+    with ExitStack() as processes, ExitStack() as stack:
+        log = processes.enter_context((tmp_path / "model-servers.log").open("w"))
 
         def make_replica(host: str) -> Replica:
             folder = tmp_path / f"models-{time.monotonic_ns()}"
             replica = Replica(
                 host, port=port, metrics_port=metrics_port, known=known, folder=folder, log=log
             )
-            stack.callback(replica.end, signal.SIGKILL)
+            processes.callback(replica.end, signal.SIGKILL)
             return replica
 
         replicas = [make_replica(host) for host in HOSTS]
@@ -127,19 +124,20 @@ def test_replicas_come_and_go_and_every_answer_is_of_all_models(
             replica.start()
         for replica in replicas:
             replica.wait_until_served()
-        names.addresses = list(HOSTS)
         gateway_log = tmp_path / "gateway.log"
         _, gateway = stack.enter_context(
             running_service(
                 tmp_path / "cards",
                 log=gateway_log,
-                model_server=names.target(port),
+                model_server="ipv4:" + ",".join(f"{host}:{port}" for host in (*HOSTS, ADDED_HOST)),
                 max_groups=6,
+                # Or a caller that the machine holds up for 5 s would meet with a closed connection.
+                idle_timeout_seconds=60,
             )
         )
         load = stack.enter_context(load_on(gateway, known))
         ready = stack.enter_context(readiness_of(gateway))
-        scene = Scene(names, replicas, make_replica, load, random.Random(0))  # noqa: S311
+        scene = Scene(replicas, make_replica, load, random.Random(0))  # noqa: S311
         for replica in replicas:
             replica.wait_for_calls()
         end = time.monotonic() + SECONDS
