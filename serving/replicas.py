@@ -74,7 +74,8 @@ class Replicas:
         self._credentials = credentials
         self._clock = clock
         self._replicas: dict[str, _Replica] = {}
-        """By address; the one that was asked longest ago comes first."""
+        """By address."""
+        self._turns: dict[str, int] = {}
         self._retired: list[tuple[float, _Replica]] = []
         """Gone from the name, with when to close them."""
 
@@ -149,11 +150,13 @@ class Replicas:
         replica.pass_over(model, self._clock() + _PASSED_OVER_SECONDS)
 
     def _next(self, model: str) -> "_Replica":
-        """The one that was asked longest ago, of those that are not passed over."""
+        """The next one in turn, of those that are not passed over."""
         candidates = self._usable(model) or [*self._replicas.values()]
-        replica = candidates[0]
-        self._replicas[replica.address] = self._replicas.pop(replica.address)
-        return replica
+        # Turns are by model, as calls about the models alternate: with common ones each replica
+        # would be asked about one model only. They begin apart, so that replicas share the work.
+        turn = self._turns.get(model, len(self._turns))
+        self._turns[model] = turn + 1
+        return candidates[turn % len(candidates)]
 
     def _usable(self, model: str) -> "Sequence[_Replica]":
         now = self._clock()

@@ -131,8 +131,8 @@ def test_one_added_one_killed_and_one_restarted_cost_no_answer(
     port, listed = free_port(), ["127.0.0.1", "127.0.0.2"]
 
     async def resolve(name: str, port: int) -> list[str]:
-        assert name == "model-server.test"
-        return [f"ipv4:{host}:{port}" for host in listed]
+        hosts = listed if name == "model-server.test" else [name]
+        return [f"ipv4:{host}:{port}" for host in hosts]
 
     monkeypatch.setattr(
         serving.client, "ReplicaAddresses", partial(ReplicaAddresses, resolve=resolve)

@@ -24,7 +24,7 @@ from tests.soak.replicas import Replica
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 ADDED_HOST = "127.0.0.4"
 
-SECONDS = 120
+SECONDS = 90
 
 
 @dataclass(frozen=True)
