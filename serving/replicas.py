@@ -174,7 +174,10 @@ class _Replica:
         if host is not None:
             # Certificates are for the name, not for the address that it has.
             name, _, _ = host.rpartition(":")
-            options += [("grpc.default_authority", host), ("grpc.ssl_target_name_override", name)]
+            options += [
+                ("grpc.default_authority", host),
+                ("grpc.ssl_target_name_override", name.strip("[]")),
+            ]
         self._channel = (
             grpc.aio.insecure_channel(address, options=options)
             if credentials is None

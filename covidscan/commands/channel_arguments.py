@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 BOUNDED_AGE: Final = "grpc.max_connection_age_ms=30000,grpc.max_connection_age_grace_ms=60000"
-"""Clients look the address up again whenever a connection ends. Without a bound they would never
+"""gRPC's clients look a name up again only when a connection ends. Without a bound most would never
 find replicas that are added. The grace period lets calls in flight finish."""
 
 _LARGEST: Final = 2**31 - 1

@@ -25,7 +25,7 @@ from api.schemas.prediction import ModelAnswerStatus
 from api.settings import Settings
 from serving import protocol, tensors
 from serving.client import ModelServerClient, VersionState, encode_images
-from serving.contract import OUTPUT_NAME
+from serving.contract import MODEL_NAMES, OUTPUT_NAME
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.errors import ModelNotFoundError
@@ -201,6 +201,7 @@ class ModelServer(grpc.GenericRpcHandler):
 
     def __init__(self, *, has_model: bool) -> None:
         self.calls = 0
+        self.requests: Counter[bytes] = Counter()
         self._has_model = has_model
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
@@ -208,8 +209,11 @@ class ModelServer(grpc.GenericRpcHandler):
             return None
         return grpc.unary_unary_rpc_method_handler(self._predict)
 
-    async def _predict(self, _: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
+    async def _predict(
+        self, request: bytes, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> bytes:
         self.calls += 1
+        self.requests[request] += 1
         if not self._has_model:
             await context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")
         response = PredictResponse()
@@ -265,3 +269,20 @@ def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_at_a_t
             assert [handler.calls for handler in handlers] == [2, 2, 2]
 
     asyncio.run(main())
+
+
+def test_replicas_share_the_calls_about_each_model():
+    handlers = [ModelServer(has_model=True) for _ in range(3)]
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+            replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None)
+            stack.push_async_callback(replicas.close)
+            for _ in range(6):
+                for name in MODEL_NAMES:
+                    await replicas.call(protocol.PREDICT, name, name.encode(), timeout_seconds=10)
+
+    asyncio.run(main())
+    fair = {name.encode(): 2 for name in MODEL_NAMES}
+    assert [handler.requests for handler in handlers] == [fair] * 3
