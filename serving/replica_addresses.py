@@ -1,13 +1,14 @@
 """The addresses of the replicas of a model server, looked up again from time to time."""
 
 import asyncio
+import ipaddress
 import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from serving.errors import ModelServerUnavailableError
+from serving.errors import ModelDeadlineError, ModelServerUnavailableError
 
 _LOOK_UP_SECONDS: Final = 10.0
 """Between two look-ups of a name: how long an added replica waits for its first call."""
@@ -68,12 +69,21 @@ class ReplicaAddresses:
             # No port, or another DNS server: that is for gRPC to look up, or to refuse.
             self._known = [target]
         else:
-            self.host = target.removeprefix("dns:").removeprefix("///")
+            self._set_name(target.removeprefix("dns:").removeprefix("///"))
+
+    def _set_name(self, name_and_port: str) -> None:
+        try:
+            ipaddress.IPv4Address(name_and_port.rpartition(":")[0])
+        except ValueError:
+            self.host = name_and_port
+        else:
+            self._known = [f"ipv4:{name_and_port}"]
 
     async def get(self, timeout_seconds: float) -> Sequence[str]:
         """The addresses as far as they are known; waits only for the first look-up.
 
         Raises:
+            ModelDeadlineError: the first look-up takes longer than that.
             ModelServerUnavailableError: there is none.
         """
         if self.host is None:
@@ -83,6 +93,8 @@ class ReplicaAddresses:
         if not self._known and self._looking is not None:
             await asyncio.wait([self._looking], timeout=timeout_seconds)
         if not self._known:
+            if self._looking is not None:
+                raise ModelDeadlineError(f"DEADLINE_EXCEEDED: looking up {self.host}")
             raise ModelServerUnavailableError(f"UNAVAILABLE: {self.host} has no address")
         return self._known
 

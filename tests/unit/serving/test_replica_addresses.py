@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serving.errors import ModelServerUnavailableError
+from serving.errors import ModelDeadlineError, ModelServerUnavailableError
 from serving.replica_addresses import ReplicaAddresses
 from tests.stand_ins import Clock
 
@@ -40,6 +40,7 @@ async def settled(addresses: ReplicaAddresses) -> Sequence[str]:
         ("ipv6:[::1]:1,[::2]:1", ["ipv6:[::1]:1", "ipv6:[::2]:1"]),
         ("dns://10.0.0.1/name:8500", ["dns://10.0.0.1/name:8500"]),
         ("name", ["name"]),
+        ("127.0.0.1:8500", ["ipv4:127.0.0.1:8500"]),
     ],
 )
 def test_what_is_no_name_is_not_looked_up(target: str, known: list[str]):
@@ -100,3 +101,16 @@ def test_a_name_without_any_address_is_unavailable():
     addresses = ReplicaAddresses("name:1", resolve=Names().resolve, clock=Clock())
     with pytest.raises(ModelServerUnavailableError, match="name:1 has no address"):
         asyncio.run(addresses.get(1))
+
+
+def test_a_look_up_that_hangs_is_a_late_answer():
+    async def hang(_name: str, _port: int) -> Sequence[str]:
+        return await asyncio.Future()
+
+    async def main() -> None:
+        addresses = ReplicaAddresses("name:1", resolve=hang)
+        with pytest.raises(ModelDeadlineError):
+            await addresses.get(0.01)
+        await addresses.close()
+
+    asyncio.run(main())
