@@ -1,7 +1,5 @@
 """One call to one model, about one image or several; what fails is named, never guessed."""
 
-import asyncio
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from opentelemetry import trace
 
 from api.ensemble import decide
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.second_attempt import ask_twice
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
@@ -32,9 +31,6 @@ _FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
 }
 
 _tracer = trace.get_tracer("covidscan")
-
-_PAUSE_SECONDS: Final = (0.02, 0.1)
-"""Before a second attempt, at random between these: callers must not come back all at once."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,10 @@ async def call_model(
         links=links,
     ) as span:
         try:
-            prediction = await _predict(client, name, images, timeout_seconds=timeout_seconds)
+            prediction = await ask_twice(
+                lambda left_seconds: client.predict(name, images, timeout_seconds=left_seconds),
+                timeout_seconds=timeout_seconds,
+            )
         except ModelServerError as error:
             status = failure_status(error)
             # Without the message, which may name paths of the model server.
@@ -117,20 +116,3 @@ async def call_model(
             return ModelCall(name, status, None, time.perf_counter() - started)
         span.set_attribute("covidscan.version", prediction.version)
     return ModelCall(name, ModelAnswerStatus.OK, prediction, time.perf_counter() - started)
-
-
-async def _predict(
-    client: ModelServerClient, name: str, images: EncodedImages, *, timeout_seconds: float
-) -> Prediction:
-    deadline = time.perf_counter() + timeout_seconds
-    try:
-        return await client.predict(name, images, timeout_seconds=timeout_seconds)
-    except ModelServerExhaustedError:
-        raise
-    except ModelServerUnavailableError:
-        pause_seconds = random.uniform(*_PAUSE_SECONDS)  # noqa: S311 - jitter, not a secret
-        left_seconds = deadline - time.perf_counter() - pause_seconds
-        if left_seconds <= 0:
-            raise
-    await asyncio.sleep(pause_seconds)
-    return await client.predict(name, images, timeout_seconds=left_seconds)

@@ -11,6 +11,7 @@ from api.model_call import failure_status
 from api.model_cards import ModelCards
 from api.schemas.models import ModelInfo, VersionInfo
 from api.schemas.prediction import ModelAnswerStatus
+from api.second_attempt import ask_twice
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES
@@ -104,8 +105,11 @@ class ModelStatusReader:
 
     async def _ask(self, name: str) -> _ModelState:
         try:
-            versions = await self._client.version_statuses(
-                name, timeout_seconds=self._timeout_seconds
+            versions = await ask_twice(
+                lambda left_seconds: self._client.version_statuses(
+                    name, timeout_seconds=left_seconds
+                ),
+                timeout_seconds=self._timeout_seconds,
             )
         except ModelServerError as error:
             return _ModelState(name, failure_status(error), ())

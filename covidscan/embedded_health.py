@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import grpc.aio
 
+from serving import protocol
+
 if TYPE_CHECKING:
     _Method = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
-
-_CHECK: Final = "/grpc.health.v1.Health/Check"
-_WHOLE_SERVER: Final = b""
-"""A ``HealthCheckRequest`` without a name."""
 
 _CHANNEL_OPTIONS: Final = (
     # A connection of its own, which needs no further descriptor while it lasts.
@@ -62,7 +60,7 @@ async def wait_for_trouble(socket: Path, timing: HealthTiming) -> Trouble:
         timing: how long it may be silent.
     """
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=_CHANNEL_OPTIONS) as channel:
-        check: _Method = channel.unary_unary(_CHECK)
+        check: _Method = channel.unary_unary(protocol.CHECK_HEALTH)
         if not await _answers_within(check, timing):
             return Trouble.NEVER_ANSWERED
         return await _wait_after_start(check, socket, timing)
@@ -98,7 +96,7 @@ async def _wait_after_start(check: "_Method", socket: Path, timing: HealthTiming
 
 async def _status(check: "_Method", timing: HealthTiming) -> grpc.StatusCode:
     try:
-        await check(_WHOLE_SERVER, timeout=timing.deadline)
+        await check(protocol.WHOLE_SERVER, timeout=timing.deadline)
     except grpc.aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK

@@ -111,6 +111,8 @@ class EmbeddedProcess:
             f"--precision={self._precision}",
             f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}",
             f"--log-format={self._log_format}",
+            # There is never a replica of it that connections would have to end for.
+            "--grpc_channel_arguments=",
             "--exit-with-stdin",
             stdin=asyncio.subprocess.PIPE,
             stderr=sys.stderr,

@@ -1,4 +1,4 @@
-"""The client of a model server: one channel, a deadline on every call, errors of our own.
+"""The client of a model server: a deadline on every call, errors of our own.
 
 A call carries the trace that it belongs to (W3C Trace Context) where there is one.
 """
@@ -7,14 +7,12 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import grpc
-import grpc.aio
 import numpy as np
 from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from serving import protocol, tensors
 from serving.contract import (
@@ -24,47 +22,17 @@ from serving.contract import (
     OUTPUT_NAME,
     SIGNATURE_NAME,
 )
-from serving.errors import (
-    InvalidAnswerError,
-    ModelDeadlineError,
-    ModelNotFoundError,
-    ModelServerError,
-    ModelServerExhaustedError,
-    ModelServerUnavailableError,
-)
+from serving.errors import InvalidAnswerError
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
     ModelVersionStatus,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
-
-_CHANNEL_OPTIONS: Final = (
-    ("grpc.max_send_message_length", protocol.MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", protocol.MAX_MESSAGE_BYTES),
-    # Every replica behind a dns:/// address gets its share.
-    ("grpc.lb_policy_name", "round_robin"),
-    # A restarted model server is found again at once, not after gRPC's default of up to 120 s.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),
-)
-
-_ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
-    grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: ModelDeadlineError,
-    grpc.StatusCode.UNAVAILABLE: ModelServerUnavailableError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ModelServerExhaustedError,
-    grpc.StatusCode.CANCELLED: ModelServerUnavailableError,
-}
-
-_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
+from serving.replica_addresses import ReplicaAddresses
+from serving.replicas import Replicas
 
 _M = TypeVar("_M", bound=Message)
-
-if TYPE_CHECKING:
-    _Method = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 _ROW_SUM_TOLERANCE: Final = 1e-2
 """bfloat16 rounds probabilities to about three digits."""
@@ -125,7 +93,7 @@ def encode_images(
 
 
 class ModelServerClient:
-    """Speaks TensorFlow Serving's gRPC API to one address over one channel.
+    """Speaks TensorFlow Serving's gRPC API to all replicas behind one address.
 
     ::
 
@@ -135,19 +103,13 @@ class ModelServerClient:
             )
 
     Args:
-        address: ``host:port``, ``dns:///name:port`` or ``unix:/path``.
+        address: ``host:port``, ``dns:///name:port``, ``unix:/path``, or several addresses as
+            ``ipv4:host:port,host:port``.
         credentials: for TLS; without them the wire is open.
     """
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
-        self._channel = (
-            grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
-            if credentials is None
-            else grpc.aio.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
-        )
-        # Requests are handed over as bytes: the inputs are serialised once, not once a model.
-        self._predict: _Method = self._channel.unary_unary(protocol.PREDICT)
-        self._get_model_status: _Method = self._channel.unary_unary(protocol.GET_MODEL_STATUS)
+        self._replicas = Replicas(ReplicaAddresses(address), credentials)
 
     async def __aenter__(self) -> Self:
         """Hand out the client itself."""
@@ -159,12 +121,12 @@ class ModelServerClient:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the channel."""
+        """Close all connections."""
         await self.close()
 
     async def close(self) -> None:
-        """Close the channel; calls in flight are cancelled."""
-        await self._channel.close()
+        """Close all connections; calls in flight are cancelled."""
+        await self._replicas.close()
 
     async def predict(
         self, name: str, images: EncodedImages, *, timeout_seconds: float
@@ -182,7 +144,9 @@ class ModelServerClient:
         # Serialised messages that are joined merge, so this is one whole PredictRequest.
         spec = PredictRequest(model_spec=ModelSpec(name=name, signature_name=SIGNATURE_NAME))
         request = spec.SerializeToString() + images.message
-        answer = await _call(self._predict, request, timeout_seconds)
+        answer = await self._replicas.call(
+            protocol.PREDICT, name, request, timeout_seconds=timeout_seconds
+        )
         response = _parse(PredictResponse(), answer)
         probabilities = _probabilities(name, response)
         distances = _feature_distances(name, response)
@@ -201,23 +165,25 @@ class ModelServerClient:
             ModelServerError: the call failed otherwise, by the subclass that says why.
         """
         request = GetModelStatusRequest(model_spec=ModelSpec(name=name)).SerializeToString()
-        answer = await _call(self._get_model_status, request, timeout_seconds)
-        response = _parse(GetModelStatusResponse(), answer)
-        return [
-            VersionStatus(status.version, VersionState(status.state), status.status.error_message)
-            for status in sorted(response.model_version_status, key=lambda s: -s.version)
-        ]
+        answer = await self._replicas.call(
+            protocol.GET_MODEL_STATUS,
+            name,
+            request,
+            timeout_seconds=timeout_seconds,
+            # A replica that starts up knows the model already.
+            has_model=lambda answer: any(
+                version.state is VersionState.AVAILABLE for version in _version_statuses(answer)
+            ),
+        )
+        return _version_statuses(answer)
 
 
-async def _call(method: "_Method", request: bytes, timeout_seconds: float) -> bytes:
-    trace_context: dict[str, str] = {}
-    _TRACE_CONTEXT.inject(trace_context)
-    metadata = tuple(trace_context.items())
-    try:
-        return await method(request, timeout=timeout_seconds, metadata=metadata)
-    except grpc.aio.AioRpcError as error:
-        translated = _ERRORS.get(error.code(), ModelServerError)
-        raise translated(f"{error.code().name}: {error.details()}") from error
+def _version_statuses(answer: bytes) -> list[VersionStatus]:
+    response = _parse(GetModelStatusResponse(), answer)
+    return [
+        VersionStatus(status.version, VersionState(status.state), status.status.error_message)
+        for status in sorted(response.model_version_status, key=lambda s: -s.version)
+    ]
 
 
 def _parse(message: _M, data: bytes) -> _M:

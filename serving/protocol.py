@@ -1,4 +1,4 @@
-"""The gRPC methods of TensorFlow Serving, by the paths that both sides name explicitly."""
+"""The gRPC methods of a model server, by the paths that both sides name explicitly."""
 
 from typing import Final
 
@@ -9,6 +9,10 @@ PREDICT: Final = f"/{PREDICTION_SERVICE}/Predict"
 GET_MODEL_METADATA: Final = f"/{PREDICTION_SERVICE}/GetModelMetadata"
 GET_MODEL_STATUS: Final = f"/{MODEL_SERVICE}/GetModelStatus"
 HANDLE_RELOAD_CONFIG_REQUEST: Final = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
+
+CHECK_HEALTH: Final = "/grpc.health.v1.Health/Check"
+WHOLE_SERVER: Final = b""
+"""A ``HealthCheckRequest`` without a name."""
 
 SIGNATURE_DEF_FIELD: Final = "signature_def"
 """The one metadata field that GetModelMetadata knows."""

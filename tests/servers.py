@@ -1,6 +1,7 @@
 """Servers on loopback, each in a thread with an event loop of its own."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -69,6 +70,14 @@ def model_server(models_dir: Path) -> Iterator[str]:
     options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
     with embedded_model_server(default_model_configs(models_dir), options) as address:
         yield address
+
+
+def free_port() -> int:
+    """A port that is free on every address of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:

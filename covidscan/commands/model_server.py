@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.log_format import LogFormat
+from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
 from covidscan.commands.failure import BAD_USE, fail
 from serving.precision import Precision
 
@@ -126,6 +127,14 @@ def model_server(
     grpc_max_threads: Annotated[
         int, typer.Option("--grpc_max_threads", min=1, help="Predictions in progress at most.")
     ] = 100,
+    grpc_channel_arguments: Annotated[
+        str,
+        typer.Option(
+            "--grpc_channel_arguments",
+            help="gRPC's own options, name=value,name=value; by default connections end after"
+            " 30 s, so that clients find new replicas.",
+        ),
+    ] = BOUNDED_AGE,
     grace_seconds: Annotated[
         float, typer.Option(min=0, help="For calls in flight when the server stops.")
     ] = 2.0,
@@ -160,6 +169,7 @@ def model_server(
             allow_labels_for_unavailable=bool(allow_version_labels_for_unavailable_models),
             answer_as_content=bool(enable_serialization_as_tensor_content),
             max_concurrent_requests=grpc_max_threads,
+            channel_arguments=_channel_arguments(grpc_channel_arguments),
             credentials=read_server_credentials(ssl_config_file) if ssl_config_file else None,
             grace_seconds=grace_seconds,
         )
@@ -224,3 +234,10 @@ def _batching(enabled: bool, parameters_file: Path | None) -> "BatchingParameter
     if parameters_file is None:
         return BatchingParameters()
     return read_batching_parameters(parameters_file)
+
+
+def _channel_arguments(text: str) -> tuple[tuple[str, int | str], ...]:
+    try:
+        return tuple(parse_channel_arguments(text).items())
+    except ValueError as error:
+        fail(f"--grpc_channel_arguments: {error}", BAD_USE)

@@ -31,6 +31,12 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._not_serving: set[str] = set()
         self._watchers: set[asyncio.Event] = set()
         self._stopping = False
+        self._closed = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._watchers)
 
     def set(self, serving: Mapping[str, bool]) -> None:
         """Replace the states of all models: whether each serves; other names are unknown."""
@@ -49,8 +55,16 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._tell_watchers()
 
     def stop(self) -> None:
-        """Say NOT_SERVING from now on, and let watchers go once they have heard it."""
+        """Say NOT_SERVING from now on."""
         self._stopping = True
+        self._tell_watchers()
+
+    def close(self) -> None:
+        """Let watchers go.
+
+        Not before the server stops: gRPC's clients begin to watch anew at once.
+        """
+        self._closed = True
         self._tell_watchers()
 
     async def Check(  # noqa: N802 - gRPC's name
@@ -76,7 +90,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
                 if state != told:
                     await context.write(_States(status=state))
                     told = state
-                if self._stopping:
+                if self._closed:
                     return
                 await changed.wait()
         finally:

@@ -34,6 +34,8 @@ class ModelServerOptions:
     """More predictions at once are refused (``grpc_max_threads``)."""
     credentials: grpc.ServerCredentials | None = None
     """For TLS (``ssl_config_file``)."""
+    channel_arguments: tuple[tuple[str, int | str], ...] = ()
+    """Of gRPC, such as the age at which a connection is closed (``grpc_channel_arguments``)."""
     grace_seconds: float = 2.0
     """How long calls in flight may take when the server stops."""
 

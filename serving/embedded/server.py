@@ -1,5 +1,6 @@
 """The embedded model server: its parts put together, and its life from start to stop."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +27,14 @@ from serving.errors import ModelConfigError
 from serving.model_config import ModelConfig
 
 _LAST_WORDS_SECONDS: Final = 0.3
+_NOT_SERVING_SECONDS: Final = 0.5
+
+_CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
+    "grpc.max_send_message_length": protocol.MAX_MESSAGE_BYTES,
+    "grpc.max_receive_message_length": protocol.MAX_MESSAGE_BYTES,
+    # Two servers on one port would share its calls in silence.
+    "grpc.so_reuseport": 0,
+}
 
 _WHOLE_SERVER: Final = ("", "ModelService", "PredictionService")
 """What TensorFlow Serving's health service calls the server."""
@@ -80,12 +89,7 @@ class EmbeddedModelServer:
         self._repository.on_change(self._tell_health)
         self._repository.on_change(self.metrics.observe_version)
         self._server = grpc.aio.server(
-            options=(
-                ("grpc.max_send_message_length", protocol.MAX_MESSAGE_BYTES),
-                ("grpc.max_receive_message_length", protocol.MAX_MESSAGE_BYTES),
-                # Two servers on one port would share its calls in silence.
-                ("grpc.so_reuseport", 0),
-            )
+            options=[*(_CHANNEL_ARGUMENTS | dict(self._options.channel_arguments)).items()]
         )
 
     async def __aenter__(self) -> Self:
@@ -119,7 +123,11 @@ class EmbeddedModelServer:
     ) -> None:
         """Refuse new calls, let those in flight finish within the grace period, unload."""
         self._health.stop()
+        if self._health.is_watched:
+            # Who watches goes to other replicas before calls are refused.
+            await asyncio.sleep(_NOT_SERVING_SECONDS)
         await self._handlers.finish(self._options.grace_seconds)
+        self._health.close()
         # What is answered may still be on its way out.
         await self._server.stop(_LAST_WORDS_SECONDS)
         await self._repository.stop()

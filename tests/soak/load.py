@@ -52,6 +52,8 @@ class Load:
     outcomes: list[Outcome] = field(default_factory=list)
     versions: set[tuple[str, int]] = field(default_factory=set)
     """That have answered."""
+    missing: list[str] = field(default_factory=list)
+    """What was said of models that are missing in an answer of 200, and when."""
 
     def kinds(self, during: str) -> Counter[str]:
         """How requests came out during a fault."""
@@ -109,6 +111,11 @@ def _check(response: httpx.Response, load: Load, image: int, newest: dict[str, i
     versions = {model.name: model.version for model in answer.models if model.version is not None}
     for name, version in versions.items():
         assert version >= newest[name], "no version comes back once a newer one has answered"
+    load.missing += [
+        f"{load.during}: {model.name} {model.status} after {model.duration_seconds:.3f} s"
+        for model in answer.models
+        if model.version is None
+    ]
     newest |= versions
     load.versions |= set(versions.items())
     return len(versions)

@@ -13,23 +13,25 @@ from tests.service_process import COVIDSCAN
 
 
 class ModelServerProcess:
-    """A model server on one Unix socket, whichever process serves it at the moment.
+    """A model server at one address, whichever process serves it at the moment.
 
     Args:
         models_dir: the versioned volume.
-        socket: where it listens.
+        address: where it listens, ``unix:/path`` or ``host:port``.
         log: where it logs.
+        options: further options of the command.
     """
 
-    def __init__(self, models_dir: Path, socket: Path, log: IO[str]) -> None:
-        self.address = f"unix:{socket}"
+    def __init__(self, models_dir: Path, address: str, log: IO[str], *options: str) -> None:
+        self.address = address
         self.pids: list[int] = []
         """Of all processes there ever were."""
         self._log = log
         self._command = [
-            *(*COVIDSCAN, "model-server", f"--models-dir={models_dir}", f"--socket={socket}"),
+            *(*COVIDSCAN, "model-server", f"--models-dir={models_dir}", *_listening(address)),
             *("--enable_batching=true", f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}"),
             "--file_system_poll_wait_seconds=0.1",
+            *options,
         ]
         self._process = self._start()
 
@@ -57,3 +59,10 @@ class ModelServerProcess:
         process = subprocess.Popen(self._command, stderr=self._log)
         self.pids.append(process.pid)
         return process
+
+
+def _listening(address: str) -> list[str]:
+    host, _, port_or_path = address.partition(":")
+    if host == "unix":
+        return [f"--socket={port_or_path}"]
+    return [f"--host={host}", f"--port={port_or_path}"]

@@ -12,7 +12,7 @@ import pytest
 from serving.contract import MODEL_NAMES
 from tests.processes import is_alive, model_servers_of, usage
 from tests.service_process import running_service, wait_until
-from tests.soak.known_answers import KnownNetworks, KnownVolume, make_known_networks
+from tests.soak.known_answers import KnownNetworks, KnownVolume
 from tests.soak.load import BETWEEN_FAULTS, Load, load_on
 from tests.soak.model_server_process import ModelServerProcess
 
@@ -109,11 +109,6 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> KnownNetworks:
-    return make_known_networks(tmp_path_factory.mktemp("known"))
-
-
 @pytest.fixture
 def volume(known: KnownNetworks, tmp_path: Path) -> KnownVolume:
     return KnownVolume(tmp_path / "models", known)
@@ -122,7 +117,7 @@ def volume(known: KnownNetworks, tmp_path: Path) -> KnownVolume:
 @pytest.fixture
 def server(volume: KnownVolume, tmp_path: Path) -> Iterator[ModelServerProcess]:
     with (tmp_path / "model-server.log").open("w") as log:
-        server = ModelServerProcess(volume.models_dir, tmp_path / "s", log)
+        server = ModelServerProcess(volume.models_dir, f"unix:{tmp_path / 's'}", log)
         yield server
         server.end(signal.SIGKILL)
 

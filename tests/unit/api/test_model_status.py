@@ -1,6 +1,7 @@
 """What is told of a model's state to those who ask the gateway."""
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ class ClientStandIn:
         self.asked = 0
         self.state = VersionState.AVAILABLE
         self.fault: Exception | None = None
+        self.faulty: float = math.inf
+        """How many questions meet with the fault."""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -67,7 +70,7 @@ class ClientStandIn:
         assert timeout_seconds > 0
         self.asked += 1
         await self.gate.wait()
-        if self.fault:
+        if self.fault and self.asked <= self.faulty:
             raise self.fault
         return [VersionStatus(1, self.state, "")]
 
@@ -114,14 +117,23 @@ def test_what_is_not_ready_is_asked_about_again_soon(
 ):
     async def main() -> None:
         client.state, client.fault = VersionState.LOADING, fault
+        # Where it is gone it is asked twice.
+        asked = len(MODEL_NAMES) * (2 if fault else 1)
         for clock.now in (0.0, 0.19):
             assert READY.items().isdisjoint((await reader.readiness()).items())
-            assert client.asked == len(MODEL_NAMES)
+            assert client.asked == asked
         client.state, client.fault = VersionState.AVAILABLE, None
         clock.now = 0.2
         assert await reader.readiness() == READY
 
     asyncio.run(main())
+
+
+def test_a_replica_that_is_gone_makes_no_model_unready(
+    reader: ModelStatusReader, client: ClientStandIn
+):
+    client.fault, client.faulty = ModelServerUnavailableError("gone"), len(MODEL_NAMES)
+    assert asyncio.run(reader.readiness()) == READY
 
 
 def test_who_leaves_takes_nobody_s_answer_along(reader: ModelStatusReader, client: ClientStandIn):

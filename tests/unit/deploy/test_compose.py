@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from api.settings import Settings
+from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
 from covidscan.health_check import DEFAULT_TIMEOUT_SECONDS
 from covidscan.http_server import grace_seconds
 from serving.contract import MODEL_NAMES
@@ -24,6 +25,7 @@ TENSORFLOW_SERVING_FLAGS = {
     "monitoring_config_file",
     "enable_batching",
     "batching_parameters_file",
+    "grpc_channel_arguments",
     "grpc_max_threads",
     "num_load_threads",
     "max_num_load_retries",
@@ -180,6 +182,14 @@ def test_every_flag_is_one_that_tensorflow_serving_knows(flags: dict[str, str]):
 def test_a_small_machine_does_not_refuse_its_own_gateway(flags: dict[str, str]):
     # grpc_burst_64_concurrent_default_threads: 57 of 64 refused.
     assert int(flags["grpc_max_threads"]) >= 100
+
+
+def test_connections_end_so_that_added_replicas_get_calls(flags: dict[str, str]):
+    arguments = parse_channel_arguments(flags["grpc_channel_arguments"])
+    assert arguments == parse_channel_arguments(BOUNDED_AGE)
+    grace_ms = arguments["grpc.max_connection_age_grace_ms"]
+    assert isinstance(grace_ms, int)
+    assert grace_ms > 1000 * Settings(_env_file=None).request_timeout_seconds
 
 
 def test_a_broken_version_does_not_keep_good_ones_from_loading(flags: dict[str, str]):

@@ -31,6 +31,7 @@ def test_the_gateway_finds_it_where_tensorflow_serving_was(
 ):
     assert ovms_flags["port"] == flags["port"]
     assert ovms_flags["rest_port"] == flags["rest_api_port"]
+    assert ovms_flags["grpc_channel_arguments"] == flags["grpc_channel_arguments"]
 
 
 def test_it_serves_the_same_models_and_versions(

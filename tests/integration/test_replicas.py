@@ -1,0 +1,288 @@
+"""Several replicas of the model server behind one name."""
+
+import asyncio
+import signal
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import httpx
+import numpy as np
+import pytest
+
+import serving.client
+import serving.replica_addresses
+from api.model_call import ModelCall, call_model
+from api.schemas.prediction import ModelAnswerStatus
+from api.settings import Settings
+from serving import protocol, tensors
+from serving.client import ModelServerClient, VersionState, encode_images
+from serving.contract import MODEL_NAMES, OUTPUT_NAME
+from serving.embedded.options import ModelServerOptions
+from serving.embedded.server import EmbeddedModelServer
+from serving.errors import ModelNotFoundError
+from serving.model_config import default_model_configs
+from serving.protos.predict_pb2 import PredictResponse
+from serving.replica_addresses import ReplicaAddresses
+from serving.replicas import Replicas
+from tests.conftest import fill_volume
+from tests.integration.conftest import gateway
+from tests.model_server_calls import statuses
+from tests.servers import free_port, in_thread
+from tests.service_process import wait_until
+from tests.soak.model_server_process import ModelServerProcess
+from tests.stand_ins import Clock
+
+IMAGE = encode_images(np.zeros((1, 64, 64, 3), np.float32))
+
+SHORT_LIVED = (
+    ("grpc.max_connection_age_ms", 500),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
+
+
+def answered(server: EmbeddedModelServer, code: str, model: str = "vgg16") -> int:
+    """How many predictions a server has answered so."""
+    version = "1" if code == "OK" else ""
+    labels = {"method": "Predict", "model": model, "version": version, "code": code}
+    total = "covidscan_model_server_requests_total"
+    return int(server.metrics.registry.get_sample_value(total, labels) or 0)
+
+
+@dataclass
+class Replica:
+    """An embedded model server in a thread, which may start without one of its models."""
+
+    address: str
+    models_dir: Path
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> EmbeddedModelServer:
+        options = ModelServerOptions(
+            poll_seconds=0.05, load_retries=0, channel_arguments=SHORT_LIVED
+        )
+        configs = default_model_configs(self.models_dir)
+        return self.stack.enter_context(
+            in_thread(lambda: EmbeddedModelServer(configs, self.address, options))
+        )
+
+    def start_incomplete(self, load: "Load") -> EmbeddedModelServer:
+        """Answers go on while vgg16 is not there yet; gives the server once it is called for it."""
+        model_dir, away = self.models_dir / "vgg16", self.models_dir / ".vgg16"
+        model_dir.rename(away)
+        server = self.start()
+        wait_until(lambda: answered(server, "OK", "resnet50") > 0)
+        load.wait_for_answers()
+        away.rename(model_dir)
+        wait_until(lambda: answered(server, "OK") > 0)
+        return server
+
+
+@dataclass
+class Load:
+    """What callers of a gateway have got, and what strict readiness was meanwhile."""
+
+    answers: list[str] = field(default_factory=list)
+    readiness: Counter[int] = field(default_factory=Counter)
+
+    def wait_for_answers(self, count: int = 20) -> None:
+        seen = len(self.answers)
+        wait_until(lambda: len(self.answers) >= seen + count)
+
+
+@contextmanager
+def load_on(client: httpx.Client, png: bytes) -> Iterator[Load]:
+    load, stop = Load(), threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.01):
+            answer = client.post("/predict?force=true", files={"file": ("a.png", png)})
+            whole = answer.status_code == 200 and not answer.json()["degraded"]
+            load.answers.append("whole" if whole else answer.text)
+
+    def watch() -> None:
+        while not stop.wait(0.05):
+            load.readiness[client.get("/readyz?strict=true").status_code] += 1
+
+    with ThreadPoolExecutor(3) as pool:
+        callers = [pool.submit(work) for work in (ask, ask, watch)]
+        try:
+            yield load
+        finally:
+            stop.set()
+            for caller in callers:
+                caller.result()
+
+
+def test_one_added_one_killed_and_one_restarted_cost_no_answer(
+    tiny_saved_model: Path,
+    tmp_path: Path,
+    phantom_png: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    port, listed = free_port(), ["127.0.0.1", "127.0.0.2"]
+
+    async def resolve(name: str, port: int) -> list[str]:
+        hosts = listed if name == "model-server.test" else [name]
+        return [f"ipv4:{host}:{port}" for host in hosts]
+
+    monkeypatch.setattr(
+        serving.client, "ReplicaAddresses", partial(ReplicaAddresses, resolve=resolve)
+    )
+    monkeypatch.setattr(serving.replica_addresses, "_LOOK_UP_SECONDS", 0.2)
+    hosts = [f"127.0.0.{number}" for number in (1, 2, 3)]
+    volumes = [fill_volume(tmp_path / host, tiny_saved_model) for host in hosts]
+    with ExitStack() as stack:
+        log = stack.enter_context((tmp_path / "log").open("w"))
+        killed = ModelServerProcess(volumes[1], f"{hosts[1]}:{port}", log)
+        stack.callback(killed.end, signal.SIGKILL)
+        restarted = Replica(f"{hosts[0]}:{port}", volumes[0])
+        stack.callback(restarted.stack.close)
+        restarted.start()
+        wait_until(lambda: all(killed.is_available(name, 1) for name in ("vgg16", "xception")))
+        name = f"dns:///model-server.test:{port}"
+        settings = Settings(_env_file=None, model_server=name, models_dir=tmp_path / "cards")
+        client = stack.enter_context(gateway(settings))
+        wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
+        load = stack.enter_context(load_on(client, phantom_png))
+        load.wait_for_answers()
+
+        added = Replica(f"{hosts[2]}:{port}", volumes[2])
+        stack.callback(added.stack.close)
+        listed.append(hosts[2])
+        added.start_incomplete(load)
+
+        killed.end(signal.SIGKILL)
+        load.wait_for_answers()
+
+        restarted.stack.close()
+        load.wait_for_answers()
+        restarted.start_incomplete(load)
+        load.wait_for_answers()
+    assert set(load.answers) == {"whole"}
+    assert set(load.readiness) == {200}
+
+
+async def call(client: ModelServerClient, name: str = "vgg16") -> ModelCall:
+    return await call_model(client, name, IMAGE, timeout_seconds=10, links=[])
+
+
+def test_a_model_that_no_replica_has_is_asked_for_once(tiny_volume: Path):
+    (tiny_volume / "vgg16").rename(tiny_volume / ".vgg16")
+    options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
+    configs = default_model_configs(tiny_volume)
+
+    async def main(server: EmbeddedModelServer) -> None:
+        async with ModelServerClient(server.address) as client:
+            assert (await call(client, "resnet50")).status is ModelAnswerStatus.OK
+            for number in range(1, 6):
+                assert (await call(client)).status is ModelAnswerStatus.NOT_AVAILABLE
+                assert answered(server, "NOT_FOUND") == number
+            (tiny_volume / ".vgg16").rename(tiny_volume / "vgg16")
+            async with asyncio.timeout(10):
+                while (await call(client)).status is not ModelAnswerStatus.OK:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+    with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
+        wait_until(lambda: statuses(server.address, "resnet50").get(1) is VersionState.AVAILABLE)
+        asyncio.run(main(server))
+
+
+class ModelServer(grpc.GenericRpcHandler):
+    """Answers predictions, or as TensorFlow Serving does where it has not got the model."""
+
+    def __init__(self, *, has_model: bool) -> None:
+        self.calls = 0
+        self.requests: Counter[bytes] = Counter()
+        self._has_model = has_model
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        if details.method != protocol.PREDICT:
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._predict)
+
+    async def _predict(
+        self, request: bytes, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> bytes:
+        self.calls += 1
+        self.requests[request] += 1
+        if not self._has_model:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")
+        response = PredictResponse()
+        response.model_spec.version.value = 1
+        probabilities = tensors.encode(np.array([[0.5, 0.5]], np.float32))
+        response.outputs[OUTPUT_NAME].CopyFrom(probabilities)
+        return response.SerializeToString()
+
+
+@asynccontextmanager
+async def listening(handler: grpc.GenericRpcHandler) -> AsyncIterator[str]:
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}"
+    await server.stop(None)
+
+
+def test_a_replica_without_the_model_is_passed_over_for_a_second():
+    handlers = [ModelServer(has_model=has_model) for has_model in (False, True, False)]
+    clock = Clock()
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+            replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=clock)
+            stack.push_async_callback(replicas.close)
+            for _ in range(5):
+                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            assert [handler.calls for handler in handlers] == [1, 5, 1]
+            clock.now = 1
+            for _ in range(5):
+                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            assert [handler.calls for handler in handlers] == [2, 10, 2]
+
+    asyncio.run(main())
+
+
+def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_at_a_time():
+    handlers = [ModelServer(has_model=False) for _ in range(3)]
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+            replicas = Replicas(
+                ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=Clock()
+            )
+            stack.push_async_callback(replicas.close)
+            for _ in range(4):
+                with pytest.raises(ModelNotFoundError):
+                    await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+            assert [handler.calls for handler in handlers] == [2, 2, 2]
+
+    asyncio.run(main())
+
+
+def test_replicas_share_the_calls_about_each_model():
+    handlers = [ModelServer(has_model=True) for _ in range(3)]
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+            replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None)
+            stack.push_async_callback(replicas.close)
+            for _ in range(6):
+                for name in MODEL_NAMES:
+                    await replicas.call(protocol.PREDICT, name, name.encode(), timeout_seconds=10)
+
+    asyncio.run(main())
+    fair = {name.encode(): 2 for name in MODEL_NAMES}
+    assert [handler.requests for handler in handlers] == [fair] * 3
