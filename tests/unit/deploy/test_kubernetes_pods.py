@@ -119,7 +119,11 @@ def test_it_runs_the_image_and_the_command_of_compose(
     service = compose["services"][COMPONENTS[component]]
     built = f"{compose['name']}-{COMPONENTS[component]}" if "build" in service else None
     assert container["image"] == (built or service["image"])
-    assert container["command"] == service.get("entrypoint", service["command"])
+    command = service.get("entrypoint", service["command"])
+    if command[:2] == ["bash", "-c"]:
+        # It looks at files of the host first, which there are none of here.
+        command = re.findall(r"^exec (\S+)", command[2], re.MULTILINE)
+    assert container["command"] == command
     if built:
         kustomization = yaml.safe_load((FOLDER / "base" / "kustomization.yaml").read_text())
         tags = {image["name"]: image["newTag"] for image in kustomization["images"]}
