@@ -3,6 +3,7 @@
 import fcntl
 import functools
 import json
+import logging
 import os
 import shutil
 import signal
@@ -39,6 +40,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in [name for name in os.environ if name.startswith("COVIDSCAN_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_a_command_that_has_ended() -> Iterator[None]:
+    """Commands log to their stderr, which a test has closed when the next one logs."""
+    yield
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture
