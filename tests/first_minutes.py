@@ -40,6 +40,8 @@ def watch_first_minutes(root: Path, image: bytes) -> dict[str, Any]:
         finally:
             process.terminate()
             code = process.wait(timeout=30)
+            if process.stdout is not None:
+                process.stdout.close()
     return {**seen, "exit_code": code}
 
 

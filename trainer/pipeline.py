@@ -112,12 +112,12 @@ def train_and_publish(plan: Plan) -> Outcome:
         TrainerError: dataset, recipe, run or a training is not good enough to go on.
         VolumeError: the volume cannot be written.
     """
-    if plan.publish:
-        volume.check_writable(plan.models_dir, *plan.recipes)
     data = load_images(read_frame(plan.dataset_dir))
     contradictions = find_contradictions(data)
     refuse_contradictions(contradictions)
     split = split_dataset(data, plan.split)
+    if plan.publish:
+        volume.check_writable(plan.models_dir, *plan.recipes)
     leakage = report_leakage(split)
     _log_leakage(split, leakage)
     dataset = describe_dataset(data, plan.split, split, leakage) | contradictions.describe()

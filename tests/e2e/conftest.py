@@ -23,7 +23,9 @@ _TIMEOUT_MILLISECONDS = 15_000
 @pytest.fixture(scope="session")
 def service(demo_models_dir: Path) -> Iterator[str]:
     """The address of the running service."""
-    with running_service(demo_models_dir) as (_, address):
+    # Other tests run beside these, and an explanation takes as long as some 190 predictions.
+    patience = {"request_timeout_seconds": 120, "model_timeout_seconds": 60}
+    with running_service(demo_models_dir, **patience) as (_, address):
         yield address
 
 

@@ -12,7 +12,7 @@ MODELS = ("vgg16", "resnet50", "xception")
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 NO_JAVASCRIPT = {"java_script_enabled": False}
-EXPLAINED_MILLISECONDS = 30_000
+EXPLAINED_MILLISECONDS = 90_000
 
 
 @pytest.fixture
