@@ -16,7 +16,10 @@ class TrainingProgress:
 
 
 class ModelTraining:
-    """The training in progress, if there is one; whoever trains sets ``progress``."""
+    """A training and what became of it; whoever trains sets both."""
 
     def __init__(self) -> None:
         self.progress: TrainingProgress | None = None
+        """While it goes on."""
+        self.failed = False
+        """Whether it ended before every model was published. The log says why."""

@@ -2,8 +2,8 @@
 
     python -m covidscan.demo_process MODELS_DIR DATASET_DIR LOG_FORMAT
 
-Its progress goes to standard output, as one JSON object a line. It ends when its standard input is
-closed, so that it never outlives the service.
+Its progress goes to standard output, as one JSON object a line, and nothing else does. It ends
+when its standard input is closed, so that it never outlives the service.
 """
 
 import dataclasses
@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from api.log_format import LogFormat
 from covidscan.service_logs import configure_service_logging
@@ -25,7 +26,8 @@ from serving.errors import ServingError
 if TYPE_CHECKING:
     from trainer.demo.progress import DemoProgress
 
-logger = logging.getLogger(__name__)
+# Not __name__, which is __main__ here: what is put into others' lines is not logged.
+logger = logging.getLogger("covidscan.demo_process")
 
 INTERRUPTED: Final = 130
 """The exit code where the service has stopped it."""
@@ -36,19 +38,36 @@ _NICENESS: Final = 10
 def main() -> int:
     """Train; returns the exit code."""
     models_dir, dataset_dir, log_format = sys.argv[1:]
+    progress = reserve_stdout()
     os.nice(_NICENESS)
     # A shell that starts something in the background has SIGINT ignored, and children inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_stdin, daemon=True).start()
     configure_service_logging(LogFormat(log_format))
     try:
-        return _train(Path(models_dir), Path(dataset_dir))
+        return _train(Path(models_dir), Path(dataset_dir), progress)
+    except ServingError as error:
+        logger.error("the demo models cannot be trained: %s", error)  # noqa: TRY400
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _train(models_dir: Path, dataset_dir: Path) -> int:
+def reserve_stdout() -> TextIO:
+    """Keep standard output for the progress.
+
+    Returns:
+        What writes there. Whatever else does, in Python or below it, goes to standard error now.
+    """
+    reserved = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return reserved
+
+
+def _train(models_dir: Path, dataset_dir: Path, progress: TextIO) -> int:
     names = [name for name in MODEL_NAMES if not volume.versions(models_dir, name)]
+    # Said before TensorFlow is loaded, which may take most of a minute on a busy machine.
+    volume.check_writable(models_dir, *names)
     from trainer.native_output import start_tensorflow  # noqa: PLC0415 - it takes seconds
 
     start_tensorflow()
@@ -56,8 +75,8 @@ def _train(models_dir: Path, dataset_dir: Path) -> int:
     from trainer.errors import TrainerError  # noqa: PLC0415
 
     try:
-        outcome = make_demo(dataset_dir, models_dir, names, tell=_print)
-    except (ServingError, TrainerError) as error:
+        outcome = make_demo(dataset_dir, models_dir, names, tell=partial(_write, progress))
+    except TrainerError as error:
         logger.error("the demo models cannot be trained: %s", error)  # noqa: TRY400
         return 1
     return 1 if outcome.objections else 0
@@ -68,9 +87,8 @@ def _stop_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _print(progress: "DemoProgress") -> None:
-    sys.stdout.write(f"{json.dumps(dataclasses.asdict(progress))}\n")
-    sys.stdout.flush()
+def _write(stream: TextIO, progress: "DemoProgress") -> None:
+    stream.write(f"{json.dumps(dataclasses.asdict(progress))}\n")
 
 
 if __name__ == "__main__":

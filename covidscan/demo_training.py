@@ -54,7 +54,7 @@ class DemoTraining:
         if missing:
             logger.info("demo models are trained in the background: %s", ", ".join(missing))
             self._training.progress = _AT_THE_START
-            self._process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "covidscan.demo_process",
@@ -66,7 +66,8 @@ class DemoTraining:
                 stderr=sys.stderr,
                 start_new_session=True,
             )
-            self._following = asyncio.create_task(self._follow(self._process), name="demo training")
+            self._process = process
+            self._following = asyncio.create_task(self._follow(process), name="demo training")
         return self
 
     async def __aexit__(
@@ -88,21 +89,25 @@ class DemoTraining:
             await self._process.wait()
 
     async def _follow(self, process: Process) -> None:
-        told = 0.0
-        assert process.stdout is not None  # noqa: S101
-        async for line in process.stdout:
-            progress = TrainingProgress(**json.loads(line))
-            self._training.progress = progress
-            if progress.share - told >= _LOGGED_STEP:
-                told = progress.share
-                logger.info(
-                    "demo models: %.0f %% trained, about %.0f s left",
-                    100 * progress.share,
-                    progress.remaining_seconds,
-                )
+        if process.stdout is not None:
+            await self._read_progress(process.stdout)
         code = await process.wait()
         self._training.progress = None
         if code == 0:
             logger.info("every demo model is trained")
         elif code != INTERRUPTED:
+            self._training.failed = True
             logger.error("the training of the demo models ended with code %d", code)
+
+    async def _read_progress(self, lines: asyncio.StreamReader) -> None:
+        logged = 0.0
+        async for line in lines:
+            progress = TrainingProgress(**json.loads(line))
+            self._training.progress = progress
+            if progress.share - logged >= _LOGGED_STEP:
+                logged = progress.share
+                logger.info(
+                    "demo models: %.0f %% trained, about %.0f s left",
+                    100 * progress.share,
+                    progress.remaining_seconds,
+                )

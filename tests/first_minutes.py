@@ -61,8 +61,9 @@ def _watch(client: httpx.Client, image: bytes) -> dict[str, Any]:
         readiness = client.get("/readyz").json()
         if readiness["ready"] and "first_answer" not in seen:
             seen["first_answer"] = upload().json()
-        if readiness["training"]:
-            seen["shares"].append(readiness["training"]["share"])
+        training = readiness["training"]
+        if training and training["status"] == "running":
+            seen["shares"].append(training["share"])
         elif set(readiness["models"].values()) == {"ok"} or not seen["shares"]:
             break
         time.sleep(0.5)

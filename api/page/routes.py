@@ -95,7 +95,7 @@ async def _render(
             "models": await services.model_status.read_all(),
             "max_upload_bytes": services.settings.max_upload_bytes,
             "docs": services.settings.docs,
-            "training": services.training.progress,
+            "training": services.training,
             **context,
         },
         status_code=status,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
-from api.model_training import TrainingProgress
+from api.model_training import ModelTraining
 from api.routes.problems import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
 from api.schemas.prediction import ModelAnswerStatus
@@ -61,10 +61,16 @@ async def readyz(
     ready = available >= (len(models) if query.strict else services.settings.quorum)
     if not ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return Readiness(ready=ready, models=models, training=_training(services.training.progress))
+    return Readiness(ready=ready, models=models, training=_training(services.training))
 
 
-def _training(progress: TrainingProgress | None) -> Training | None:
-    if progress is None:
+def _training(training: ModelTraining) -> Training | None:
+    if training.failed:
+        return Training(status="failed", share=None, remaining_seconds=None)
+    if training.progress is None:
         return None
-    return Training(share=progress.share, remaining_seconds=progress.remaining_seconds)
+    return Training(
+        status="running",
+        share=training.progress.share,
+        remaining_seconds=training.progress.remaining_seconds,
+    )

@@ -15,10 +15,12 @@ class Health(Schema):
 class Training(Schema):
     """Demo models that are being trained, beside the gateway."""
 
-    share: Probability
-    """How much is done, of all models together."""
-    remaining_seconds: float
-    """Until every model answers; an estimate."""
+    status: Literal["running", "failed"]
+    """After a failure the service's log says why; the next start of the service trains again."""
+    share: Probability | None
+    """How much is done, of all models together; null after a failure."""
+    remaining_seconds: float | None
+    """Until every model answers, an estimate; null after a failure."""
 
 
 class Readiness(Schema):

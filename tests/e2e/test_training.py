@@ -57,6 +57,15 @@ def test_the_page_follows_the_training_until_every_model_is_ready(
     expect(page.locator("#models [data-model=xception]")).to_contain_text("ready")
 
 
+def test_the_page_tells_a_training_that_failed(page: Page, training: ModelTraining):
+    page.goto("/")
+    expect(page.locator("#training")).to_be_visible()
+    training.progress = None
+    training.failed = True
+    expect(page.locator("#training-failed")).to_contain_text("has failed")
+    expect(page.locator("#training")).to_have_count(0)
+
+
 def test_an_upload_before_the_first_model_says_that_it_is_trained(page: Page, phantom_png: bytes):
     page.goto("/")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": phantom_png})

@@ -10,12 +10,12 @@ async function showProgress() {
   const notice = document.getElementById("training");
   if (!notice) return;
   const readiness = await fetch(notice.dataset.readiness).then((response) => response.json());
-  const states = JSON.stringify([readiness.models, readiness.training === null]);
-  if (known !== null && known !== states) await showModels();
+  const states = JSON.stringify([readiness.models, readiness.training?.status]);
+  if (known !== states) await showModels();
   known = states;
   const { training } = readiness;
   const left = document.getElementById("training-left");
-  if (!training || !left) return;
+  if (training?.status !== "running" || !left) return;
   document.getElementById("look-again").hidden = true;
   const percent = Math.round(100 * training.share);
   const seconds = Math.round(training.remaining_seconds);
