@@ -10,34 +10,34 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
-from api.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
-from api.access.client_address import ClientAddressMiddleware
-from api.access.hosts import HostMiddleware
-from api.access.middleware import AccessMiddleware
-from api.access.rate_limits import RateLimits
-from api.access.security_headers import SecurityHeadersMiddleware
-from api.allowed_methods import HeadMiddleware
-from api.client_activity import ClientActivity
 from api.dependencies import Services
-from api.fair_slots import FairSlots
-from api.load_shedding import LoadSheddingMiddleware
+from api.http.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
+from api.http.access.client_address import ClientAddressMiddleware
+from api.http.access.hosts import HostMiddleware
+from api.http.access.middleware import AccessMiddleware
+from api.http.access.rate_limits import RateLimits
+from api.http.access.security_headers import SecurityHeadersMiddleware
+from api.http.allowed_methods import HeadMiddleware
+from api.http.load_shedding import LoadSheddingMiddleware
+from api.http.problems import install_error_handlers
+from api.http.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
+from api.http.unexpected_errors import UnexpectedErrorsMiddleware
+from api.http.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
 from api.model_server_credentials import model_server_credentials
-from api.model_training import ModelTraining
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
 from api.page import viewing
 from api.page.routes import PAGE_PATH, mount_page
-from api.problems import install_error_handlers
-from api.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
+from api.prediction.model_training import ModelTraining
 from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
-from api.unexpected_errors import UnexpectedErrorsMiddleware
-from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
-from serving.fingerprint import preprocess_fingerprint
+from imaging.fingerprint import preprocess_fingerprint
 
 _SHARED_PART: Final = 8
 """Of the images in progress, what one client may have while one is about that asks for less."""
@@ -104,8 +104,8 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
         docs_url=None,
         redoc_url=None,
         form_limits=form_limits(settings.max_batch_files),
-        # The others would tell exceptions' messages. Of a span ``covidscan.tracing`` takes out the
-        # path and the query.
+        # The others would contain exceptions' messages. ``covidscan.service.tracing`` removes path
+        # and query from spans.
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.metrics = metrics

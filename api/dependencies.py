@@ -6,20 +6,20 @@ from typing import Annotated, Final, Self
 import grpc
 from fastapi import Depends, Request
 
-from api.access.rate_limits import RateLimits
-from api.batch_turns import BatchTurns
-from api.caller import Caller
-from api.client_activity import ClientActivity
 from api.explanation.explainer import Explainer
-from api.fair_slots import FairSlots
-from api.fan_out import IMAGES_TOGETHER, FanOut
-from api.image_preparation import ImagePreparation
-from api.model_cards import ModelCards
-from api.model_status import ModelStatusReader
-from api.model_training import ModelTraining
+from api.http.access.rate_limits import RateLimits
+from api.load.batch_turns import BatchTurns
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
-from api.prediction import Predictor
+from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.model_cards import ModelCards
+from api.prediction.model_status import ModelStatusReader
+from api.prediction.model_training import ModelTraining
+from api.prediction.predictor import Predictor
+from api.prediction.preparation import ImagePreparation
 from api.settings import Settings
 from serving.client import ModelServerClient
 

@@ -16,10 +16,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.exposure import is_loopback, published_host
-from api.log_format import LogFormat
+from api.observability.log_format import LogFormat
 from api.service_links import IgnoresServiceLinks
+from imaging.limits import DEFAULT_MAX_PIXELS
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
-from serving.image_limits import DEFAULT_MAX_PIXELS
 from serving.precision import Precision
 
 MEBIBYTE: Final = 1024 * 1024

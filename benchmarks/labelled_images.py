@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.preprocess import decode_image, preprocess
 from serving.contract import CLASS_NAMES, DEFAULT_OPERATING_POINT, POSITIVE_CLASS_INDEX
-from serving.preprocess import decode_image, preprocess
 
 CONFUSION = "confusion is COVID found and missed, non-COVID found and missed"
 

@@ -25,13 +25,13 @@ import numpy as np
 
 from benchmarks.service import gateway
 from benchmarks.speed.process import running
+from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.batching_parameters import EMBEDDED_BATCHING_FILE, read_batching_parameters
 from serving.client import ModelServerClient, encode_images
 from serving.contract import INPUT_NAME, MODEL_NAMES
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 _RUNS_AT_ONCE: Final = read_batching_parameters(EMBEDDED_BATCHING_FILE).num_batch_threads
 

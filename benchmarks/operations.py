@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 import openvino
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, MODEL_NAMES
+from serving.contract import MODEL_NAMES
 
 _RUNS: Final = 200
 _FIRST: Final = "Convolution"

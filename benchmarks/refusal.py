@@ -25,11 +25,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.input_check import check_input, look_at
-from api.model_call import ModelCall
+from api.prediction.input_check import check_input, look_at
+from api.prediction.model_call import ModelCall
 from api.schemas.prediction import ModelAnswerStatus
 from api.schemas.problem import RefusalReason
 from benchmarks.precision import load
+from imaging.dicom.description import DicomOptions
+from imaging.dicom.rendering import LUNG
+from imaging.errors import ImageError
+from imaging.preprocess import decode_image, preprocess
 from serving.client import Prediction
 from serving.contract import (
     DEFAULT_OPERATING_POINT,
@@ -38,12 +42,8 @@ from serving.contract import (
     MODEL_NAMES,
     OUTPUT_NAME,
 )
-from serving.dicom.description import DicomOptions
-from serving.dicom.rendering import LUNG
 from serving.embedded.engine import LoadedModel
-from serving.errors import ImageError
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 _THUMBNAIL: Final = (16, 16)
 _NEARLY_THE_SAME: Final = 6.0

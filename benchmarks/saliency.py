@@ -33,10 +33,11 @@ from api.explanation.explainer import CELLS, DARKEST_OF, MASKS
 from api.explanation.perturbation import Masks, darkened, perturbed, random_masks, relevance
 from benchmarks.labelled_images import read_labelled
 from benchmarks.precision import load, probabilities
-from serving.contract import DEFAULT_OPERATING_POINT, IMAGE_SIZE, MODEL_NAMES
+from imaging.model_input import IMAGE_SIZE
+from imaging.preprocess import preprocess
+from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-from serving.preprocess import preprocess
 from trainer.demo.phantoms import draw_phantom
 from trainer.publication.export import save
 

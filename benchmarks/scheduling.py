@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
 from serving.batching_parameters import (
     EMBEDDED_BATCHING_FILE,
     BatchingParameters,
     read_batching_parameters,
 )
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES
+from serving.contract import INPUT_NAME, MODEL_NAMES
 from serving.embedded.engine import Engine
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion

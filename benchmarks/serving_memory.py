@@ -21,8 +21,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, SIGNATURE_NAME
+from serving.contract import INPUT_NAME, MODEL_NAMES, SIGNATURE_NAME
 from trainer.native_output import quiet_native_output, start_tensorflow
 
 _KIBIBYTES_PER_MIB: Final = 1024

@@ -8,5 +8,5 @@ def configure_logging() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for name in ("api", "covidscan", "serving", "trainer"):
+    for name in ("api", "covidscan", "imaging", "serving", "trainer"):
         logging.getLogger(name).setLevel(logging.INFO)

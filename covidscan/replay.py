@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from api.ensemble import POSITIVE_CLASS, decide
 from api.observability.audit import AuditedModel, AuditRecord
+from api.prediction.ensemble import POSITIVE_CLASS, decide
 from api.schemas.image import ImageInfo
+from imaging.dicom.description import DicomOptions, WindowChoice, WindowSource
+from imaging.errors import ImageError
+from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
-from serving.dicom.description import DicomOptions, WindowChoice, WindowSource
 from serving.embedded.engine import Engine, LoadedModel
-from serving.errors import ImageError, VolumeError
-from serving.file_names import readable_name
-from serving.folder import list_folder, open_regular
+from serving.errors import VolumeError
+from serving.files.folder import list_folder, open_regular
+from serving.files.names import readable_name
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 
 class Outcome(enum.StrEnum):

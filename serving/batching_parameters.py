@@ -8,8 +8,8 @@ from typing import Final, Self
 from google.protobuf import text_format
 
 from serving.errors import BatchingParametersError
+from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
-from serving.regular_files import read_config_file, unreadable_reason
 
 _CONFIG_DIR: Final = Path(__file__).parent / "config"
 TENSORFLOW_SERVING_BATCHING_FILE: Final = _CONFIG_DIR / "batching.config"

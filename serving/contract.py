@@ -11,12 +11,6 @@ CLASS_NAMES: Final = ("COVID", "non-COVID")
 POSITIVE_CLASS_INDEX: Final = 0
 """The column whose probability is held against the operating point."""
 
-IMAGE_SIZE: Final = 64
-"""Height and width of a model's input, in pixels."""
-
-CHANNELS: Final = 3
-"""Channels of a model's input: RGB."""
-
 SIGNATURE_NAME: Final = "serving_default"
 INPUT_NAME: Final = "image"
 """float32 ``[N, 64, 64, 3]``, RGB, 0 to 1."""

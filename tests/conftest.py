@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+from imaging.model_input import CHANNELS, IMAGE_SIZE
+from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from tests.first_minutes import watch_first_minutes
 
 _PROOF = "proof"

@@ -49,7 +49,7 @@ def main(folder: str) -> None:
     """Print a line of JSON for each file."""
     import cv2
 
-    import serving.dicom.reader  # noqa: F401
+    import imaging.dicom.reader  # noqa: F401
 
     cv2.setNumThreads(1)
     for file in sorted(Path(folder).iterdir()):
@@ -66,9 +66,9 @@ def main(folder: str) -> None:
 
 
 def _measured(data: bytes) -> Cost:
-    from serving.dicom.description import DicomOptions
-    from serving.errors import ImageError
-    from serving.preprocess import decode_image
+    from imaging.dicom.description import DicomOptions
+    from imaging.errors import ImageError
+    from imaging.preprocess import decode_image
 
     before = resource.getrusage(resource.RUSAGE_SELF)
     try:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from serving.client import ModelServerClient
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
-from serving.model_config import ModelConfig, default_model_configs
+from serving.volume.model_config import ModelConfig, default_model_configs
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from serving.contract import CHANNELS, CLASS_NAMES, IMAGE_SIZE, INPUT_NAME, OUTPUT_NAME
+from imaging.model_input import CHANNELS, IMAGE_SIZE
+from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME
 from trainer import imagenet
 from trainer.recipe import Recipe
 

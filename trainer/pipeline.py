@@ -12,7 +12,7 @@ from typing import Any, Final
 import keras
 
 from serving import volume
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.contradictions import find_contradictions, refuse_contradictions
 from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import load_images, read_frame

@@ -19,7 +19,7 @@ from serving.contract import (
 )
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.contradictions import find_contradictions, warn_of_contradictions
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.lists import find_listed, read_patients

@@ -20,13 +20,13 @@ from typing import Any, Final, TypeVar
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.worker import Said, serve_decoder
-from serving.errors import DamagedImageError, TooMuchMemoryError
+from imaging.errors import DamagedImageError, TooMuchMemoryError
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_PRELOADED: Final = ["api.decoding.reading", "serving.dicom.reader"]
+_PRELOADED: Final = ["api.decoding.reading", "imaging.dicom.reader"]
 """What the process that all decoders are forked from imports once for all of them."""
 _CRASHES: Final = frozenset(
     -getattr(signal, name)

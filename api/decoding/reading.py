@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.input_check import image_review, look_at
+from api.prediction.input_check import image_review, look_at
 from api.schemas.prediction import ReviewReason
 from api.schemas.problem import RefusalReason
-from serving.dicom.description import DicomDescription, DicomOptions
-from serving.dicom.recognition import is_dicom
-from serving.preprocess import decode_image, preprocess
+from imaging.dicom.description import DicomDescription, DicomOptions
+from imaging.dicom.recognition import is_dicom
+from imaging.preprocess import decode_image, preprocess
 
 _Level = TypeVar("_Level", np.uint8, np.float32)
 
@@ -124,7 +124,7 @@ def read_unwindowed(
             grey.astype(np.float32), _WHITE / 2, _WHITE, inverted=False, dicom=None
         )
     # Only where it is needed: docs/decisions/0011.
-    from serving.dicom.reader import read_values  # noqa: PLC0415
+    from imaging.dicom.reader import read_values  # noqa: PLC0415
 
     read = read_values(data, options=dicom, max_pixels=max_pixels)
     window = read.description.window

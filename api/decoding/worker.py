@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from api.decoding import limits
-from serving.decode_memory import decode_memory_bytes
-from serving.errors import ImageError
+from imaging.decode_memory import decode_memory_bytes
+from imaging.errors import ImageError
 
 Job = Callable[[bytes], Any]
 """What is done with a file's bytes; a function of a module, or a partial of one."""

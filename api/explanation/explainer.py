@@ -9,18 +9,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from api.caller import Caller
-from api.client_activity import ClientActivity
-from api.ensemble import POSITIVE_CLASS
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
-from api.fair_slots import FairSlots
-from api.fan_out import IMAGES_TOGETHER, FanOut
-from api.image_preparation import ImagePreparation
-from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor
-from api.prediction_options import PredictionOptions
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
+from api.prediction.ensemble import POSITIVE_CLASS
+from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.options import PredictionOptions
+from api.prediction.predictor import LEAST_TIMEOUT_SECONDS, Predictor
+from api.prediction.preparation import ImagePreparation
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
 from api.settings import Settings
-from serving.contract import IMAGE_SIZE
+from imaging.model_input import IMAGE_SIZE
 
 MASKS: Final = 192
 CELLS: Final = 7

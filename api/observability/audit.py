@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
-from api.errors import AuditUnavailableError
+from api.http.errors import AuditUnavailableError
 from api.schemas.common import ClassName, Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
 from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer, ReviewReason
 from api.start_errors import AuditTrailError
 from serving.deadlines import DeadlineThreads, call_with_deadline
-from serving.regular_files import open_regular_file
+from serving.files.regular_files import open_regular_file
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from api.ensemble import POSITIVE_CLASS
+from api.prediction.ensemble import POSITIVE_CLASS
 from api.schemas.prediction import ModelAnswer, PredictionAnswer
 
 _LATENCY_BUCKETS_SECONDS: Final = (

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access.open_paths import OPEN_PATHS
+from api.http.access.open_paths import OPEN_PATHS
 from api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)

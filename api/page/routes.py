@@ -10,18 +10,18 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import MissingFileError
-from api.form_request import FormRoute
+from api.http.disconnect import while_connected
+from api.http.errors import MissingFileError
+from api.http.form_request import FormRoute
+from api.http.problems import to_problem
+from api.http.static_files import WholeFiles
+from api.http.uploads import form_limits, read_upload
+from api.http.validation_problems import page_form_problem
 from api.page import viewing
 from api.page.view import make_templates
-from api.prediction_options import PredictionOptions
-from api.problems import to_problem
+from api.prediction.options import PredictionOptions
 from api.routes.forms import ImageQuery
-from api.static_files import WholeFiles
-from api.uploads import form_limits, read_upload
-from api.validation_problems import page_form_problem
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
 _CONTENT_SECURITY_POLICY: Final = (

@@ -8,11 +8,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.client_gone import while_connected
 from api.dependencies import CallerDep, ServicesDep
-from api.form_request import FormRoute
+from api.http.disconnect import while_connected
+from api.http.form_request import FormRoute
+from api.http.uploads import form_limits, read_upload
 from api.routes.forms import MULTIPART, ImageForm, ImageQuery
-from api.uploads import form_limits, read_upload
 
 PATH: Final = "/view"
 HEADER: Final = "X-View"

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
-from api.static_files import WholeFiles
+from api.http.static_files import WholeFiles
 
 _ASSETS: Final = "docs-assets"
 

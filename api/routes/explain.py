@@ -10,16 +10,16 @@ from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 from pydantic import Field
 
-from api.client_gone import while_connected
 from api.dependencies import CallerDep, ServicesDep
-from api.errors import ModelsUnavailableError
 from api.explanation.explainer import IMAGES_ASKED, VALUES_SIDE, Explanation, ModelMap
 from api.explanation.picture import heatmap, overlaid, png
-from api.form_request import FormRoute
+from api.http.disconnect import while_connected
+from api.http.errors import ModelsUnavailableError
+from api.http.form_request import FormRoute
+from api.http.uploads import form_limits, read_upload
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
 from api.routes.problems import problem_responses
 from api.schemas.explanation import ExplanationAnswer, SaliencyMap
-from api.uploads import form_limits, read_upload
 
 PATH: Final = "/explain"
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 from fastapi import File, Form, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.prediction_options import PredictionOptions
+from api.prediction.options import PredictionOptions
 from api.routes.problems import ACCESS_PROBLEMS
-from serving.dicom.description import WindowChoice
-from serving.image_header import IMAGE_FORMATS
+from imaging.dicom.description import WindowChoice
+from imaging.formats.header import IMAGE_FORMATS
 
 _IMAGE_TYPES: Final = ", ".join([*(f"image/{name}" for name in IMAGE_FORMATS), "application/dicom"])
 ONE_IMAGE: Final[dict[str, Any]] = {

@@ -5,13 +5,14 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
-from api.caller import Caller
-from api.client_gone import while_connected
 from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import ProblemError
-from api.form_request import FormRoute
-from api.prediction_options import PredictionOptions
-from api.problems import to_problem
+from api.http.disconnect import while_connected
+from api.http.errors import ProblemError
+from api.http.form_request import FormRoute
+from api.http.problems import to_problem
+from api.http.uploads import form_limits, read_upload
+from api.load.caller import Caller
+from api.prediction.options import PredictionOptions
 from api.routes.forms import (
     MULTIPART,
     ONE_IMAGE,
@@ -25,7 +26,6 @@ from api.routes.forms import (
 from api.routes.problems import problem_responses
 from api.schemas.batch import BatchAnswer, BatchItem
 from api.schemas.prediction import PredictionAnswer, Timing
-from api.uploads import form_limits, read_upload
 
 PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from api.problems import PROBLEM_MEDIA_TYPE
+from api.http.problems import PROBLEM_MEDIA_TYPE
 from api.schemas.problem import Problem
 
 ACCESS_PROBLEMS: Final = {

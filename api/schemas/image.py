@@ -1,7 +1,7 @@
 """What is told of an uploaded file."""
 
 from api.schemas.common import Schema
-from serving.dicom.description import WindowSource
+from imaging.dicom.description import WindowSource
 
 
 class WindowInfo(Schema):

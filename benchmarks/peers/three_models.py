@@ -1,7 +1,7 @@
 """What the peers share: the command line, one preprocess, three models and the shape of an answer.
 
 Only the servers differ, so a comparison tells servers apart. The preprocess is the product's own
-(``serving/preprocess.py``) without its checks, which the peers do not have.
+(``imaging/preprocess.py``) without its checks, which the peers do not have.
 """
 
 import argparse

@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 import openvino
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, MODEL_NAMES
+from serving.contract import MODEL_NAMES
 
 BATCHES: Final = (8, 16, 32, 64)
 STREAMS: Final = (1, 2)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
-from serving.file_names import readable_text
+from serving.files.names import readable_text
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

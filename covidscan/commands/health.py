@@ -37,7 +37,7 @@ def health(
     from pydantic import ValidationError
 
     from api.settings import Settings
-    from covidscan.health_check import GatewayAddress, UnhealthyError, check_gateway
+    from covidscan.service.health_check import GatewayAddress, UnhealthyError, check_gateway
     from serving.errors import TlsConfigError
 
     # Whether callers must show keys was decided by options that the gateway may have been given.
@@ -47,7 +47,7 @@ def health(
         if model_server:
             import asyncio
 
-            from covidscan.model_server_check import check_model_server
+            from covidscan.service.model_server_check import check_model_server
 
             line = asyncio.run(check_model_server(settings, strict=strict, timeout_seconds=timeout))
         else:

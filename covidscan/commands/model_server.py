@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.log_format import LogFormat
+from api.observability.log_format import LogFormat
 from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
 from covidscan.commands.failure import BAD_USE, fail
 from serving.precision import Precision
 
 if TYPE_CHECKING:
     from serving.batching_parameters import BatchingParameters
-    from serving.model_config import ModelConfig
+    from serving.volume.model_config import ModelConfig
 
 _MICROSECONDS = 1e-6
 
@@ -147,10 +147,10 @@ def model_server(
 ) -> None:
     """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
     try:
-        from covidscan.model_server import Surroundings, run_model_server
+        from covidscan.service.model_server import Surroundings, run_model_server
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-    from covidscan.service_logs import configure_service_logging
+    from covidscan.service.service_logs import configure_service_logging
     from serving.embedded.options import ModelServerOptions
     from serving.errors import BatchingParametersError, ModelConfigError, TlsConfigError
     from serving.tls import read_server_credentials
@@ -202,7 +202,7 @@ def model_server(
 def _model_configs(
     config: Path | None, models_dir: Path | None, name: str | None, base_path: Path | None
 ) -> "list[ModelConfig]":
-    from serving.model_config import ModelConfig, default_model_configs, read_model_configs
+    from serving.volume.model_config import ModelConfig, default_model_configs, read_model_configs
 
     if name is not None or base_path is not None:
         if name is None or base_path is None or config is not None or models_dir is not None:

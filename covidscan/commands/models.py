@@ -12,10 +12,11 @@ import typer
 from covidscan.commands.failure import BAD_USE, fail, say
 from covidscan.commands.model_name import ModelName
 from covidscan.commands.tables import add_text_row
-from serving import rollback, volume
+from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume import rollback
+from serving.volume.model_card import ModelCard
 
 app = typer.Typer(no_args_is_help=True, help="List, roll back, remove and prune versions.")
 

@@ -8,7 +8,7 @@ import typer
 
 from covidscan.commands.failure import FAILURE, fail
 from covidscan.commands.tables import add_text_row
-from serving.dicom.description import WindowChoice
+from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
     import httpx
@@ -68,8 +68,8 @@ def predict(
 
 
 def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str, Any]:
-    from serving.file_names import readable_name
-    from serving.folder import open_regular
+    from serving.files.folder import open_regular
+    from serving.files.names import readable_name
 
     # HTTP takes no name that is not Unicode.
     name = readable_name(file.name)

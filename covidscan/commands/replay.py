@@ -40,8 +40,8 @@ def replay(
     The exit code is 1 where any came out differently, or none could be made.
     """
     from covidscan.replay import Outcome, Replayer, find_images
+    from imaging.fingerprint import preprocess_fingerprint
     from serving.embedded.errors import ModelLoadError
-    from serving.fingerprint import preprocess_fingerprint
 
     found = find_images(images)
     for name in found.unreadable:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
-from serving.dicom.description import WindowChoice
+from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,7 +70,7 @@ def score(
             fail(f"{module} is not installed; pip install 'covidscan[{_EXTRA[module]}]'", BAD_USE)
     if out.exists() and not force:
         fail(f"{out} is there already; --force writes over it", BAD_USE)
-    from api.prediction_options import PredictionOptions
+    from api.prediction.options import PredictionOptions
     from api.settings import Settings
     from covidscan.scoring.files import SourceError
     from covidscan.scoring.model_server import ready_model_server

@@ -7,7 +7,7 @@ from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.source import DamagedArchiveError, File, Source, SourceError
 from covidscan.scoring.tar_source import TarSource, why_not_tar
 from covidscan.scoring.zip_source import ZipSource, is_zip
-from serving.folder import open_regular
+from serving.files.folder import open_regular
 
 __all__ = ["DamagedArchiveError", "File", "Source", "SourceError", "open_source"]
 

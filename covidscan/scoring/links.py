@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping, Set
 from typing import Final
 
-from serving.folder import LeftOut
+from serving.files.folder import LeftOut
 
 _MAX_HOPS: Final = 40
 """As many as Linux follows."""

@@ -9,8 +9,8 @@ import grpc
 
 from api.model_server_credentials import model_server_credentials
 from api.settings import Settings
-from covidscan.embedded_process import EmbeddedProcess
 from covidscan.scoring.run import ScoringError
+from covidscan.service.embedded_process import EmbeddedProcess
 from serving.client import ModelServerClient, VersionState
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerError

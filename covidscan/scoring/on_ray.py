@@ -18,8 +18,8 @@ from covidscan.scoring.run import BATCH_FILES, Summary
 from covidscan.scoring.scorer import ScoreOptions, Scorer
 from covidscan.scoring.source import UNREADABLE, Fault, File, SourceError
 from covidscan.scoring.table import SCHEMA
-from serving.file_names import UniqueNames, is_system_file
-from serving.folder import LeftOut
+from serving.files.folder import LeftOut
+from serving.files.names import UniqueNames, is_system_file
 
 _CPUS: Final = 0.25
 """That a worker counts for: it waits most of the time."""

@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Any, Final
 
-from api.ensemble import POSITIVE_CLASS
-from api.errors import ProblemError
+from api.http.errors import ProblemError
+from api.prediction.ensemble import POSITIVE_CLASS
 from api.schemas.prediction import PredictionAnswer
 from covidscan.scoring.source import Fault
 from serving.contract import MODEL_NAMES

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from api.caller import Caller
-from api.client_activity import ClientActivity
-from api.errors import MissingFileError, ProblemError, UnknownFormatError, UploadTooLargeError
-from api.fair_slots import FairSlots
-from api.fan_out import IMAGES_TOGETHER, FanOut
-from api.image_preparation import ImagePreparation
-from api.model_cards import ModelCards
+from api.http.errors import MissingFileError, ProblemError, UnknownFormatError, UploadTooLargeError
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
 from api.model_server_credentials import model_server_credentials
 from api.observability.metrics import Metrics
-from api.prediction import Predictor
-from api.prediction_options import PredictionOptions
+from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.model_cards import ModelCards
+from api.prediction.options import PredictionOptions
+from api.prediction.predictor import Predictor
+from api.prediction.preparation import ImagePreparation
 from api.settings import Settings
 from covidscan.scoring.nested import archive_kind
 from covidscan.scoring.rows import Row, answered, not_read, refused

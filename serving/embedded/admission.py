@@ -6,14 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from serving.contract import (
-    CHANNELS,
-    CLASS_NAMES,
-    IMAGE_SIZE,
-    INPUT_NAME,
-    MODEL_NAMES,
-    OUTPUT_NAME,
-)
+from imaging.model_input import CHANNELS, IMAGE_SIZE
+from serving.contract import CLASS_NAMES, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from serving.embedded.engine import LoadedModel, TensorSignature
 from serving.embedded.errors import ModelLoadError
 from serving.protos.model_status_pb2 import Code

@@ -5,13 +5,13 @@ import logging
 from serving.embedded.errors import invalid_argument, not_found
 from serving.embedded.repository import ModelRepository
 from serving.errors import ModelConfigError
-from serving.model_config import model_configs
 from serving.protos.model_config_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
     StatusProto,
 )
+from serving.volume.model_config import model_configs
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from serving.embedded.errors import failed_precondition, invalid_argument, not_found, unknown
 from serving.embedded.loader import Loader
 from serving.embedded.servable import Servable, ServableVersion
-from serving.model_config import MAX_MODELS, ModelConfig
 from serving.protos.model_status_pb2 import Code
 from serving.protos.predict_pb2 import ModelSpec
+from serving.volume.model_config import MAX_MODELS, ModelConfig
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from serving.embedded.engine import LoadedModel
 from serving.embedded.errors import ModelLoadError
 from serving.embedded.loader import Loader
 from serving.errors import VolumeError
-from serving.model_config import ModelConfig
 from serving.protos.model_status_pb2 import Code, ModelVersionStatus
+from serving.volume.model_config import ModelConfig
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from serving.embedded.repository import ModelRepository
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion
 from serving.errors import ModelConfigError
-from serving.model_config import ModelConfig
+from serving.volume.model_config import ModelConfig
 
 _LAST_WORDS_SECONDS: Final = 0.3
 _NOT_SERVING_SECONDS: Final = 0.5

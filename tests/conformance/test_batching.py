@@ -12,8 +12,8 @@ import pytest
 from serving import protocol, tensors
 from serving.batching_parameters import BatchingParameters, parse_batching_parameters
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import ModelConfig
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import ModelConfig
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.recording import RECORDINGS as FOLDER
 from tests.conformance.recording import Outcome, Recording, call, check, recordings

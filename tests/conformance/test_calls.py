@@ -12,8 +12,8 @@ import pytest
 
 from serving import protocol, tensors
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import All, ModelConfig
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import All, ModelConfig
 from tests.conformance.recording import Recording, call, check, recordings
 from tests.conformance.servables import Servables
 from tests.servers import embedded_model_server

@@ -8,8 +8,8 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary
 
-from api.input_check import LEAST_SIDE
-from serving.image_header import IMAGE_FORMATS
+from api.prediction.input_check import LEAST_SIDE
+from imaging.formats.header import IMAGE_FORMATS
 from tests.dicom_files import ct_pixels, make_dicom
 
 SIDES = st.integers(LEAST_SIDE, 64)

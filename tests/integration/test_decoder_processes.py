@@ -22,9 +22,9 @@ from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTime
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.processes import DecoderProcesses
 from api.decoding.worker import SMALL_BYTES
-from serving.decode_memory import decode_memory_bytes
-from serving.errors import DamagedImageError, TooMuchMemoryError
-from serving.image_limits import DEFAULT_MAX_PIXELS
+from imaging.decode_memory import decode_memory_bytes
+from imaging.errors import DamagedImageError, TooMuchMemoryError
+from imaging.limits import DEFAULT_MAX_PIXELS
 from tests import decoder_jobs
 from tests.image_files import gradient, saved
 from tests.processes import children, is_alive

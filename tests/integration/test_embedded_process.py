@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from api.log_format import LogFormat
-from covidscan.embedded_health import HealthTiming
-from covidscan.embedded_process import EmbeddedProcess
+from api.observability.log_format import LogFormat
+from covidscan.service.embedded_health import HealthTiming
+from covidscan.service.embedded_process import EmbeddedProcess
 from serving.client import ModelServerClient, VersionState
 from serving.errors import ModelServerError
 from serving.precision import Precision

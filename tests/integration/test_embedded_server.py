@@ -17,19 +17,19 @@ from serving.client import ModelServerClient, VersionState, encode_images
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
 from serving.embedded.options import ModelServerOptions
 from serving.errors import ModelDeadlineError, ModelNotFoundError, ModelServerUnavailableError
-from serving.model_config import (
-    All,
-    Latest,
-    ModelConfig,
-    Specific,
-    VersionPolicy,
-)
 from serving.protos.model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
     SignatureDefMap,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import (
+    All,
+    Latest,
+    ModelConfig,
+    Specific,
+    VersionPolicy,
+)
 from tests.model_server_calls import IMAGES, health, predict, raw_predict, request_of, statuses
 from tests.servers import ask, embedded_model_server, model_server
 from tests.service_process import wait_until

@@ -18,7 +18,7 @@ from serving import protocol
 from serving.contract import INPUT_NAME
 from serving.embedded.engine import LoadedModel
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import default_model_configs
+from serving.volume.model_config import default_model_configs
 from tests.model_server_calls import IMAGES, health, predict, raw_predict, request_of
 from tests.servers import embedded_model_server
 from tests.service_process import wait_until

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
-from api.model_status import ModelStatusReader
+from api.http.access.api_keys import create_key
+from api.prediction.model_status import ModelStatusReader
 from tests.integration.conftest import gateway
 from tests.integration.routes import NOWHERE, paths, settings_with
 from tests.service_process import COVIDSCAN

@@ -15,7 +15,7 @@ from api.schemas.prediction import PredictionAnswer
 from api.schemas.problem import Problem
 from api.settings import Settings
 from serving.contract import MODEL_NAMES
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from tests.conftest import SHARED_UPLOADS
 from tests.integration.conftest import READY, gateway, states
 from tests.servers import model_server

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.model_card import CARD_PATH
+from serving.volume.model_card import CARD_PATH
 from tests.service_process import COVIDSCAN, running_service, wait_until
 
 pytestmark = pytest.mark.timeout(180)

@@ -13,8 +13,8 @@ from serving.embedded.errors import CallError
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.servable import Servable, ServableVersion
 from serving.embedded.server import EmbeddedModelServer
-from serving.model_config import MAX_MODELS, MODEL_PLATFORM, ModelConfig
 from serving.protos.model_config_pb2 import ReloadConfigRequest
+from serving.volume.model_config import MAX_MODELS, MODEL_PLATFORM, ModelConfig
 from tests.conformance.recording import call
 from tests.model_server_calls import health
 from tests.servers import embedded_model_server

@@ -17,8 +17,8 @@ import pytest
 
 from api.settings import Settings
 from serving import protocol, tensors
-from serving.model_config import ModelConfig, format_model_configs
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import ModelConfig, format_model_configs
 from tests.conformance.recording import Outcome, call
 from tests.integration.conftest import gateway
 from tests.service_process import COVIDSCAN, wait_until

@@ -13,12 +13,12 @@ import httpx
 import numpy as np
 import pytest
 
-from api import image_preparation
+from api.prediction import preparation
 from api.settings import Settings
 from serving.contract import INPUT_NAME
 from serving.embedded.engine import LoadedModel
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import default_model_configs
+from serving.volume.model_config import default_model_configs
 from tests import decoder_jobs
 from tests.integration.conftest import gateway
 from tests.servers import embedded_model_server
@@ -173,7 +173,7 @@ def test_an_image_that_takes_too_long_to_read_is_given_up_and_the_next_one_is_re
     )
     with gateway(settings) as client:
         with monkeypatch.context() as patch:
-            patch.setattr(image_preparation, "read_model_input", decoder_jobs.sleep)
+            patch.setattr(preparation, "read_model_input", decoder_jobs.sleep)
             answers = [post(client, phantom_png) for _ in range(3)]
         for answer in answers:
             assert answer.status_code == 503
@@ -189,7 +189,7 @@ def test_a_file_on_which_its_decoder_crashes_is_refused_and_the_next_one_is_read
     settings = Settings(_env_file=None, model_server="127.0.0.1:1", models_dir=tiny_volume)
     with gateway(settings) as client:
         with monkeypatch.context() as patch:
-            patch.setattr(image_preparation, "read_model_input", decoder_jobs.crash)
+            patch.setattr(preparation, "read_model_input", decoder_jobs.crash)
             answer = post(client, phantom_png)
         assert answer.status_code == 422
         assert answer.json()["type"] == "urn:covidscan:problem:damaged-image"

@@ -12,7 +12,7 @@ import pytest
 
 from api.settings import Settings
 from serving.contract import DISTANCE_OUTPUT_NAME, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from tests.conftest import fill_volume
 from tests.dicom_files import ct_pixels, make_dicom
 from tests.integration.conftest import gateway

@@ -20,7 +20,7 @@ import pytest
 
 import serving.client
 import serving.replica_addresses
-from api.model_call import ModelCall, call_model
+from api.prediction.model_call import ModelCall, call_model
 from api.schemas.prediction import ModelAnswerStatus
 from api.settings import Settings
 from serving import protocol, tensors
@@ -29,10 +29,10 @@ from serving.contract import MODEL_NAMES, OUTPUT_NAME
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.errors import ModelNotFoundError
-from serving.model_config import default_model_configs
 from serving.protos.predict_pb2 import PredictResponse
 from serving.replica_addresses import ReplicaAddresses
 from serving.replicas import Replicas
+from serving.volume.model_config import default_model_configs
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
 from tests.model_server_calls import statuses

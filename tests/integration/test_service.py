@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from tests.processes import children, descendants, is_alive, model_server_of
 from tests.service_process import COVIDSCAN, running_service, wait_until
 

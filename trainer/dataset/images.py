@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imaging.errors import ImageError
+from imaging.plausibility import oddities
+from imaging.preprocess import DecodedImage, decode_image, preprocess
 from serving.contract import CLASS_NAMES
-from serving.errors import ImageError
-from serving.file_names import UniqueNames, readable_name
-from serving.folder import list_folder
-from serving.plausibility import oddities
-from serving.preprocess import DecodedImage, decode_image, preprocess
+from serving.files.folder import list_folder
+from serving.files.names import UniqueNames, readable_name
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)

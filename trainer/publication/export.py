@@ -9,16 +9,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import (
-    CHANNELS,
-    IMAGE_SIZE,
-    INPUT_NAME,
-    OUTPUT_NAME,
-    SIGNATURE_NAME,
-)
+from serving.contract import INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
 from trainer.native_output import quiet_native_output

@@ -11,7 +11,7 @@ import tensorflow as tf
 from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.evaluation.metrics import Probabilities, measure, positive
 from trainer.publication.training_images import learned_from

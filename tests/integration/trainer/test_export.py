@@ -24,7 +24,7 @@ from serving.contract import (
 )
 from serving.embedded.engine import Engine
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.architectures import build
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError

@@ -13,7 +13,7 @@ import pytest
 from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME
 from serving.embedded.engine import Engine
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.images import load_images, read_frame
 from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.demo.dataset import write_phantoms

@@ -146,7 +146,7 @@ def test_the_codecs_that_dicom_needs_are_kept(root: Path, tmp_path: Path):
     subprocess.run(slim, check=True, capture_output=True)
     assert not (tmp_path / "tensorflow" / "include").exists()
     assert [file.name for file in (tmp_path / "pkg" / "tests").iterdir()] == ["helper.py"]
-    source = (root / "serving" / "dicom" / "frame.py").read_text()
+    source = (root / "imaging" / "dicom" / "frame.py").read_text()
     decoders = set(re.findall(r"imagecodecs\.(\w+_decode)", source))
     assert decoders == {"jpeg8_decode", "jpegls_decode", "jpeg2k_decode", "dicomrle_decode"}
     program = """

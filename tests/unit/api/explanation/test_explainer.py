@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from api.caller import Caller
-from api.client_activity import ClientActivity
-from api.errors import ModelsLateError, ModelsUnavailableError
 from api.explanation.explainer import Explainer, Explanation
-from api.fair_slots import FairSlots
-from api.image_preparation import ImagePreparation
-from api.model_call import ModelCall, failed_answer
-from api.model_cards import ModelCards
+from api.http.errors import ModelsLateError, ModelsUnavailableError
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
 from api.observability.metrics import Metrics
-from api.prediction import Predictor
-from api.prediction_options import PredictionOptions
+from api.prediction.model_call import ModelCall, failed_answer
+from api.prediction.model_cards import ModelCards
+from api.prediction.options import PredictionOptions
+from api.prediction.predictor import Predictor
+from api.prediction.preparation import ImagePreparation
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from api.settings import Settings
 from serving.client import Prediction

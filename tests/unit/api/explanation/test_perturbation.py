@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from api.explanation.explainer import CELLS, DARKEST_OF, MASKS
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
-from serving.contract import IMAGE_SIZE
+from imaging.model_input import IMAGE_SIZE
 
 HIDING = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
 IMAGE = np.random.default_rng(0).uniform(0.5, 1, (IMAGE_SIZE, IMAGE_SIZE, 3)).astype(np.float32)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
-from serving.model_card import CARD_PATH, ModelCard
+from serving.volume.model_card import CARD_PATH, ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.publication.gate import GateReport, inspect
 from trainer.publication.training_images import write_training_images

@@ -1,0 +1,135 @@
+"""The file of API key records: written whole or not at all, read again when it has changed."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, parse_records
+from serving.deadlines import DeadlineThreads
+from serving.files.regular_files import read_config_file, unreadable_reason
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 2.0
+
+
+def read_key_file(path: Path) -> list[ApiKeyRecord]:
+    """Read all records of a file.
+
+    Raises:
+        ApiKeysError: it cannot be read, or is malformed.
+    """
+    try:
+        text = read_config_file(path).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ApiKeysError(
+            f"the file of API keys cannot be read: {unreadable_reason(error)}"
+        ) from error
+    return parse_records(text)
+
+
+def change_key_file(
+    path: Path, change: Callable[[Sequence[ApiKeyRecord]], Sequence[ApiKeyRecord]]
+) -> None:
+    """Read a file, change what it holds and replace it, while nobody else does.
+
+    It keeps its owner and mode; a new one is readable for its owner alone. Where it is not there
+    yet, it holds nothing.
+
+    Raises:
+        ApiKeysError: it cannot be read or written, or ``change`` says so.
+    """
+    path = path.resolve()
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ApiKeysError(f"the file of API keys cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        _replace(path, change(read_key_file(path) if path.exists() else []))
+    except OSError as error:
+        raise ApiKeysError(f"the file of API keys cannot be written: {error.strerror}") from error
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
+    before = path.stat() if path.exists() else None
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as file:
+        if before is not None:
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+        file.writelines(f"{record}\n" for record in records)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)
+
+
+_Seen = tuple[int, int, int] | None
+
+
+class FollowedKeyFile:
+    """The records of a file that may change while it is used.
+
+    While it cannot be read, or does not answer, no key of it is accepted: one that was just revoked
+    might be among them. It is read in a thread, so that a mount that hangs holds up nothing else.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ApiKeysError: it cannot be read at the start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = DeadlineThreads("keys", threads=1, seconds=_READ_SECONDS)
+        self._seen: _Seen = None
+        self._records: Sequence[ApiKeyRecord] = read_key_file(path)
+        self._readable = True
+        # So that the first request reads it once more: a change since then is not missed.
+        self._looked = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+
+    async def records(self) -> Sequence[ApiKeyRecord]:
+        """The records as the file has them, at most a second old."""
+        if self._looking is None and time.monotonic() - self._looked >= _LOOK_SECONDS:
+            self._looking = asyncio.create_task(self._follow(), name="look at API keys")
+        if self._looking is not None:
+            # A request that is cancelled leaves the others theirs.
+            await asyncio.shield(self._looking)
+        return self._records
+
+    async def _follow(self) -> None:
+        looked = time.monotonic()
+        try:
+            changed = await self._threads.call(partial(_read_if_changed, self._path, self._seen))
+        except (ApiKeysError, OSError) as error:
+            self._records, self._seen = (), None
+            if self._readable:
+                logger.warning("no API key is accepted until their file can be read: %s", error)
+            self._readable = False
+        else:
+            self._readable = True
+            if changed is not None:
+                self._seen, self._records = changed
+                logger.info("the file of API keys is read: %d keys", len(self._records))
+        finally:
+            self._looked, self._looking = looked, None
+
+
+def _read_if_changed(path: Path, seen: _Seen) -> tuple[_Seen, Sequence[ApiKeyRecord]] | None:
+    # Looked at first: a change between the two is then read once more, not missed.
+    status = path.stat()
+    found = status.st_ino, status.st_mtime_ns, status.st_size
+    return None if found == seen else (found, read_key_file(path))

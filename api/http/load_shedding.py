@@ -1,0 +1,64 @@
+"""Requests wait for their turn, or are rejected, before their bodies are received."""
+
+from collections.abc import Collection
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.http.errors import OverloadedError
+from api.http.problems import problem_response
+from api.load.fair_slots import FairSlots
+
+_WORTH_CLOSING_BYTES: Final = 1024 * 1024
+"""A body of less is received and discarded; to connect again would cost more."""
+
+
+class LoadSheddingMiddleware:
+    """Rejects what there is no room for; lets the rest in, a few of a busy client at a time.
+
+    What it takes to receive an upload, and to send an answer, is time of everybody's event loop.
+
+    Args:
+        app: what answers the request.
+        load: images in progress, and whether there is room for more.
+        requests: requests that are being received or answered.
+        paths: of the routes that need it.
+        timeout_seconds: how long a request may wait for its turn.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        load: FairSlots,
+        requests: FairSlots,
+        paths: Collection[str],
+        timeout_seconds: float,
+    ) -> None:
+        self._app = app
+        self._load = load
+        self._requests = requests
+        self._paths = paths
+        self._timeout_seconds = timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+            return
+        client = scope["state"]["client"]
+        try:
+            self._load.check(client)
+            await self._requests.acquire_within(client, timeout_seconds=self._timeout_seconds)
+        except OverloadedError as error:
+            response = problem_response(error, scope)
+            length = Headers(scope=scope).get("content-length", "")
+            if not length.isdecimal() or int(length) > _WORTH_CLOSING_BYTES:
+                response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._requests.release(client)

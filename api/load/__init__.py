@@ -1,0 +1,1 @@
+"""Slots and turns, so that no client starves another."""

@@ -1,0 +1,202 @@
+"""Ask every model at once, about as many images as there are to ask about.
+
+A call costs the same for one image as for several. So a few calls to each model go on at the same
+time, and the images that come in meanwhile share the next ones. Where the service is not busy
+nothing waits.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from opentelemetry import trace
+
+from api.http.errors import OverloadedError
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
+from api.prediction.model_call import ModelCall, call_model, failed_answer
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.settings import Settings
+from serving.client import ModelServerClient, encode_images
+from serving.contract import MODEL_NAMES, OUTPUT_NAME
+
+IMAGES_TOGETHER: Final = 8
+"""More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
+
+PATIENCE_SECONDS: Final = 1.0
+"""A group that takes longer holds nobody else up: the replica that it asked may be stuck."""
+
+
+class FanOut:
+    """Asks all models about images, which travel in groups when there are many.
+
+    Args:
+        client: the model server.
+        names: the models, in the order in which answers list them.
+        operating_point: the probability from which on the positive class is predicted.
+        groups_at_once: how many groups are asked about at the same time.
+        activity: of the clients.
+    """
+
+    def __init__(
+        self,
+        client: ModelServerClient,
+        names: Sequence[str],
+        *,
+        operating_point: float,
+        groups_at_once: int,
+        activity: ClientActivity,
+    ) -> None:
+        self._client = client
+        self._names = names
+        self._operating_point = operating_point
+        self._groups_at_once = groups_at_once
+        self._waiting: deque[_Group] = deque()
+        self._turns: set[asyncio.Task[None]] = set()
+        self._slots = FairSlots(
+            # One group more than are asked about: it fills while they are.
+            (groups_at_once + 1) * IMAGES_TOGETHER,
+            # What the models have begun cannot be put off. So while others are about, a client has
+            # one image there at a time (of each replica), and the others wait for no more.
+            shared=max(1, groups_at_once // 2),
+            activity=activity,
+        )
+
+    @classmethod
+    def of(cls, client: ModelServerClient, settings: Settings, activity: ClientActivity) -> Self:
+        """To all models of the contract, as the settings say."""
+        return cls(
+            client,
+            MODEL_NAMES,
+            operating_point=settings.operating_point,
+            groups_at_once=settings.max_groups,
+            activity=activity,
+        )
+
+    async def ask(
+        self,
+        image: NDArray[np.float32],
+        *,
+        client: str,
+        timeout_seconds: float,
+        distance: bool = False,
+    ) -> list[ModelAnswer]:
+        """Ask all models about one image; takes as long as the slowest, but not longer than asked.
+
+        Cancelling takes the image out, and stops the calls that are about no other.
+
+        Args:
+            image: float32 ``[64, 64, 3]``.
+            client: whose it is.
+            timeout_seconds: a model that has not answered by then is named as late.
+            distance: whether models are to tell how far it is from what they learned from.
+        """
+        asked = asyncio.get_running_loop().time()
+        deadline = asked + timeout_seconds
+        try:
+            async with self._slots.hold(client, timeout_seconds=timeout_seconds):
+                return await self._ask(image, asked, deadline, distance=distance)
+        except OverloadedError:
+            late = asyncio.get_running_loop().time() - asked
+            return [failed_answer(name, ModelAnswerStatus.TIMEOUT, late) for name in self._names]
+
+    async def _ask(
+        self, image: NDArray[np.float32], asked: float, deadline: float, *, distance: bool
+    ) -> list[ModelAnswer]:
+        loop = asyncio.get_running_loop()
+        member = _Member(image, deadline, distance, trace.get_current_span())
+        group = self._group_with_room()
+        group.members.append(member)
+        self._start_waiting()
+        try:
+            async with asyncio.timeout_at(member.deadline):
+                await group.started.wait()
+                await asyncio.wait(group.calls)
+        except TimeoutError:
+            pass
+        finally:
+            group.leave(member)
+        late = loop.time() - asked
+        answered = {call.get_name(): call.result() for call in group.calls if call.done()}
+        return [
+            answered[name].answer(member.row, self._operating_point)
+            if name in answered
+            else failed_answer(name, ModelAnswerStatus.TIMEOUT, late)
+            for name in self._names
+        ]
+
+    def _group_with_room(self) -> "_Group":
+        if not self._waiting or len(self._waiting[-1].members) == IMAGES_TOGETHER:
+            self._waiting.append(_Group())
+        return self._waiting[-1]
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._turns) < self._groups_at_once:
+            group = self._waiting.popleft()
+            if group.members:
+                group.start(self._client, self._names)
+                turn = asyncio.create_task(_turn(group))
+                self._turns.add(turn)
+                turn.add_done_callback(self._end_turn)
+
+    def _end_turn(self, turn: asyncio.Task[None]) -> None:
+        self._turns.discard(turn)
+        self._start_waiting()
+
+
+async def _turn(group: "_Group") -> None:
+    await asyncio.wait(group.calls, timeout=PATIENCE_SECONDS)
+
+
+@dataclass(eq=False)
+class _Member:
+    """An image, and who waits for it until when."""
+
+    image: NDArray[np.float32]
+    deadline: float
+    distance: bool
+    span: trace.Span
+    row: int = 0
+
+
+@dataclass(eq=False)
+class _Group:
+    """Images that are asked about together."""
+
+    members: list[_Member] = field(default_factory=list)
+    """Whose answers somebody waits for."""
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: list[asyncio.Task[ModelCall]] = field(default_factory=list)
+    """One to each model, by its name, once the group has started."""
+    # The calls belong to the trace of the first image's request, and are linked with the others'.
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def start(self, client: ModelServerClient, names: Sequence[str]) -> None:
+        for row, member in enumerate(self.members):
+            member.row = row
+        # All that a version has, as older ones have no distance and refuse to be asked for it.
+        outputs = () if any(member.distance for member in self.members) else (OUTPUT_NAME,)
+        images = encode_images(np.stack([member.image for member in self.members]), outputs=outputs)
+        links = [trace.Link(member.span.get_span_context()) for member in self.members[1:]]
+        loop = asyncio.get_running_loop()
+        left_seconds = max(member.deadline for member in self.members) - loop.time()
+        self.calls = [
+            loop.create_task(
+                call_model(client, name, images, timeout_seconds=left_seconds, links=links),
+                name=name,
+                context=self.context.copy(),
+            )
+            for name in names
+        ]
+        self.started.set()
+
+    def leave(self, member: _Member) -> None:
+        self.members.remove(member)
+        if not self.members:
+            for call in self.calls:
+                call.cancel()

@@ -1,0 +1,118 @@
+"""One call to one model, about one image or several; what fails is named, never guessed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry import trace
+
+from api.prediction.ensemble import decide
+from api.prediction.second_attempt import ask_twice
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from serving.client import EncodedImages, ModelServerClient, Prediction
+from serving.contract import POSITIVE_CLASS_INDEX
+from serving.errors import (
+    InvalidAnswerError,
+    ModelDeadlineError,
+    ModelNotFoundError,
+    ModelServerError,
+    ModelServerExhaustedError,
+    ModelServerUnavailableError,
+)
+
+_FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
+    ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
+    ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
+    ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
+    ModelServerExhaustedError: ModelAnswerStatus.UNREACHABLE,
+    InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
+    ModelServerError: ModelAnswerStatus.ERROR,
+}
+
+_tracer = trace.get_tracer("covidscan")
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """How a call ended."""
+
+    name: str
+    status: ModelAnswerStatus
+    prediction: Prediction | None
+    duration_seconds: float
+
+    def answer(self, row: int, operating_point: float) -> ModelAnswer:
+        """What the model said of one of the images."""
+        if self.prediction is None:
+            return failed_answer(self.name, self.status, self.duration_seconds)
+        positive = float(self.prediction.probabilities[row, POSITIVE_CLASS_INDEX])
+        verdict = decide(positive, operating_point)
+        distances = self.prediction.feature_distances
+        return ModelAnswer(
+            name=self.name,
+            version=self.prediction.version,
+            status=self.status,
+            prediction=verdict.prediction,
+            confidence=verdict.confidence,
+            probabilities=verdict.probabilities,
+            feature_distance=None if distances is None else float(distances[row]),
+            duration_seconds=self.duration_seconds,
+        )
+
+
+def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float) -> ModelAnswer:
+    """What stands in the place of a model that said nothing."""
+    return ModelAnswer(
+        name=name,
+        version=None,
+        status=status,
+        prediction=None,
+        confidence=None,
+        probabilities=None,
+        feature_distance=None,
+        duration_seconds=duration_seconds,
+    )
+
+
+def failure_status(error: ModelServerError) -> ModelAnswerStatus:
+    """How a failed call is named in an answer."""
+    return _FAILURES[type(error)]
+
+
+async def call_model(
+    client: ModelServerClient,
+    name: str,
+    images: EncodedImages,
+    *,
+    timeout_seconds: float,
+    links: Sequence[trace.Link],
+) -> ModelCall:
+    """Ask a model once, and once more where the model server was not there and time is left.
+
+    Args:
+        client: the model server.
+        name: the model.
+        images: at least one.
+        timeout_seconds: for both attempts together.
+        links: the requests beside the current one that the images belong to.
+    """
+    started = time.perf_counter()
+    with _tracer.start_as_current_span(
+        f"predict {name}",
+        kind=trace.SpanKind.CLIENT,
+        attributes={"covidscan.model": name, "covidscan.images": images.count},
+        links=links,
+    ) as span:
+        try:
+            prediction = await ask_twice(
+                lambda left_seconds: client.predict(name, images, timeout_seconds=left_seconds),
+                timeout_seconds=timeout_seconds,
+            )
+        except ModelServerError as error:
+            status = failure_status(error)
+            # Without the message, which may name paths of the model server.
+            span.set_status(trace.StatusCode.ERROR, status)
+            return ModelCall(name, status, None, time.perf_counter() - started)
+        span.set_attribute("covidscan.version", prediction.version)
+    return ModelCall(name, ModelAnswerStatus.OK, prediction, time.perf_counter() - started)

@@ -1,0 +1,69 @@
+"""The model cards on the volume, each read once: a published version never changes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from serving import volume
+from serving.deadlines import DeadlineThreads
+from serving.errors import VolumeError
+from serving.volume.model_card import ModelCard
+
+_READ_SECONDS: Final = 2.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
+"""Where there is no card, until the volume is looked at again."""
+_HANGING_SECONDS: Final = 10.0
+"""The same where the volume has not answered."""
+
+_Key = tuple[str, int]
+
+
+class ModelCards:
+    """Cards by model and version.
+
+    Whatever is wrong with the volume, an answer comes within two seconds, and requests that ask for
+    the same card at the same time share one look at it.
+
+    Args:
+        models_dir: the volume; where it is not mounted, no card is known.
+        clock: tells the time in seconds.
+    """
+
+    def __init__(self, models_dir: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._models_dir = models_dir
+        self._clock = clock
+        self._threads = DeadlineThreads("card", threads=4, seconds=_READ_SECONDS)
+        self._cards: dict[_Key, ModelCard] = {}
+        self._absent_until: dict[_Key, float] = {}
+        self._reading: dict[_Key, asyncio.Task[ModelCard | None]] = {}
+
+    async def get(self, name: str, version: int) -> ModelCard | None:
+        """The card of a version, or None where it has none or the volume is not mounted."""
+        key = name, version
+        if key in self._cards:
+            return self._cards[key]
+        if self._clock() < self._absent_until.get(key, float("-inf")):
+            return None
+        if key not in self._reading:
+            self._reading[key] = asyncio.create_task(self._read(key), name="read model card")
+            self._reading[key].add_done_callback(lambda _: self._reading.pop(key))
+        # A request that is cancelled leaves the others theirs.
+        return await asyncio.shield(self._reading[key])
+
+    async def _read(self, key: _Key) -> ModelCard | None:
+        name, version = key
+        try:
+            card = await self._threads.call(
+                lambda: ModelCard.read(volume.version_dir(self._models_dir, name, version))
+            )
+        except (VolumeError, OSError) as error:
+            # What only a card can tell is then null, never guessed.
+            hangs = isinstance(error, TimeoutError)
+            pause_seconds = _HANGING_SECONDS if hangs else _LOOK_AGAIN_SECONDS
+            self._absent_until[key] = self._clock() + pause_seconds
+            return None
+        self._cards[key] = card
+        self._absent_until.pop(key, None)
+        return card

@@ -1,0 +1,219 @@
+"""The core: from a file's bytes to an answer. Knows nothing of HTTP requests."""
+
+import asyncio
+import importlib.metadata
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from api.http.errors import (
+    AuditUnavailableError,
+    ModelsInTrainingError,
+    ModelsLateError,
+    ModelsUnavailableError,
+    RefusedImageError,
+)
+from api.load.caller import Caller
+from api.load.fair_slots import FairSlots
+from api.observability.audit import AuditRecord, AuditTrail
+from api.observability.metrics import Metrics
+from api.prediction.ensemble import agreement, review_reasons, uncertainty, vote
+from api.prediction.fan_out import FanOut
+from api.prediction.input_check import check_input
+from api.prediction.model_cards import ModelCards
+from api.prediction.model_training import ModelTraining
+from api.prediction.options import PredictionOptions
+from api.prediction.preparation import ImagePreparation
+from api.prediction.tta import varied
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
+from api.schemas.problem import RefusalReason
+from api.settings import Settings
+from imaging.fingerprint import preprocess_fingerprint
+
+LEAST_TIMEOUT_SECONDS: Final = 1e-3
+"""A call with none left would have no deadline."""
+
+
+class Predictor:
+    """Reads an image, asks the models, aggregates what they say, and records it.
+
+    Args:
+        preparation: reads images.
+        fan_out: asks the models.
+        cards: what is known of the versions that answer.
+        settings: deadlines, limits, quorum and operating point.
+        metrics: what is counted.
+        load: how much is done at once.
+        audit: where each answer is recorded, if anywhere.
+        training: of the models, if they are being trained.
+    """
+
+    def __init__(
+        self,
+        preparation: ImagePreparation,
+        fan_out: FanOut,
+        cards: ModelCards,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        load: FairSlots,
+        audit: AuditTrail | None,
+        training: ModelTraining | None = None,
+    ) -> None:
+        self._preparation = preparation
+        self._fan_out = fan_out
+        self._cards = cards
+        self._settings = settings
+        self._metrics = metrics
+        self._audit = audit
+        self._version = importlib.metadata.version("covidscan")
+        self._load = load
+        self._training = training
+
+    async def predict(
+        self,
+        filename: str,
+        data: bytes,
+        options: PredictionOptions,
+        caller: Caller,
+    ) -> PredictionAnswer:
+        """Predict one image.
+
+        Args:
+            filename: as the client named it; only echoed.
+            data: the file.
+            options: what the caller chose.
+            caller: who asks; the request is echoed in the answer, the key is for the audit trail.
+
+        Raises:
+            ProblemError: too much is in progress, the image cannot be read or is refused, too few
+                models answered in time, or the answer could not be recorded.
+        """
+        answer = await self._predict(filename, data, options, caller)
+        if self._audit is not None:
+            with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
+                await self._audit.write(
+                    AuditRecord.of(
+                        answer,
+                        key_id=caller.key_id,
+                        covidscan=self._version,
+                        preprocessing=preprocess_fingerprint(),
+                        operating_point=self._settings.operating_point,
+                    )
+                )
+        self._metrics.observe_prediction(answer)
+        return answer
+
+    async def _predict(
+        self, filename: str, data: bytes, options: PredictionOptions, caller: Caller
+    ) -> PredictionAnswer:
+        started = time.perf_counter()
+        budget_seconds = self._settings.request_timeout_seconds
+        async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
+            image = await self._preparation.prepare(
+                data, options.dicom, client=caller.client, deadline=started + budget_seconds
+            )
+            self._refuse(image.seen, options)
+            asked = time.perf_counter()
+            timeout_seconds = min(
+                self._settings.model_timeout_seconds,
+                max(LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
+            )
+            answers, *of_variants = await asyncio.gather(
+                self._fan_out.ask(
+                    image.tensor,
+                    client=caller.client,
+                    timeout_seconds=timeout_seconds,
+                    distance=True,
+                ),
+                *(
+                    self._fan_out.ask(tensor, client=caller.client, timeout_seconds=timeout_seconds)
+                    for tensor in varied(image.tensor, options.variants)
+                ),
+            )
+            inference_seconds = time.perf_counter() - asked
+        for model in answers:
+            self._metrics.observe_model(model)
+        self.check_quorum({model.name: model.status for model in answers})
+        demo = await self._demo(answers)
+        check = check_input(image.seen, answers, demo=demo)
+        if check.feature_distance is not None:
+            self._metrics.observe_feature_distance(check.feature_distance)
+        self._refuse(check.reasons, options)
+        verdict = vote(answers, self._settings.operating_point)
+        agreed = agreement(answers, verdict.prediction)
+        uncertain = uncertainty(answers, of_variants)
+        reasons = review_reasons(
+            verdict,
+            agreed,
+            uncertain.interval,
+            forced=bool(check.reasons),
+            operating_point=self._settings.operating_point,
+            band=self._settings.review_band,
+            image=image.review,
+        )
+        return PredictionAnswer(
+            request_id=caller.request_id,
+            filename=filename,
+            image=image.info,
+            prediction=verdict.prediction,
+            confidence=verdict.confidence,
+            probabilities=verdict.probabilities,
+            agreement=agreed,
+            input_check=check,
+            uncertainty=uncertain,
+            review=bool(reasons),
+            review_reasons=reasons,
+            degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
+            demo=demo,
+            models=answers,
+            timing=Timing(
+                decode_seconds=image.decode_seconds,
+                preprocess_seconds=image.preprocess_seconds,
+                inference_seconds=inference_seconds,
+                total_seconds=time.perf_counter() - started,
+            ),
+        )
+
+    def check_quorum(self, statuses: Mapping[str, ModelAnswerStatus]) -> None:
+        """Hold how many models answered against how many must.
+
+        Args:
+            statuses: how each model's part came out, by its name.
+
+        Raises:
+            ModelsLateError: fewer, and all of them were late.
+            ModelsInTrainingError: fewer, and some have no version yet, but soon will.
+            ModelsUnavailableError: fewer.
+        """
+        failed = {
+            name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK
+        }
+        if len(statuses) - len(failed) >= self._settings.quorum:
+            return
+        reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
+        if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
+            raise ModelsLateError(f"no model answered in time ({reasons}); try again")
+        progress = self._training.progress if self._training else None
+        if progress is not None and ModelAnswerStatus.NOT_AVAILABLE in failed.values():
+            raise ModelsInTrainingError(progress)
+        raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
+
+    def _refuse(self, reasons: Sequence[RefusalReason], options: PredictionOptions) -> None:
+        if not reasons or options.force:
+            return
+        for reason in reasons:
+            self._metrics.observe_refused_image(reason)
+        raise RefusedImageError(reasons)
+
+    async def _demo(self, answers: Sequence[ModelAnswer]) -> bool | None:
+        cards = await asyncio.gather(
+            *(
+                self._cards.get(answer.name, answer.version)
+                for answer in answers
+                if answer.version is not None
+            )
+        )
+        if any(card is not None and card.demo for card in cards):
+            return True
+        return None if None in cards else False

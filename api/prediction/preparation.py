@@ -1,0 +1,257 @@
+"""From a file's bytes to what the models take, in processes of its own."""
+
+import asyncio
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from opentelemetry import trace
+
+from api.decoding.errors import DecoderEndedError, DecodeTimeoutError
+from api.decoding.machine import available_cpus, available_memory_bytes
+from api.decoding.memory_budget import MemoryBudget
+from api.decoding.processes import DecoderProcesses
+from api.decoding.reading import (
+    Picture,
+    UnwindowedImage,
+    read_model_input,
+    read_picture,
+    read_unwindowed,
+)
+from api.http.errors import OverloadedError
+from api.http.image_problems import image_problem
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
+from api.observability.metrics import Metrics
+from api.schemas.image import DicomInfo, ImageInfo
+from api.schemas.prediction import ReviewReason
+from api.schemas.problem import RefusalReason
+from api.settings import Settings
+from imaging.dicom.description import DicomDescription, DicomOptions
+from imaging.errors import ImageError
+
+_tracer = trace.get_tracer("covidscan")
+
+_T = TypeVar("_T")
+
+_SPARE_PROCESSES: Final = 1
+"""Beyond the CPUs. No client ever holds all processes, so whoever comes finds a free one."""
+_MEMORY_SHARE: Final = 0.4
+"""Of the memory that there is; the rest is for the gateway, the model server and others."""
+_MEMORY_WHERE_UNKNOWN_BYTES: Final = 1024 * 1024 * 1024
+_CPU_SECONDS: Final = 20
+"""A progressive JPEG in CMYK of 40 million pixels took 4.2, more than any other that is read."""
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image, read."""
+
+    info: ImageInfo
+    seen: list[RefusalReason]
+    """What speaks against it as a chest scan, before any model is asked."""
+    review: list[ReviewReason]
+    """Why it may have been stored or read wrongly."""
+    tensor: NDArray[np.float32]
+    """As the models take it, ``[64, 64, 3]`` RGB, 0 to 1."""
+    decode_seconds: float
+    preprocess_seconds: float
+
+
+class ImagePreparation:
+    """Reads images in child processes, for one client as fairly as for another.
+
+    Args:
+        decoders: where files are decoded.
+        max_pixels: of an image, at most.
+        metrics: counts those that are refused.
+        activity: of the clients.
+    """
+
+    def __init__(
+        self,
+        decoders: DecoderProcesses,
+        *,
+        max_pixels: int,
+        metrics: Metrics,
+        activity: ClientActivity,
+    ) -> None:
+        self._decoders = decoders
+        self._max_pixels = max_pixels
+        self._metrics = metrics
+        alone = max(1, decoders.count - _SPARE_PROCESSES)
+        self._slots = FairSlots(
+            decoders.count, alone=alone, shared=max(1, alone - 1), activity=activity
+        )
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        metrics: Metrics,
+        activity: ClientActivity,
+        *,
+        processes: int | None = None,
+    ) -> Self:
+        """As the settings and the machine have it.
+
+        Args:
+            settings: say how many processes there are, and what memory they have.
+            metrics: counts what is refused.
+            activity: of the clients.
+            processes: how many there are, whatever the settings say.
+        """
+        memory = MemoryBudget(settings.decode_memory_bytes or _memory_bytes())
+        metrics.watch("decode_memory_bytes", "Memory for decoding.", lambda: memory.held_bytes)
+        decoders = DecoderProcesses(
+            processes or settings.decode_processes or available_cpus() + _SPARE_PROCESSES,
+            memory=memory,
+            cpu_seconds=_CPU_SECONDS,
+            max_pixels=settings.max_pixels,
+            max_file_bytes=settings.max_upload_bytes,
+            observe_restart=metrics.observe_decoder_restart,
+        )
+        return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics, activity=activity)
+
+    async def start(self) -> None:
+        """Start the processes; files that come before are decoded as well, but later."""
+        await self._decoders.start()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._decoders.close()
+
+    async def prepare(
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float
+    ) -> PreparedImage:
+        """Read a file for the models.
+
+        Args:
+            data: the file.
+            dicom: what is chosen of a DICOM file.
+            client: whose it is.
+            deadline: by ``time.perf_counter``.
+
+        Raises:
+            ProblemError: it cannot be read, or not in time.
+        """
+        read = await self._decode(
+            partial(read_model_input, dicom=dicom, max_pixels=self._max_pixels),
+            data,
+            client=client,
+            deadline=deadline,
+        )
+        info = ImageInfo(
+            format=read.format,
+            width=read.width,
+            height=read.height,
+            size_bytes=len(data),
+            sha256=read.sha256,
+            bits_used=read.bits_used,
+            dicom=dicom_info(read.dicom),
+        )
+        return PreparedImage(
+            info=info,
+            seen=read.seen,
+            review=read.review,
+            tensor=read.tensor,
+            decode_seconds=read.decode_seconds,
+            preprocess_seconds=read.preprocess_seconds,
+        )
+
+    async def show(
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float, longest_side: int
+    ) -> Picture:
+        """Read a file for the models and for people.
+
+        Args:
+            data: the file.
+            dicom: what is chosen of a DICOM file.
+            client: whose it is.
+            deadline: by ``time.perf_counter``.
+            longest_side: of the picture, which is not larger than the image.
+
+        Raises:
+            ProblemError: it cannot be read, or not in time.
+        """
+        job = partial(
+            read_picture, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
+        )
+        return await self._decode(job, data, client=client, deadline=deadline)
+
+    async def view(
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float, longest_side: int
+    ) -> UnwindowedImage:
+        """Read a file for a viewer.
+
+        Args:
+            data: the file.
+            dicom: what is chosen of a DICOM file.
+            client: whose it is.
+            deadline: by ``time.perf_counter``.
+            longest_side: of what is shown, which is not larger than the image.
+
+        Raises:
+            ProblemError: it cannot be read, or not in time.
+        """
+        job = partial(
+            read_unwindowed, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
+        )
+        return await self._decode(job, data, client=client, deadline=deadline)
+
+    async def _decode(
+        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: float
+    ) -> _T:
+        with _tracer.start_as_current_span("decode", record_exception=False):
+            try:
+                async with asyncio.timeout(deadline - time.perf_counter()):
+                    return await self._in_a_process(job, data, client=client, deadline=deadline)
+            except (TimeoutError, DecodeTimeoutError) as error:
+                raise OverloadedError("the image could not be read in time; try again") from error
+            except DecoderEndedError as error:
+                raise OverloadedError("the image's decoder ended; try again") from error
+            except ImageError as error:
+                problem = image_problem(error)
+                self._metrics.observe_refused_image(problem.kind)
+                raise problem from error
+
+    async def _in_a_process(
+        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: float
+    ) -> _T:
+        await self._slots.acquire(client)
+        left_seconds = deadline - time.perf_counter()
+        future = self._decoders.submit(job, data, deadline=time.monotonic() + left_seconds)
+        # The slot is the process's: it is held on while a file is decoded that nobody waits for.
+        release = partial(self._slots.release, client)
+        future.add_done_callback(partial(_in_loop, asyncio.get_running_loop(), release))
+        return await asyncio.wrap_future(future)
+
+
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, callback: Callable[[], None], _: "Future[Any]"
+) -> None:
+    # A loop that has ended meanwhile has no slots either.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)
+
+
+def dicom_info(description: DicomDescription | None) -> DicomInfo | None:
+    """What an answer says of a DICOM file; of others nothing."""
+    if description is None:
+        return None
+    return DicomInfo.model_validate(dataclasses.asdict(description))
+
+
+def _memory_bytes() -> int:
+    available_bytes = available_memory_bytes()
+    if available_bytes is None:
+        return _MEMORY_WHERE_UNKNOWN_BYTES
+    return math.floor(_MEMORY_SHARE * available_bytes)

@@ -1,0 +1,140 @@
+"""The embedded model server as a process: from start to the signal that ends it."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import disable_created_metrics, start_http_server
+
+from covidscan.service.stop_signals import on_stop_signal
+from serving.deadlines import DeadlineThreads
+from serving.embedded.errors import CallError
+from serving.embedded.metrics import Metrics
+from serving.embedded.options import ModelServerOptions
+from serving.embedded.server import EmbeddedModelServer
+from serving.errors import ModelConfigError
+from serving.volume.model_config import ModelConfig
+
+logger = logging.getLogger(__name__)
+
+_CONFIG_SECONDS: Final = 10.0
+"""For models.config to be read, which may lie on a mount that hangs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the process does beside serving."""
+
+    metrics_address: tuple[str, int] | None = None
+    """Where Prometheus reads."""
+    read_configs: Callable[[], Sequence[ModelConfig]] | None = None
+    """Reads the models to serve anew, so that a change is followed."""
+    config_poll_seconds: float = 1.0
+    """Pause between two readings."""
+    exit_with_stdin: bool = False
+    """Whether to stop when standard input is closed."""
+
+
+async def run_model_server(
+    configs: Sequence[ModelConfig],
+    address: str,
+    options: ModelServerOptions,
+    surroundings: Surroundings,
+) -> None:
+    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, if asked, until stdin is closed.
+
+    Raises:
+        RuntimeError: the address cannot be bound.
+        OSError: the address of the metrics cannot be bound.
+        ModelConfigError: a label names a version that is not loaded yet.
+    """
+    stop = asyncio.Event()
+    on_stop_signal(stop.set)
+    if surroundings.exit_with_stdin:
+        await _stop_with_stdin(stop)
+    async with (
+        EmbeddedModelServer(configs, address, options) as server,
+        _telling_prometheus(server.metrics, surroundings.metrics_address),
+        _following_config(server, configs, surroundings),
+    ):
+        # Nothing of what is there by now is ever garbage; to look through it holds calls up.
+        gc.freeze()
+        logger.info("the model server listens on %s", server.address)
+        await stop.wait()
+        logger.info("the model server stops")
+
+
+async def _stop_with_stdin(stop: asyncio.Event) -> None:
+    class _Watcher(asyncio.Protocol):
+        def connection_lost(self, _: Exception | None) -> None:
+            stop.set()
+
+    await asyncio.get_running_loop().connect_read_pipe(_Watcher, sys.stdin)
+
+
+@contextlib.asynccontextmanager
+async def _telling_prometheus(
+    metrics: Metrics, address: tuple[str, int] | None
+) -> AsyncIterator[None]:
+    if address is None:
+        yield
+        return
+    host, port = address
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    http_server, _ = start_http_server(port, host, metrics.registry)
+    logger.info("metrics are at http://%s:%d/metrics", host, http_server.server_port)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(http_server.shutdown)
+        http_server.server_close()
+
+
+@contextlib.asynccontextmanager
+async def _following_config(
+    server: EmbeddedModelServer, configs: Sequence[ModelConfig], surroundings: Surroundings
+) -> AsyncIterator[None]:
+    if surroundings.read_configs is None:
+        yield
+        return
+    following = asyncio.create_task(
+        _follow_config(
+            server, configs, surroundings.read_configs, surroundings.config_poll_seconds
+        ),
+        name="follow models.config",
+    )
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def _follow_config(
+    server: EmbeddedModelServer,
+    served: Sequence[ModelConfig],
+    read_configs: Callable[[], Sequence[ModelConfig]],
+    poll_seconds: float,
+) -> None:
+    complaint = ""
+    reader = DeadlineThreads("config", threads=1, seconds=_CONFIG_SECONDS)
+    while True:
+        await asyncio.sleep(poll_seconds)
+        try:
+            configs = await reader.call(read_configs)
+            if configs != served:
+                await server.reload(configs)
+                served, complaint = configs, ""
+                logger.info("models.config has changed and is followed")
+        except (ModelConfigError, CallError, TimeoutError) as error:
+            # Tried again at the next reading: what a label names may be loaded by then.
+            if str(error) != complaint:
+                complaint = str(error)
+                logger.warning("models.config cannot be followed: %s", error)
+        except Exception:
+            logger.exception("following models.config failed")

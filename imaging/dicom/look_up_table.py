@@ -1,0 +1,103 @@
+"""Look-up tables of a DICOM file (PS3.3, C.11.1.1), as writers get them wrong."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRBigEndian
+
+from imaging.dicom.elements import numbers
+from imaging.errors import DamagedImageError
+
+_MOST_BITS: Final = 16
+_VALUES: Final = 1 << _MOST_BITS
+_MAX_DATA_BYTES: Final = 2 * _VALUES + 2
+_MAX_MISSING: Final = 2
+"""Entries that a descriptor may count too many."""
+
+Table = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LookUpTable:
+    """Entries, and the value that the first of them is for."""
+
+    entries: NDArray[np.uint16]
+    first: int
+
+    def apply(self, values: NDArray[Any], *, low: float, high: float) -> Table:
+        """Each value's entry; the first and the last beyond the ends.
+
+        Args:
+            values: any values.
+            low: the lowest value of the frame.
+            high: the highest one.
+        """
+        places = np.clip(values - self._first_for(low, high), 0, len(self.entries) - 1)
+        found: Table = self.entries[places.astype(np.int64)].astype(np.float64)
+        return found
+
+    def shades(self, values: NDArray[Any], *, low: float, high: float) -> Table:
+        """Each value's entry, from 0 to 1."""
+        return self.apply(values, low=low, high=high) / ((1 << self._bits_reached()) - 1)
+
+    def _first_for(self, low: float, high: float) -> int:
+        # Writers leave out the sign of the first value, or give it one too many. What meets the
+        # frame's values is meant.
+        last = len(self.entries) - 1
+        for first in (self.first, self.first - _VALUES, self.first + _VALUES):
+            if first <= high and first + last >= low:
+                return first
+        return self.first
+
+    def _bits_reached(self) -> int:
+        """How many bits the entries use: writers say 16 of a table of 12, and 12 of one of 16."""
+        return max(1, int(self.entries.max()).bit_length())
+
+
+def read_table(item: Dataset, syntax: UID) -> LookUpTable | None:
+    """Read the item of a modality or VOI look-up table sequence.
+
+    Returns:
+        Nothing if the item has neither descriptor nor entries.
+
+    Raises:
+        DamagedImageError: it has one without the other, or they contradict each other.
+        Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
+    """
+    descriptor = numbers(item, "LUTDescriptor")
+    entries = _entries(item)
+    if not descriptor and not entries:
+        return None
+    if len(descriptor) != 3 or not np.isfinite(descriptor).all() or not entries:  # noqa: PLR2004
+        raise DamagedImageError("the dicom file has a look-up table that is cut off")
+    count, first, bits = (int(each) for each in descriptor)
+    # Above 32,767 some write it with a sign; 65,536 does not fit and is written as none.
+    count = count % _VALUES or _VALUES
+    if isinstance(entries, bytes):
+        order = ">" if syntax == ExplicitVRBigEndian else "<"
+        # Entries of 8 bits may lie two in a word.
+        in_bytes = len(entries) < 2 * (count - _MAX_MISSING)
+        dtype = np.dtype(np.uint8) if in_bytes else np.dtype(f"{order}u2")
+        table = np.frombuffer(entries[: len(entries) // dtype.itemsize * dtype.itemsize], dtype)
+    else:
+        table = np.array([int(entry) % _VALUES for entry in entries], np.uint16)
+    if len(table) < max(1, count - _MAX_MISSING) or not 1 <= bits <= _MOST_BITS:
+        raise DamagedImageError("the dicom file has a look-up table that is cut off")
+    return LookUpTable(table[:count].astype(np.uint16), first)
+
+
+def _entries(item: Dataset) -> bytes | list[int]:
+    if "LUTData" not in item:
+        return b""
+    element: object = item.get_item("LUTData")
+    if isinstance(element, RawDataElement) and len(element.value or b"") > _MAX_DATA_BYTES:
+        raise DamagedImageError("the dicom file has a look-up table that is too long")
+    data = item["LUTData"].value
+    if data is None or isinstance(data, bytes):
+        return data or b""
+    return list(data) if isinstance(data, Iterable) else [data]

@@ -1,0 +1,1 @@
+"""Opening files and folders that somebody else provides."""

@@ -1,0 +1,92 @@
+"""A model server that is gone for a moment is asked once more, and no model more than twice."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from api.prediction.model_call import call_model
+from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from serving.client import EncodedImages, Prediction
+from serving.errors import (
+    InvalidAnswerError,
+    ModelDeadlineError,
+    ModelNotFoundError,
+    ModelServerError,
+    ModelServerExhaustedError,
+    ModelServerUnavailableError,
+)
+
+IMAGE = EncodedImages(1, b"")
+SOUND = Prediction(7, np.array([[0.8, 0.2]], np.float32))
+
+
+class Client:
+    """Fails in the ways given, one after the other, and then answers."""
+
+    def __init__(self, *failures: type[ModelServerError]) -> None:
+        self._failures = list(failures)
+        self.timeouts: list[float] = []
+
+    async def predict(
+        self, _name: str, _image: EncodedImages, *, timeout_seconds: float
+    ) -> Prediction:
+        self.timeouts.append(timeout_seconds)
+        if self._failures:
+            raise self._failures.pop(0)
+        return SOUND
+
+
+def ask(client: Client, *, timeout_seconds: float = 5) -> ModelAnswer:
+    call = asyncio.run(
+        call_model(
+            client,  # type: ignore[arg-type]
+            "vgg16",
+            IMAGE,
+            timeout_seconds=timeout_seconds,
+            links=[],
+        )
+    )
+    return call.answer(0, operating_point=0.5)
+
+
+def test_a_moment_without_a_model_server_is_bridged_with_what_is_left_of_the_time():
+    client = Client(ModelServerUnavailableError)
+    answer = ask(client)
+    assert (answer.status, answer.version) == (ModelAnswerStatus.OK, 7)
+    first, second = client.timeouts
+    assert 0 < second < first
+
+
+def test_nobody_is_asked_a_third_time():
+    client = Client(*[ModelServerUnavailableError] * 5)
+    assert ask(client).status is ModelAnswerStatus.UNREACHABLE
+    assert len(client.timeouts) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (ModelServerExhaustedError, ModelAnswerStatus.UNREACHABLE),
+        (ModelDeadlineError, ModelAnswerStatus.TIMEOUT),
+        (ModelNotFoundError, ModelAnswerStatus.NOT_AVAILABLE),
+        (InvalidAnswerError, ModelAnswerStatus.INVALID_ANSWER),
+        (ModelServerError, ModelAnswerStatus.ERROR),
+    ],
+)
+def test_what_a_second_attempt_would_not_mend_is_told_at_once(
+    failure: type[ModelServerError], status: ModelAnswerStatus
+):
+    client = Client(failure)
+    answer = ask(client)
+    assert (answer.status, answer.probabilities) == (status, None)
+    assert len(client.timeouts) == 1
+
+
+def test_without_time_left_there_is_no_second_attempt():
+    client = Client(ModelServerUnavailableError)
+    started = time.monotonic()
+    assert ask(client, timeout_seconds=0.01).status is ModelAnswerStatus.UNREACHABLE
+    assert time.monotonic() - started < 1
+    assert len(client.timeouts) == 1
