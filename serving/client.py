@@ -4,7 +4,6 @@ A call carries the trace that it belongs to (W3C Trace Context) where there is o
 """
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -79,16 +78,13 @@ class EncodedImages:
     """A ``PredictRequest`` that lacks only its ``model_spec``."""
 
 
-def encode_images(
-    images: NDArray[np.float32], *, outputs: Sequence[str] = (OUTPUT_NAME,)
-) -> EncodedImages:
-    """Serialise a batch.
+def encode_images(images: NDArray[np.float32]) -> EncodedImages:
+    """Serialise a batch, float32 ``[N, 64, 64, 3]``.
 
-    Args:
-        images: float32 ``[N, 64, 64, 3]``.
-        outputs: what is to be computed; none for all that a version has.
+    Without an output filter: a version is asked for all outputs that it has. Not all have an
+    out-of-distribution score, and those that do not would reject a request for it.
     """
-    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)}, output_filter=outputs)
+    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)})
     return EncodedImages(len(images), request.SerializeToString())
 
 

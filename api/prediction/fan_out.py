@@ -23,7 +23,7 @@ from api.prediction.model_call import ModelCall, call_model, failed_answer
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from api.settings import Settings
 from serving.client import ModelServerClient, encode_images
-from serving.contract import MODEL_NAMES, OUTPUT_NAME
+from serving.contract import MODEL_NAMES
 
 IMAGES_TOGETHER: Final = 8
 """More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
@@ -79,12 +79,7 @@ class FanOut:
         )
 
     async def ask(
-        self,
-        image: NDArray[np.float32],
-        *,
-        client: str,
-        timeout_seconds: float,
-        distance: bool = False,
+        self, image: NDArray[np.float32], *, client: str, timeout_seconds: float
     ) -> list[ModelAnswer]:
         """Ask all models about one image; takes as long as the slowest, but not longer than asked.
 
@@ -94,22 +89,21 @@ class FanOut:
             image: float32 ``[64, 64, 3]``.
             client: whose it is.
             timeout_seconds: a model that has not answered by then is named as late.
-            distance: whether models are to tell how far it is from what they learned from.
         """
         asked = asyncio.get_running_loop().time()
         deadline = asked + timeout_seconds
         try:
             async with self._slots.hold(client, timeout_seconds=timeout_seconds):
-                return await self._ask(image, asked, deadline, distance=distance)
+                return await self._ask(image, asked, deadline)
         except OverloadedError:
             late = asyncio.get_running_loop().time() - asked
             return [failed_answer(name, ModelAnswerStatus.TIMEOUT, late) for name in self._names]
 
     async def _ask(
-        self, image: NDArray[np.float32], asked: float, deadline: float, *, distance: bool
+        self, image: NDArray[np.float32], asked: float, deadline: float
     ) -> list[ModelAnswer]:
         loop = asyncio.get_running_loop()
-        member = _Member(image, deadline, distance, trace.get_current_span())
+        member = _Member(image, deadline, trace.get_current_span())
         group = self._group_with_room()
         group.members.append(member)
         self._start_waiting()
@@ -159,7 +153,6 @@ class _Member:
 
     image: NDArray[np.float32]
     deadline: float
-    distance: bool
     span: trace.Span
     row: int = 0
 
@@ -179,9 +172,7 @@ class _Group:
     def start(self, client: ModelServerClient, names: Sequence[str]) -> None:
         for row, member in enumerate(self.members):
             member.row = row
-        # All that a version has, as older ones have no distance and refuse to be asked for it.
-        outputs = () if any(member.distance for member in self.members) else (OUTPUT_NAME,)
-        images = encode_images(np.stack([member.image for member in self.members]), outputs=outputs)
+        images = encode_images(np.stack([member.image for member in self.members]))
         links = [trace.Link(member.span.get_span_context()) for member in self.members[1:]]
         loop = asyncio.get_running_loop()
         left_seconds = max(member.deadline for member in self.members) - loop.time()

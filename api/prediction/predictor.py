@@ -120,16 +120,10 @@ class Predictor:
                 max(LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
             )
             answers, *of_variants = await asyncio.gather(
-                self._fan_out.ask(
-                    image.tensor,
-                    client=caller.client,
-                    timeout_seconds=timeout_seconds,
-                    distance=True,
-                ),
                 *(
                     self._fan_out.ask(tensor, client=caller.client, timeout_seconds=timeout_seconds)
-                    for tensor in varied(image.tensor, options.variants)
-                ),
+                    for tensor in (image.tensor, *varied(image.tensor, options.variants))
+                )
             )
             inference_seconds = time.perf_counter() - asked
         for model in answers:

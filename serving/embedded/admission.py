@@ -51,7 +51,7 @@ def admit(model: LoadedModel, expected: ModelSignature) -> None:
         raise _unfit("inputs", model.inputs, expected.inputs)
     if not all(output in model.outputs for output in expected.outputs):
         raise _unfit("outputs", model.outputs, expected.outputs)
-    answers = model.answer_zeros()
+    answers = model.warm_up()
     for name in expected.distributions:
         rows = answers[name]
         # A NaN fails both comparisons and so is refused as well.

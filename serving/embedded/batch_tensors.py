@@ -31,8 +31,11 @@ def count_rows(inputs: Tensors, batching: BatchingParameters) -> int:
     return rows
 
 
-def kind_of(inputs: Tensors) -> tuple[object, ...]:
-    """Requests of one kind fit into one batch: their tensors differ in the rows alone."""
+BatchKey = tuple[object, ...]
+
+
+def batch_key(inputs: Tensors) -> BatchKey:
+    """Requests with the same key fit into one batch: their tensors differ only in their rows."""
     return tuple((name, array.dtype, array.shape[1:]) for name, array in sorted(inputs.items()))
 
 
@@ -41,7 +44,7 @@ def infer_together(
     requests: Sequence[Tensors],
     batching: BatchingParameters,
 ) -> list[Tensors]:
-    """Answer requests of one kind by as few runs as the parameters allow.
+    """Answer requests with the same batch key by as few runs as the parameters allow.
 
     Raises:
         CallError: an output does not have a row for each row of the input.

@@ -2,7 +2,7 @@
 
 import queue
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +11,8 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from serving.contract import DISTANCE_OUTPUT_NAME, SIGNATURE_NAME
+from serving.contract import SIGNATURE_NAME
 from serving.embedded.errors import ModelLoadError
-from serving.embedded.on_demand import CONDITION_NAME, compute_on_demand
 from serving.embedded.saved_model import read_signatures
 from serving.errors import ServingError
 from serving.precision import Precision
@@ -66,36 +65,30 @@ class LoadedModel:
         self._compiled = compiled
         self.signatures = signatures
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-        inputs = [_tensor_signature(port) for port in compiled.inputs]
-        self.inputs = [signature for signature in inputs if signature.name != CONDITION_NAME]
+        self.inputs = [_tensor_signature(port) for port in compiled.inputs]
         self.outputs = [_tensor_signature(port) for port in compiled.outputs]
-        self._has_condition = len(inputs) > len(self.inputs)
 
-    def infer(
-        self, inputs: Mapping[str, NDArray[Any]], wanted: Collection[str] | None = None
-    ) -> dict[str, NDArray[Any]]:
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the model; arrays must fit the signature.
 
         Args:
             inputs: by the names of the signature.
-            wanted: the outputs to answer with; all where there is none.
+
+        Returns:
+            All outputs, by the names of the signature.
 
         Raises:
             InferenceError: the engine failed.
         """
-        fed = dict(inputs)
-        if self._has_condition:
-            fed[CONDITION_NAME] = np.array(wanted is None or DISTANCE_OUTPUT_NAME in wanted)
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
-            results = request.infer(fed, share_inputs=True)
+            results = request.infer(dict(inputs), share_inputs=True)
             return {
                 signature.name: np.array(results[port])
                 for signature, port in zip(self.outputs, self._compiled.outputs, strict=True)
-                if wanted is None or signature.name in wanted
             }
         except RuntimeError as error:
             raise InferenceError("the engine failed on this request") from error
@@ -104,8 +97,11 @@ class LoadedModel:
             if all(len(array) <= _MAX_ROWS_KEPT for array in inputs.values() if array.ndim):
                 self._idle.put(request)
 
-    def answer_zeros(self) -> dict[str, NDArray[Any]]:
-        """What it answers to zeros, one of them where a dimension may have any size.
+    def warm_up(self) -> dict[str, NDArray[Any]]:
+        """Run the model on zeros, with size 1 where a dimension may have any size.
+
+        Returns:
+            All outputs.
 
         Raises:
             InferenceError: the engine failed.
@@ -159,10 +155,10 @@ class Engine:
         if SIGNATURE_NAME not in signatures.signature_def:
             raise _unservable(f'Serving signature key "{SIGNATURE_NAME}" not found.')
         try:
-            model = compute_on_demand(self._core.read_model(version_dir), DISTANCE_OUTPUT_NAME)
+            model = self._core.read_model(version_dir)
             loaded = LoadedModel(self._core.compile_model(model, "CPU", self._options), signatures)
             # So that the first request does not pay for the engine's set-up.
-            loaded.answer_zeros()
+            loaded.warm_up()
         except (RuntimeError, InferenceError) as error:
             raise _unservable(f"{version_dir} cannot be served: {_reason(error)}") from error
         return loaded

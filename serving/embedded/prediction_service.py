@@ -12,7 +12,7 @@ from serving.embedded.errors import CallError, invalid_argument
 from serving.embedded.repository import ModelRepository
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion
-from serving.embedded.signature import check_signature_name, decode_inputs, wanted_outputs
+from serving.embedded.signature import check_signature_name, decode_inputs, requested_outputs
 from serving.protos.model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 
@@ -99,11 +99,11 @@ class PredictionService:
         check_signature_name(request.model_spec.signature_name)
         model = version.loaded
         inputs = decode_inputs(model, request)
-        wanted = wanted_outputs(model, request.output_filter)
+        requested = requested_outputs(model, request.output_filter)
         # While it waits, a request holds its arrays alone and not their messages too.
         request.ClearField("inputs")
         try:
-            outputs = await self._scheduler.infer(version, inputs, wanted)
+            outputs = await self._scheduler.infer(version, inputs)
         except InferenceError as error:
             # The engine checks what a signature cannot say, that two inputs have as many rows.
             fault_is_theirs = len({len(array) for array in inputs.values() if array.ndim}) > 1
@@ -114,7 +114,7 @@ class PredictionService:
         response = PredictResponse(
             model_spec=_answering_spec(request.model_spec.name, version, SIGNATURE_NAME)
         )
-        for name in wanted:
+        for name in requested:
             response.outputs[name].CopyFrom(self._encode(outputs[name]))
         return response
 

@@ -54,24 +54,24 @@ def decode_inputs(model: LoadedModel, request: PredictRequest) -> dict[str, NDAr
     }
 
 
-def wanted_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str]:
+def requested_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str]:
     """The names of the outputs to answer with: those of the filter, or all.
 
     Raises:
         CallError: the filter names one that the signature does not have, or one twice.
     """
     names = [signature.name for signature in model.outputs]
-    wanted: list[str] = []
+    requested: list[str] = []
     for name in output_filter:
         if name not in names:
             raise invalid_argument(
                 f"output tensor alias not found in signature: {name}"
                 f" Outputs expected to be in the set {_set(names)}."
             )
-        if name in wanted:
+        if name in requested:
             raise invalid_argument(f"duplicate output tensor alias: {name}")
-        wanted.append(name)
-    return wanted or names
+        requested.append(name)
+    return requested or names
 
 
 def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto) -> NDArray[Any]:

@@ -5,7 +5,6 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +120,10 @@ def test_a_call_that_nobody_waits_for_is_not_computed(
     gate, runs = threading.Event(), []
     infer = LoadedModel.infer
 
-    def gated(
-        model: LoadedModel,
-        inputs: dict[str, np.ndarray],
-        wanted: Collection[str] | None = None,
-    ) -> dict[str, np.ndarray]:
+    def gated(model: LoadedModel, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         runs.append(len(inputs[INPUT_NAME]))
         assert gate.wait(20)
-        return infer(model, inputs, wanted)
+        return infer(model, inputs)
 
     options = ModelServerOptions(inference_threads=1)
     with embedded_model_server(default_model_configs(tiny_volume), options) as address:

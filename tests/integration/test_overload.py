@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,11 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.opened.set()
     infer = LoadedModel.infer
 
-    def gated(
-        model: LoadedModel, inputs: Tensors, wanted: Collection[str] | None = None
-    ) -> Tensors:
+    def gated(model: LoadedModel, inputs: Tensors) -> Tensors:
         gate.runs += 1
         assert inputs[INPUT_NAME].ndim == 4
         assert gate.opened.wait(20)
-        return infer(model, inputs, wanted)
+        return infer(model, inputs)
 
     monkeypatch.setattr(LoadedModel, "infer", gated)
     yield gate

@@ -105,17 +105,6 @@ def test_the_embedded_engine_measures_the_distance_as_keras_does(
     np.testing.assert_allclose(measured, np.asarray(known(far)[DISTANCE_OUTPUT_NAME]), atol=2e-3)
 
 
-def test_the_embedded_engine_measures_no_distance_that_is_not_asked_for(
-    published: tuple[keras.Model, Path],
-):
-    _, version_dir = published
-    loaded = Engine().load(version_dir)
-    everything = loaded.infer({INPUT_NAME: IMAGES})
-    answers = loaded.infer({INPUT_NAME: IMAGES}, wanted=[OUTPUT_NAME])
-    assert set(answers) == {OUTPUT_NAME}
-    np.testing.assert_allclose(answers[OUTPUT_NAME], everything[OUTPUT_NAME], atol=1e-6)
-
-
 def test_tensorflow_answers_as_keras_does_under_the_one_signature(
     published: tuple[keras.Model, Path],
 ):

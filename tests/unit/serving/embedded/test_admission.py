@@ -23,7 +23,7 @@ class Model:
         self.inputs, self.outputs = inputs, outputs
         self._answer = answer
 
-    def answer_zeros(self) -> dict[str, np.ndarray]:
+    def warm_up(self) -> dict[str, np.ndarray]:
         return {"probabilities": np.array([self._answer], np.float32)}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,13 @@ Tensors = dict[str, np.ndarray]
 
 
 class GatedModel:
-    """Doubles its input, but only while the gate is open; remembers its runs.
-
-    ``runs`` are their rows, ``wanted`` the outputs that they were asked for.
-    """
+    """Doubles its input, but only while the gate is open; remembers the rows of its runs."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.runs: list[list[float]] = []
-        self.wanted: list[Collection[str] | None] = []
 
-    def infer(self, inputs: Tensors, wanted: Collection[str] | None = None) -> Tensors:
-        self.wanted.append(wanted)
+    def infer(self, inputs: Tensors) -> Tensors:
         self.runs.append([float(row) for row in inputs["x"].reshape(len(inputs["x"]), -1)[:, 0]])
         assert self.gate.wait(10)
         if (inputs["x"] < 0).any():
@@ -137,22 +132,6 @@ def test_without_batching_each_request_runs_alone():
         await asyncio.gather(*tasks)
 
     assert run(test, None).runs == [[1], [2], [3]]
-
-
-def test_only_requests_for_the_same_outputs_meet():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
-        tasks = await queued(
-            scheduler.infer(version, x(1)),
-            scheduler.infer(version, x(2), ["y"]),
-            scheduler.infer(version, x(3), ["y"]),
-            scheduler.infer(version, x(4)),
-        )
-        model.gate.set()
-        await asyncio.gather(*tasks)
-
-    model = run(test, ONE_THREAD)
-    assert model.runs == [[1], [2, 3], [4]]
-    assert model.wanted == [None, ["y"], None]
 
 
 @pytest.mark.parametrize(

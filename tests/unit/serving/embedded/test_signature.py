@@ -11,7 +11,7 @@ from serving import tensors
 from serving.contract import INPUT_NAME, OUTPUT_NAME
 from serving.embedded.engine import TensorSignature
 from serving.embedded.errors import CallError
-from serving.embedded.signature import decode_inputs, wanted_outputs
+from serving.embedded.signature import decode_inputs, requested_outputs
 from serving.embedded.type_names import TYPE_NAMES
 from serving.protos.predict_pb2 import PredictRequest
 from serving.protos.tensor_pb2 import TensorProto
@@ -81,6 +81,6 @@ def test_content_that_does_not_fit_its_own_type_cannot_be_parsed():
 )
 def test_an_output_filter_names_each_output_once(output_filter: list[str], message: str):
     with pytest.raises(CallError) as caught:
-        wanted_outputs(model_taking(np.float32), output_filter)
+        requested_outputs(model_taking(np.float32), output_filter)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.message.startswith(message)
