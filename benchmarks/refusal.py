@@ -25,8 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.prediction.input_check import check_input, look_at
+from api.decoding.pixel_checks import check_pixels
 from api.prediction.model_call import ModelCall
+from api.prediction.ood_check import check_input
 from api.schemas.prediction import ModelAnswerStatus
 from api.schemas.problem import RefusalReason
 from benchmarks.precision import load
@@ -37,9 +38,9 @@ from imaging.preprocess import decode_image, preprocess
 from serving.client import Prediction
 from serving.contract import (
     DEFAULT_OPERATING_POINT,
-    DISTANCE_OUTPUT_NAME,
     INPUT_NAME,
     MODEL_NAMES,
+    OOD_OUTPUT_NAME,
     OUTPUT_NAME,
 )
 from serving.embedded.engine import LoadedModel
@@ -51,7 +52,7 @@ _NEARLY_THE_SAME: Final = 6.0
 _NOISES: Final = 200
 _VOLUMES: Final = (".nii", ".nii.gz", ".nrrd")
 _SLICES_PER_AXIS: Final = 20
-_LEAST_SLICE_DEVIATION: Final = 20.0
+_MIN_SLICE_DEVIATION: Final = 20.0
 _COARSEST: Final = 2.0
 """Slices may be this many times as far apart as pixels."""
 _AIR_HU: Final = -1000
@@ -121,14 +122,14 @@ def _judge(name: str, images: Sequence[Shown], models: dict[str, LoadedModel]) -
 def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RefusalReason]:
     height, width = image.pixels.shape[:2]
     tensor = preprocess(image.pixels)
-    seen = look_at(tensor, width=width, height=height, modality=image.modality)
+    reasons = check_pixels(tensor, width=width, height=height, modality=image.modality)
     answers = []
     for name, model in models.items():
         outputs = model.infer({INPUT_NAME: tensor[None]})
-        answered = Prediction(1, outputs[OUTPUT_NAME], outputs[DISTANCE_OUTPUT_NAME])
+        answered = Prediction(1, outputs[OUTPUT_NAME], outputs[OOD_OUTPUT_NAME])
         call = ModelCall(name, ModelAnswerStatus.OK, answered, 0.0)
         answers.append(call.answer(0, DEFAULT_OPERATING_POINT))
-    return check_input(seen, answers, demo=False).reasons
+    return check_input(reasons, answers, demo=False).reasons
 
 
 def _read(path: Path, which: Path | range | None) -> Iterator[Shown]:
@@ -169,7 +170,7 @@ def _cut(path: Path, axial: range | None) -> Iterator[Shown]:
         for index in chosen:
             # Heads up, in the two planes that stand.
             cut = np.take(grey, index, axis=axis)[:: -1 if axis else 1]
-            if cut.std() >= _LEAST_SLICE_DEVIATION:
+            if cut.std() >= _MIN_SLICE_DEVIATION:
                 yield Shown(np.ascontiguousarray(np.repeat(cut[..., None], 3, axis=2)))
 
 

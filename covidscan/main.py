@@ -6,13 +6,13 @@ import sys
 import typer
 
 from covidscan.commands import (
+    cross_validate,
     demo,
     evaluate,
     health,
     keys,
     model_server,
     models,
-    pool,
     predict,
     replay,
     score,
@@ -42,7 +42,7 @@ app.command("model-server")(model_server.model_server)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
-app.command("pool")(pool.pool)
+app.command("cross-validate")(cross_validate.cross_validate)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command("predict")(predict.predict)

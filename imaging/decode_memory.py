@@ -40,7 +40,7 @@ def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) ->
     """
     if is_dicom(data):
         # Only where it is needed: docs/decisions/0011.
-        from imaging.dicom.memory import dicom_memory_bytes  # noqa: PLC0415
+        from imaging.dicom.decode_memory import dicom_memory_bytes  # noqa: PLC0415
 
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)
     header = read_header(data)

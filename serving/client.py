@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from serving import protocol, tensors
 from serving.contract import (
     CLASS_NAMES,
-    DISTANCE_OUTPUT_NAME,
     INPUT_NAME,
+    OLD_OOD_OUTPUT_NAME,
+    OOD_OUTPUT_NAME,
     OUTPUT_NAME,
     SIGNATURE_NAME,
 )
@@ -33,6 +34,7 @@ from serving.replicas import Replicas
 
 _M = TypeVar("_M", bound=Message)
 
+_OOD_OUTPUT_NAMES: Final = (OOD_OUTPUT_NAME, OLD_OOD_OUTPUT_NAME)
 _ROW_SUM_TOLERANCE: Final = 1e-2
 """bfloat16 rounds probabilities to about three digits."""
 
@@ -65,7 +67,7 @@ class Prediction:
     """That gave the answer."""
     probabilities: NDArray[np.float32]
     """``[N, 2]``."""
-    feature_distances: NDArray[np.float32] | None = None
+    ood_scores: NDArray[np.float32] | None = None
     """``[N]``; none where the version has no such output, or it was not asked for."""
 
 
@@ -145,13 +147,13 @@ class ModelServerClient:
         )
         response = _parse(PredictResponse(), answer)
         probabilities = _probabilities(name, response)
-        distances = _feature_distances(name, response)
-        for rows in (probabilities, distances):
+        ood_scores = _ood_scores(name, response)
+        for rows in (probabilities, ood_scores):
             if rows is not None and len(rows) != images.count:
                 raise InvalidAnswerError(
                     f"the answer of {name} has {len(rows)} rows for {images.count} images"
                 )
-        return Prediction(response.model_spec.version.value, probabilities, distances)
+        return Prediction(response.model_spec.version.value, probabilities, ood_scores)
 
     async def version_statuses(self, name: str, *, timeout_seconds: float) -> list[VersionStatus]:
         """All versions of a model that the server knows of, newest first.
@@ -203,14 +205,19 @@ def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
     return np.clip(values, 0, 1)
 
 
-def _feature_distances(name: str, response: PredictResponse) -> NDArray[np.float32] | None:
-    if DISTANCE_OUTPUT_NAME not in response.outputs:
+def _ood_scores(name: str, response: PredictResponse) -> NDArray[np.float32] | None:
+    output = next((each for each in _OOD_OUTPUT_NAMES if each in response.outputs), None)
+    if output is None:
         return None
-    values = _decode(name, response, DISTANCE_OUTPUT_NAME)
+    values = _decode(name, response, output)
     if values.dtype != np.float32 or values.ndim != 1:
-        raise InvalidAnswerError(f"the distances of {name} are {values.dtype} {values.shape}")
+        raise InvalidAnswerError(
+            f"the out-of-distribution scores of {name} are {values.dtype} {values.shape}"
+        )
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise InvalidAnswerError(f"the distances of {name} are none")
+        raise InvalidAnswerError(
+            f"the out-of-distribution scores of {name} are negative or not finite"
+        )
     return values
 
 

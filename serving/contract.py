@@ -18,9 +18,12 @@ INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "probabilities"
 """float32 ``[N, 2]``, rows sum to one, columns as in ``CLASS_NAMES``."""
 
-DISTANCE_OUTPUT_NAME: Final = "feature_distance"
-"""float32 ``[N]``: how far the image is from those that the model learned from, as the model itself
-sees them: 0 where they are, above 1 too far. A model may lack this output."""
+OOD_OUTPUT_NAME: Final = "ood_score"
+"""float32 ``[N]``, the out-of-distribution score: 0 for images like those that the model learned
+from, above 1 for images that are too far from them. A model may lack this output."""
+
+OLD_OOD_OUTPUT_NAME: Final = "feature_distance"
+"""What versions before 0.2 call it."""
 
 DEFAULT_OPERATING_POINT: Final = 0.5
 """The positive class is predicted at this probability and above."""

@@ -69,7 +69,7 @@ def build(name: str, recipe: Recipe, *, weights_dir: Path | None = None) -> kera
         dtype="float32",  # a softmax in 16 bits has steps that calibration would see
     )(hidden)
     model = keras.Model(image, probabilities, name=name)
-    if recipe.initialisation == "calm":
+    if recipe.initialisation == "zero-init-residual":
         _initialise_calmly(model, backbone_too=recipe.weights == "none")
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):

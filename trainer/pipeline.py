@@ -24,21 +24,21 @@ from trainer.evaluation.inference import predict
 from trainer.evaluation.metrics import Probabilities, soft_vote
 from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
+from trainer.ood.score import MAX_IMAGES, fit_ood_scorer
 from trainer.publication.artefacts import write_artefacts
 from trainer.publication.export import describe_environment, publish
-from trainer.publication.feature_distance import MAX_IMAGES, fit_distance
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
-from trainer.run import Run, resume_run, start_run
-from trainer.training.checkpoint import Epoch
+from trainer.run_folder import Run, resume_run, start_run
+from trainer.training.checkpoint import BestWeights, Epoch
 from trainer.training.fit import train
 
 logger = logging.getLogger(__name__)
 
 _TRAINING_SHARE: Final = 0.75
 """Of what a CNN takes; the rest is to measure and to publish it."""
-_DEMO_DISTANCE_IMAGES: Final = 32
-"""The gateway rejects nothing by the distance of demo models, so a rough one is enough."""
+_DEMO_OOD_IMAGES: Final = 32
+"""The gateway rejects nothing by the score of demo models, so a rough one is enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,9 @@ class Plan:
     run_dir: Path | None = None
     """Where checkpoints, artefacts and report go; without it a new folder under ``runs/``."""
     resume: bool = False
+    keep_run: bool = True
+    """Whether checkpoints, artefacts and the report are written. Without them a run cannot be
+    resumed, and only its published versions remain."""
     min_sensitivity: float | None = None
     """Of the operating point."""
     min_accuracy: float | None = None
@@ -141,15 +144,16 @@ def train_and_publish(plan: Plan) -> Outcome:
         keras.backend.clear_session()
     if len(evaluations) > 1:
         evaluations.append(_evaluate_ensemble(context, evaluations, validations))
-    write_report(
-        context.run.directory,
-        evaluations,
-        split.test,
-        dataset=dataset,
-        leakage=leakage,
-        histories=histories,
-        demo=plan.demo,
-    )
+    if plan.keep_run:
+        write_report(
+            context.run.directory,
+            evaluations,
+            split.test,
+            dataset=dataset,
+            leakage=leakage,
+            histories=histories,
+            demo=plan.demo,
+        )
     return Outcome(context.run.directory, evaluations, objections)
 
 
@@ -192,9 +196,9 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
         split,
         recipe,
         seed=plan.seed,
-        checkpoints=run.checkpoints(name),
+        checkpoints=run.checkpoints(name) if plan.keep_run else BestWeights(),
         weights_dir=plan.weights_dir,
-        tensorboard_dir=run.tensorboard_dir(name),
+        tensorboard_dir=run.tensorboard_dir(name) if plan.keep_run else None,
         on_progress=partial(_tell_training, plan, name),
     )
     validation = predict(trained.model, split.validation)
@@ -202,7 +206,8 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
     temperature = fit_temperature(validation, split.validation.labels)
     validation = scale(validation, temperature)
     bake_temperature(trained.model, temperature)
-    write_artefacts(trained.model, run.artefacts_dir(name))
+    if plan.keep_run:
+        write_artefacts(trained.model, run.artefacts_dir(name))
     evaluation = evaluate(
         name,
         scale(uncalibrated, temperature),
@@ -240,11 +245,11 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
     if report.objections and not plan.force:
         logger.error("%s is not published: %s", name, "; ".join(report.objections))
         return None, report.objections
-    distance = fit_distance(
+    scorer = fit_ood_scorer(
         judged.model,
         context.split.train,
         context.split.validation,
-        max_images=_DEMO_DISTANCE_IMAGES if plan.demo else MAX_IMAGES,
+        max_images=_DEMO_OOD_IMAGES if plan.demo else MAX_IMAGES,
     )
     card = ModelCard(
         name=name,
@@ -261,14 +266,14 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
         temperature=evaluation.temperature or 1.0,
         uncalibrated_ece=evaluation.uncalibrated_ece,
         operating_point=evaluation.operating_point,
-        feature_distance=distance.described,
+        ood_score=scorer.described,
         gate={
             "objections": report.objections,
             "forced": bool(report.objections),
             "compared_with": report.compared_with,
         },
     )
-    version = publish(judged.model, plan.models_dir, card, context.split.train, distance)
+    version = publish(judged.model, plan.models_dir, card, context.split.train, scorer)
     run.note_published(name, version)
     accuracy = evaluation.metrics["accuracy"]
     logger.info("published %s version %d, accuracy %.3f", name, version, accuracy)

@@ -25,7 +25,7 @@ class Recipe(BaseModel):
     weights: Literal["imagenet", "none"] = Field(
         "imagenet", description="What the backbone starts from."
     )
-    initialisation: Literal["keras", "calm"] = Field(
+    initialisation: Literal["keras", "zero-init-residual"] = Field(
         "keras",
         description="Of what starts from nothing: as Keras has it, or such that deep networks"
         " learn from the first step on (docs/decisions/0006).",
@@ -59,7 +59,7 @@ class Recipe(BaseModel):
     batch_norm_momentum: float = Field(
         0.99, ge=0, lt=1, description="Of batch normalisation's moving averages."
     )
-    recalibrate: bool = Field(
+    precise_batch_norm: bool = Field(
         False, description="Measure the moving averages anew before each validation."
     )
     select_by: Literal["accuracy", "loss"] = Field(

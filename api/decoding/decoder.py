@@ -38,7 +38,7 @@ _UNKNOWN_END: Final = 255
 """The exit code that ``multiprocessing`` gives where it was not told one."""
 _END_SECONDS: Final = 1.0
 _FIRST_AT_EXIT: Final = 100
-_LEAST_WAIT_SECONDS: Final = 0.001
+_MIN_WAIT_SECONDS: Final = 0.001
 """A timeout of zero would be none."""
 _TIMEVAL: Final = struct.Struct("@ll")
 """C's ``struct timeval``: seconds and microseconds."""
@@ -157,7 +157,7 @@ class Decoder:
         """
         if sys.platform == "win32":
             return
-        left_seconds = max(_LEAST_WAIT_SECONDS, deadline - time.monotonic())
+        left_seconds = max(_MIN_WAIT_SECONDS, deadline - time.monotonic())
         timeout = _TIMEVAL.pack(int(left_seconds), int(left_seconds % 1 * 1_000_000))
         end = socket.socket(fileno=self._pipe.fileno())
         try:

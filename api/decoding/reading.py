@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.prediction.input_check import image_review, look_at
+from api.decoding.pixel_checks import check_pixels, image_review
 from api.schemas.prediction import ReviewReason
 from api.schemas.problem import RefusalReason
 from imaging.dicom.description import DicomDescription, DicomOptions
@@ -31,7 +31,7 @@ class ModelInput:
 
     tensor: NDArray[np.float32]
     """``[64, 64, 3]`` RGB, 0 to 1."""
-    seen: list[RefusalReason]
+    pixel_reasons: list[RefusalReason]
     """What speaks against it as a chest scan, before any model is asked."""
     review: list[ReviewReason]
     """Why it may have been stored or read wrongly."""
@@ -84,7 +84,9 @@ def read_model_input(data: bytes, *, dicom: DicomOptions, max_pixels: int) -> Mo
     modality = None if image.dicom is None else image.dicom.modality
     return ModelInput(
         tensor=tensor,
-        seen=look_at(tensor, width=image.width, height=image.height, modality=modality),
+        pixel_reasons=check_pixels(
+            tensor, width=image.width, height=image.height, modality=modality
+        ),
         review=image_review(tensor, bits_used=image.bits_used),
         format=image.format,
         width=image.width,

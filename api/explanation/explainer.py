@@ -16,7 +16,7 @@ from api.load.fair_slots import FairSlots
 from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
 from api.prediction.options import PredictionOptions
-from api.prediction.predictor import LEAST_TIMEOUT_SECONDS, Predictor
+from api.prediction.predictor import MIN_TIMEOUT_SECONDS, Predictor
 from api.prediction.preparation import ImagePreparation
 from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
 from api.settings import Settings
@@ -153,7 +153,7 @@ class Explainer:
                     client=client,
                     timeout_seconds=min(
                         self._settings.model_timeout_seconds,
-                        max(LEAST_TIMEOUT_SECONDS, deadline - time.perf_counter()),
+                        max(MIN_TIMEOUT_SECONDS, deadline - time.perf_counter()),
                     ),
                 )
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from api.http.errors import ClientGoneError
+from api.http.errors import ClientDisconnectedError
 
 T = TypeVar("T")
 
@@ -17,14 +17,14 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     The body must have been read: what comes after it can only be the end of the connection.
 
     Raises:
-        ClientGoneError: the client is gone; nobody will see the answer.
+        ClientDisconnectedError: the client is gone; nobody will see the answer.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ClientGoneError("the client has closed the connection")
+            raise ClientDisconnectedError("the client has closed the connection")
         return working.result()
     finally:
         for task in (working, leaving):

@@ -260,11 +260,11 @@ class AuditUnavailableError(ModelsUnavailableError):
     title = "Audit unavailable"
 
 
-class ClientGoneError(ProblemError):
+class ClientDisconnectedError(ProblemError):
     """The client closed its connection; this answer is for the log alone."""
 
     status = HTTPStatus.BAD_REQUEST
-    kind = "client-gone"
+    kind = "client-disconnected"
     title = "Client gone"
 
 

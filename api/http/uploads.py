@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import (
-    ClientGoneError,
+    ClientDisconnectedError,
     InvalidRequestError,
     MissingFileError,
     OverloadedError,
@@ -144,14 +144,14 @@ class _Body:
             UploadTooLargeError: the body is larger than its limit.
             OverloadedError: all bodies together, or those of its client, are.
             SlowBodyError: it takes too long.
-            ClientGoneError: it will not come.
+            ClientDisconnectedError: it will not come.
         """
         if self._complete:
             # What may come now is the end of the connection, which has no time of its own.
             return await self._receive()
         message = await self._receive_in_time()
         if message["type"] == "http.disconnect":
-            raise ClientGoneError("the client has closed the connection")
+            raise ClientDisconnectedError("the client has closed the connection")
         self._complete = not message.get("more_body", False)
         self._count(len(message.get("body", b"")))
         return message

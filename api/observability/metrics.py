@@ -21,7 +21,7 @@ _LATENCY_BUCKETS_SECONDS: Final = (
     *(0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0),
 )
-_DISTANCE_BUCKETS: Final = (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4)
+_OOD_SCORE_BUCKETS: Final = (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4)
 _PROBABILITY_BUCKETS: Final = tuple(tenth / 10 for tenth in range(1, 11))
 
 
@@ -100,10 +100,10 @@ class Metrics:
             buckets=_PROBABILITY_BUCKETS,
             registry=self.registry,
         )
-        self._feature_distances = Histogram(
-            "covidscan_feature_distance",
+        self._ood_scores = Histogram(
+            "covidscan_ood_score",
             "How far images are from those that the models learned from; above 1 is refused.",
-            buckets=_DISTANCE_BUCKETS,
+            buckets=_OOD_SCORE_BUCKETS,
             registry=self.registry,
         )
         self._degraded = Counter(
@@ -178,9 +178,9 @@ class Metrics:
         if answer.prediction is not None:
             self._model_predictions.labels(answer.name, answer.version, answer.prediction).inc()
 
-    def observe_feature_distance(self, distance: float) -> None:
+    def observe_ood_score(self, score: float) -> None:
         """Count how far an image is from the training images, refused or not."""
-        self._feature_distances.observe(distance)
+        self._ood_scores.observe(score)
 
     def observe_prediction(self, answer: PredictionAnswer) -> None:
         """Count what the ensemble said; its models are counted by themselves."""

@@ -48,7 +48,7 @@ class ModelCall:
             return failed_answer(self.name, self.status, self.duration_seconds)
         positive = float(self.prediction.probabilities[row, POSITIVE_CLASS_INDEX])
         verdict = decide(positive, operating_point)
-        distances = self.prediction.feature_distances
+        ood_scores = self.prediction.ood_scores
         return ModelAnswer(
             name=self.name,
             version=self.prediction.version,
@@ -56,7 +56,7 @@ class ModelCall:
             prediction=verdict.prediction,
             confidence=verdict.confidence,
             probabilities=verdict.probabilities,
-            feature_distance=None if distances is None else float(distances[row]),
+            ood_score=None if ood_scores is None else float(ood_scores[row]),
             duration_seconds=self.duration_seconds,
         )
 
@@ -70,7 +70,7 @@ def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float)
         prediction=None,
         confidence=None,
         probabilities=None,
-        feature_distance=None,
+        ood_score=None,
         duration_seconds=duration_seconds,
     )
 

@@ -19,9 +19,9 @@ from api.observability.audit import AuditRecord, AuditTrail
 from api.observability.metrics import Metrics
 from api.prediction.ensemble import agreement, review_reasons, uncertainty, vote
 from api.prediction.fan_out import FanOut
-from api.prediction.input_check import check_input
 from api.prediction.model_cards import ModelCards
 from api.prediction.model_training import ModelTraining
+from api.prediction.ood_check import check_input
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
 from api.prediction.tta import varied
@@ -30,7 +30,7 @@ from api.schemas.problem import RefusalReason
 from api.settings import Settings
 from imaging.fingerprint import preprocess_fingerprint
 
-LEAST_TIMEOUT_SECONDS: Final = 1e-3
+MIN_TIMEOUT_SECONDS: Final = 1e-3
 """A call with none left would have no deadline."""
 
 
@@ -113,11 +113,11 @@ class Predictor:
             image = await self._preparation.prepare(
                 data, options.dicom, client=caller.client, deadline=started + budget_seconds
             )
-            self._refuse(image.seen, options)
+            self._refuse(image.pixel_reasons, options)
             asked = time.perf_counter()
             timeout_seconds = min(
                 self._settings.model_timeout_seconds,
-                max(LEAST_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
+                max(MIN_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
             )
             answers, *of_variants = await asyncio.gather(
                 *(
@@ -130,9 +130,9 @@ class Predictor:
             self._metrics.observe_model(model)
         self.check_quorum({model.name: model.status for model in answers})
         demo = await self._demo(answers)
-        check = check_input(image.seen, answers, demo=demo)
-        if check.feature_distance is not None:
-            self._metrics.observe_feature_distance(check.feature_distance)
+        check = check_input(image.pixel_reasons, answers, demo=demo)
+        if check.ood_score is not None:
+            self._metrics.observe_ood_score(check.ood_score)
         self._refuse(check.reasons, options)
         verdict = vote(answers, self._settings.operating_point)
         agreed = agreement(answers, verdict.prediction)

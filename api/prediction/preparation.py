@@ -56,7 +56,7 @@ class PreparedImage:
     """An image, read."""
 
     info: ImageInfo
-    seen: list[RefusalReason]
+    pixel_reasons: list[RefusalReason]
     """What speaks against it as a chest scan, before any model is asked."""
     review: list[ReviewReason]
     """Why it may have been stored or read wrongly."""
@@ -160,7 +160,7 @@ class ImagePreparation:
         )
         return PreparedImage(
             info=info,
-            seen=read.seen,
+            pixel_reasons=read.pixel_reasons,
             review=read.review,
             tensor=read.tensor,
             decode_seconds=read.decode_seconds,

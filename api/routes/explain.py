@@ -18,13 +18,13 @@ from api.http.errors import ModelsUnavailableError
 from api.http.form_request import FormRoute
 from api.http.uploads import form_limits, read_upload
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
-from api.routes.problems import problem_responses
+from api.routes.problem_docs import problem_responses
 from api.schemas.explanation import ExplanationAnswer, SaliencyMap
 
 PATH: Final = "/explain"
 
 _PNG: Final = "image/png"
-_LEAST_SCALE: Final = 0.05
+_MIN_SCALE: Final = 0.05
 """What changes the probability by less is not shown in the strongest colours."""
 
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -128,7 +128,7 @@ def _drawn(explanation: Explanation, name: str) -> bytes:
 
 def _scale(maps: list[ModelMap]) -> float:
     return max(
-        _LEAST_SCALE,
+        _MIN_SCALE,
         *(float(np.abs(each.values).max()) for each in maps if each.values is not None),
     )
 

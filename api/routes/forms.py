@@ -8,7 +8,7 @@ from fastapi import File, Form, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.prediction.options import PredictionOptions
-from api.routes.problems import ACCESS_PROBLEMS
+from api.routes.problem_docs import ACCESS_PROBLEMS
 from imaging.dicom.description import WindowChoice
 from imaging.formats.header import IMAGE_FORMATS
 

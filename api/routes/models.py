@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.dependencies import ServicesDep
-from api.routes.problems import ACCESS_PROBLEMS, problem_responses
+from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
 from api.schemas.models import ModelsAnswer
 from serving.contract import CLASS_NAMES
 

@@ -23,7 +23,7 @@ from api.routes.forms import (
     ImagesForm,
     PredictQuery,
 )
-from api.routes.problems import problem_responses
+from api.routes.problem_docs import problem_responses
 from api.schemas.batch import BatchAnswer, BatchItem
 from api.schemas.prediction import PredictionAnswer, Timing
 

@@ -77,7 +77,7 @@ class InputCheck(Schema):
     reasons: list[RefusalReason]
     """Why it would have been refused but for ``?force=true``; empty where nothing speaks against
     it."""
-    feature_distance: Annotated[float, Field(ge=0)] | None
+    ood_score: Annotated[float, Field(ge=0)] | None
     """How far it is from the images that the models learned from, the mean of the models' own;
     above 1 it is too far. Null where no model that answered can tell."""
 
@@ -94,7 +94,7 @@ class ModelAnswer(Schema):
     confidence: Probability | None
     """The probability of the predicted class."""
     probabilities: Probabilities | None
-    feature_distance: Annotated[float, Field(ge=0)] | None
+    ood_score: Annotated[float, Field(ge=0)] | None
     """How far the image is from those that the model learned from, as the model sees them; above 1
     it is too far. Null where the version does not tell."""
     duration_seconds: Seconds
@@ -134,7 +134,7 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
     "confidence": 0.9312,
     "probabilities": {"COVID": 0.9312, "non-COVID": 0.0688},
     "agreement": {"agreeing": 3, "answered": 3, "asked": 3},
-    "input_check": {"reasons": [], "feature_distance": 0.47},
+    "input_check": {"reasons": [], "ood_score": 0.47},
     "uncertainty": {
         "models_spread": 0.06,
         "interval": {"low": 0.9021, "high": 0.9507, "variants": 8},
@@ -151,10 +151,10 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
             "prediction": "COVID",
             "confidence": confidence,
             "probabilities": {"COVID": confidence, "non-COVID": round(1 - confidence, 4)},
-            "feature_distance": feature_distance,
+            "ood_score": ood_score,
             "duration_seconds": duration_seconds,
         }
-        for name, confidence, feature_distance, duration_seconds in (
+        for name, confidence, ood_score, duration_seconds in (
             ("vgg16", 0.97, 0.52, 0.0131),
             ("resnet50", 0.9136, 0.42, 0.0084),
             ("xception", 0.91, 0.47, 0.0079),

@@ -46,10 +46,10 @@ def evaluate(
     with run_trainer():
         if importlib.util.find_spec("openvino") is None:
             fail("OpenVINO is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-        from trainer.served import Examination, evaluate_served
+        from trainer.evaluate_published import EvaluationRequest, evaluate_published
 
-        findings = evaluate_served(
-            Examination(
+        result = evaluate_published(
+            EvaluationRequest(
                 dataset_dir=dataset,
                 models_dir=models_dir,
                 names=[str(name) for name in model or ()],
@@ -59,5 +59,5 @@ def evaluate(
                 run_dir=run_dir,
             )
         )
-    print_evaluations(findings.evaluations)
-    say(f"report: {findings.run_dir / 'report.html'}")
+    print_evaluations(result.evaluations)
+    say(f"report: {result.run_dir / 'report.html'}")

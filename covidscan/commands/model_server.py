@@ -147,7 +147,7 @@ def model_server(
 ) -> None:
     """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
     try:
-        from covidscan.service.model_server import Surroundings, run_model_server
+        from covidscan.service.standalone_model_server import ProcessOptions, run_model_server
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
     from covidscan.service.service_logs import configure_service_logging
@@ -175,7 +175,7 @@ def model_server(
         )
     except (ModelConfigError, BatchingParametersError, TlsConfigError) as error:
         fail(str(error), BAD_USE)
-    surroundings = Surroundings(
+    process_options = ProcessOptions(
         metrics_address=None if metrics_port is None else (host, metrics_port),
         read_configs=read_configs if config and model_config_file_poll_wait_seconds else None,
         config_poll_seconds=model_config_file_poll_wait_seconds,
@@ -183,7 +183,7 @@ def model_server(
     )
     address = f"unix:{socket.resolve()}" if socket else f"{host}:{port}"
     try:
-        asyncio.run(run_model_server(configs, address, options, surroundings))
+        asyncio.run(run_model_server(configs, address, options, process_options))
     except ModelConfigError as error:
         fail(
             f"{error}; --allow_version_labels_for_unavailable_models=true lets labels wait for"

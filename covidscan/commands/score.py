@@ -16,8 +16,8 @@ from imaging.dicom.description import WindowChoice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from covidscan.scoring.run import Summary
     from covidscan.scoring.scorer import ScoreOptions
+    from covidscan.scoring.scoring_run import Summary
 
 _EXTRA: Final = {"pyarrow": "bulk", "ray": "ray"}
 
@@ -73,9 +73,9 @@ def score(
     from api.prediction.options import PredictionOptions
     from api.settings import Settings
     from covidscan.scoring.files import SourceError
-    from covidscan.scoring.model_server import ready_model_server
-    from covidscan.scoring.run import ScoringError, Summary
     from covidscan.scoring.scorer import ScoreOptions
+    from covidscan.scoring.scoring_model_server import ready_model_server
+    from covidscan.scoring.scoring_run import ScoringError, Summary
     from covidscan.scoring.table import TableError
     from serving.errors import TlsConfigError
 
@@ -125,7 +125,7 @@ def _counted(counts: "Iterable[tuple[str, int]]") -> str:
 
 def _here(images: str, options: "ScoreOptions", out: Path, workers: int) -> "Summary":
     from covidscan.scoring.files import open_source
-    from covidscan.scoring.run import score as score_all
+    from covidscan.scoring.scoring_run import score as score_all
     from covidscan.scoring.table import GrowingTable
 
     source = open_source(Path(images), limit_bytes=options.settings.max_upload_bytes)

@@ -41,7 +41,7 @@ def serve(
     from api.http.access.api_keys import ApiKeysError
     from api.settings import Settings
     from api.start_errors import AuditTrailError, NoTemporaryFolderError
-    from covidscan.service.run import PartMissingError, run_service
+    from covidscan.service.service import PartMissingError, run_service
     from serving.errors import TlsConfigError
 
     options: dict[str, Any] = {

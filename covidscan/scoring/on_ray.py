@@ -14,8 +14,8 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.rows import COLUMNS, Status
-from covidscan.scoring.run import BATCH_FILES, Summary
 from covidscan.scoring.scorer import ScoreOptions, Scorer
+from covidscan.scoring.scoring_run import BATCH_FILES, Summary
 from covidscan.scoring.source import UNREADABLE, Fault, File, SourceError
 from covidscan.scoring.table import SCHEMA
 from serving.files.folder import LeftOut

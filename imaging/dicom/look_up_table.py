@@ -13,8 +13,8 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 from imaging.dicom.elements import numbers
 from imaging.errors import DamagedImageError
 
-_MOST_BITS: Final = 16
-_VALUES: Final = 1 << _MOST_BITS
+_MAX_BITS: Final = 16
+_VALUES: Final = 1 << _MAX_BITS
 _MAX_DATA_BYTES: Final = 2 * _VALUES + 2
 _MAX_MISSING: Final = 2
 """Entries that a descriptor may count too many."""
@@ -86,7 +86,7 @@ def read_table(item: Dataset, syntax: UID) -> LookUpTable | None:
         table = np.frombuffer(entries[: len(entries) // dtype.itemsize * dtype.itemsize], dtype)
     else:
         table = np.array([int(entry) % _VALUES for entry in entries], np.uint16)
-    if len(table) < max(1, count - _MAX_MISSING) or not 1 <= bits <= _MOST_BITS:
+    if len(table) < max(1, count - _MAX_MISSING) or not 1 <= bits <= _MAX_BITS:
         raise DamagedImageError("the dicom file has a look-up table that is cut off")
     return LookUpTable(table[:count].astype(np.uint16), first)
 

@@ -31,11 +31,11 @@ from imaging.dicom.window import (
 )
 from imaging.errors import DamagedImageError
 
-_MOST_BITS: Final = 16
-_VALUES: Final = 1 << _MOST_BITS
+_MAX_BITS: Final = 16
+_VALUES: Final = 1 << _MAX_BITS
 _WHITE: Final = 255.0
 _BITS_OF_A_SCREEN: Final = 8
-_SIGN: Final = np.uint16(1 << (_MOST_BITS - 1))
+_SIGN: Final = np.uint16(1 << (_MAX_BITS - 1))
 _SMALL_FRAME: Final = 1 << 16
 """In pixels: a histogram of 65,536 values costs more than to go over them."""
 _MAX_TABLES: Final = 8

@@ -39,7 +39,7 @@ class ModelCard:
     """Expected calibration error on the test set before that."""
     operating_point: float = DEFAULT_OPERATING_POINT
     """Chosen on validation; the gateway's setting is its own."""
-    feature_distance: dict[str, Any] = field(default_factory=dict)
+    ood_score: dict[str, Any] = field(default_factory=dict)
     """How the distance to the training images was fitted; empty where the version has none."""
     rolled_back_to: int | None = None
     """The version that this one repeats, as a number is never used twice."""

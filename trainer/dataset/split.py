@@ -30,7 +30,7 @@ SplitKind = Literal["random", "blocks", "groups", "files"]
 
 _FOLDED: Final = ("blocks", "groups")
 _BLOCKS_PER_CLASS: Final = 10
-_LEAST_GROUP_SHARE: Final = Fraction(1, 20)
+_MIN_GROUP_SHARE: Final = Fraction(1, 20)
 
 Indices = NDArray[np.intp]
 
@@ -224,7 +224,7 @@ def _cut_groups(
     fold: int = 0,
 ) -> tuple[Indices, Indices]:
     """Cut between groups, with the classes' shares as near to the whole's as groups allow."""
-    cut = max(_LEAST_GROUP_SHARE, Fraction(share).limit_denominator(_LEAST_GROUP_SHARE.denominator))
+    cut = max(_MIN_GROUP_SHARE, Fraction(share).limit_denominator(_MIN_GROUP_SHARE.denominator))
     _check_fold(fold, cut.denominator // cut.numerator)
     folds = StratifiedGroupKFold(cut.denominator, shuffle=True, random_state=seed)
     try:

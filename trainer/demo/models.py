@@ -56,6 +56,7 @@ def make_demo(
                 split=SplitOptions(seed=seed),
                 seed=seed,
                 run_dir=Path(run_dir),
+                keep_run=False,
                 min_accuracy=MIN_ACCURACY,
                 demo=True,
                 on_progress=progress_of_all(names, tell) if tell else None,

@@ -16,7 +16,7 @@ from serving.contract import CLASS_NAMES, OUTPUT_NAME
 from trainer.evaluation.metrics import Labels, Probabilities
 
 _LOG_TEMPERATURE_BOUNDS: Final = (-3.0, 3.0)
-_LEAST_PROBABILITY: Final = 1e-12
+_MIN_PROBABILITY: Final = 1e-12
 
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
@@ -40,7 +40,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
 
 def scale(probabilities: Probabilities, temperature: float) -> Probabilities:
     """What the probabilities would be with logits divided by the temperature, float ``[N, 2]``."""
-    logits = np.log(np.clip(probabilities.astype(np.float64), _LEAST_PROBABILITY, 1)) / temperature
+    logits = np.log(np.clip(probabilities.astype(np.float64), _MIN_PROBABILITY, 1)) / temperature
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     scaled: Probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     return scaled

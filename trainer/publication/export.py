@@ -17,7 +17,7 @@ from serving.volume.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
 from trainer.native_output import quiet_native_output
-from trainer.publication.feature_distance import FeatureDistance, with_distance
+from trainer.ood.score import OodScorer, with_ood_score
 from trainer.publication.folding import fold_batch_normalisation
 from trainer.publication.training_images import write_training_images
 from trainer.training.graph_optimisation import without_graph_optimisation
@@ -34,7 +34,7 @@ def publish(
     models_dir: Path,
     card: ModelCard,
     train: LabelledImages,
-    distance: FeatureDistance,
+    scorer: OodScorer,
 ) -> int:
     """Export a model as the next version of its servable; returns the version.
 
@@ -43,7 +43,7 @@ def publish(
         models_dir: the versioned volume.
         card: what the version is to know about itself.
         train: what the model learned from.
-        distance: to that, as the model sees it.
+        scorer: of how far images are from those.
 
     Raises:
         ExportError: the exported graph answers differently; nothing is published.
@@ -51,7 +51,7 @@ def publish(
     """
     try:
         with volume.draft(models_dir, model.name) as draft:
-            save(with_distance(model, distance), draft.path)
+            save(with_ood_score(model, scorer), draft.path)
             check_same_answers(model, draft.path)
             write_warm_up(model.name, draft.path)
             write_training_images(draft.path, train)
@@ -77,7 +77,7 @@ def describe_environment() -> dict[str, str]:
 def save(model: keras.Model, path: Path) -> None:
     """Write a SavedModel of the contract's one signature.
 
-    The model gives its probabilities, or a mapping of them and the distance.
+    The model gives its probabilities, or a mapping of them and the out-of-distribution score.
 
     Weights stay variables: TensorFlow holds the constants of a graph many times in memory
     (docs/decisions/0003). Batch normalisation is merged into the layers before it, which TensorFlow

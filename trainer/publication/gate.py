@@ -18,13 +18,13 @@ from trainer.publication.training_images import learned_from
 
 logger = logging.getLogger(__name__)
 
-LEAST_SPREAD: Final = 0.01
+MIN_SPREAD: Final = 0.01
 """Standard deviation of the probability of COVID; below it a model answers the same to everyone."""
 
 MARGIN: Final = 0.02
 """By how much the balanced accuracy may fall from one version to the next."""
 
-LEAST_COMPARED: Final = 30
+MIN_COMPARED: Final = 30
 """Images; on fewer, two versions are not compared."""
 
 _BATCH_SIZE: Final = 64
@@ -59,7 +59,7 @@ def inspect(
     """
     objections = []
     spread = float(positive(probabilities).std())
-    if spread < LEAST_SPREAD:
+    if spread < MIN_SPREAD:
         objections.append(f"it answers nearly the same to every image (deviation {spread:.4f})")
     accuracy = measure(probabilities, test.labels)["accuracy"]
     if min_accuracy is not None and accuracy < min_accuracy:
@@ -69,7 +69,7 @@ def inspect(
         return GateReport(objections, None)
     unseen = np.flatnonzero(~learned_from(volume.version_dir(models_dir, name, incumbent), test))
     judges = test.take(unseen)
-    if len(judges) < LEAST_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
+    if len(judges) < MIN_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
         return GateReport(objections, None)
     answers = _ask(models_dir, name, incumbent, judges)
     if answers is None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from trainer.recipe import Recipe
-from trainer.training.checkpoint import Checkpoints, Epoch
+from trainer.training.checkpoint import BestWeights, Checkpoints, Epoch
 
 _DRAWS_PER_EPOCH = 1 << 24
 """More than an epoch has steps."""
@@ -60,7 +60,7 @@ class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        checkpoints: Checkpoints,
+        checkpoints: Checkpoints | BestWeights,
         history: list[Epoch],
         recipe: Recipe,
     ) -> None:

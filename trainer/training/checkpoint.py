@@ -12,10 +12,11 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.errors import RunError
 
@@ -102,6 +103,22 @@ class Checkpoints:
             model.load_weights(path)
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read; start anew") from error
+
+
+class BestWeights:
+    """The best epoch of a training that nobody will resume, kept in memory."""
+
+    def __init__(self) -> None:
+        self._weights: list[NDArray[Any]] = []
+
+    def save(self, model: keras.Model, _history: list[Epoch], *, best: bool) -> None:
+        """Keep the weights if the epoch is the best one so far."""
+        if best:
+            self._weights = model.get_weights()
+
+    def restore_best(self, model: keras.Model) -> None:
+        """Bring a model to its best epoch."""
+        model.set_weights(self._weights)
 
 
 def _size_bytes(model: keras.Model) -> int:

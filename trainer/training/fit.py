@@ -21,12 +21,12 @@ from trainer.recipe import Recipe
 from trainer.training import hardware
 from trainer.training.batches import steps_per_epoch, training_batches
 from trainer.training.callbacks import CheckpointEachEpoch, DropoutByEpoch, PlateauSince
-from trainer.training.checkpoint import Checkpoints, Epoch
+from trainer.training.checkpoint import BestWeights, Checkpoints, Epoch
 from trainer.training.convolution_gradient import fast_gradients
 from trainer.training.graph_optimisation import without_graph_optimisation
 from trainer.training.optimizer import FusedAdam
+from trainer.training.precise_batch_norm import PreciseBatchNorm
 from trainer.training.progress import ProgressBar
-from trainer.training.recalibration import Recalibration
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | BestWeights,
     weights_dir: Path | None = None,
     tensorboard_dir: Path | None = None,
     on_progress: Callable[[float], None] | None = None,
@@ -63,7 +63,7 @@ def train(
         split: the training part is learned from, the validation part picks the epoch.
         recipe: how.
         seed: of initialisation, order, augmentation and dropout.
-        checkpoints: where the state after each epoch is kept.
+        checkpoints: where the state after each epoch is kept, or only the best weights.
         weights_dir: where ImageNet weights lie; without it they are downloaded.
         tensorboard_dir: where TensorBoard's events go.
         on_progress: is called after each step with the share of all steps that is done.
@@ -89,10 +89,10 @@ def train(
     keras.utils.set_random_seed(seed)
     with strategy.scope(), hardware.precision(recipe):
         model = build(name, recipe, weights_dir=weights_dir)
-        if recipe.weights == "none" and recipe.initialisation == "calm":
+        if recipe.weights == "none" and recipe.initialisation == "zero-init-residual":
             standardise(model, split.train.images)
         _compile(model, recipe, steps_per_epoch(split.train, recipe))
-    history = checkpoints.history()
+    history = checkpoints.history() if isinstance(checkpoints, Checkpoints) else []
     logger.info(
         "training %s: %d parameters, epoch %d of %d",
         name,
@@ -112,8 +112,9 @@ def train(
             replicas=replicas,
             on_progress=on_progress,
         )
-    checkpoints.finish()
     checkpoints.restore_best(model)
+    if isinstance(checkpoints, Checkpoints):
+        checkpoints.finish()
     return Trained(_in_single_precision(model, name, recipe), history)
 
 
@@ -170,7 +171,7 @@ def _fit(
     recipe: Recipe,
     *,
     seed: int,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | BestWeights,
     history: list[Epoch],
     tensorboard_dir: Path | None,
     replicas: int,
@@ -182,8 +183,8 @@ def _fit(
         DropoutByEpoch(seed),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if recipe.recalibrate:
-        callbacks.append(Recalibration(split.train.images, seed=seed))
+    if recipe.precise_batch_norm:
+        callbacks.append(PreciseBatchNorm(split.train.images, seed=seed))
     if recipe.schedule == "plateau":
         callbacks.append(PlateauSince(history, recipe))
     if tensorboard_dir:
@@ -197,7 +198,7 @@ def _fit(
     )
     # After all that has a part in an epoch's state, so that what is kept of it is whole.
     callbacks += [CheckpointEachEpoch(checkpoints, history, recipe), progress]
-    if history:
+    if history and isinstance(checkpoints, Checkpoints):
         checkpoints.restore_last(model, history)
     with _fast_on_cpu(model), progress:
         model.fit(

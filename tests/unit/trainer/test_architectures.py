@@ -9,7 +9,7 @@ from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from trainer.architectures import build, standardise
 from trainer.recipe import Recipe
 
-FROM_NOTHING = Recipe(weights="none", initialisation="calm", batch_norm_momentum=0.9)
+FROM_NOTHING = Recipe(weights="none", initialisation="zero-init-residual", batch_norm_momentum=0.9)
 BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712, "xception": 20_861_480}
 HEAD = [
     layers.GlobalAveragePooling2D,

@@ -19,7 +19,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
             prediction=None,
             confidence=None,
             probabilities=None,
-            feature_distance=None,
+            ood_score=None,
             duration_seconds=1.0,
         )
     verdict = decide(positive, operating_point)
@@ -30,7 +30,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
         prediction=verdict.prediction,
         confidence=verdict.confidence,
         probabilities=verdict.probabilities,
-        feature_distance=None,
+        ood_score=None,
         duration_seconds=0.1,
     )
 

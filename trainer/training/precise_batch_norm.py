@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 MAX_IMAGES: Final = 128
 
 
-def recalibrate(model: keras.Model, images: NDArray[np.float32]) -> None:
+def estimate_batch_norm(model: keras.Model, images: NDArray[np.float32]) -> None:
     """Set every moving average to what the present weights give on these images.
 
     Args:
@@ -29,7 +29,7 @@ def recalibrate(model: keras.Model, images: NDArray[np.float32]) -> None:
         model(images, training=True)
 
 
-class Recalibration(keras.callbacks.Callback):  # type: ignore[misc]
+class PreciseBatchNorm(keras.callbacks.Callback):  # type: ignore[misc]
     """Recalibrates before each validation, so that epochs are compared by what they are worth.
 
     Args:
@@ -44,7 +44,7 @@ class Recalibration(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Recalibrate."""
-        recalibrate(self.model, self._images)
+        estimate_batch_norm(self.model, self._images)
 
 
 @contextmanager

@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serving.contract import DISTANCE_OUTPUT_NAME, INPUT_NAME, OUTPUT_NAME
+from serving.contract import INPUT_NAME, OOD_OUTPUT_NAME, OUTPUT_NAME
 from trainer.dataset.images import LabelledImages
 from trainer.demo.phantoms import draw_phantom
-from trainer.publication.feature_distance import (
+from trainer.ood.appearance import full_fields
+from trainer.ood.score import (
     FEATURE_LAYERS,
-    FeatureDistance,
-    fit_distance,
-    with_distance,
+    OodScorer,
+    fit_ood_scorer,
+    with_ood_score,
 )
-from trainer.publication.other_views import full_fields
-from trainer.publication.strangers import strangers
+from trainer.ood.synthetic_outliers import strangers
 
 Images = NDArray[np.float32]
 
@@ -48,15 +48,15 @@ def model(request: pytest.FixtureRequest) -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def fit(model: keras.Model) -> FeatureDistance:
-    return fit_distance(model, TRAIN, VALIDATION)
+def fit(model: keras.Model) -> OodScorer:
+    return fit_ood_scorer(model, TRAIN, VALIDATION)
 
 
-def distances(model: keras.Model, fit: FeatureDistance, images: Images) -> NDArray[np.float32]:
-    return np.asarray(with_distance(model, fit)(images)[DISTANCE_OUTPUT_NAME])
+def distances(model: keras.Model, fit: OodScorer, images: Images) -> NDArray[np.float32]:
+    return np.asarray(with_ood_score(model, fit)(images)[OOD_OUTPUT_NAME])
 
 
-def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit: FeatureDistance):
+def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit: OodScorer):
     assert (distances(model, fit, OTHERS.images) < 1).mean() > 0.9
     assert distances(model, fit, OTHERS.images).dtype == np.float32
     assert (distances(model, fit, strangers(OTHERS.images, seed=99)) > 1).mean() > 0.8
@@ -65,23 +65,21 @@ def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit
 
 
 def test_the_same_slices_in_a_scanners_full_field_of_view_are_near(
-    model: keras.Model, fit: FeatureDistance
+    model: keras.Model, fit: OodScorer
 ):
     assert (distances(model, fit, full_fields(OTHERS.images, seed=99)) < 1).mean() > 0.8
 
 
 def test_the_distance_is_0_at_a_typical_validation_image_and_1_at_the_boundary(
-    model: keras.Model, fit: FeatureDistance
+    model: keras.Model, fit: OodScorer
 ):
     found = distances(model, fit, VALIDATION.images)
     assert np.median(found) == pytest.approx(0, abs=0.01)
-    assert fit.beyond_on_validation == pytest.approx((found > 1).mean())
+    assert fit.validation_false_positive_rate == pytest.approx((found > 1).mean())
     assert found.min() >= 0
 
 
-def test_the_graph_computes_the_two_layers_that_were_fitted(
-    model: keras.Model, fit: FeatureDistance
-):
+def test_the_graph_computes_the_two_layers_that_were_fitted(model: keras.Model, fit: OodScorer):
     look = keras.Model(model.input, model.get_layer(fit.layer).output)
     maps = np.asarray(look(VALIDATION.images)).astype(np.float64)
     side = maps.shape[1]
@@ -102,23 +100,23 @@ def test_the_graph_computes_the_two_layers_that_were_fitted(
     )
 
 
-def test_a_fit_is_the_same_each_time_and_describes_itself(model: keras.Model, fit: FeatureDistance):
-    again = fit_distance(model, TRAIN, VALIDATION)
+def test_a_fit_is_the_same_each_time_and_describes_itself(model: keras.Model, fit: OodScorer):
+    again = fit_ood_scorer(model, TRAIN, VALIDATION)
     np.testing.assert_array_equal(again.hidden_weights, fit.hidden_weights)
     assert fit.described == {
         "layer": FEATURE_LAYERS["vgg16"],
-        "beyond_on_validation": fit.beyond_on_validation,
-        "strangers_noticed": fit.strangers_noticed,
+        "validation_false_positive_rate": fit.validation_false_positive_rate,
+        "outlier_true_positive_rate": fit.outlier_true_positive_rate,
     }
-    assert fit.strangers_noticed > 0.8
+    assert fit.outlier_true_positive_rate > 0.8
 
 
-def test_the_probabilities_stay_as_they_were(model: keras.Model, fit: FeatureDistance):
-    answered = with_distance(model, fit)(OTHERS.images)
+def test_the_probabilities_stay_as_they_were(model: keras.Model, fit: OodScorer):
+    answered = with_ood_score(model, fit)(OTHERS.images)
     np.testing.assert_array_equal(answered[OUTPUT_NAME], model(OTHERS.images))
 
 
-def test_a_black_image_has_a_distance(model: keras.Model, fit: FeatureDistance):
+def test_a_black_image_has_a_distance(model: keras.Model, fit: OodScorer):
     assert np.isfinite(distances(model, fit, np.zeros((1, 64, 64, 3), np.float32))).all()
 
 
@@ -127,10 +125,10 @@ def test_a_network_that_sees_nothing_has_finite_distances(model: keras.Model):
     blind.get_layer(FEATURE_LAYERS["vgg16"]).kernel.assign(
         np.zeros(model.get_layer(FEATURE_LAYERS["vgg16"]).kernel.shape)
     )
-    known = fit_distance(blind, TRAIN, VALIDATION)
+    known = fit_ood_scorer(blind, TRAIN, VALIDATION)
     assert np.isfinite(distances(blind, known, OTHERS.images)).all()
 
 
 def test_one_training_image_more_than_none_is_enough(model: keras.Model):
-    few = fit_distance(model, TRAIN.take(np.arange(2)), VALIDATION.take(np.arange(2)))
+    few = fit_ood_scorer(model, TRAIN.take(np.arange(2)), VALIDATION.take(np.arange(2)))
     assert np.isfinite(distances(model, few, OTHERS.images)).all()

@@ -18,7 +18,7 @@ from api.start_errors import NoTemporaryFolderError
 from covidscan.service.demo_training import DemoTraining
 from covidscan.service.descriptors import fit_connections
 from covidscan.service.embedded_process import EmbeddedProcess
-from covidscan.service.memory import return_memory
+from covidscan.service.memory_return import return_memory
 from covidscan.service.service_logs import (
     configure_service_logging,
     log_unhandled,

@@ -23,11 +23,11 @@ from trainer.errors import RunError
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.report import METRICS_FILE, PREDICTIONS_FILE, write_report
-from trainer.run import start_run
+from trainer.run_folder import start_run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pooling:
+class CrossValidationRequest:
     """Which runs are to be judged together."""
 
     dataset_dir: Path
@@ -41,7 +41,7 @@ class Pooling:
 
 
 @dataclass(frozen=True)
-class PooledFindings:
+class CrossValidationResult:
     """What the runs come to together."""
 
     run_dir: Path
@@ -64,7 +64,7 @@ class _Fold:
         return list(self.predictions.columns[2:])
 
 
-def evaluate_pooled(pooling: Pooling) -> PooledFindings:
+def cross_validate(request: CrossValidationRequest) -> CrossValidationResult:
     """Judge the test parts of several runs as one, and write a report.
 
     Raises:
@@ -72,12 +72,12 @@ def evaluate_pooled(pooling: Pooling) -> PooledFindings:
         RunError: a run is not finished or of another dataset, other models, or images that another
             run tested too; or the report cannot be written.
     """
-    folds = [_read_fold(directory) for directory in pooling.runs]
-    data = load_images(read_frame(pooling.dataset_dir))
+    folds = [_read_fold(directory) for directory in request.runs]
+    data = load_images(read_frame(request.dataset_dir))
     _check_that_they_belong_together(folds, data)
     predictions = pd.concat([fold.predictions for fold in folds], ignore_index=True)
     tested = _find_tested(data, predictions)
-    groups = read_patients(tested, pooling.groups_file) if pooling.groups_file else None
+    groups = read_patients(tested, request.groups_file) if request.groups_file else None
     evaluations = [
         evaluate(name, _as_probabilities(predictions[name]), tested.labels, groups=groups)
         for name in folds[0].models
@@ -87,7 +87,7 @@ def evaluate_pooled(pooling: Pooling) -> PooledFindings:
         "sha256": data.fingerprint(),
         "runs": [_describe(fold) for fold in folds],
     }
-    run = start_run(pooling.run_dir, {"pooled": dataset})
+    run = start_run(request.run_dir, {"cross_validation": dataset})
     write_report(
         run.directory,
         evaluations,
@@ -96,7 +96,7 @@ def evaluate_pooled(pooling: Pooling) -> PooledFindings:
         leakage=_pool_baselines(folds),
         demo=any(fold.metrics["demo"] for fold in folds),
     )
-    return PooledFindings(run.directory, evaluations)
+    return CrossValidationResult(run.directory, evaluations)
 
 
 def _read_fold(directory: Path) -> _Fold:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.publication.other_views import in_full_field, through_another_window
-from trainer.publication.shapes import Plane, Superellipse
+from trainer.ood.appearance import in_full_field, through_another_window
+from trainer.ood.shapes import Plane, Superellipse
 
 Images = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ _OUTLINED: Final = 0.4
 _RIMMED: Final = 0.5
 """Of those with another outline."""
 _DARKEST: Final = 0.35
-_MOST_SPOTS: Final = 6
+_MAX_SPOTS: Final = 6
 _TILES: Final = (2, 4, 8)
 """Along each side."""
 
@@ -118,7 +118,7 @@ _CONTENTS: Final[tuple[Callable[[Plane, np.random.Generator], Plane], ...]] = (
 
 
 def _with_spots(plane: Plane, rng: np.random.Generator) -> Plane:
-    for _ in range(rng.integers(_MOST_SPOTS + 1)):
+    for _ in range(rng.integers(_MAX_SPOTS + 1)):
         side = min(plane.shape)
         spot = _shape(rng, plane, middle=rng.uniform(-0.38, 0.38, 2), size=(side / 32, side / 4))
         cover = spot.cover(plane.shape)

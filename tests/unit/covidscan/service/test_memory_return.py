@@ -6,7 +6,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from covidscan.service import memory
+from covidscan.service import memory_return as memory
 
 MIB = 1024 * 1024
 

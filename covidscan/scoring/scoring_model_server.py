@@ -9,7 +9,7 @@ import grpc
 
 from api.model_server_credentials import model_server_credentials
 from api.settings import Settings
-from covidscan.scoring.run import ScoringError
+from covidscan.scoring.scoring_run import ScoringError
 from covidscan.service.embedded_process import EmbeddedProcess
 from serving.client import ModelServerClient, VersionState
 from serving.contract import MODEL_NAMES

@@ -18,11 +18,12 @@ from keras import ops
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
-from serving.contract import DISTANCE_OUTPUT_NAME, OUTPUT_NAME
+from serving.contract import OOD_OUTPUT_NAME, OUTPUT_NAME
 from trainer.dataset.images import LabelledImages
-from trainer.publication.other_views import full_fields, other_windows
-from trainer.publication.strangers import strangers
+from trainer.ood.appearance import full_fields, other_windows
+from trainer.ood.synthetic_outliers import strangers
 
 FEATURE_LAYERS: Final = {
     "vgg16": "block1_pool",
@@ -33,18 +34,18 @@ FEATURE_LAYERS: Final = {
 
 _GRID: Final = 4
 """Rows and columns over which a layer's maps are averaged: where in the image counts, too."""
-_LEAST_DEVIATION: Final = 0.05
+_MIN_DEVIATION: Final = 0.05
 """Of the mean of all features' deviations."""
 _FARTHEST: Final = 6.0
 """Deviations of a single feature, beyond which it counts no further."""
 _COMPONENTS: Final = 192
 _HIDDEN: Final = 64
 _PENALTY: Final = 1.0
-_MOST_EPOCHS: Final = 200
+_MAX_EPOCHS: Final = 200
 """It ends earlier, when a tenth that is held out is no longer told apart better."""
 MAX_IMAGES: Final = 1500
 """Of the training set; more would teach little and take long."""
-_LEAST_LOGIT: Final = 1.0
+_MIN_LOGIT: Final = 1.0
 """Of a typical chest image being one: a network that sees nothing knows none."""
 _BATCH_SIZE: Final = 64
 
@@ -61,7 +62,7 @@ _STRANGERS: Final[tuple[View, ...]] = tuple(partial(strangers, seed=seed) for se
 
 
 @dataclass(frozen=True)
-class FeatureDistance:
+class OodScorer:
     """A network of two layers on another's features, each image's ``[F]`` of length 1."""
 
     layer: str
@@ -75,9 +76,9 @@ class FeatureDistance:
     weights: Features
     """``[H]``, of the distance."""
     bias: float
-    beyond_on_validation: float
+    validation_false_positive_rate: float
     """Share of the validation images that are strangers to it."""
-    strangers_noticed: float
+    outlier_true_positive_rate: float
     """Share of strangers made of validation images that are."""
 
     @property
@@ -85,18 +86,18 @@ class FeatureDistance:
         """For the model card."""
         return {
             "layer": self.layer,
-            "beyond_on_validation": self.beyond_on_validation,
-            "strangers_noticed": self.strangers_noticed,
+            "validation_false_positive_rate": self.validation_false_positive_rate,
+            "outlier_true_positive_rate": self.outlier_true_positive_rate,
         }
 
 
-def fit_distance(
+def fit_ood_scorer(
     model: keras.Model,
     train: LabelledImages,
     validation: LabelledImages,
     *,
     max_images: int = MAX_IMAGES,
-) -> FeatureDistance:
+) -> OodScorer:
     """Learn what is near to training images and what is not, and try it on validation images.
 
     Args:
@@ -112,7 +113,7 @@ def fit_distance(
         images = images[np.random.default_rng(0).choice(len(images), max_images, replace=False)]
     chest, others = _ask(look, images, _CHEST_VIEWS), _ask(look, images, _STRANGERS)
     mean, spread = chest.mean(axis=0), chest.std(axis=0)
-    deviation = spread + _LEAST_DEVIATION * spread.mean() + np.finfo(np.float32).tiny
+    deviation = spread + _MIN_DEVIATION * spread.mean() + np.finfo(np.float32).tiny
 
     def standardised(features: Features) -> Features:
         return np.asarray(np.clip((features - mean) / deviation, -_FARTHEST, _FARTHEST))
@@ -125,8 +126,8 @@ def fit_distance(
         return np.asarray(hidden @ weights + bias)
 
     held_out, unseen = logits(_CHEST_VIEWS[0]), logits(_STRANGERS[0])
-    way = max(_LEAST_LOGIT, -float(np.median(held_out)))
-    return FeatureDistance(
+    way = max(_MIN_LOGIT, -float(np.median(held_out)))
+    return OodScorer(
         layer,
         mean,
         deviation,
@@ -134,19 +135,19 @@ def fit_distance(
         hidden_bias,
         weights / np.float32(way),
         1 + bias / way,
-        beyond_on_validation=float((held_out > 0).mean()),
-        strangers_noticed=float((unseen > 0).mean()),
+        validation_false_positive_rate=float((held_out > 0).mean()),
+        outlier_true_positive_rate=float((unseen > 0).mean()),
     )
 
 
-def with_distance(model: keras.Model, fit: FeatureDistance) -> keras.Model:
+def with_ood_score(model: keras.Model, fit: OodScorer) -> keras.Model:
     """The model with two outputs: its probabilities, and the distance."""
     features = _grid_features(model.get_layer(fit.layer).output)
     standardised = ops.clip((features - fit.mean) / fit.deviation, -_FARTHEST, _FARTHEST)
     hidden = ops.relu(ops.matmul(standardised, fit.hidden_weights) + fit.hidden_bias)
     distance = ops.relu(ops.sum(hidden * fit.weights, axis=-1) + fit.bias)
     return keras.Model(
-        model.input, {OUTPUT_NAME: model.output, DISTANCE_OUTPUT_NAME: distance}, name=model.name
+        model.input, {OUTPUT_NAME: model.output, OOD_OUTPUT_NAME: distance}, name=model.name
     )
 
 
@@ -182,10 +183,12 @@ def _learn(chest: Features, others: Features) -> tuple[Features, Features, Featu
         min(_COMPONENTS, *features.shape), whiten=True, svd_solver="randomized", random_state=0
     )
     perceptron = MLPClassifier(
-        (_HIDDEN,), alpha=_PENALTY, early_stopping=True, max_iter=_MOST_EPOCHS, random_state=0
+        (_HIDDEN,), alpha=_PENALTY, early_stopping=True, max_iter=_MAX_EPOCHS, random_state=0
     )
     # Where no feature ever differs, the shares that PCA divides are of nothing; they are not used.
-    with np.errstate(invalid="ignore"):
+    # These matrices are small, and several threads only wait for each other: on two cores that had
+    # other work it took 14 s, with one thread 0.9 s.
+    with np.errstate(invalid="ignore"), threadpool_limits(1):
         perceptron.fit(pca.fit_transform(features), labels)
     # Components and first layer are both linear, and one matrix here.
     first, second = perceptron.coefs_

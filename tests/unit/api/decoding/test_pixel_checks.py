@@ -1,15 +1,11 @@
-"""What is refused as no chest scan, and what is not although it looks odd."""
+"""Which images are rejected for their pixels, and which are not although they look odd."""
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from api.prediction.ensemble import decide
-from api.prediction.input_check import LEAST_SIDE, check_input, image_review, look_at
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.decoding.pixel_checks import MIN_SIDE, check_pixels, image_review
 from api.schemas.problem import RefusalReason
 from imaging.preprocess import preprocess
 from tests.conftest import SHARED_UPLOADS
@@ -25,21 +21,7 @@ def slice_pixels(seed: int = 0) -> Pixels:
 
 def look(pixels: Pixels, modality: str | None = None) -> list[RefusalReason]:
     height, width = pixels.shape[:2]
-    return look_at(preprocess(pixels), width=width, height=height, modality=modality)
-
-
-def answer(distance: float | None) -> ModelAnswer:
-    verdict = decide(0.9, 0.5)
-    return ModelAnswer(
-        name="m",
-        version=1,
-        status=ModelAnswerStatus.OK,
-        prediction=verdict.prediction,
-        confidence=verdict.confidence,
-        probabilities=verdict.probabilities,
-        feature_distance=distance,
-        duration_seconds=0.1,
-    )
+    return check_pixels(preprocess(pixels), width=width, height=height, modality=modality)
 
 
 @pytest.mark.parametrize("bits_used", [None, 12])
@@ -108,7 +90,7 @@ def test_one_grey_level_is_blank_whatever_noise_is_on_it(level: int):
 
 @pytest.mark.parametrize(
     ("height", "width", "refused"),
-    [(LEAST_SIDE, LEAST_SIDE, False), (LEAST_SIDE - 1, 200, True), (200, LEAST_SIDE - 1, True)],
+    [(MIN_SIDE, MIN_SIDE, False), (MIN_SIDE - 1, 200, True), (200, MIN_SIDE - 1, True)],
 )
 def test_the_shorter_side_decides_what_is_too_small(height: int, width: int, refused: bool):
     pixels = np.asarray(cv2.resize(slice_pixels(), (width, height)), np.uint8)
@@ -137,30 +119,3 @@ def test_real_uploads_are_not_refused_for_what_their_pixels_are():
 
     for file in sorted(SHARED_UPLOADS.iterdir()):
         assert look(decode_image(file.read_bytes()).pixels) == [], file.name
-
-
-@given(st.lists(st.none() | st.floats(0, 3), min_size=1, max_size=4))
-def test_the_mean_of_the_distances_decides_and_models_without_one_do_not(
-    distances: list[float | None],
-):
-    check = check_input([], [answer(distance) for distance in distances], demo=False)
-    told = [distance for distance in distances if distance is not None]
-    if not told:
-        assert (check.feature_distance, check.reasons) == (None, [])
-    else:
-        assert check.feature_distance == pytest.approx(sum(told) / len(told))
-        assert (check.reasons == ["not_chest"]) == (check.feature_distance > 1)
-
-
-def test_the_distance_to_phantoms_refuses_nothing():
-    check = check_input([], [answer(7.0)], demo=True)
-    assert (check.reasons, check.feature_distance) == ([], 7.0)
-
-
-def test_where_nobody_can_tell_what_the_models_learned_from_the_distance_counts():
-    assert check_input([], [answer(7.0)], demo=None).reasons == ["not_chest"]
-
-
-def test_what_the_pixels_said_comes_first():
-    check = check_input([RefusalReason.TOO_SMALL], [answer(2.0)], demo=False)
-    assert check.reasons == ["too_small", "not_chest"]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.publication.shapes import Plane, Superellipse, arc_cover
+from trainer.ood.shapes import Plane, Superellipse, arc_cover
 
 Images = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ _SHIFT: Final = 0.07
 
 _ILL: Final = 0.6
 """Share of the views that have further opacities."""
-_MOST_OPACITIES: Final = 4
+_MAX_OPACITIES: Final = 4
 _OPACITY: Final = (0.6, 0.95)
 _OPACITY_SIZE: Final = (0.06, 0.35)
 """Semi-axes, of the side."""
@@ -131,7 +131,7 @@ def _ill(image: Images, rng: np.random.Generator) -> Images:
     if rng.random() >= _ILL:
         return image
     height, width = shape = (image.shape[0], image.shape[1])
-    for _ in range(rng.integers(1, _MOST_OPACITIES + 1)):
+    for _ in range(rng.integers(1, _MAX_OPACITIES + 1)):
         opacity = Superellipse(
             (rng.uniform(0, width), rng.uniform(0, height)),
             (rng.uniform(*_OPACITY_SIZE) * width, rng.uniform(*_OPACITY_SIZE) * height),

@@ -27,7 +27,7 @@ _CONFIG_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class ProcessOptions:
     """What the process does beside serving."""
 
     metrics_address: tuple[str, int] | None = None
@@ -44,7 +44,7 @@ async def run_model_server(
     configs: Sequence[ModelConfig],
     address: str,
     options: ModelServerOptions,
-    surroundings: Surroundings,
+    process_options: ProcessOptions,
 ) -> None:
     """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, if asked, until stdin is closed.
 
@@ -55,12 +55,12 @@ async def run_model_server(
     """
     stop = asyncio.Event()
     on_stop_signal(stop.set)
-    if surroundings.exit_with_stdin:
+    if process_options.exit_with_stdin:
         await _stop_with_stdin(stop)
     async with (
         EmbeddedModelServer(configs, address, options) as server,
-        _telling_prometheus(server.metrics, surroundings.metrics_address),
-        _following_config(server, configs, surroundings),
+        _telling_prometheus(server.metrics, process_options.metrics_address),
+        _following_config(server, configs, process_options),
     ):
         # Nothing of what is there by now is ever garbage; to look through it holds calls up.
         gc.freeze()
@@ -97,14 +97,14 @@ async def _telling_prometheus(
 
 @contextlib.asynccontextmanager
 async def _following_config(
-    server: EmbeddedModelServer, configs: Sequence[ModelConfig], surroundings: Surroundings
+    server: EmbeddedModelServer, configs: Sequence[ModelConfig], process_options: ProcessOptions
 ) -> AsyncIterator[None]:
-    if surroundings.read_configs is None:
+    if process_options.read_configs is None:
         yield
         return
     following = asyncio.create_task(
         _follow_config(
-            server, configs, surroundings.read_configs, surroundings.config_poll_seconds
+            server, configs, process_options.read_configs, process_options.config_poll_seconds
         ),
         name="follow models.config",
     )

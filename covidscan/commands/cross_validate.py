@@ -1,4 +1,4 @@
-"""``covidscan pool``."""
+"""``covidscan cross-validate``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from covidscan.commands.failure import say
 from covidscan.commands.training_report import print_evaluations, run_trainer
 
 
-def pool(
+def cross_validate(
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of training runs, each of another --fold.")
     ],
@@ -23,10 +23,12 @@ def pool(
 ) -> None:
     """Report on the test parts of several runs as one: cross-validation."""
     with run_trainer():
-        from trainer.pooled import Pooling, evaluate_pooled
+        from trainer import cross_validation
 
-        findings = evaluate_pooled(
-            Pooling(dataset_dir=dataset, runs=runs, groups_file=groups, run_dir=run_dir)
+        result = cross_validation.cross_validate(
+            cross_validation.CrossValidationRequest(
+                dataset_dir=dataset, runs=runs, groups_file=groups, run_dir=run_dir
+            )
         )
-    print_evaluations(findings.evaluations)
-    say(f"report: {findings.run_dir / 'report.html'}")
+    print_evaluations(result.evaluations)
+    say(f"report: {result.run_dir / 'report.html'}")

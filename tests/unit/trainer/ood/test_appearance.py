@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trainer.publication.other_views import full_fields, other_windows, through_another_window
-from trainer.publication.shapes import Superellipse, arc_cover
-from trainer.publication.strangers import strangers
+from trainer.ood.appearance import full_fields, other_windows, through_another_window
+from trainer.ood.shapes import Superellipse, arc_cover
+from trainer.ood.synthetic_outliers import strangers
 
 Images = NDArray[np.float32]
 Make = Callable[[Images, int], Images]

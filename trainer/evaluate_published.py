@@ -28,7 +28,7 @@ from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities, soft_vote
 from trainer.evaluation.report import write_report
 from trainer.publication.training_images import learned_from
-from trainer.run import start_run
+from trainer.run_folder import start_run
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _BATCH_SIZE: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examination:
+class EvaluationRequest:
     """Which published models are to be asked, and what."""
 
     dataset_dir: Path
@@ -56,8 +56,8 @@ class Examination:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What an examination found."""
+class EvaluationResult:
+    """What an request found."""
 
     run_dir: Path
     evaluations: list[Evaluation]
@@ -65,7 +65,7 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class _Served:
+class _PublishedModel:
     """A published version, loaded as the model server loads it."""
 
     name: str
@@ -75,7 +75,7 @@ class _Served:
     loaded: LoadedModel
 
 
-def evaluate_served(examination: Examination) -> Findings:
+def evaluate_published(request: EvaluationRequest) -> EvaluationResult:
     """Ask the published SavedModels, through the model server's engine, and write a report.
 
     Raises:
@@ -83,16 +83,16 @@ def evaluate_served(examination: Examination) -> Findings:
         VolumeError: a model has no version, or one without a readable card.
         ModelLoadError: a version is none that can be served.
     """
-    models = _load_models(examination)
-    data, groups = _load_dataset(examination)
+    models = _load_models(request)
+    data, groups = _load_dataset(request)
     dataset = _describe(data, models)
-    run = start_run(examination.run_dir, {"evaluated": dataset})
+    run = start_run(request.run_dir, {"evaluated": dataset})
     evaluations = [
         evaluate(
             model.name,
             _ask(model.loaded, data),
             data.labels,
-            operating_point=examination.operating_point or model.card.operating_point,
+            operating_point=request.operating_point or model.card.operating_point,
             groups=groups,
             version=model.version,
         )
@@ -104,47 +104,48 @@ def evaluate_served(examination: Examination) -> Findings:
                 ENSEMBLE,
                 soft_vote([each.probabilities for each in evaluations]),
                 data.labels,
-                operating_point=examination.operating_point or DEFAULT_OPERATING_POINT,
+                operating_point=request.operating_point or DEFAULT_OPERATING_POINT,
                 groups=groups,
             )
         )
     demo = any(model.card.demo for model in models)
     write_report(run.directory, evaluations, data, dataset=dataset, demo=demo)
-    return Findings(run.directory, evaluations)
+    return EvaluationResult(run.directory, evaluations)
 
 
-def _load_models(examination: Examination) -> list[_Served]:
+def _load_models(request: EvaluationRequest) -> list[_PublishedModel]:
     published = {
-        name: volume.versions(examination.models_dir, name)
-        for name in examination.names or MODEL_NAMES
+        name: volume.versions(request.models_dir, name) for name in request.names or MODEL_NAMES
     }
     missing = [name for name, versions in published.items() if not versions]
-    if examination.names and missing:
-        raise VolumeError(f"{examination.models_dir} holds no version of {missing[0]}")
+    if request.names and missing:
+        raise VolumeError(f"{request.models_dir} holds no version of {missing[0]}")
     if len(missing) == len(published):
-        raise VolumeError(f"{examination.models_dir} holds no models; train them first")
+        raise VolumeError(f"{request.models_dir} holds no models; train them first")
     engine = Engine()
     models = []
     for name, versions in published.items():
         if versions:
-            directory = volume.version_dir(examination.models_dir, name, versions[-1])
+            directory = volume.version_dir(request.models_dir, name, versions[-1])
             card = ModelCard.read(directory)
-            models.append(_Served(name, versions[-1], directory, card, engine.load(directory)))
+            models.append(
+                _PublishedModel(name, versions[-1], directory, card, engine.load(directory))
+            )
     return models
 
 
-def _load_dataset(examination: Examination) -> tuple[LabelledImages, NDArray[np.int64] | None]:
-    data = load_images(read_frame(examination.dataset_dir))
-    groups = read_patients(data, examination.groups_file) if examination.groups_file else None
-    if examination.files:
-        listed = find_listed(data, examination.files)
+def _load_dataset(request: EvaluationRequest) -> tuple[LabelledImages, NDArray[np.int64] | None]:
+    data = load_images(read_frame(request.dataset_dir))
+    groups = read_patients(data, request.groups_file) if request.groups_file else None
+    if request.files:
+        listed = find_listed(data, request.files)
         data, groups = data.take(listed), None if groups is None else groups[listed]
     if len(np.unique(data.labels)) < len(CLASS_NAMES):
         raise DatasetError("the listed images are all of one class; list some of the other")
     return data, groups
 
 
-def _describe(data: LabelledImages, models: Sequence[_Served]) -> dict[str, Any]:
+def _describe(data: LabelledImages, models: Sequence[_PublishedModel]) -> dict[str, Any]:
     learned = {
         f"{model.name} {model.version}": int(learned_from(model.directory, data).sum())
         for model in models

@@ -1,4 +1,4 @@
-"""``covidscan pool``: the test parts of several runs, judged as one."""
+"""``covidscan cross-validate``: the test parts of several runs, judged as one."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,13 @@ def runs(dataset_dir: Path, tmp_path: Path) -> list[Path]:
 
 
 def pool(dataset_dir: Path, runs: list[Path], *options: str) -> Result:
-    arguments = ["pool", *map(str, runs), f"--dataset={dataset_dir}", "--run-dir=pooled", *options]
+    arguments = [
+        "cross-validate",
+        *map(str, runs),
+        f"--dataset={dataset_dir}",
+        "--run-dir=pooled",
+        *options,
+    ]
     return CliRunner().invoke(app, arguments)
 
 

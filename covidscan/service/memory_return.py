@@ -5,7 +5,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Final
 
-from serving.embedded.memory import return_freed_memory
+from serving.embedded.malloc_trim import return_freed_memory
 
 _LOOK_SECONDS: Final = 2.0
 _WORTH_BYTES: Final = 64 * 1024 * 1024

@@ -1,26 +1,25 @@
-"""Whether an image is a chest scan at all: what its pixels say, and how far the models find it.
+"""Rejects images whose pixels show that they are not chest scans, before any model is asked.
 
-Only what can be told apart is refused: white arrows and letters look like bones, a tint like an old
-film, and what phantoms look like says nothing of patients (docs/decisions/0013).
+Only what can be told apart with certainty is rejected: white arrows and letters look like bones,
+and a tint looks like old film (docs/decisions/0013).
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.schemas.prediction import InputCheck, ModelAnswer, ReviewReason
+from api.schemas.prediction import ReviewReason
 from api.schemas.problem import RefusalReason
 from imaging.dicom.description import MODALITIES
 from imaging.model_input import IMAGE_SIZE
 from imaging.plausibility import oddities
 
-LEAST_SIDE: Final = IMAGE_SIZE // 2
+MIN_SIDE: Final = IMAGE_SIZE // 2
 """In pixels. A smaller image is enlarged to more than twice its size before models see it."""
 
-_LEAST_DEVIATION: Final = 0.03
+_MIN_DEVIATION: Final = 0.03
 """Of the grey levels, as a share of their range; real slices have 0.09 and more."""
 _TONES: Final = 16
 _TINGE: Final = 0.06
@@ -32,23 +31,23 @@ _MARKED_SHARE: Final = 0.002
 """Eight pixels of what the models see."""
 
 
-def look_at(
+def check_pixels(
     tensor: NDArray[np.float32], *, width: int, height: int, modality: str | None
 ) -> list[RefusalReason]:
-    """What speaks against an image before any model is asked.
+    """The reasons to reject an image as not being a chest scan.
 
     Args:
         tensor: as the models take it, float32 ``[64, 64, 3]`` RGB, 0 to 1.
         width: of the image itself, in pixels.
         height: of the image itself, in pixels.
-        modality: that a DICOM file says.
+        modality: of the DICOM file, if it is one.
     """
     reasons = []
     if modality is not None and modality not in MODALITIES:
         reasons.append(RefusalReason.WRONG_MODALITY)
-    if min(width, height) < LEAST_SIDE:
+    if min(width, height) < MIN_SIDE:
         reasons.append(RefusalReason.TOO_SMALL)
-    if cv2.meanStdDev(cv2.cvtColor(tensor, cv2.COLOR_RGB2GRAY))[1].item() < _LEAST_DEVIATION:
+    if cv2.meanStdDev(cv2.cvtColor(tensor, cv2.COLOR_RGB2GRAY))[1].item() < _MIN_DEVIATION:
         reasons.append(RefusalReason.BLANK)
     strengths = _colour_strengths(tensor)
     if (strengths > _TINGE).mean() > _COLOURFUL_SHARE:
@@ -67,27 +66,6 @@ def image_review(tensor: NDArray[np.float32], *, bits_used: int | None) -> list[
     """
     reasons = [ReviewReason(oddity) for oddity in oddities(tensor)]
     return reasons if bits_used is None else [ReviewReason.BIT_DEPTH, *reasons]
-
-
-def check_input(
-    seen: Sequence[RefusalReason], answers: Sequence[ModelAnswer], *, demo: bool | None
-) -> InputCheck:
-    """Join what the pixels say with what the models say.
-
-    Args:
-        seen: what ``look_at`` found.
-        answers: the models'. Each fits one network's features, and the mean errs less than any.
-        demo: whether a model learned from phantoms, from which every real image is far.
-    """
-    distances = [
-        answer.feature_distance for answer in answers if answer.feature_distance is not None
-    ]
-    distance = sum(distances) / len(distances) if distances else None
-    too_far = distance is not None and distance > 1 and not demo
-    return InputCheck(
-        reasons=[*seen, *([RefusalReason.NOT_CHEST] if too_far else [])],
-        feature_distance=distance,
-    )
 
 
 def _colour_strengths(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
