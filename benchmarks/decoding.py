@@ -17,7 +17,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from imaging.formats.header import IMAGE_FORMATS
+from imaging.formats.reading import IMAGE_FORMATS
 from imaging.preprocess import decode_image
 
 _SIDES: Final = (256, 512, 1024)

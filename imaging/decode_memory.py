@@ -7,23 +7,13 @@ holds a picture twice for a moment, so every format needs at least six bytes a p
 from typing import Final
 
 from imaging.dicom.recognition import is_dicom
-from imaging.formats.completeness import LARGE_PIXELS
-from imaging.formats.header import ImageHeader, read_header
-from imaging.formats.jpeg_scans import JpegScans, read_scans
+from imaging.formats.reading import read_header, recognise
 from imaging.limits import DEFAULT_MAX_PIXELS, check_size
 
 _FIXED_BYTES: Final = 12_000_000
 """Tables, rows and buffers that do not grow with the picture."""
 _FILE_COPIES: Final = 2
 """A JPEG file is padded, and packed pixels are cut out of the others."""
-_PICTURE_BYTES: Final = 7
-"""A pixel as 8-bit RGB, twice, and a part of it for what lies between."""
-_DEEP_PICTURE_BYTES: Final = 13
-"""A pixel as 16-bit RGB, twice."""
-_PILLOW_BYTES: Final = 4
-_COEFFICIENT_BYTES: Final = 2
-_MAX_BLOCK_SIDE: Final = 32
-"""A JPEG decoder rounds both sides up to a whole number of blocks."""
 
 
 def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
@@ -43,40 +33,7 @@ def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) ->
         from imaging.dicom.decode_memory import dicom_memory_bytes  # noqa: PLC0415
 
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)
-    header = read_header(data)
+    image_format = recognise(data)
+    header = read_header(data, image_format)
     check_size(header.width, header.height, max_pixels=max_pixels)
-    return _FIXED_BYTES + _FILE_COPIES * len(data) + _file_bytes(data, header)
-
-
-def _file_bytes(data: bytes, header: ImageHeader) -> int:
-    match header.format:
-        case "jpeg":
-            return _jpeg_bytes(header, read_scans(data))
-        case "tiff":
-            # A strip or a tile may be as large as the picture, and is held packed and unpacked.
-            sample_bytes = max(1, header.bits // 8) * header.channels
-            picture = _DEEP_PICTURE_BYTES if header.bits > 8 else _PICTURE_BYTES  # noqa: PLR2004
-            return header.pixels * (picture + _PILLOW_BYTES + sample_bytes)
-        case "png" if header.bits > 8:  # noqa: PLR2004
-            return header.pixels * _DEEP_PICTURE_BYTES
-        case "webp":
-            return header.pixels * (_PICTURE_BYTES + _PILLOW_BYTES)
-        case _:
-            return header.pixels * _PICTURE_BYTES
-
-
-def _jpeg_bytes(header: ImageHeader, scans: JpegScans) -> int:
-    # Pillow decodes the file to check it, and of small ones two pictures are compared.
-    check = header.pixels
-    if header.pixels <= LARGE_PIXELS:
-        check *= 3 * _PILLOW_BYTES
-    elif scans.progressive:
-        check *= _PILLOW_BYTES
-    picture = max(header.pixels * _PICTURE_BYTES, check)
-    if len(scans.spans) == 1 and not scans.progressive:
-        return picture
-    # A decoder holds the coefficients of all blocks if they come in more than one scan.
-    width, height = (
-        -(-side // _MAX_BLOCK_SIDE) * _MAX_BLOCK_SIDE for side in (header.width, header.height)
-    )
-    return picture + width * height * header.channels * _COEFFICIENT_BYTES
+    return _FIXED_BYTES + _FILE_COPIES * len(data) + image_format.memory_bytes(data, header)

@@ -4,6 +4,7 @@ A change here changes every answer of every published model, so recorded values 
 (``tests/unit/imaging/test_preprocess.py``, ``tests/unit/imaging/dicom/test_rendering.py``).
 """
 
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,11 +15,10 @@ from numpy.typing import NDArray
 from imaging.dicom.description import DicomDescription, DicomOptions
 from imaging.dicom.recognition import is_dicom
 from imaging.errors import DamagedImageError
-from imaging.formats.completeness import check_complete
-from imaging.formats.header import ImageHeader, read_header
+from imaging.formats.image_format import PILLOW_ERRORS
+from imaging.formats.reading import read_header, recognise
 from imaging.limits import DEFAULT_MAX_PIXELS, check_size
 from imaging.model_input import IMAGE_SIZE
-from imaging.sample_depth import NarrowImage, narrow_image
 
 # A damaged upload is answered to its sender; OpenCV's own report of it on stderr helps nobody.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -48,7 +48,6 @@ class DecodedImage:
 
 
 _ANY_DICOM: Final = DicomOptions()
-_BYTE: Final = 8
 
 
 def decode_image(
@@ -81,38 +80,19 @@ def decode_image(
 
         image = read_dicom(data, options=dicom, max_pixels=max_pixels)
         return DecodedImage("dicom", image.pixels, image.description)
-    header = read_header(data)
+    image_format = recognise(data)
+    header = read_header(data, image_format)
     size = (header.width, header.height)
     check_size(*size, max_pixels=max_pixels)
-    check_complete(data, header)
-    narrow = _narrow(data, header)
-    pixels = _eight_bits(data, header) if narrow is None else narrow.pixels
-    # Turned or not: two decoders that read two sizes were told of two images.
-    if pixels.shape[:2] not in {size, size[::-1]}:
-        raise DamagedImageError(f"the {header.format} file contradicts itself about its size")
-    bits_used = None if narrow is None else narrow.bits
-    return DecodedImage(header.format, pixels.astype(np.uint8, copy=False), bits_used=bits_used)
-
-
-def _narrow(data: bytes, header: ImageHeader) -> NarrowImage | None:
-    if header.bits <= _BYTE:
-        return None
-    return narrow_image(
-        data,
-        hint=header.announced_bits,
-        white_is_zero=header.white_is_zero,
-        scaled=header.format == "png",
-    )
-
-
-def _eight_bits(data: bytes, header: ImageHeader) -> NDArray[np.generic]:
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        raise DamagedImageError(f"the {header.format} file cannot be decoded") from error
-    if pixels is None:
-        raise DamagedImageError(f"the {header.format} file is truncated or corrupt")
-    return np.asarray(pixels)
+        image_format.check_complete(data, header)
+    except (*PILLOW_ERRORS, zlib.error, cv2.error) as error:
+        raise DamagedImageError(f"the {header.format} file is truncated or corrupt") from error
+    pixels = image_format.decode(data, header)
+    # Turned or not: two decoders that read two sizes saw two images.
+    if pixels.rgb.shape[:2] not in {size, size[::-1]}:
+        raise DamagedImageError(f"the {header.format} file contradicts itself about its size")
+    return DecodedImage(header.format, pixels.rgb, bits_used=pixels.bits_used)
 
 
 def preprocess(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

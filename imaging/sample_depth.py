@@ -4,12 +4,13 @@ Scanners give 12 to 14 bits, and many programs put them into the lower bits of 1
 signed ones. Cut to the upper eight bits such an image would be black, or nearly one grey.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from imaging.formats.image_format import ImageHeader, Pixels, SampleDepth, decode_eight_bits
 
 _BITS: Final = 16
 _BYTE: Final = 8
@@ -30,32 +31,26 @@ _HINT_SLACK: Final = 2
 """A brightest value that is a quarter of what a tag announces still agrees with it."""
 
 
-@dataclass(frozen=True)
-class NarrowImage:
-    """An image whose samples do not fill their 16 bits."""
-
-    pixels: NDArray[np.uint8]
-    """``[height, width, 3]`` RGB, brought to the full range."""
-    bits: int
-    """How many bits the values span."""
-
-
-def narrow_image(
-    data: bytes, *, hint: int | None, white_is_zero: bool, scaled: bool = False
-) -> NarrowImage | None:
-    """Decode a file of 16 bits a sample if its values fill fewer.
+def decode_used_bits(data: bytes, header: ImageHeader, *, scaled: bool = False) -> Pixels:
+    """Decode a file, and scale 16-bit samples that fill fewer bits to the full range.
 
     Args:
         data: the file, complete.
-        hint: the bits that a tag of the file announces.
-        white_is_zero: whether the lowest value is white.
-        scaled: whether that tag, by its standard, speaks of samples that are brought to 16 bits.
+        header: its header.
+        scaled: whether the tag that announces bits speaks, by its standard, of samples that were
+            scaled to 16 bits.
 
-    Returns:
-        Nothing if the values fill their range, or cannot be decoded.
+    Raises:
+        DamagedImageError: OpenCV cannot decode the file.
     """
+    found = _decode_narrow(data, header.depth, scaled=scaled) if header.depth.bits > _BYTE else None
+    return decode_eight_bits(data, header) if found is None else found
+
+
+def _decode_narrow(data: bytes, depth: SampleDepth, *, scaled: bool) -> Pixels | None:
+    """None if the values fill their range, or cannot be decoded."""
     try:
-        # Never IMREAD_COLOR_RGB: of a TIFF file that gives memory that nothing was written to.
+        # Never IMREAD_COLOR_RGB: for a TIFF file that gives memory that nothing was written to.
         decoded = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
         )
@@ -64,14 +59,14 @@ def narrow_image(
     if decoded is None or decoded.dtype != np.uint16:
         return None
     deep = decoded.view(np.uint16)
-    found = _table(deep, hint, scaled=scaled)
+    found = _table(deep, depth.announced_bits, scaled=scaled)
     if found is None:
         return None
     table, bits = found
-    if white_is_zero:
+    if depth.white_is_zero:
         table = np.uint8(_WHITE) - table
     bgr = _look_up(deep, table)
-    return NarrowImage(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), bits)
+    return Pixels(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), bits)
 
 
 def _table(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.prediction.options import PredictionOptions
 from api.routes.problem_docs import ACCESS_PROBLEMS
 from imaging.dicom.description import WindowChoice
-from imaging.formats.header import IMAGE_FORMATS
+from imaging.formats.reading import IMAGE_FORMATS
 
 _IMAGE_TYPES: Final = ", ".join([*(f"image/{name}" for name in IMAGE_FORMATS), "application/dicom"])
 ONE_IMAGE: Final[dict[str, Any]] = {

@@ -20,7 +20,7 @@ from imaging.dicom.header import DicomHeader
 from imaging.dicom.jpeg2000_structure import check_structure
 from imaging.dicom.pixel_data import FrameBytes, Plain, frame_bytes
 from imaging.errors import DamagedImageError
-from imaging.formats.jpeg_scans import pad_scans, read_scans
+from imaging.formats.jpeg import pad_scans, read_scans
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary
 
 from api.decoding.pixel_checks import MIN_SIDE
-from imaging.formats.header import IMAGE_FORMATS
+from imaging.formats.reading import IMAGE_FORMATS
 from tests.dicom_files import ct_pixels, make_dicom
 
 SIDES = st.integers(MIN_SIDE, 64)

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from imaging.errors import DamagedImageError, ImageError, TooManyPixelsError
-from imaging.formats.jpeg_scans import MAX_SCANS
-from imaging.formats.parts import MAX_EXIF_BYTES, MAX_METADATA_PARTS, webp_chunks
+from imaging.formats.chunks import MAX_EXIF_BYTES, MAX_METADATA_PARTS
+from imaging.formats.jpeg import MAX_SCANS
+from imaging.formats.webp import webp_chunks
 from imaging.limits import MAX_SIDE
 from imaging.preprocess import decode_image
 from tests.image_files import (

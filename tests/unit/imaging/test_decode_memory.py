@@ -14,7 +14,7 @@ from pydicom import uid
 
 from imaging.decode_memory import decode_memory_bytes
 from imaging.errors import ImageError, TooManyPixelsError
-from imaging.formats.completeness import LARGE_PIXELS
+from imaging.formats.jpeg import LARGE_PIXELS
 from tests.decode_costs import decode_costs
 from tests.dicom_files import make_dicom
 from tests.image_files import exif, saved, tiff

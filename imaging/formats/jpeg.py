@@ -1,15 +1,23 @@
-"""The scans of a JPEG file, and whether each of them is whole.
+"""JPEG: segments, and scans of entropy-coded blocks (ITU-T T.81).
 
-A decoder fills what a scan lacks with grey and only warns. A scan lacks something exactly if what
-is put behind it changes the picture: the decoder then takes that for the missing blocks.
+A decoder fills what a scan lacks with grey and only warns. A scan lacks something exactly if bytes
+that are put behind it change the picture: the decoder then takes them for the missing blocks.
 """
 
+import hashlib
+import io
 import re
 import struct
 from dataclasses import dataclass
 from typing import Final
 
+from PIL import Image
+
 from imaging.errors import DamagedImageError
+from imaging.formats.image_format import PICTURE_BYTES, PILLOW_BYTES, ImageFormat, ImageHeader
+
+LARGE_PIXELS: Final = 4_000_000
+"""Where a block is too small to matter, and all pixels are too many to compare."""
 
 MAX_SEGMENTS: Final = 1_000
 MAX_SCANS: Final = 24
@@ -30,6 +38,12 @@ _COEFFICIENTS: Final = 64
 
 # It begins with ones, as decoders fill with zeros, and has no byte that could begin a marker.
 _PADDING: Final = b"\xfe\xfd" + bytes((73 * i + 41) % 251 for i in range(254))
+
+
+_DIGESTED_ROWS: Final = 64
+_COEFFICIENT_BYTES: Final = 2
+_MAX_BLOCK_SIDE: Final = 32
+"""A decoder rounds both sides up to a whole number of blocks."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +122,67 @@ def _after_scan(
     first, last, bits = scan[-3:] if progressive else (0, _COEFFICIENTS - 1, 0)
     touched = {(component, k) for component in components for k in range(first, last + 1)}
     return missing | touched if bits & 0x0F else missing - touched
+
+
+def _matches(data: bytes) -> bool:
+    return data.startswith(b"\xff\xd8\xff")
+
+
+def _check_structure(data: bytes) -> None:
+    read_scans(data)
+
+
+def _check_complete(data: bytes, _header: ImageHeader) -> None:
+    scans = read_scans(data)
+    padded = pad_scans(data, scans)
+    if _pixels(data, scans.progressive) != _pixels(padded, scans.progressive):
+        raise DamagedImageError("the jpeg file is truncated")
+
+
+def _pixels(data: bytes, progressive: bool) -> bytes:
+    """The pixels, or the digest of many."""
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        if image.width * image.height <= LARGE_PIXELS:
+            return image.tobytes()
+        if not progressive:
+            # Blocks come one after the other, so one pixel of each shows all but the last.
+            image.draft(image.mode, (1, 1))
+            return image.tobytes()
+        return _digest(image)
+
+
+def _digest(image: Image.Image) -> bytes:
+    # Two pictures to compare, and a copy of each, would be 614 MB of a CMYK file of 40 million
+    # pixels.
+    digest = hashlib.sha256()
+    for top in range(0, image.height, _DIGESTED_ROWS):
+        bottom = min(image.height, top + _DIGESTED_ROWS)
+        digest.update(image.crop((0, top, image.width, bottom)).tobytes())
+    return digest.digest()
+
+
+def _memory_bytes(data: bytes, header: ImageHeader) -> int:
+    scans = read_scans(data)
+    # Pillow decodes the file to check it, and two pictures of small files are compared.
+    check = header.pixels
+    if header.pixels <= LARGE_PIXELS:
+        check *= 3 * PILLOW_BYTES
+    elif scans.progressive:
+        check *= PILLOW_BYTES
+    picture = max(header.pixels * PICTURE_BYTES, check)
+    if len(scans.spans) == 1 and not scans.progressive:
+        return picture
+    # A decoder holds the coefficients of all blocks if they come in more than one scan.
+    width, height = (
+        -(-side // _MAX_BLOCK_SIDE) * _MAX_BLOCK_SIDE for side in (header.width, header.height)
+    )
+    return picture + width * height * header.channels * _COEFFICIENT_BYTES
+
+
+JPEG: Final = ImageFormat(
+    "jpeg",
+    matches=_matches,
+    check_structure=_check_structure,
+    check_complete=_check_complete,
+    memory_bytes=_memory_bytes,
+)
