@@ -3,11 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit soak bench conformance screenshots protos constraints requirements images sbom clean
+.PHONY: help serve test check smoke coverage install audit soak bench conformance screenshots protos constraints requirements images sbom clean
 
 help:
 	@echo "make serve        install, make demo models if there are none, start the service"
 	@echo "make test         install, then all checks and all tests"
+	@echo "make smoke        start the service as make serve does, wait until it is ready, stop it"
+	@echo "make coverage     which lines the unit and integration tests run: build/coverage/html"
+	@echo "make install      install the service and all development tools into .venv"
 	@echo "make audit        hold the pinned versions against known vulnerabilities"
 	@echo "make soak         the tests under load and faults again, at length: half an hour"
 	@echo "make bench        the speed of the service beside its peers: over half an hour; needs wrk"
@@ -33,6 +36,15 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+smoke: $(VENV)/.serve
+	$(BIN)/python .ci/smoke.py $(MAKE) serve
+
+coverage: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/integration -m "not soak" --numprocesses=auto --dist=worksteal \
+		--cov --cov-report=term:skip-covered --cov-report=html
+
+install: $(VENV)/.test
 
 audit: $(VENV)/.test
 	$(BIN)/python .ci/audit.py

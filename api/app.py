@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
-from api.dependencies import Services
+from api.composition import Services
 from api.http.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
 from api.http.access.client_address import ClientAddressMiddleware
 from api.http.access.hosts import HostMiddleware
@@ -61,8 +61,8 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
     """
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
-    model_server = settings.model_server
-    credentials = model_server_credentials(settings)
+    # Before anything is started, although only the services need them.
+    model_server_credentials(settings)
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
@@ -78,10 +78,8 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Inside the lifespan, because a gRPC channel belongs to the running event loop.
-        app.state.services = Services.create(
+        services = Services.build(
             settings,
-            model_server=model_server,
-            credentials=credentials,
             metrics=metrics,
             rate_limits=rate_limits,
             load=load,
@@ -89,9 +87,10 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
             audit=audit,
             training=training or ModelTraining(),
         )
-        await app.state.services.preparation.start()
+        app.state.services = services
+        await services.core.preparation.start()
         yield
-        await app.state.services.close()
+        await services.core.close()
 
     app = FastAPI(
         title=about.TITLE,

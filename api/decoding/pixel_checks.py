@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.schemas.prediction import ReviewReason
-from api.schemas.problem import RefusalReason
+from api.decoding.reasons import RefusalReason, ReviewReason
 from imaging.dicom.description import MODALITIES
 from imaging.model_input import IMAGE_SIZE
 from imaging.plausibility import oddities

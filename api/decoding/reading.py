@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import check_pixels, image_review
-from api.schemas.prediction import ReviewReason
-from api.schemas.problem import RefusalReason
+from api.decoding.reasons import RefusalReason, ReviewReason
 from imaging.dicom.description import DicomDescription, DicomOptions
 from imaging.dicom.recognition import is_dicom
 from imaging.preprocess import decode_image, preprocess

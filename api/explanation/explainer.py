@@ -13,12 +13,13 @@ from api.explanation.perturbation import darkened, perturbed, random_masks, rele
 from api.load.caller import Caller
 from api.load.client_activity import ClientActivity
 from api.load.fair_slots import FairSlots
+from api.prediction.deadline import Deadline
 from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
 from api.prediction.options import PredictionOptions
-from api.prediction.predictor import MIN_TIMEOUT_SECONDS, Predictor
+from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
+from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult
 from api.settings import Settings
 from imaging.model_input import IMAGE_SIZE
 
@@ -58,7 +59,7 @@ class ModelMap:
 class Explanation:
     """A prediction, and where in the image it comes from."""
 
-    prediction: PredictionAnswer
+    prediction: PredictionResult
     maps: list[ModelMap]
     """The ensemble's first."""
     picture: NDArray[np.uint8]
@@ -113,14 +114,16 @@ class Explainer:
             caller: who asks; the request is echoed in the answer, the key is for the audit trail.
 
         Raises:
-            ProblemError: too much is in progress, the image cannot be read or is refused, too few
-                models answered in time, or the answer could not be recorded.
+            ImageError: the image cannot be read.
+            PredictionError: the image is refused, or too few models answered in time.
+            OverloadedError: too much is in progress.
+            AuditUnavailableError: the answer could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
         async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
             prediction = await self._predictor.predict(filename, data, options, caller)
             started = time.perf_counter()
-            deadline = started + budget_seconds
+            deadline = Deadline.after(budget_seconds)
             image = await self._preparation.show(
                 data,
                 options.dicom,
@@ -140,20 +143,19 @@ class Explainer:
         )
 
     async def _ask(
-        self, image: NDArray[np.float32], client: str, deadline: float
-    ) -> list[list[ModelAnswer]]:
+        self, image: NDArray[np.float32], client: str, deadline: Deadline
+    ) -> list[list[ModelResult]]:
         """Of each mask, what each model says of the image under it."""
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
         hidden = darkened(image, side=DARKEST_OF)
 
-        async def ask(mask: NDArray[np.float32]) -> list[ModelAnswer]:
+        async def ask(mask: NDArray[np.float32]) -> list[ModelResult]:
             async with at_once:
                 return await self._fan_out.ask(
                     perturbed(image, mask, hidden),
                     client=client,
-                    timeout_seconds=min(
-                        self._settings.model_timeout_seconds,
-                        max(MIN_TIMEOUT_SECONDS, deadline - time.perf_counter()),
+                    timeout_seconds=deadline.timeout_seconds(
+                        at_most=self._settings.model_timeout_seconds
                     ),
                 )
 
@@ -161,7 +163,7 @@ class Explainer:
 
 
 def _model_maps(
-    wholes: Sequence[ModelAnswer], answers: Sequence[Sequence[ModelAnswer]]
+    wholes: Sequence[ModelResult], answers: Sequence[Sequence[ModelResult]]
 ) -> list[ModelMap]:
     return [
         _model_map(whole, [of_one_mask[number] for of_one_mask in answers])
@@ -169,7 +171,7 @@ def _model_maps(
     ]
 
 
-def _model_map(whole: ModelAnswer, parts: Sequence[ModelAnswer]) -> ModelMap:
+def _model_map(whole: ModelResult, parts: Sequence[ModelResult]) -> ModelMap:
     failed = [answer.status for answer in (whole, *parts) if answer.probabilities is None]
     if failed:
         return ModelMap(whole.name, whole.version, failed[0], None)
@@ -180,7 +182,7 @@ def _model_map(whole: ModelAnswer, parts: Sequence[ModelAnswer]) -> ModelMap:
     return ModelMap(whole.name, whole.version, ModelAnswerStatus.OK, values)
 
 
-def _positive(answer: ModelAnswer) -> float:
+def _positive(answer: ModelResult) -> float:
     if answer.probabilities is None:
         raise ValueError("a model that did not answer has no probability")
     return answer.probabilities[POSITIVE_CLASS]

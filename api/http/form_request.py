@@ -1,6 +1,5 @@
 """Requests whose forms ``api.http.multipart`` reads; routes that take forms are a ``FormRoute``."""
 
-import logging
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
@@ -8,13 +7,9 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 
-from api.http.errors import ProblemError
 from api.http.header_parameters import parse_parameters
 from api.http.multipart import read_multipart
-
-logger = logging.getLogger(__name__)
 
 
 class FormRequest(Request):
@@ -36,21 +31,14 @@ class FormRequest(Request):
         if parse_parameters(content_type)[0] != "multipart/form-data":
             # No other body has a file, so nothing else is read of it.
             return FormData()
-        try:
-            async with aclosing(self.stream()) as stream:
-                return await read_multipart(
-                    content_type,
-                    stream,
-                    max_files=max_files,
-                    max_fields=max_fields,
-                    max_part_size=max_part_size,
-                )
-        except HTTPException:
-            raise
-        except Exception as error:
-            # FastAPI would answer that the client's form is wrong, and log nothing.
-            logger.exception("a form could not be read")
-            raise ProblemError("an error on our side; nothing was stored") from error
+        async with aclosing(self.stream()) as stream:
+            return await read_multipart(
+                content_type,
+                stream,
+                max_files=max_files,
+                max_fields=max_fields,
+                max_part_size=max_part_size,
+            )
 
 
 class FormRoute(APIRoute):

@@ -6,8 +6,8 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.errors import OverloadedError
 from api.http.problems import problem_response
+from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
 
 _WORTH_CLOSING_BYTES: Final = 1024 * 1024

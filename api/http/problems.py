@@ -1,5 +1,7 @@
-"""Problems: every error that a client sees is RFC 9457 problem+json, made in this one place."""
+"""Problems: every error that a client sees is RFC 9457 problem+json, built in this one place."""
 
+import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -10,51 +12,86 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from api.http.allowed_methods import with_allowed_methods
-from api.http.errors import InvalidFormError, ProblemError
+from api.http.errors import InvalidFormError
+from api.http.problem_table import ANSWERED, problem_kind
 from api.http.validation_problems import validation_problem
+from api.prediction.errors import refusal_reasons
 from api.schemas.problem import Problem
+
+logger = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
+INTERNAL_ERROR_KIND: Final = "internal-error"
+_INTERNAL_ERROR_DETAIL: Final = "an error on our side; nothing was stored"
+"""Of an unexpected exception nothing is repeated: its message may quote anything."""
 
-def to_problem(error: HTTPException, instance: str, request_id: str) -> Problem:
-    """The body that answers an error."""
-    if isinstance(error, ProblemError):
-        kind, title = error.kind, error.title
-    elif error.status_code == InvalidFormError.status:
-        # Starlette's, of a form that is malformed or has too many parts.
-        kind, title = InvalidFormError.kind, InvalidFormError.title
-    else:
-        title = HTTPStatus(error.status_code).phrase
-        kind = title.lower().replace(" ", "-")
+
+def to_problem(error: Exception, instance: str, request_id: str) -> Problem:
+    """The body that answers an exception.
+
+    Args:
+        error: one of ``ANSWERED``, an ``HTTPException`` of the framework, or any other, which is
+            answered as an error of the service without its message.
+        instance: the path of the request.
+        request_id: of the request.
+    """
+    if isinstance(error, HTTPException):
+        return _framework_problem(error, instance, request_id)
+    row = problem_kind(error)
+    kind, detail = INTERNAL_ERROR_KIND, _INTERNAL_ERROR_DETAIL
+    if isinstance(error, ANSWERED):
+        kind = error.kind
+        detail = f"{error}; {row.advice}" if row.advice else str(error)
     return Problem(
-        type=f"urn:covidscan:problem:{kind}",
-        title=title,
-        status=error.status_code,
-        detail=str(error.detail),
+        type=_type(kind),
+        title=row.title,
+        status=row.status,
+        detail=detail,
         instance=instance,
         request_id=request_id,
-        reasons=list(error.reasons) if isinstance(error, ProblemError) else [],
+        reasons=list(refusal_reasons(error)),
     )
 
 
-def problem_response(error: HTTPException, scope: Scope) -> JSONResponse:
-    """The answer to an error; what kind it was is left in the scope's state for the log."""
+def problem_headers(error: Exception) -> Mapping[str, str]:
+    """The headers that belong to an exception, such as ``Retry-After``."""
+    headers: dict[str, str] = {**(getattr(error, "headers", None) or {})}
+    retry_after_seconds = getattr(error, "retry_after_seconds", None)
+    if retry_after_seconds is not None:
+        headers["Retry-After"] = str(retry_after_seconds)
+    return headers
+
+
+def problem_response(error: Exception, scope: Scope) -> JSONResponse:
+    """The answer to an exception; its kind is left in the scope's state for the log."""
     problem = to_problem(error, scope["path"], scope["state"]["request_id"])
     scope["state"]["problem"] = problem.type
     return JSONResponse(
         problem.model_dump(),
-        error.status_code,
-        headers=dict(error.headers or {}),
+        problem.status,
+        headers=dict(problem_headers(error)),
         media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every exception that is meant for a client as a problem."""
+    """Answer exceptions as problems, those of the framework included."""
+
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return problem_response(error, request.scope)
+
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, answer)
 
     @app.exception_handler(HTTPException)
     async def answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+        # FastAPI turns whatever is raised while a body is read into its own 400.
+        cause = error.__cause__
+        if isinstance(cause, Exception):
+            if not isinstance(cause, ANSWERED):
+                logger.error("a form could not be read", exc_info=cause)
+            return problem_response(cause, request.scope)
         return problem_response(with_allowed_methods(error, request), request.scope)
 
     @app.exception_handler(RequestValidationError)
@@ -62,3 +99,24 @@ def install_error_handlers(app: FastAPI) -> None:
         request: Request, error: RequestValidationError
     ) -> JSONResponse:
         return problem_response(validation_problem(error.errors()), request.scope)
+
+
+def _framework_problem(error: HTTPException, instance: str, request_id: str) -> Problem:
+    title = HTTPStatus(error.status_code).phrase
+    kind = title.lower().replace(" ", "-")
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # Starlette's, of a form that is malformed or has too many parts.
+        kind, title = InvalidFormError.kind, problem_kind(InvalidFormError("")).title
+    return Problem(
+        type=_type(kind),
+        title=title,
+        status=error.status_code,
+        detail=str(error.detail),
+        instance=instance,
+        request_id=request_id,
+        reasons=[],
+    )
+
+
+def _type(kind: str) -> str:
+    return f"urn:covidscan:problem:{kind}"

@@ -5,20 +5,10 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.errors import ModelsUnavailableError, ProblemError
+from api.http.errors import StoppingError
 from api.http.problems import problem_response
 
 logger = logging.getLogger(__name__)
-
-
-class StoppingError(ModelsUnavailableError):
-    """The service stops before the request could be answered."""
-
-    kind = "stopping"
-    title = "Stopping"
-
-    def __init__(self) -> None:
-        super().__init__("the service is stopping; try again", {"Connection": "close"})
 
 
 class UnexpectedErrorsMiddleware:
@@ -50,9 +40,8 @@ class UnexpectedErrorsMiddleware:
                 raise
             # Nothing awaits this task but the server, for which it is done once it is answered.
             await problem_response(StoppingError(), scope)(scope, receive, send)
-        except Exception:
+        except Exception as error:
             if started or scope["type"] != "http":
                 raise
             logger.exception("an error on our side")
-            error = ProblemError("an error on our side; nothing was stored")
             await problem_response(error, scope)(scope, receive, send)

@@ -12,10 +12,10 @@ from api.http.errors import (
     ClientDisconnectedError,
     InvalidRequestError,
     MissingFileError,
-    OverloadedError,
     SlowBodyError,
     UploadTooLargeError,
 )
+from api.load.errors import OverloadedError
 from api.settings import MEBIBYTE, Settings
 
 FRAMING_BYTES: Final = 64 * 1024

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from api.http.errors import InvalidRequestError, MissingFileError, ProblemError
+from api.http.errors import InvalidRequestError, MissingFileError, RequestError
 
 _MAX_NAMED: Final = 3
 """Unknown names that are told of one request."""
@@ -14,7 +14,7 @@ _HARMLESS_NAME: Final = re.compile(r"(?!.*[0-9]{4})[A-Za-z_][A-Za-z0-9_.\[\]-]{0
 dates and patients' numbers do, could be patient data, and is not repeated."""
 
 
-def validation_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
+def validation_problem(faults: Sequence[Mapping[str, Any]]) -> RequestError:
     """The problem of a form or query that pydantic refuses; ``faults`` are its errors.
 
     It never repeats a value. A name that is not known is repeated, to its sender alone, if it is
@@ -40,7 +40,7 @@ def validation_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
     )
 
 
-def page_form_problem(faults: Sequence[Mapping[str, Any]]) -> ProblemError:
+def page_form_problem(faults: Sequence[Mapping[str, Any]]) -> RequestError:
     """The same of the page's form, whose fields beside the file are what is a query elsewhere."""
     unknown = [fault["loc"][-1] for fault in faults if fault["type"] == "extra_forbidden"]
     if unknown:

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Final
 
-from api.http.errors import OverloadedError
 from api.load.client_activity import ClientActivity
+from api.load.errors import OverloadedError
 
 _TOO_MUCH: Final = "too many requests are in progress; try again"
 

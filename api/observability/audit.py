@@ -6,12 +6,12 @@ import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
-from api.http.errors import AuditUnavailableError
-from api.schemas.common import ClassName, Probabilities, Probability, Schema
+from api.decoding.reasons import ReviewReason
+from api.prediction.results import ClassName, ModelAnswerStatus, PredictionResult
+from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
-from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer, ReviewReason
 from api.start_errors import AuditTrailError
 from serving.deadlines import DeadlineThreads, call_with_deadline
 from serving.files.regular_files import open_regular_file
@@ -21,6 +21,13 @@ logger = logging.getLogger(__name__)
 _MODE: Final = 0o600
 _PATIENCE_SECONDS: Final = 5.0
 """For a disk, which may be one of the network, to take a line."""
+
+
+class AuditUnavailableError(Exception):
+    """An answer could not be recorded, so it is not given."""
+
+    kind: ClassVar[str] = "audit-unavailable"
+    retry_after_seconds: ClassVar[int] = 1
 
 
 class AuditedModel(Schema):
@@ -54,35 +61,29 @@ class AuditRecord(Schema):
     @classmethod
     def of(
         cls,
-        answer: PredictionAnswer,
+        answer: PredictionResult,
         *,
         key_id: str | None,
         covidscan: str,
         preprocessing: str,
         operating_point: float,
     ) -> Self:
-        """The record of an answer."""
-        return cls(
-            time=datetime.now(UTC),
-            request_id=answer.request_id,
-            key_id=key_id,
-            covidscan=covidscan,
-            preprocessing=preprocessing,
-            image=answer.image,
-            operating_point=operating_point,
-            prediction=answer.prediction,
-            probabilities=answer.probabilities,
-            degraded=answer.degraded,
-            review_reasons=answer.review_reasons,
-            models=[
-                AuditedModel(
-                    name=model.name,
-                    version=model.version,
-                    status=model.status,
-                    probabilities=model.probabilities,
-                )
-                for model in answer.models
-            ],
+        """The record of a prediction."""
+        return cls.model_validate(
+            {
+                "time": datetime.now(UTC),
+                "request_id": answer.request_id,
+                "key_id": key_id,
+                "covidscan": covidscan,
+                "preprocessing": preprocessing,
+                "image": answer.image,
+                "operating_point": operating_point,
+                "prediction": answer.prediction,
+                "probabilities": answer.probabilities,
+                "degraded": answer.degraded,
+                "review_reasons": answer.review_reasons,
+                "models": answer.models,
+            }
         )
 
 

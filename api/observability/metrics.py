@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 from api.prediction.ensemble import POSITIVE_CLASS
-from api.schemas.prediction import ModelAnswer, PredictionAnswer
+from api.prediction.results import ModelResult, PredictionResult
 
 _LATENCY_BUCKETS_SECONDS: Final = (
     *(0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
@@ -171,7 +171,7 @@ class Metrics:
         """Count a file that could not be read, or is refused as no chest scan."""
         self._refused_images.labels(reason).inc()
 
-    def observe_model(self, answer: ModelAnswer) -> None:
+    def observe_model(self, answer: ModelResult) -> None:
         """Count what one model said, or that it did not."""
         self._model_durations.labels(answer.name).observe(answer.duration_seconds)
         self._model_answers.labels(answer.name, answer.status).inc()
@@ -182,10 +182,12 @@ class Metrics:
         """Count how far an image is from the training images, refused or not."""
         self._ood_scores.observe(score)
 
-    def observe_prediction(self, answer: PredictionAnswer) -> None:
+    def observe_prediction(self, answer: PredictionResult) -> None:
         """Count what the ensemble said; its models are counted by themselves."""
-        for name, seconds in answer.timing.model_dump(exclude={"total_seconds"}).items():
-            self._stages.labels(name.removesuffix("_seconds")).observe(seconds)
+        timing = answer.timing
+        self._stages.labels("decode").observe(timing.decode_seconds)
+        self._stages.labels("preprocess").observe(timing.preprocess_seconds)
+        self._stages.labels("inference").observe(timing.inference_seconds)
         self._predictions.labels(answer.prediction).inc()
         self._probabilities.observe(answer.probabilities[POSITIVE_CLASS])
         if answer.degraded:

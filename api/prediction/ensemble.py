@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.schemas.common import ClassName
-from api.schemas.prediction import (
+from api.decoding.reasons import ReviewReason
+from api.prediction.results import (
     Agreement,
+    ClassName,
     Interval,
-    ModelAnswer,
     ModelAnswerStatus,
-    ReviewReason,
+    ModelResult,
     Uncertainty,
 )
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
@@ -37,7 +37,7 @@ def decide(positive_probability: float, operating_point: float) -> Verdict:
     return Verdict(prediction, probabilities[prediction], probabilities)
 
 
-def vote(answers: Sequence[ModelAnswer], operating_point: float) -> Verdict:
+def vote(answers: Sequence[ModelResult], operating_point: float) -> Verdict:
     """The ensemble's verdict: the mean of the probabilities of the models that answered.
 
     Raises:
@@ -50,7 +50,7 @@ def vote(answers: Sequence[ModelAnswer], operating_point: float) -> Verdict:
     return decide(mean, operating_point)
 
 
-def agreement(answers: Sequence[ModelAnswer], prediction: ClassName) -> Agreement:
+def agreement(answers: Sequence[ModelResult], prediction: ClassName) -> Agreement:
     """How many models share the ensemble's prediction."""
     return Agreement(
         agreeing=sum(answer.prediction == prediction for answer in answers),
@@ -60,7 +60,7 @@ def agreement(answers: Sequence[ModelAnswer], prediction: ClassName) -> Agreemen
 
 
 def uncertainty(
-    answers: Sequence[ModelAnswer], of_variants: Sequence[Sequence[ModelAnswer]]
+    answers: Sequence[ModelResult], of_variants: Sequence[Sequence[ModelResult]]
 ) -> Uncertainty:
     """How far the models are apart, and what variants of the image do to the ensemble.
 
@@ -85,7 +85,7 @@ def uncertainty(
     )
 
 
-def _versions(answers: Sequence[ModelAnswer]) -> dict[str, int | None]:
+def _versions(answers: Sequence[ModelResult]) -> dict[str, int | None]:
     return {answer.name: answer.version for answer in answers if answer.probabilities}
 
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from opentelemetry import trace
 
-from api.http.errors import OverloadedError
 from api.load.client_activity import ClientActivity
+from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
 from api.prediction.model_call import ModelCall, call_model, failed_answer
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.prediction.results import ModelAnswerStatus, ModelResult
 from api.settings import Settings
 from serving.client import ModelServerClient, encode_images
 from serving.contract import MODEL_NAMES
@@ -80,7 +80,7 @@ class FanOut:
 
     async def ask(
         self, image: NDArray[np.float32], *, client: str, timeout_seconds: float
-    ) -> list[ModelAnswer]:
+    ) -> list[ModelResult]:
         """Ask all models about one image; takes as long as the slowest, but not longer than asked.
 
         Cancelling takes the image out, and stops the calls that are about no other.
@@ -101,7 +101,7 @@ class FanOut:
 
     async def _ask(
         self, image: NDArray[np.float32], asked: float, deadline: float
-    ) -> list[ModelAnswer]:
+    ) -> list[ModelResult]:
         loop = asyncio.get_running_loop()
         member = _Member(image, deadline, trace.get_current_span())
         group = self._group_with_room()

@@ -8,8 +8,8 @@ from typing import Final
 from opentelemetry import trace
 
 from api.prediction.ensemble import decide
+from api.prediction.results import ModelAnswerStatus, ModelResult
 from api.prediction.second_attempt import ask_twice
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
@@ -42,14 +42,14 @@ class ModelCall:
     prediction: Prediction | None
     duration_seconds: float
 
-    def answer(self, row: int, operating_point: float) -> ModelAnswer:
+    def answer(self, row: int, operating_point: float) -> ModelResult:
         """What the model said of one of the images."""
         if self.prediction is None:
             return failed_answer(self.name, self.status, self.duration_seconds)
         positive = float(self.prediction.probabilities[row, POSITIVE_CLASS_INDEX])
         verdict = decide(positive, operating_point)
         ood_scores = self.prediction.ood_scores
-        return ModelAnswer(
+        return ModelResult(
             name=self.name,
             version=self.prediction.version,
             status=self.status,
@@ -61,9 +61,9 @@ class ModelCall:
         )
 
 
-def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float) -> ModelAnswer:
+def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float) -> ModelResult:
     """What stands in the place of a model that said nothing."""
-    return ModelAnswer(
+    return ModelResult(
         name=name,
         version=None,
         status=status,

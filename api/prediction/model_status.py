@@ -3,15 +3,14 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from api.prediction.model_call import failure_status
 from api.prediction.model_cards import ModelCards
+from api.prediction.results import ModelAnswerStatus
 from api.prediction.second_attempt import ask_twice
-from api.schemas.models import ModelInfo, VersionInfo
-from api.schemas.prediction import ModelAnswerStatus
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES
@@ -24,6 +23,31 @@ _NOT_READY_SECONDS: Final = 0.2
 
 _FOLDERS: Final = re.compile(r"(?<![\w.-])/(?:[^\s/:;'\"]+/)*")
 """Of absolute paths, which a model server's reasons quote, all but the last part."""
+
+
+@dataclass(frozen=True)
+class VersionDescription:
+    """One version of a model; what only its card says is None where that cannot be read."""
+
+    version: int
+    state: str
+    """By the names of TensorFlow Serving."""
+    error: str | None
+    demo: bool | None
+    created_at: str | None
+    metrics: Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """One model and the versions that the model server knows, newest first."""
+
+    name: str
+    available: bool
+    serving_version: int | None
+    status: ModelAnswerStatus
+    demo: bool | None
+    versions: Sequence[VersionDescription]
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,7 @@ class ModelStatusReader:
         """Of each model of the contract whether a version answers, or why none does."""
         return {state.name: state.readiness for state in await self._ask_once()}
 
-    async def read_all(self) -> list[ModelInfo]:
+    async def read_all(self) -> list[ModelDescription]:
         """Every model of the contract, in its order."""
         return await asyncio.gather(*(self._info(state) for state in await self._ask_once()))
 
@@ -115,12 +139,12 @@ class ModelStatusReader:
             return _ModelState(name, failure_status(error), ())
         return _ModelState(name, ModelAnswerStatus.OK, versions)
 
-    async def _info(self, state: _ModelState) -> ModelInfo:
+    async def _info(self, state: _ModelState) -> ModelDescription:
         versions = await asyncio.gather(
             *(self._version_info(state.name, version) for version in state.versions)
         )
         available = [v for v in versions if v.state == VersionState.AVAILABLE.name]
-        return ModelInfo(
+        return ModelDescription(
             name=state.name,
             available=bool(available),
             serving_version=available[0].version if available else None,
@@ -129,9 +153,9 @@ class ModelStatusReader:
             versions=versions,
         )
 
-    async def _version_info(self, name: str, status: VersionStatus) -> VersionInfo:
+    async def _version_info(self, name: str, status: VersionStatus) -> VersionDescription:
         card = await self._cards.get(name, status.version)
-        return VersionInfo(
+        return VersionDescription(
             version=status.version,
             state=status.state.name,
             error=self._without_folders(status.error) or None,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from api.schemas.prediction import InputCheck, ModelAnswer
-from api.schemas.problem import RefusalReason
+from api.decoding.reasons import RefusalReason
+from api.prediction.results import InputCheck, ModelResult
 
 
 def check_input(
-    pixel_reasons: Sequence[RefusalReason], answers: Sequence[ModelAnswer], *, demo: bool | None
+    pixel_reasons: Sequence[RefusalReason], answers: Sequence[ModelResult], *, demo: bool | None
 ) -> InputCheck:
     """Join the pixel checks with the out-of-distribution scores of the models.
 

@@ -4,34 +4,30 @@ import asyncio
 import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-from api.http.errors import (
-    AuditUnavailableError,
+from api.decoding.reasons import RefusalReason
+from api.load.caller import Caller
+from api.load.fair_slots import FairSlots
+from api.observability.audit import AuditRecord, AuditTrail, AuditUnavailableError
+from api.observability.metrics import Metrics
+from api.prediction.deadline import Deadline
+from api.prediction.ensemble import agreement, review_reasons, uncertainty, vote
+from api.prediction.errors import (
     ModelsInTrainingError,
     ModelsLateError,
     ModelsUnavailableError,
     RefusedImageError,
 )
-from api.load.caller import Caller
-from api.load.fair_slots import FairSlots
-from api.observability.audit import AuditRecord, AuditTrail
-from api.observability.metrics import Metrics
-from api.prediction.ensemble import agreement, review_reasons, uncertainty, vote
 from api.prediction.fan_out import FanOut
 from api.prediction.model_cards import ModelCards
 from api.prediction.model_training import ModelTraining
 from api.prediction.ood_check import check_input
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
+from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult, Timing
 from api.prediction.tta import varied
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer, Timing
-from api.schemas.problem import RefusalReason
 from api.settings import Settings
 from imaging.fingerprint import preprocess_fingerprint
-
-MIN_TIMEOUT_SECONDS: Final = 1e-3
-"""A call with none left would have no deadline."""
 
 
 class Predictor:
@@ -76,7 +72,7 @@ class Predictor:
         data: bytes,
         options: PredictionOptions,
         caller: Caller,
-    ) -> PredictionAnswer:
+    ) -> PredictionResult:
         """Predict one image.
 
         Args:
@@ -86,8 +82,10 @@ class Predictor:
             caller: who asks; the request is echoed in the answer, the key is for the audit trail.
 
         Raises:
-            ProblemError: too much is in progress, the image cannot be read or is refused, too few
-                models answered in time, or the answer could not be recorded.
+            ImageError: the image cannot be read.
+            PredictionError: the image is refused, or too few models answered in time.
+            OverloadedError: too much is in progress.
+            AuditUnavailableError: the answer could not be recorded.
         """
         answer = await self._predict(filename, data, options, caller)
         if self._audit is not None:
@@ -106,19 +104,16 @@ class Predictor:
 
     async def _predict(
         self, filename: str, data: bytes, options: PredictionOptions, caller: Caller
-    ) -> PredictionAnswer:
+    ) -> PredictionResult:
         started = time.perf_counter()
-        budget_seconds = self._settings.request_timeout_seconds
-        async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
+        deadline = Deadline.after(self._settings.request_timeout_seconds)
+        async with self._load.hold(caller.client, timeout_seconds=deadline.timeout_seconds()):
             image = await self._preparation.prepare(
-                data, options.dicom, client=caller.client, deadline=started + budget_seconds
+                data, options.dicom, client=caller.client, deadline=deadline
             )
             self._refuse(image.pixel_reasons, options)
             asked = time.perf_counter()
-            timeout_seconds = min(
-                self._settings.model_timeout_seconds,
-                max(MIN_TIMEOUT_SECONDS, budget_seconds - (asked - started)),
-            )
+            timeout_seconds = deadline.timeout_seconds(at_most=self._settings.model_timeout_seconds)
             answers, *of_variants = await asyncio.gather(
                 *(
                     self._fan_out.ask(tensor, client=caller.client, timeout_seconds=timeout_seconds)
@@ -146,10 +141,10 @@ class Predictor:
             band=self._settings.review_band,
             image=image.review,
         )
-        return PredictionAnswer(
+        return PredictionResult(
             request_id=caller.request_id,
             filename=filename,
-            image=image.info,
+            image=image.description,
             prediction=verdict.prediction,
             confidence=verdict.confidence,
             probabilities=verdict.probabilities,
@@ -200,7 +195,7 @@ class Predictor:
             self._metrics.observe_refused_image(reason)
         raise RefusedImageError(reasons)
 
-    async def _demo(self, answers: Sequence[ModelAnswer]) -> bool | None:
+    async def _demo(self, answers: Sequence[ModelResult]) -> bool | None:
         cards = await asyncio.gather(
             *(
                 self._cards.get(answer.name, answer.version)

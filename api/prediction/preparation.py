@@ -1,7 +1,6 @@
 """From a file's bytes to what the models take, in processes of its own."""
 
 import asyncio
-import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -26,16 +25,15 @@ from api.decoding.reading import (
     read_picture,
     read_unwindowed,
 )
-from api.http.errors import OverloadedError
-from api.http.image_problems import image_problem
+from api.decoding.reasons import RefusalReason, ReviewReason
 from api.load.client_activity import ClientActivity
+from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
 from api.observability.metrics import Metrics
-from api.schemas.image import DicomInfo, ImageInfo
-from api.schemas.prediction import ReviewReason
-from api.schemas.problem import RefusalReason
+from api.prediction.deadline import Deadline
+from api.prediction.results import ImageDescription
 from api.settings import Settings
-from imaging.dicom.description import DicomDescription, DicomOptions
+from imaging.dicom.description import DicomOptions
 from imaging.errors import ImageError
 
 _tracer = trace.get_tracer("covidscan")
@@ -55,7 +53,7 @@ _CPU_SECONDS: Final = 20
 class PreparedImage:
     """An image, read."""
 
-    info: ImageInfo
+    description: ImageDescription
     pixel_reasons: list[RefusalReason]
     """What speaks against it as a chest scan, before any model is asked."""
     review: list[ReviewReason]
@@ -130,7 +128,7 @@ class ImagePreparation:
         self._decoders.close()
 
     async def prepare(
-        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float
+        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: Deadline
     ) -> PreparedImage:
         """Read a file for the models.
 
@@ -138,10 +136,11 @@ class ImagePreparation:
             data: the file.
             dicom: what is chosen of a DICOM file.
             client: whose it is.
-            deadline: by ``time.perf_counter``.
+            deadline: of the whole request.
 
         Raises:
-            ProblemError: it cannot be read, or not in time.
+            ImageError: it cannot be read.
+            OverloadedError: it cannot be read in time.
         """
         read = await self._decode(
             partial(read_model_input, dicom=dicom, max_pixels=self._max_pixels),
@@ -149,17 +148,17 @@ class ImagePreparation:
             client=client,
             deadline=deadline,
         )
-        info = ImageInfo(
+        description = ImageDescription(
             format=read.format,
             width=read.width,
             height=read.height,
             size_bytes=len(data),
             sha256=read.sha256,
             bits_used=read.bits_used,
-            dicom=dicom_info(read.dicom),
+            dicom=read.dicom,
         )
         return PreparedImage(
-            info=info,
+            description=description,
             pixel_reasons=read.pixel_reasons,
             review=read.review,
             tensor=read.tensor,
@@ -168,7 +167,13 @@ class ImagePreparation:
         )
 
     async def show(
-        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float, longest_side: int
+        self,
+        data: bytes,
+        dicom: DicomOptions,
+        *,
+        client: str,
+        deadline: Deadline,
+        longest_side: int,
     ) -> Picture:
         """Read a file for the models and for people.
 
@@ -176,11 +181,12 @@ class ImagePreparation:
             data: the file.
             dicom: what is chosen of a DICOM file.
             client: whose it is.
-            deadline: by ``time.perf_counter``.
+            deadline: of the whole request.
             longest_side: of the picture, which is not larger than the image.
 
         Raises:
-            ProblemError: it cannot be read, or not in time.
+            ImageError: it cannot be read.
+            OverloadedError: it cannot be read in time.
         """
         job = partial(
             read_picture, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
@@ -188,7 +194,13 @@ class ImagePreparation:
         return await self._decode(job, data, client=client, deadline=deadline)
 
     async def view(
-        self, data: bytes, dicom: DicomOptions, *, client: str, deadline: float, longest_side: int
+        self,
+        data: bytes,
+        dicom: DicomOptions,
+        *,
+        client: str,
+        deadline: Deadline,
+        longest_side: int,
     ) -> UnwindowedImage:
         """Read a file for a viewer.
 
@@ -196,11 +208,12 @@ class ImagePreparation:
             data: the file.
             dicom: what is chosen of a DICOM file.
             client: whose it is.
-            deadline: by ``time.perf_counter``.
+            deadline: of the whole request.
             longest_side: of what is shown, which is not larger than the image.
 
         Raises:
-            ProblemError: it cannot be read, or not in time.
+            ImageError: it cannot be read.
+            OverloadedError: it cannot be read in time.
         """
         job = partial(
             read_unwindowed, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
@@ -208,27 +221,26 @@ class ImagePreparation:
         return await self._decode(job, data, client=client, deadline=deadline)
 
     async def _decode(
-        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: float
+        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: Deadline
     ) -> _T:
         with _tracer.start_as_current_span("decode", record_exception=False):
             try:
-                async with asyncio.timeout(deadline - time.perf_counter()):
+                async with asyncio.timeout(deadline.remaining_seconds):
                     return await self._in_a_process(job, data, client=client, deadline=deadline)
             except (TimeoutError, DecodeTimeoutError) as error:
                 raise OverloadedError("the image could not be read in time; try again") from error
             except DecoderEndedError as error:
                 raise OverloadedError("the image's decoder ended; try again") from error
             except ImageError as error:
-                problem = image_problem(error)
-                self._metrics.observe_refused_image(problem.kind)
-                raise problem from error
+                self._metrics.observe_refused_image(error.kind)
+                raise
 
     async def _in_a_process(
-        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: float
+        self, job: Callable[[bytes], _T], data: bytes, *, client: str, deadline: Deadline
     ) -> _T:
         await self._slots.acquire(client)
-        left_seconds = deadline - time.perf_counter()
-        future = self._decoders.submit(job, data, deadline=time.monotonic() + left_seconds)
+        ends = time.monotonic() + deadline.remaining_seconds
+        future = self._decoders.submit(job, data, deadline=ends)
         # The slot is the process's: it is held on while a file is decoded that nobody waits for.
         release = partial(self._slots.release, client)
         future.add_done_callback(partial(_in_loop, asyncio.get_running_loop(), release))
@@ -241,13 +253,6 @@ def _in_loop(
     # A loop that has ended meanwhile has no slots either.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(callback)
-
-
-def dicom_info(description: DicomDescription | None) -> DicomInfo | None:
-    """What an answer says of a DICOM file; of others nothing."""
-    if description is None:
-        return None
-    return DicomInfo.model_validate(dataclasses.asdict(description))
 
 
 def _memory_bytes() -> int:

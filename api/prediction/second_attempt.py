@@ -5,10 +5,10 @@ It goes to another replica of the model server where there is one.
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from api.prediction.deadline import Deadline
 from serving.errors import ModelServerExhaustedError, ModelServerUnavailableError
 
 T = TypeVar("T")
@@ -27,14 +27,14 @@ async def ask_twice(ask: Callable[[float], Awaitable[T]], *, timeout_seconds: fl
     Raises:
         ModelServerError: the last attempt failed.
     """
-    deadline = time.perf_counter() + timeout_seconds
+    deadline = Deadline.after(timeout_seconds)
     try:
         return await ask(timeout_seconds)
     except ModelServerExhaustedError:
         raise
     except ModelServerUnavailableError:
         pause_seconds = random.uniform(*_PAUSE_SECONDS)  # noqa: S311 - jitter, not a secret
-        left_seconds = deadline - time.perf_counter() - pause_seconds
+        left_seconds = deadline.remaining_seconds - pause_seconds
         if left_seconds <= 0:
             raise
     await asyncio.sleep(pause_seconds)

@@ -14,12 +14,13 @@ from api.dependencies import CallerDep, ServicesDep
 from api.explanation.explainer import IMAGES_ASKED, VALUES_SIDE, Explanation, ModelMap
 from api.explanation.picture import heatmap, overlaid, png
 from api.http.disconnect import while_connected
-from api.http.errors import ModelsUnavailableError
 from api.http.form_request import FormRoute
 from api.http.uploads import form_limits, read_upload
+from api.prediction.errors import ModelsUnavailableError
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
 from api.routes.problem_docs import problem_responses
 from api.schemas.explanation import ExplanationAnswer, SaliencyMap
+from api.schemas.prediction import PredictionAnswer
 
 PATH: Final = "/explain"
 
@@ -86,7 +87,7 @@ async def explain(
 def _answer(explanation: Explanation) -> ExplanationAnswer:
     scale = _scale(explanation.maps)
     return ExplanationAnswer(
-        prediction=explanation.prediction,
+        prediction=PredictionAnswer.model_validate(explanation.prediction),
         maps=[_map_answer(each, scale, explanation) for each in explanation.maps],
         scale=scale,
         picture=_text(png(explanation.picture)),

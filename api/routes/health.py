@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
 from api.prediction.model_training import ModelTraining
+from api.prediction.results import ModelAnswerStatus
 from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
-from api.schemas.prediction import ModelAnswerStatus
 
 router = APIRouter(tags=["health"])
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.dependencies import ServicesDep
 from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
-from api.schemas.models import ModelsAnswer
+from api.schemas.models import ModelInfo, ModelsAnswer
 from serving.contract import CLASS_NAMES
 
 router = APIRouter(tags=["models"])
@@ -20,5 +20,7 @@ async def models(services: ServicesDep) -> ModelsAnswer:
     return ModelsAnswer(
         classes=list(CLASS_NAMES),
         operating_point=services.settings.operating_point,
-        models=await services.model_status.read_all(),
+        models=[
+            ModelInfo.model_validate(model) for model in await services.model_status.read_all()
+        ],
     )

@@ -1,10 +1,11 @@
 """What all answers share. No field has a default: it is always there, or not in the schema."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ClassName = Literal["COVID", "non-COVID"]
+from api.prediction.results import ClassName
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Probabilities = Annotated[
     dict[ClassName, Probability],
@@ -14,8 +15,12 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class Schema(BaseModel):
-    """The base of all answers: immutable, and nothing beyond the schema."""
+    """The base of all answers: immutable, without further fields, built from plain results."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        from_attributes=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )

@@ -1,7 +1,8 @@
 """The answer of ``POST /explain``."""
 
+from api.prediction.results import ModelAnswerStatus
 from api.schemas.common import Schema, Seconds
-from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer
+from api.schemas.prediction import PredictionAnswer
 
 
 class SaliencyMap(Schema):

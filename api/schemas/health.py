@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from api.prediction.results import ModelAnswerStatus
 from api.schemas.common import Probability, Schema
-from api.schemas.prediction import ModelAnswerStatus
 
 
 class Health(Schema):

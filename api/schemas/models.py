@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from api.schemas.common import ClassName, Probability, Schema
-from api.schemas.prediction import ModelAnswerStatus
+from api.prediction.results import ClassName, ModelAnswerStatus
+from api.schemas.common import Probability, Schema
 from serving.contract import CLASS_NAMES
 
 

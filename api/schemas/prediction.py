@@ -1,47 +1,13 @@
 """The answer of ``POST /predict``."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.common import ClassName, Probabilities, Probability, Schema, Seconds
+from api.decoding.reasons import RefusalReason, ReviewReason
+from api.prediction.results import ClassName, ModelAnswerStatus
+from api.schemas.common import Probabilities, Probability, Schema, Seconds
 from api.schemas.image import ImageInfo
-from api.schemas.problem import RefusalReason
-
-
-class ModelAnswerStatus(StrEnum):
-    """How a model's part of an answer came out."""
-
-    OK = "ok"
-    TIMEOUT = "timeout"
-    NOT_AVAILABLE = "not_available"
-    UNREACHABLE = "unreachable"
-    INVALID_ANSWER = "invalid_answer"
-    ERROR = "error"
-
-
-class ReviewReason(StrEnum):
-    """Why a verdict should not be taken as it is."""
-
-    MODELS_DISAGREE = "models_disagree"
-    NEAR_OPERATING_POINT = "near_operating_point"
-    UNSTABLE = "unstable"
-    """Variants of the image, where they were asked for, are called otherwise."""
-    FORCED = "forced"
-    """The image would have been refused."""
-    BIT_DEPTH = "bit_depth"
-    """Its 16-bit samples fill fewer bits (``image.bits_used``) and were scaled."""
-    SATURATED = "saturated"
-    """Most of what the models see is black or white."""
-    FEW_GREY_LEVELS = "few_grey_levels"
-    """The models see few grey levels."""
-    TOO_DARK = "too_dark"
-    """Nothing that the models see is bright."""
-    TOO_BRIGHT = "too_bright"
-    """Nothing that the models see is dark."""
-    NOISE = "noise"
-    """The models see noise."""
 
 
 class Agreement(Schema):

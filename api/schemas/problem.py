@@ -1,27 +1,9 @@
-"""An error, and why an image is refused."""
-
-from enum import StrEnum
+"""An error."""
 
 from pydantic import ConfigDict
 
+from api.decoding.reasons import RefusalReason
 from api.schemas.common import Schema
-
-
-class RefusalReason(StrEnum):
-    """Why an image is refused although it can be read."""
-
-    NOT_CHEST = "not_chest"
-    """It is unlike the images that the models learned from."""
-    COLOUR_PHOTO = "colour_photo"
-    """It has colours that are no tint."""
-    TOO_SMALL = "too_small"
-    """It has less to see than the models look at."""
-    BLANK = "blank"
-    """It is nearly one grey level."""
-    ANNOTATED = "annotated"
-    """Coloured marks are drawn on it."""
-    WRONG_MODALITY = "wrong_modality"
-    """The DICOM file says that it is neither a CT nor a radiograph."""
 
 
 class Problem(Schema):

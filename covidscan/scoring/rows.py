@@ -3,15 +3,15 @@
 from enum import StrEnum
 from typing import Any, Final
 
-from api.http.errors import ProblemError
+from api.load.errors import OverloadedError
 from api.prediction.ensemble import POSITIVE_CLASS
-from api.schemas.prediction import PredictionAnswer
+from api.prediction.errors import PredictionError, RefusedImageError, refusal_reasons
+from api.prediction.results import PredictionResult
 from covidscan.scoring.source import Fault
+from imaging.errors import ImageError
 from serving.contract import MODEL_NAMES
 
 Row = dict[str, Any]
-
-_FIRST_FAULT_OF_OURS: Final = 500
 
 
 class Status(StrEnum):
@@ -63,7 +63,7 @@ refused or was forced, ``probability`` is the ensemble's, of COVID, ``low`` and 
 where variants were asked about."""
 
 
-def answered(name: str, answer: PredictionAnswer) -> Row:
+def answered(name: str, answer: PredictionResult) -> Row:
     """The row of a file that the models have answered."""
     image, interval = answer.image, answer.uncertainty.interval
     row = _empty(name, Status.OK) | {
@@ -102,15 +102,18 @@ def answered(name: str, answer: PredictionAnswer) -> Row:
     return row
 
 
-def refused(name: str, error: ProblemError) -> Row:
-    """The row of a file that has no answer."""
-    ours = error.status_code >= _FIRST_FAULT_OF_OURS
-    status = Status.FAILED if ours else Status.REFUSED
-    return _empty(name, status) | {
+def refused(name: str, error: ImageError | RefusedImageError) -> Row:
+    """The row of a file that is not an image that is read, or not a chest scan."""
+    return _empty(name, Status.REFUSED) | {
         "problem": error.kind,
-        "detail": str(error.detail),
-        "reasons": ",".join(error.reasons),
+        "detail": str(error),
+        "reasons": ",".join(refusal_reasons(error)),
     }
+
+
+def failed(name: str, error: PredictionError | OverloadedError) -> Row:
+    """The row of a file that another run may answer."""
+    return _empty(name, Status.FAILED) | {"problem": error.kind, "detail": str(error)}
 
 
 def not_read(name: str, fault: Fault) -> Row:

@@ -112,7 +112,7 @@ def test_a_truncated_image_is_a_problem(tiny_service: httpx.Client, phantom_png:
 def test_several_images_in_one_file_are_a_problem(tiny_service: httpx.Client):
     pages = cv2.imencodemulti(".tiff", [np.zeros((48, 64, 3), np.uint8)] * 2)[1].tobytes()
     answer = problem(post(tiny_service, pages), 422, "several-images")
-    assert answer.detail.endswith("send one image a file")
+    assert answer.detail.endswith("send one image per file")
 
 
 def test_unknown_paths_and_methods_are_problems(tiny_service: httpx.Client):

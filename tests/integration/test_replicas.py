@@ -21,7 +21,7 @@ import pytest
 import serving.client
 import serving.replica_addresses
 from api.prediction.model_call import ModelCall, call_model
-from api.schemas.prediction import ModelAnswerStatus
+from api.prediction.results import ModelAnswerStatus
 from api.settings import Settings
 from serving import protocol, tensors
 from serving.client import ModelServerClient, VersionState, encode_images

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer
+from api.prediction.results import ModelAnswerStatus
+from api.schemas.prediction import PredictionAnswer
 from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.contract import (

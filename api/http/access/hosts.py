@@ -8,13 +8,12 @@ browser takes gateway and page for one site.
 import ipaddress
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.access.open_paths import OPEN_PATHS
-from api.http.errors import ProblemError
+from api.http.errors import InvalidHostError
 from api.http.problems import problem_response
 from api.settings import Settings
 
@@ -22,14 +21,6 @@ _HOST: Final = re.compile(
     r"(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.ASCII
 )
 _ANY: Final = "*"
-
-
-class HostError(ProblemError):
-    """The request names no host, several, or one that is not allowed."""
-
-    status = HTTPStatus.BAD_REQUEST
-    kind = "invalid-host"
-    title = "Invalid host"
 
 
 class HostMiddleware:
@@ -51,7 +42,7 @@ class HostMiddleware:
         if scope["type"] == "http":
             try:
                 self._check(scope)
-            except ProblemError as error:
+            except InvalidHostError as error:
                 await problem_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -61,12 +52,12 @@ class HostMiddleware:
         if not hosts and scope["http_version"] != "1.1":
             return
         if len(hosts) != 1:
-            raise HostError("send exactly one Host header")
+            raise InvalidHostError("send exactly one Host header")
         match = _HOST.fullmatch(hosts[0])
         if match is None:
-            raise HostError("the Host header is not a host and a port")
+            raise InvalidHostError("the Host header is not a host and a port")
         if scope["path"] not in OPEN_PATHS and not _is_allowed(match["name"], self._allowed):
-            raise HostError(
+            raise InvalidHostError(
                 "the Host header names none of this service's hosts; use one of them, or have this"
                 " one added to COVIDSCAN_ALLOWED_HOSTS"
             )

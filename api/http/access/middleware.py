@@ -7,7 +7,7 @@ from api.http.access.authentication import Authenticator
 from api.http.access.client_address import network_of
 from api.http.access.open_paths import OPEN_PATHS
 from api.http.access.rate_limits import RateLimits
-from api.http.errors import AuthenticationError, ProblemError
+from api.http.errors import AuthenticationError, RequestError
 from api.http.problems import problem_response
 
 
@@ -37,7 +37,7 @@ class AccessMiddleware:
         headers = Headers(scope=scope)
         try:
             await self._admit(scope, headers)
-        except ProblemError as error:
+        except RequestError as error:
             response = problem_response(error, scope)
             if isinstance(error, AuthenticationError):
                 # A header of its own: of two challenges in one Chromium takes neither.

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import MIN_SIDE, check_pixels, image_review
-from api.schemas.problem import RefusalReason
+from api.decoding.reasons import RefusalReason
 from imaging.preprocess import preprocess
 from tests.conftest import SHARED_UPLOADS
 from trainer.demo.phantoms import draw_phantom

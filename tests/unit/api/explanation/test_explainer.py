@@ -12,17 +12,17 @@ import pytest
 from numpy.typing import NDArray
 
 from api.explanation.explainer import Explainer, Explanation
-from api.http.errors import ModelsLateError, ModelsUnavailableError
 from api.load.caller import Caller
 from api.load.client_activity import ClientActivity
 from api.load.fair_slots import FairSlots
 from api.observability.metrics import Metrics
+from api.prediction.errors import ModelsLateError, ModelsUnavailableError
 from api.prediction.model_call import ModelCall, failed_answer
 from api.prediction.model_cards import ModelCards
 from api.prediction.options import PredictionOptions
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.prediction.results import ModelAnswerStatus, ModelResult
 from api.settings import Settings
 from serving.client import Prediction
 from serving.contract import MODEL_NAMES
@@ -31,7 +31,7 @@ DRAWING = cv2.imencode(".png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64
 
 CALLER = Caller(request_id="1", key_id=None, client="key 1")
 
-Answers = Callable[[str, int], ModelAnswer]
+Answers = Callable[[str, int], ModelResult]
 """Of a model, to the image of this number; the whole one is number 0."""
 
 
@@ -63,7 +63,7 @@ class FanOut:
         *,
         client: str,
         timeout_seconds: float,
-    ) -> list[ModelAnswer]:
+    ) -> list[ModelResult]:
         assert client == CALLER.client
         assert image.shape == (64, 64, 3)
         assert timeout_seconds > 0
@@ -71,7 +71,7 @@ class FanOut:
         return [self._answers(name, number) for name in MODEL_NAMES]
 
 
-def answer(name: str, positive: float, version: int = 1) -> ModelAnswer:
+def answer(name: str, positive: float, version: int = 1) -> ModelResult:
     probabilities = np.array([[positive, 1 - positive]], np.float32)
     call = ModelCall(name, ModelAnswerStatus.OK, Prediction(version, probabilities), 0.01)
     return call.answer(0, 0.5)
@@ -120,7 +120,7 @@ def test_the_ensembles_map_is_the_mean_of_the_models():
 
 
 def test_a_model_that_fails_once_has_no_map():
-    def answers(name: str, number: int) -> ModelAnswer:
+    def answers(name: str, number: int) -> ModelResult:
         if (name, number) == ("resnet50", 40):
             return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0)
         return answer(name, 0.8)
@@ -133,7 +133,7 @@ def test_a_model_that_fails_once_has_no_map():
 
 
 def test_a_model_that_is_replaced_meanwhile_has_no_map():
-    def answers(name: str, number: int) -> ModelAnswer:
+    def answers(name: str, number: int) -> ModelResult:
         return answer(name, 0.8, version=2 if name == "vgg16" and number > 60 else 1)
 
     vgg16 = explain(answers).maps[1]
@@ -141,7 +141,7 @@ def test_a_model_that_is_replaced_meanwhile_has_no_map():
 
 
 def test_too_few_maps_are_no_explanation():
-    def answers(name: str, number: int) -> ModelAnswer:
+    def answers(name: str, number: int) -> ModelResult:
         if name != "vgg16" and number == 3:
             return failed_answer(name, ModelAnswerStatus.UNREACHABLE, 0.1)
         return answer(name, 0.8)
@@ -151,7 +151,7 @@ def test_too_few_maps_are_no_explanation():
 
 
 def test_models_that_are_all_late_are_said_to_be():
-    def answers(name: str, number: int) -> ModelAnswer:
+    def answers(name: str, number: int) -> ModelResult:
         return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
 
     with pytest.raises(ModelsLateError):

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from api.http.errors import OverloadedError
 from api.load.client_activity import ACTIVE_SECONDS, ClientActivity
+from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
 
 

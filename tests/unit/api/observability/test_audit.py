@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from api.http.errors import AuditUnavailableError
 from api.observability import audit
-from api.observability.audit import AuditRecord, AuditTrail
+from api.observability.audit import AuditRecord, AuditTrail, AuditUnavailableError
 from api.start_errors import AuditTrailError
 from serving.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by

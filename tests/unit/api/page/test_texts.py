@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from api.http.errors import ProblemError
+from api.decoding.reasons import RefusalReason, ReviewReason
+from api.http.problem_table import PROBLEM_KINDS
+from api.http.problems import INTERNAL_ERROR_KIND
 from api.page.texts import TEXTS, text
 from api.page.view import in_words
-from api.schemas.prediction import ModelAnswerStatus, ReviewReason
-from api.schemas.problem import Problem, RefusalReason
+from api.prediction.results import ModelAnswerStatus
+from api.schemas.problem import Problem
 from imaging.dicom.description import WindowSource
 from serving.contract import MODEL_NAMES
 
 
-def kinds(base: type[ProblemError]) -> set[str]:
-    return {base.kind}.union(*(kinds(each) for each in base.__subclasses__()))
-
-
 def test_every_problem_reason_and_state_has_its_words():
+    kinds = {error.kind for error in PROBLEM_KINDS if hasattr(error, "kind")}
     needed = {
-        *(f"problem.{kind}" for kind in kinds(ProblemError)),
+        f"problem.{INTERNAL_ERROR_KIND}",
+        *(f"problem.{kind}" for kind in kinds),
         *(f"refusal.{reason}" for reason in RefusalReason),
         *(f"review.{reason}" for reason in ReviewReason),
         *(f"status.{status}" for status in ModelAnswerStatus),

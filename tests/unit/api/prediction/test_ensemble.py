@@ -1,18 +1,21 @@
 """Soft voting at an operating point."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.decoding.reasons import ReviewReason
 from api.prediction.ensemble import agreement, decide, review_reasons, uncertainty, vote
-from api.schemas.prediction import Interval, ModelAnswer, ModelAnswerStatus, ReviewReason
+from api.prediction.results import Interval, ModelAnswerStatus, ModelResult
 
 PROBABILITY = st.floats(0, 1)
 
 
-def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
+def answer(positive: float | None, operating_point: float = 0.5) -> ModelResult:
     if positive is None:
-        return ModelAnswer(
+        return ModelResult(
             name="m",
             version=None,
             status=ModelAnswerStatus.TIMEOUT,
@@ -23,7 +26,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelAnswer:
             duration_seconds=1.0,
         )
     verdict = decide(positive, operating_point)
-    return ModelAnswer(
+    return ModelResult(
         name="m",
         version=1,
         status=ModelAnswerStatus.OK,
@@ -144,9 +147,9 @@ def test_an_image_that_looks_wrong_is_to_be_reviewed_however_sure_it_is():
     assert found == ["too_dark"]
 
 
-def named(*positives: float | None, version: int = 1) -> list[ModelAnswer]:
+def named(*positives: float | None, version: int = 1) -> list[ModelResult]:
     return [
-        answer(positive).model_copy(update={"name": f"m{number}", "version": version})
+        dataclasses.replace(answer(positive), name=f"m{number}", version=version)
         for number, positive in enumerate(positives)
     ]
 

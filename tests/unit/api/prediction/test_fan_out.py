@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from api.load.client_activity import ClientActivity
 from api.prediction import fan_out
 from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.prediction.results import ModelAnswerStatus, ModelResult
 from serving import tensors
 from serving.client import EncodedImages, Prediction
 from serving.contract import INPUT_NAME
@@ -77,7 +77,7 @@ def run(test: Callable[[FanOut, Client], Awaitable[None]]) -> Client:
 
 async def asking(
     models: FanOut, *values: float, seconds: float = 5
-) -> list[asyncio.Task[list[ModelAnswer]]]:
+) -> list[asyncio.Task[list[ModelResult]]]:
     """Ask about images in this order, each as far as it gets."""
     tasks = []
     for value in values:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from api.prediction.model_call import call_model
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.prediction.results import ModelAnswerStatus, ModelResult
 from serving.client import EncodedImages, Prediction
 from serving.errors import (
     InvalidAnswerError,
@@ -38,7 +38,7 @@ class Client:
         return SOUND
 
 
-def ask(client: Client, *, timeout_seconds: float = 5) -> ModelAnswer:
+def ask(client: Client, *, timeout_seconds: float = 5) -> ModelResult:
     call = asyncio.run(
         call_model(
             client,  # type: ignore[arg-type]

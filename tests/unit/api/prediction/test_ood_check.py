@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.decoding.reasons import RefusalReason
 from api.prediction.ensemble import decide
 from api.prediction.ood_check import check_input
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
-from api.schemas.problem import RefusalReason
+from api.prediction.results import ModelAnswerStatus, ModelResult
 
 
-def answer(score: float | None) -> ModelAnswer:
+def answer(score: float | None) -> ModelResult:
     verdict = decide(0.9, 0.5)
-    return ModelAnswer(
+    return ModelResult(
         name="m",
         version=1,
         status=ModelAnswerStatus.OK,
