@@ -1,23 +1,18 @@
 """JPEG: segments, and scans of entropy-coded blocks (ITU-T T.81).
 
-A decoder fills what a scan lacks with grey and only warns. A scan lacks something exactly if bytes
-that are put behind it change the picture: the decoder then takes them for the missing blocks.
+A decoder fills what a scan lacks with grey and only warns. Here such warnings are errors, and the
+segments must announce every coefficient, as libjpeg does not warn of a last scan that is missing.
 """
 
-import hashlib
-import io
 import re
 import struct
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image
+import simplejpeg
 
 from imaging.errors import DamagedImageError
-from imaging.formats.image_format import PICTURE_BYTES, PILLOW_BYTES, ImageFormat, ImageHeader
-
-LARGE_PIXELS: Final = 4_000_000
-"""Where a block is too small to matter, and all pixels are too many to compare."""
+from imaging.formats.image_format import PICTURE_BYTES, ImageFormat, ImageHeader
 
 MAX_SEGMENTS: Final = 1_000
 MAX_SCANS: Final = 24
@@ -27,7 +22,6 @@ MAX_SCANS: Final = 24
 # a search for that goes back for each byte of a long run.
 _FILL: Final = re.compile(rb"\xff+")
 _MARKER: Final = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
-_RESTARTS: Final = tuple(bytes([0xFF, 0xD0 + number]) for number in range(8))
 _START_OF_IMAGE: Final = b"\xff\xd8"
 _END_OF_IMAGE: Final = 0xD9
 _START_OF_SCAN: Final = 0xDA
@@ -36,11 +30,7 @@ _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xCA})
 _COEFFICIENTS: Final = 64
 
-# It begins with ones, as decoders fill with zeros, and has no byte that could begin a marker.
-_PADDING: Final = b"\xfe\xfd" + bytes((73 * i + 41) % 251 for i in range(254))
 
-
-_DIGESTED_ROWS: Final = 64
 _COEFFICIENT_BYTES: Final = 2
 _MAX_BLOCK_SIDE: Final = 32
 """A decoder rounds both sides up to a whole number of blocks."""
@@ -96,20 +86,6 @@ def read_scans(data: bytes) -> JpegScans:
     raise DamagedImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
 
 
-def pad_scans(data: bytes, scans: JpegScans) -> bytes:
-    """Put bytes behind each scan, which no decoder reads if the scan is whole."""
-    parts: list[bytes] = []
-    last = 0
-    for start, end in scans.spans:
-        # A scan may also end where a restart interval does: the next one is begun for it.
-        restarts = 0
-        if scans.restarts:
-            restarts = sum(data.count(restart, start, end) for restart in _RESTARTS)
-        parts += [data[last:end], _PADDING, bytes([0xFF, 0xD0 + restarts % 8]), _PADDING]
-        last = end
-    return b"".join([*parts, data[last:]])
-
-
 def _all_coefficients(frame: bytes) -> set[tuple[int, int]]:
     return {(component, k) for component in frame[6::3] for k in range(_COEFFICIENTS)}
 
@@ -133,43 +109,16 @@ def _check_structure(data: bytes) -> None:
 
 
 def _check_complete(data: bytes, _header: ImageHeader) -> None:
-    scans = read_scans(data)
-    padded = pad_scans(data, scans)
-    if _pixels(data, scans.progressive) != _pixels(padded, scans.progressive):
-        raise DamagedImageError("the jpeg file is truncated")
-
-
-def _pixels(data: bytes, progressive: bool) -> bytes:
-    """The pixels, or the digest of many."""
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        if image.width * image.height <= LARGE_PIXELS:
-            return image.tobytes()
-        if not progressive:
-            # Blocks come one after the other, so one pixel of each shows all but the last.
-            image.draft(image.mode, (1, 1))
-            return image.tobytes()
-        return _digest(image)
-
-
-def _digest(image: Image.Image) -> bytes:
-    # Two pictures to compare, and a copy of each, would be 614 MB of a CMYK file of 40 million
-    # pixels.
-    digest = hashlib.sha256()
-    for top in range(0, image.height, _DIGESTED_ROWS):
-        bottom = min(image.height, top + _DIGESTED_ROWS)
-        digest.update(image.crop((0, top, image.width, bottom)).tobytes())
-    return digest.digest()
+    read_scans(data)
+    try:
+        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+    except ValueError as error:
+        raise DamagedImageError("the jpeg file is truncated or corrupt") from error
 
 
 def _memory_bytes(data: bytes, header: ImageHeader) -> int:
     scans = read_scans(data)
-    # Pillow decodes the file to check it, and two pictures of small files are compared.
-    check = header.pixels
-    if header.pixels <= LARGE_PIXELS:
-        check *= 3 * PILLOW_BYTES
-    elif scans.progressive:
-        check *= PILLOW_BYTES
-    picture = max(header.pixels * PICTURE_BYTES, check)
+    picture = header.pixels * PICTURE_BYTES
     if len(scans.spans) == 1 and not scans.progressive:
         return picture
     # A decoder holds the coefficients of all blocks if they come in more than one scan.
