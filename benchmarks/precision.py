@@ -8,7 +8,6 @@ Through the embedded model server's engine, as the service runs it, for each mod
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,8 @@ from serving import volume
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-
-_ROWS: Final = 8
+from serving.probabilities import soft_vote
+from trainer.batched import infer_in_batches
 
 
 def main() -> None:
@@ -61,16 +60,13 @@ def load(models_dir: Path, name: str, precision: Precision) -> LoadedModel:
 
 def probabilities(model: LoadedModel, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Of the positive class, ``[N]``."""
-    answers = [
-        model.infer({INPUT_NAME: images[start : start + _ROWS]})[OUTPUT_NAME]
-        for start in range(0, len(images), _ROWS)
-    ]
-    return np.concatenate(answers)[:, POSITIVE_CLASS_INDEX]
+    answers = infer_in_batches(lambda batch: model.infer({INPUT_NAME: batch})[OUTPUT_NAME], images)
+    return answers[:, POSITIVE_CLASS_INDEX]
 
 
 def with_ensemble(found: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """The models' probabilities, and their mean as the ensemble's."""
-    return {**found, "ensemble": np.mean(list(found.values()), axis=0)}
+    return {**found, "ensemble": soft_vote(list(found.values()))}
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from serving.contract import (
     SIGNATURE_NAME,
 )
 from serving.errors import InvalidAnswerError
+from serving.probabilities import are_distributions
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
@@ -35,8 +36,6 @@ from serving.replicas import Replicas
 _M = TypeVar("_M", bound=Message)
 
 _OOD_OUTPUT_NAMES: Final = (OOD_OUTPUT_NAME, OLD_OOD_OUTPUT_NAME)
-_ROW_SUM_TOLERANCE: Final = 1e-2
-"""bfloat16 rounds probabilities to about three digits."""
 
 
 class VersionState(enum.Enum):
@@ -198,9 +197,7 @@ def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
     values = _decode(name, response, OUTPUT_NAME)
     if values.dtype != np.float32 or values.shape[1:] != (len(CLASS_NAMES),):
         raise InvalidAnswerError(f"the answer of {name} is {values.dtype} {values.shape}")
-    # A NaN fails each comparison and so is refused as well.
-    in_range = (values >= -_ROW_SUM_TOLERANCE) & (values <= 1 + _ROW_SUM_TOLERANCE)
-    if not (in_range.all() and (np.abs(values.sum(axis=1) - 1) <= _ROW_SUM_TOLERANCE).all()):
+    if not are_distributions(values):
         raise InvalidAnswerError(f"the answer of {name} is no probability distribution")
     return np.clip(values, 0, 1)
 

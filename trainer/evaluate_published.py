@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,20 @@ from serving.contract import (
 )
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
+from serving.probabilities import soft_vote
 from serving.volume.model_card import ModelCard
+from trainer.batched import infer_in_batches
 from trainer.dataset.contradictions import find_contradictions, warn_of_contradictions
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.lists import find_listed, read_patients
 from trainer.errors import DatasetError
 from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
-from trainer.evaluation.metrics import Probabilities, soft_vote
+from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.report import write_report
 from trainer.publication.training_images import learned_from
 from trainer.run_folder import start_run
 
 logger = logging.getLogger(__name__)
-
-_BATCH_SIZE: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +169,6 @@ def _describe(data: LabelledImages, models: Sequence[_PublishedModel]) -> dict[s
 
 
 def _ask(loaded: LoadedModel, data: LabelledImages) -> Probabilities:
-    return np.concatenate(
-        [
-            loaded.infer({INPUT_NAME: data.images[start : start + _BATCH_SIZE]})[OUTPUT_NAME]
-            for start in range(0, len(data), _BATCH_SIZE)
-        ]
+    return infer_in_batches(
+        lambda images: loaded.infer({INPUT_NAME: images})[OUTPUT_NAME], data.images
     )

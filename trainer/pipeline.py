@@ -12,6 +12,7 @@ from typing import Any, Final
 import keras
 
 from serving import volume
+from serving.probabilities import soft_vote
 from serving.volume.model_card import ModelCard
 from trainer.dataset.contradictions import find_contradictions, refuse_contradictions
 from trainer.dataset.description import describe_dataset
@@ -21,7 +22,7 @@ from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_datas
 from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
 from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
 from trainer.evaluation.inference import predict
-from trainer.evaluation.metrics import Probabilities, soft_vote
+from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
 from trainer.ood.score import MAX_IMAGES, fit_ood_scorer

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from serving.files.replacement import replacing
 from trainer.dataset.lists import write_list
 from trainer.dataset.split import Split
 from trainer.errors import RunError
@@ -39,9 +40,8 @@ class Run:
 
     def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401
         """Write a JSON file, as a whole or not at all."""
-        draft = self.directory / f".{name}"
-        draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-        draft.replace(self.directory / name)
+        with replacing(self.directory / name) as file:
+            file.write(f"{json.dumps(content, indent=2, sort_keys=True)}\n".encode())
 
     def write_split(self, split: Split) -> None:
         """List each part's images, as ``--train-files`` and its like read them.

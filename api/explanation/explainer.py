@@ -22,6 +22,7 @@ from api.prediction.preparation import ImagePreparation
 from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult
 from api.settings import Settings
 from imaging.model_input import IMAGE_SIZE
+from serving.probabilities import soft_vote
 
 MASKS: Final = 192
 CELLS: Final = 7
@@ -191,4 +192,4 @@ def _positive(answer: ModelResult) -> float:
 def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
     """The mean of the models' maps, as the ensemble's probability is that of theirs."""
     given = [each.values for each in maps if each.values is not None]
-    return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, np.mean(given, axis=0))
+    return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, soft_vote(given))

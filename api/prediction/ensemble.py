@@ -13,6 +13,7 @@ from api.prediction.results import (
     Uncertainty,
 )
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.probabilities import soft_vote
 
 POSITIVE_CLASS: ClassName = CLASS_NAMES[POSITIVE_CLASS_INDEX]
 NEGATIVE_CLASS: ClassName = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
@@ -46,7 +47,7 @@ def vote(answers: Sequence[ModelResult], operating_point: float) -> Verdict:
     given = [answer.probabilities for answer in answers if answer.probabilities is not None]
     if not given:
         raise ValueError("an ensemble needs at least one answer")
-    mean = sum(probabilities[POSITIVE_CLASS] for probabilities in given) / len(given)
+    mean = soft_vote([probabilities[POSITIVE_CLASS] for probabilities in given])
     return decide(mean, operating_point)
 
 

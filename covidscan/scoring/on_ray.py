@@ -20,6 +20,7 @@ from covidscan.scoring.source import UNREADABLE, Fault, File, SourceError
 from covidscan.scoring.table import SCHEMA
 from serving.files.folder import LeftOut
 from serving.files.names import UniqueNames, is_system_file
+from serving.files.replacement import replacing
 
 _CPUS: Final = 0.25
 """That a worker counts for: it waits most of the time."""
@@ -155,12 +156,10 @@ def _rows(
 def _write(batches: Iterator[pa.Table], out: Path) -> tuple[dict[str, int], Counter[str]]:
     counts: dict[str, int] = dict.fromkeys(map(str, Status), 0)
     problems: Counter[str] = Counter()
-    draft = out.with_name(f".{out.name}")
-    with draft.open("wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
+    with replacing(out) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for batch in batches:
             writer.write_table(batch.select(SCHEMA.names).cast(SCHEMA))
             for status in batch["status"].to_pylist():
                 counts[status] += 1
             problems.update(filter(None, batch["problem"].to_pylist()))
-    draft.rename(out)
     return counts, problems

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from covidscan.scoring.rows import COLUMNS, Row, Status
+from serving.files.replacement import replacing
 
 _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -72,15 +73,13 @@ class GrowingTable:
         Raises:
             TableError: it cannot be written.
         """
-        number = len(self._parts())
-        draft = self._parts_dir / f".{number:06d}.parquet"
+        part = self._parts_dir / f"{len(self._parts()):06d}.parquet"
         try:
             # Arrow takes no path that is not UTF-8.
-            with draft.open("wb") as file:
+            with replacing(part) as file:
                 pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), file)
-            draft.rename(self._parts_dir / f"{number:06d}.parquet")
         except OSError as error:
-            raise TableError(f"{draft} cannot be written: {error.strerror}") from error
+            raise TableError(f"{part} cannot be written: {error.strerror}") from error
 
     def finish(self) -> dict[str, int]:
         """Make one table of the parts; gives how many rows have which status.
@@ -89,15 +88,13 @@ class GrowingTable:
             TableError: it cannot be written.
         """
         counts = dict.fromkeys(map(str, Status), 0)
-        draft = self._path.with_name(f".{self._path.name}")
         try:
-            with draft.open("wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
+            with replacing(self._path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
                 for table in self._latest():
                     writer.write_table(table)
                     for status in table["status"].to_pylist():
                         counts[status] += 1
                     self.problems.update(filter(None, table["problem"].to_pylist()))
-            draft.rename(self._path)
             shutil.rmtree(self._parts_dir)
         except OSError as error:
             raise TableError(f"{self._path} cannot be written: {error.strerror}") from error

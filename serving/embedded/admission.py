@@ -10,6 +10,7 @@ from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving.contract import CLASS_NAMES, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from serving.embedded.engine import LoadedModel, TensorSignature
 from serving.embedded.errors import ModelLoadError
+from serving.probabilities import are_distributions
 from serving.protos.model_status_pb2 import Code
 
 
@@ -37,9 +38,6 @@ CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
 )
 """The signature of the three CNNs, by the name of the model."""
 
-_ROW_SUM_TOLERANCE: Final = 1e-2
-"""bfloat16 rounds probabilities to about three digits."""
-
 
 def admit(model: LoadedModel, expected: ModelSignature) -> None:
     """Refuse a model that callers could not use.
@@ -54,8 +52,7 @@ def admit(model: LoadedModel, expected: ModelSignature) -> None:
     answers = model.warm_up()
     for name in expected.distributions:
         rows = answers[name]
-        # A NaN fails both comparisons and so is refused as well.
-        if not ((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=_ROW_SUM_TOLERANCE)):
+        if not are_distributions(rows):
             raise ModelLoadError(
                 Code.INVALID_ARGUMENT,
                 f"{name} of an image of zeros is no probability distribution: {rows[0].tolist()}",

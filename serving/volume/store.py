@@ -16,6 +16,7 @@ from typing import Final
 
 from serving.errors import VolumeError
 from serving.files.regular_files import read_regular_file
+from serving.files.replacement import replacing
 from serving.volume.errors import writing
 
 DEFAULT_VERSIONS_KEPT: Final = 3
@@ -215,14 +216,8 @@ def _next_version(model_dir: Path) -> int:
 
 
 def _remember(model_dir: Path, version: int) -> None:
-    # A file of its own for each publisher, or two at once would take each other's away.
-    descriptor, note = tempfile.mkstemp(prefix=_DRAFT_PREFIX, dir=model_dir)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{version}\n")
-        file.flush()
-        os.fchmod(descriptor, 0o644)
-        os.fsync(descriptor)
-    Path(note).replace(model_dir / _LAST_VERSION_FILE)
+    with replacing(model_dir / _LAST_VERSION_FILE) as file:
+        file.write(f"{version}\n".encode())
 
 
 def _fsync_tree(root: Path) -> None:

@@ -98,12 +98,6 @@ def confusion(
     )
 
 
-def soft_vote(probabilities: list[Probabilities]) -> Probabilities:
-    """The ensemble's probabilities: the mean of the models'."""
-    mean: Probabilities = np.mean(probabilities, axis=0)
-    return mean
-
-
 def positive(probabilities: Probabilities) -> NDArray[np.floating[Any]]:
     """The probability of COVID, float ``[N]``."""
     column: NDArray[np.floating[Any]] = probabilities[:, POSITIVE_CLASS_INDEX]

@@ -21,6 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from serving.contract import OOD_OUTPUT_NAME, OUTPUT_NAME
+from trainer.batched import infer_in_batches
 from trainer.dataset.images import LabelledImages
 from trainer.ood.appearance import full_fields, other_windows
 from trainer.ood.synthetic_outliers import strangers
@@ -47,7 +48,6 @@ MAX_IMAGES: Final = 1500
 """Of the training set; more would teach little and take long."""
 _MIN_LOGIT: Final = 1.0
 """Of a typical chest image being one: a network that sees nothing knows none."""
-_BATCH_SIZE: Final = 64
 
 Images = NDArray[np.float32]
 Features = NDArray[np.float32]
@@ -168,9 +168,8 @@ def _ask(look: keras.Model, images: Images, views: Sequence[View]) -> Features:
     """The features of all views of images; one view at a time is held."""
     return np.concatenate(
         [
-            np.asarray(look(shown[start : start + _BATCH_SIZE], training=False), np.float32)
-            for shown in (view(images) for view in views)
-            for start in range(0, len(images), _BATCH_SIZE)
+            infer_in_batches(lambda shown: look(shown, training=False), view(images))
+            for view in views
         ]
     )
 

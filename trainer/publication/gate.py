@@ -12,6 +12,7 @@ from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
+from trainer.batched import infer_in_batches
 from trainer.dataset.images import LabelledImages
 from trainer.evaluation.metrics import Probabilities, measure, positive
 from trainer.publication.training_images import learned_from
@@ -26,8 +27,6 @@ MARGIN: Final = 0.02
 
 MIN_COMPARED: Final = 30
 """Images; on fewer, two versions are not compared."""
-
-_BATCH_SIZE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,6 @@ def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Pro
         logger.warning("version %d of %s cannot be compared with: %s", version, name, error)
         return None
     signature = loaded.signatures[SIGNATURE_NAME]
-    answers: Probabilities = np.concatenate(
-        [
-            signature(**{INPUT_NAME: tf.constant(data.images[start : start + _BATCH_SIZE])})[
-                OUTPUT_NAME
-            ].numpy()
-            for start in range(0, len(data), _BATCH_SIZE)
-        ]
+    return infer_in_batches(
+        lambda images: signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME], data.images
     )
-    return answers

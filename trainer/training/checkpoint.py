@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.files.replacement import replacing
 from trainer.errors import RunError
 
 Epoch = dict[str, float]
@@ -85,12 +86,11 @@ class Checkpoints:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         state = self._state(len(history))
         model.save_weights(state)
-        draft = self.directory / f".{_HISTORY}"
-        draft.write_text(json.dumps(history, indent=1))
         if best:
             shutil.copyfile(state, self.directory / _BEST_CANDIDATE)
             (self.directory / _BEST_CANDIDATE).replace(self.directory / _BEST)
-        draft.replace(self.directory / _HISTORY)
+        with replacing(self.directory / _HISTORY) as file:
+            file.write(json.dumps(history, indent=1).encode())
         for old in self.directory.glob("epoch-*.weights.h5"):
             if old != state:
                 old.unlink()

@@ -4,8 +4,6 @@ import asyncio
 import fcntl
 import logging
 import os
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,11 +13,13 @@ from typing import Final
 from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, parse_records
 from serving.deadlines import DeadlineThreads
 from serving.files.regular_files import read_config_file, unreadable_reason
+from serving.files.replacement import replacing
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
 _READ_SECONDS: Final = 2.0
+_PRIVATE: Final = 0o600
 
 
 def read_key_file(path: Path) -> list[ApiKeyRecord]:
@@ -63,16 +63,8 @@ def change_key_file(
 
 
 def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
-    before = path.stat() if path.exists() else None
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w") as file:
-        if before is not None:
-            os.fchown(file.fileno(), before.st_uid, before.st_gid)
-            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
-        file.writelines(f"{record}\n" for record in records)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
+    with replacing(path, mode=_PRIVATE) as file:
+        file.writelines(f"{record}\n".encode() for record in records)
 
 
 _Seen = tuple[int, int, int] | None
