@@ -25,7 +25,7 @@ class ObservationMiddleware:
     only where it was turned away.
 
     Args:
-        app: what answers the request.
+        app: the wrapped ASGI application.
         metrics: what is counted.
     """
 

@@ -16,8 +16,8 @@ class Problem(Schema):
                     "type": "urn:covidscan:problem:refused-image",
                     "title": "Refused image",
                     "status": 422,
-                    "detail": "it is a colour picture, and chest images are grey; send a chest CT"
-                    " or X-ray, or ask with ?force=true all the same",
+                    "detail": "the image is a colour picture, and chest images are greyscale; send"
+                    " a chest CT or X-ray, or add ?force=true to predict anyway",
                     "instance": "/predict",
                     "request_id": "019ab0c2-64a4-7cf1-9c57-2f0a1d3b8e61",
                     "reasons": ["colour_photo"],
