@@ -60,7 +60,7 @@ class ModelsInTrainingError(ModelsUnavailableError):
     def __init__(self, progress: TrainingProgress) -> None:
         super().__init__(
             f"the demo models are still being trained ({100 * progress.share:.0f} % done, about"
-            f" {progress.remaining_seconds:.0f} s left); the first one answers as soon as it is"
+            f" {progress.remaining_seconds:.0f} s left); the first model answers as soon as it is"
             " published; try again"
         )
         self.retry_after_seconds = min(

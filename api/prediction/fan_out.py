@@ -63,8 +63,8 @@ class FanOut:
             # One more group than are in progress: it fills up meanwhile.
             (groups_at_once + 1) * IMAGES_TOGETHER,
             # Work that a model has begun cannot be postponed. So while other clients are active, a
-            # client has only one image in progress (per replica), and nobody waits for more than
-            # that.
+            # client has only one image in progress (per replica), and the others wait for at most
+            # that one.
             shared=max(1, groups_at_once // 2),
             activity=activity,
         )
