@@ -1,4 +1,4 @@
-"""An error."""
+"""The schema of errors."""
 
 from pydantic import ConfigDict
 
@@ -7,7 +7,7 @@ from api.schemas.common import Schema
 
 
 class Problem(Schema):
-    """An error, RFC 9457."""
+    """An error (RFC 9457)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -33,7 +33,7 @@ class Problem(Schema):
     detail: str
     """What went wrong and what to change."""
     instance: str
-    """The path that was asked."""
+    """The path of the request."""
     request_id: str
     reasons: list[RefusalReason]
-    """Why an image that can be read is refused; empty of every other problem."""
+    """Why a readable image was rejected; empty for every other problem."""
