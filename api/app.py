@@ -40,10 +40,10 @@ from api.start_errors import ModelServerNotSetError
 from imaging.fingerprint import preprocess_fingerprint
 
 _SHARED_PART: Final = 8
-"""Of the images in progress, what one client may have while one is about that asks for less."""
+"""While a less busy client is active, one client may use 1/8 of the slots."""
 
 _CLIENT_SHARE: Final = 0.75
-"""Of the room for uploads, what one client may take."""
+"""The share of the upload budget that one client may use."""
 
 
 def create_app(settings: Settings, training: ModelTraining | None = None) -> FastAPI:
@@ -51,17 +51,17 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
 
     Args:
         settings: must name a model server; ``covidscan serve`` starts the embedded one and sets it.
-        training: of the models, if whoever starts the gateway has them trained.
+        training: of the models, if they are being trained.
 
     Raises:
-        ModelServerNotSetError: it does not.
-        TlsConfigError: its keys or certificates cannot be read.
+        ModelServerNotSetError: the settings name no model server.
+        TlsConfigError: keys or certificates for the model server cannot be read.
         ApiKeysError: the records of API keys cannot be read.
-        AuditTrailError: the audit trail cannot be written to.
+        AuditTrailError: the audit trail cannot be written.
     """
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
-    # Before anything is started, although only the services need them.
+    # Only the services need them, but errors should appear before anything is started.
     model_server_credentials(settings)
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
@@ -103,8 +103,8 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
         docs_url=None,
         redoc_url=None,
         form_limits=form_limits(settings.max_batch_files),
-        # The others would contain exceptions' messages. ``covidscan.service.tracing`` removes path
-        # and query from spans.
+        # These would contain messages of exceptions. ``covidscan.service.tracing`` removes path and
+        # query from spans.
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.metrics = metrics
@@ -134,13 +134,13 @@ def _add_middleware(
     load: FairSlots,
     activity: ClientActivity,
 ) -> None:
-    """From the innermost, which sees a request last, to the outermost."""
+    """Add middleware from the innermost, which sees a request last, to the outermost."""
     largest_body_bytes = max(settings.max_upload_bytes, settings.max_batch_bytes) + FRAMING_BYTES
     budget = UploadBudget(
         settings.max_received_bytes,
         max(largest_body_bytes, math.floor(_CLIENT_SHARE * settings.max_received_bytes)),
     )
-    metrics.watch("received_bytes", "Bodies held.", lambda: budget.held_bytes)
+    metrics.watch("received_bytes", "Bytes of request bodies in memory.", lambda: budget.held_bytes)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,
@@ -152,7 +152,7 @@ def _add_middleware(
     app.add_middleware(
         LoadSheddingMiddleware,
         load=load,
-        # As many as there may be connections: only a busy client is held to a share.
+        # One slot for each possible connection: only the share of a busy client is limited.
         requests=FairSlots(
             settings.max_connections,
             shared=max(1, settings.max_in_progress // _SHARED_PART),

@@ -1,4 +1,4 @@
-"""The one place that builds the services, for the gateway and for ``covidscan score``."""
+"""The composition root: builds the services for the gateway and for ``covidscan score``."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -22,12 +22,12 @@ from api.start_errors import ModelServerNotSetError
 from serving.client import ModelServerClient
 
 _VIEWS_AT_ONCE: Final = 8
-"""Each holds up to 4 MiB until its client has read it."""
+"""Each uses up to 4 MiB until its client has read it."""
 
 
 @dataclass(frozen=True)
 class Core:
-    """Everything that a prediction needs, without HTTP."""
+    """The components of a prediction, without HTTP."""
 
     client: ModelServerClient
     cards: ModelCards
@@ -47,16 +47,16 @@ class Core:
         training: ModelTraining | None = None,
         decode_processes: int | None = None,
     ) -> Self:
-        """Build the parts, inside the event loop that will use them: gRPC channels belong to it.
+        """Build the components, inside the event loop that will use the gRPC channels.
 
         Args:
             settings: must name a model server.
-            metrics: what is counted.
-            load: images in progress.
+            metrics: count predictions.
+            load: the slots of images in progress.
             activity: of the clients.
-            audit: where predictions are recorded, if anywhere.
-            training: of the models, if they are being trained.
-            decode_processes: whatever the settings say.
+            audit: records each prediction, if set.
+            training: of the models, if they are still being trained.
+            decode_processes: the number of processes; overrides the settings.
 
         Raises:
             ModelServerNotSetError: the settings name no model server.
@@ -90,7 +90,7 @@ class Core:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the gateway, built once at start."""
+    """The components of the gateway, built once at start."""
 
     settings: Settings
     metrics: Metrics
@@ -99,9 +99,9 @@ class Services:
     explainer: Explainer
     model_status: ModelStatusReader
     load: FairSlots
-    """Images in progress."""
+    """The slots of images in progress."""
     views: FairSlots
-    """Images that are on their way to a viewer."""
+    """The slots of images that are being sent to viewers."""
     batch_turns: BatchTurns
     training: ModelTraining
 
@@ -117,7 +117,7 @@ class Services:
         audit: AuditTrail | None,
         training: ModelTraining,
     ) -> Self:
-        """Build the parts, inside the running event loop.
+        """Build the components. Call it inside the running event loop.
 
         Raises:
             ModelServerNotSetError: the settings name no model server.
@@ -131,8 +131,8 @@ class Services:
             audit=audit,
             training=training,
         )
-        metrics.watch("images_in_progress", "Images worked on.", lambda: load.in_progress)
-        metrics.watch("images_waiting", "Images that wait for that.", lambda: load.waiting)
+        metrics.watch("images_in_progress", "Images in progress.", lambda: load.in_progress)
+        metrics.watch("images_waiting", "Images that wait for a slot.", lambda: load.waiting)
         return cls(
             settings=settings,
             metrics=metrics,

@@ -1,4 +1,4 @@
-"""What routes are handed, as ``Annotated`` aliases."""
+"""Dependencies of routes, as ``Annotated`` aliases."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from api.composition import Services
 from api.load.caller import Caller
 
 
-# Not plain functions, which FastAPI would call in a thread, and wait for it, each time.
+# async, because FastAPI would call plain functions in a thread each time.
 async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services

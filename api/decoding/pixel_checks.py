@@ -1,7 +1,7 @@
 """Rejects images whose pixels show that they are not chest scans, before any model is asked.
 
-Only what can be told apart with certainty is rejected: white arrows and letters look like bones,
-and a tint looks like old film (docs/decisions/0013).
+Only clear cases are rejected: white arrows and letters look like bones, and a tint looks like old
+film (docs/decisions/0013).
 """
 
 from typing import Final
@@ -16,18 +16,19 @@ from imaging.model_input import IMAGE_SIZE
 from imaging.plausibility import oddities
 
 MIN_SIDE: Final = IMAGE_SIZE // 2
-"""In pixels. A smaller image is enlarged to more than twice its size before models see it."""
+"""In pixels. A smaller image would be enlarged to more than twice its size for the models."""
 
 _MIN_DEVIATION: Final = 0.03
-"""Of the grey levels, as a share of their range; real slices have 0.09 and more."""
+"""Standard deviation of the grey levels, as a share of their range; real slices have at least
+0.09."""
 _TONES: Final = 16
 _TINGE: Final = 0.06
-"""What a channel is off that channel's mean at the same grey level: less is JPEG's doing."""
+"""The deviation of a channel from its mean at the same grey level; JPEG artefacts stay below it."""
 _MARK: Final = 0.1
 _COLOURFUL_SHARE: Final = 0.05
-"""Of all pixels; the largest of 67 circles drawn on real images had 0.03."""
+"""As a share of all pixels; the largest of 67 circles drawn on real images had 0.03."""
 _MARKED_SHARE: Final = 0.002
-"""Eight pixels of what the models see."""
+"""Eight of the pixels that the models see."""
 
 
 def check_pixels(
@@ -36,10 +37,10 @@ def check_pixels(
     """The reasons to reject an image as not being a chest scan.
 
     Args:
-        tensor: as the models take it, float32 ``[64, 64, 3]`` RGB, 0 to 1.
-        width: of the image itself, in pixels.
-        height: of the image itself, in pixels.
-        modality: of the DICOM file, if it is one.
+        tensor: the input of the models, float32 ``[64, 64, 3]`` RGB, 0 to 1.
+        width: of the original image, in pixels.
+        height: of the original image, in pixels.
+        modality: of a DICOM file, otherwise None.
     """
     reasons = []
     if modality is not None and modality not in MODALITIES:
@@ -57,20 +58,20 @@ def check_pixels(
 
 
 def image_review(tensor: NDArray[np.float32], *, bits_used: int | None) -> list[ReviewReason]:
-    """Why an image may have been stored or read wrongly, so that a verdict on it means nothing.
+    """Signs that an image was stored or read incorrectly, which would make a verdict meaningless.
 
     Args:
-        tensor: as the models take it, float32 ``[64, 64, 3]`` RGB, 0 to 1.
-        bits_used: of 16-bit samples that were scaled.
+        tensor: the input of the models, float32 ``[64, 64, 3]`` RGB, 0 to 1.
+        bits_used: the bits in use, if 16-bit samples were scaled.
     """
     reasons = [ReviewReason(oddity) for oddity in oddities(tensor)]
     return reasons if bits_used is None else [ReviewReason.BIT_DEPTH, *reasons]
 
 
 def _colour_strengths(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How coloured each pixel is beyond what its grey level explains, ``[64 * 64]``.
+    """How strongly each pixel is coloured, beyond the tint of its grey level, ``[64 * 64]``.
 
-    Films have a tint, and scanners add one: the same at the same grey level everywhere.
+    Films have a tint, and scanners add one; it is the same wherever the grey level is the same.
     """
     red, green, blue = cv2.split(tensor)
     if max(cv2.norm(red, green, cv2.NORM_INF), cv2.norm(green, blue, cv2.NORM_INF)) <= _TINGE:

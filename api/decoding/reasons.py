@@ -1,19 +1,19 @@
-"""Why an image is refused, and why a prediction on it needs a review."""
+"""Why an image is rejected, and why a prediction needs a review."""
 
 from enum import StrEnum
 
 
 class RefusalReason(StrEnum):
-    """Why an image is refused although it can be read."""
+    """Why an image is rejected although it can be read."""
 
     NOT_CHEST = "not_chest"
-    """It is unlike the images that the models learned from."""
+    """It is unlike the models' training images."""
     COLOUR_PHOTO = "colour_photo"
-    """It has colours that are no tint."""
+    """It has colours beyond a uniform tint."""
     TOO_SMALL = "too_small"
-    """It has less to see than the models look at."""
+    """It has fewer pixels than the models need."""
     BLANK = "blank"
-    """It is nearly one grey level."""
+    """Nearly all of it is one grey level."""
     ANNOTATED = "annotated"
     """Coloured marks are drawn on it."""
     WRONG_MODALITY = "wrong_modality"
@@ -21,16 +21,16 @@ class RefusalReason(StrEnum):
 
 
 class ReviewReason(StrEnum):
-    """Why a verdict should not be taken as it is."""
+    """Why a verdict should not be relied on without a review."""
 
     MODELS_DISAGREE = "models_disagree"
     NEAR_OPERATING_POINT = "near_operating_point"
     UNSTABLE = "unstable"
-    """Variants of the image, where they were asked for, are called otherwise."""
+    """Augmented views of the image, if requested, get another verdict."""
     FORCED = "forced"
-    """The image would have been refused."""
+    """The image would have been rejected without ``force``."""
     BIT_DEPTH = "bit_depth"
-    """Its 16-bit samples fill fewer bits (``image.bits_used``) and were scaled."""
+    """Its 16-bit samples use fewer bits (``image.bits_used``) and were scaled."""
     SATURATED = "saturated"
     """Most of what the models see is black or white."""
     FEW_GREY_LEVELS = "few_grey_levels"

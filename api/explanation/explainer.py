@@ -1,4 +1,4 @@
-"""Explains a prediction: the models are asked again, with parts of the image hidden."""
+"""Explains a prediction by asking the models again with parts of the image hidden."""
 
 import asyncio
 import time
@@ -27,56 +27,57 @@ from serving.probabilities import soft_vote
 MASKS: Final = 192
 CELLS: Final = 7
 DARKEST_OF: Final = 9
-"""Side of the square, in a model's pixels, whose darkest value stands in a hidden place."""
+"""The side of the square, in pixels of the model input, whose darkest value replaces a hidden
+pixel."""
 VALUES_SIDE: Final = 16
-"""Rows and columns of a map in numbers."""
+"""Rows and columns of a map's numeric values."""
 PICTURE_SIDE: Final = 512
-"""The longest side of the picture that comes with the maps, in pixels."""
+"""The longest side of the picture that is returned with the maps, in pixels."""
 
 ENSEMBLE: Final = "ensemble"
 
 _WAITING: Final = 8
 IMAGES_ASKED: Final = 1 + MASKS
-"""What an explanation is counted as: the image itself, and the image under each mask."""
+"""The images that an explanation counts as: the image itself, and once for each mask."""
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""As of a batch: there is room for other callers in between."""
+"""The same as for a batch, so that other callers get their turn in between."""
 
 _MASKS: Final = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
-"""The same for all images, so that the same image is explained in the same way."""
+"""The same for all images, so that an image always has the same explanation."""
 
 
 @dataclass(frozen=True)
 class ModelMap:
-    """What one model, or the ensemble, goes by."""
+    """The saliency map of one model or of the ensemble."""
 
     name: str
     version: int | None
     status: ModelAnswerStatus
     values: NDArray[np.float64] | None
-    """How much more probable COVID is with a place shown than with it hidden, ``[64, 64]``."""
+    """How much more probable COVID is with a pixel shown than with it hidden, ``[64, 64]``."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction, and where in the image it comes from."""
+    """A prediction and its saliency maps."""
 
     prediction: PredictionResult
     maps: list[ModelMap]
-    """The ensemble's first."""
+    """The ensemble's map comes first."""
     picture: NDArray[np.uint8]
-    """As the models saw it, but larger, ``[height, width, 3]`` RGB."""
+    """The image as the models saw it, but larger, ``[height, width, 3]`` RGB."""
     images_asked: int
     explanation_seconds: float
 
 
 class Explainer:
-    """Makes explanations, a bounded number at a time.
+    """Makes explanations, a limited number at a time.
 
     Args:
-        predictor: makes the prediction, and records it.
-        preparation: reads images.
+        predictor: makes and records the prediction.
+        preparation: decodes images.
         fan_out: asks the models.
-        settings: deadlines, quorum, and how many explanations are made at once.
+        settings: give deadlines, quorum, and the number of concurrent explanations.
         activity: of the clients.
     """
 
@@ -106,19 +107,20 @@ class Explainer:
         options: PredictionOptions,
         caller: Caller,
     ) -> Explanation:
-        """Predict one image, and say which parts of it the models go by.
+        """Predict one image and compute the saliency map of each model.
 
         Args:
-            filename: as the client named it; only echoed.
+            filename: from the client; only repeated in the result.
             data: the file.
-            options: what the caller chose.
-            caller: who asks; the request is echoed in the answer, the key is for the audit trail.
+            options: chosen by the caller.
+            caller: the sender; the result repeats the request id, the audit trail records the key
+                id.
 
         Raises:
-            ImageError: the image cannot be read.
-            PredictionError: the image is refused, or too few models answered in time.
-            OverloadedError: too much is in progress.
-            AuditUnavailableError: the answer could not be recorded.
+            ImageError: the image cannot be decoded.
+            PredictionError: the image is rejected, or too few models answered in time.
+            OverloadedError: too many images are in progress.
+            AuditUnavailableError: the prediction could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
         async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
@@ -146,7 +148,7 @@ class Explainer:
     async def _ask(
         self, image: NDArray[np.float32], client: str, deadline: Deadline
     ) -> list[list[ModelResult]]:
-        """Of each mask, what each model says of the image under it."""
+        """The models' results for the image under each mask."""
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
         hidden = darkened(image, side=DARKEST_OF)
 
@@ -177,7 +179,7 @@ def _model_map(whole: ModelResult, parts: Sequence[ModelResult]) -> ModelMap:
     if failed:
         return ModelMap(whole.name, whole.version, failed[0], None)
     if any(answer.version != whole.version for answer in parts):
-        # The version has been replaced meanwhile: what two say does not compare.
+        # The version was replaced meanwhile; results of two versions are not comparable.
         return ModelMap(whole.name, whole.version, ModelAnswerStatus.NOT_AVAILABLE, None)
     values = relevance(_MASKS, np.array([_positive(answer) for answer in parts]))
     return ModelMap(whole.name, whole.version, ModelAnswerStatus.OK, values)
@@ -190,6 +192,6 @@ def _positive(answer: ModelResult) -> float:
 
 
 def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
-    """The mean of the models' maps, as the ensemble's probability is that of theirs."""
+    """The mean of the models' maps, because the ensemble's probability is the mean of theirs."""
     given = [each.values for each in maps if each.values is not None]
     return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, soft_vote(given))

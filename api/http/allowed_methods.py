@@ -1,4 +1,4 @@
-"""``HEAD`` on every route that has ``GET``, and what a 405 says of the methods that there are."""
+"""``HEAD`` on every route that has ``GET``, and the ``Allow`` header of a 405."""
 
 from http import HTTPStatus
 from typing import Final
@@ -12,12 +12,12 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class HeadMiddleware:
-    """Answers ``HEAD`` as ``GET`` would be answered, without the body (RFC 9110, section 9.3.2).
+    """Answers ``HEAD`` like ``GET``, without the body (RFC 9110, section 9.3.2).
 
-    Outside of it the request stays ``HEAD``, for the log as for the server.
+    For the log and for the server the request stays ``HEAD``.
 
     Args:
-        app: what answers the request.
+        app: the wrapped ASGI application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,17 +36,17 @@ class HeadMiddleware:
         try:
             await self._app(as_get, receive, send_head)
         finally:
-            # Which route it was is left in the scope.
+            # The scope keeps the matched route.
             scope.update({**as_get, "method": "HEAD"})
 
 
 def with_allowed_methods(error: HTTPException, request: Request) -> HTTPException:
-    """A 405 with every method of its path in ``Allow``: a route knows its own methods alone."""
+    """A 405 with every method of its path in ``Allow``; a route only knows its own methods."""
     if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return error
     allowed = [method for method in _METHODS if _is_there(request, method)]
     if not allowed:
-        # Of mounted files, which say it themselves.
+        # Mounted static files set the header themselves.
         return error
     return HTTPException(error.status_code, error.detail, {"Allow": ", ".join(allowed)})
 

@@ -1,4 +1,4 @@
-"""Work that nobody waits for is stopped: a client that is gone takes its request with it."""
+"""Cancels the work for a request when its client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work, or cancel it when the client closes its connection.
+    """Do the work, and cancel it if the client closes its connection.
 
-    The body must have been read: what comes after it can only be the end of the connection.
+    The body must have been read already: after it, only a disconnect can follow.
 
     Raises:
-        ClientDisconnectedError: the client is gone; nobody will see the answer.
+        ClientDisconnectedError: the client has disconnected; nobody will see the response.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_disconnected(request))

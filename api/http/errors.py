@@ -1,4 +1,4 @@
-"""What is wrong with a request before there is an image to predict."""
+"""Errors in a request itself, apart from its image."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,7 +9,7 @@ class RequestError(Exception):
 
     Args:
         detail: what went wrong and what to change.
-        headers: further headers of the answer.
+        headers: further headers of the response.
     """
 
     kind: ClassVar[str]
@@ -21,7 +21,7 @@ class RequestError(Exception):
 
 
 class MissingFileError(RequestError):
-    """No file was sent, or an empty one."""
+    """There is no file, or it is empty."""
 
     kind = "missing-file"
 
@@ -33,78 +33,78 @@ class UploadTooLargeError(RequestError):
 
 
 class InvalidRequestError(RequestError):
-    """The request does not fit the API."""
+    """The parameters or fields of the request are not valid."""
 
     kind = "invalid-request"
 
 
 class InvalidFormError(RequestError):
-    """The form cannot be read."""
+    """The form cannot be parsed."""
 
     kind = "invalid-form"
 
 
 class InvalidHostError(RequestError):
-    """The request names no host, several, or one that is not allowed."""
+    """The request has no Host header, several, or one that is not allowed."""
 
     kind = "invalid-host"
 
 
 class AuthenticationError(RequestError):
-    """The request has no API key, or none that is accepted."""
+    """The request has no API key, or one that is not accepted."""
 
     kind = "unauthorized"
 
     def __init__(self) -> None:
-        # It lets a browser ask for the key and send it with everything that the page loads.
+        # Basic lets a browser ask for the key and send it with everything that the page loads.
         super().__init__(
-            "send an API key that is accepted, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY';"
-            " in a browser it is the password",
+            "send a valid API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY';"
+            " in a browser, enter it as the password",
             {"WWW-Authenticate": 'Basic realm="covidscan"'},
         )
 
 
 class CrossSiteError(RequestError):
-    """A browser sends a request, with the password it has stored, for a page of another site."""
+    """A page of another site made a browser send a request with its stored password."""
 
     kind = "cross-site"
 
     def __init__(self) -> None:
-        super().__init__("a page of another site may not use the key that a browser has stored")
+        super().__init__("pages of other sites may not use the API key that the browser has stored")
 
 
 class TooManyRequestsError(RequestError):
     """More requests or images than a rate limit allows.
 
     Args:
-        limit: the limit, for people.
+        limit: the limit in readable form.
         retry_after_seconds: when to try again.
     """
 
     kind = "too-many-requests"
 
     def __init__(self, limit: str, retry_after_seconds: int) -> None:
-        super().__init__(f"more than {limit}; try again in {retry_after_seconds} s")
+        super().__init__(f"more than the limit of {limit}; try again in {retry_after_seconds} s")
         self.retry_after_seconds = retry_after_seconds
 
 
 class SlowBodyError(RequestError):
-    """The body came too slowly."""
+    """The body arrived too slowly."""
 
     kind = "too-slow"
 
     def __init__(self) -> None:
-        super().__init__("the body came too slowly; send it again", {"Connection": "close"})
+        super().__init__("the body arrived too slowly; send it again", {"Connection": "close"})
 
 
 class ClientDisconnectedError(RequestError):
-    """The client closed its connection; only the log gets this answer."""
+    """The client closed its connection; only the log shows this error."""
 
     kind = "client-disconnected"
 
 
 class StoppingError(RequestError):
-    """The service stops before the request could be answered."""
+    """The service is stopping and cannot answer the request any more."""
 
     kind = "stopping"
     retry_after_seconds = 1

@@ -1,4 +1,4 @@
-"""Requests whose forms ``api.http.multipart`` reads; routes that take forms are a ``FormRoute``."""
+"""Requests whose forms are parsed by ``api.http.multipart``, and the route class for them."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
@@ -29,7 +29,7 @@ class FormRequest(Request):
     async def _read_form(self, max_files: float, max_fields: float, max_part_size: int) -> FormData:
         content_type = self.headers.get("content-type", "")
         if parse_parameters(content_type)[0] != "multipart/form-data":
-            # No other body has a file, so nothing else is read of it.
+            # Other content types cannot carry a file, so their bodies are not read.
             return FormData()
         async with aclosing(self.stream()) as stream:
             return await read_multipart(

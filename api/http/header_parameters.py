@@ -1,6 +1,6 @@
-"""Parameters of headers, such as ``multipart/form-data; boundary=x``, and the text in them.
+"""Parses header parameters, such as ``multipart/form-data; boundary=x``, and decodes their text.
 
-No name of a charset that a client sends is looked up: Python keeps every name that it was ever
+Charset names from clients are never looked up with ``codecs``: Python caches every name that it was
 asked for, known or not, until the process ends.
 """
 
@@ -20,14 +20,14 @@ _EXTENDED: Final = re.compile(r"([A-Za-z0-9!#$%&+^_`{}~-]+)'[^']*'([^']*)")
 
 
 class UnknownCharsetError(ValueError):
-    """Text is not ASCII, and its charset is none that is read."""
+    """The text is not ASCII, and its charset is not supported."""
 
 
 def parse_parameters(header: str) -> tuple[str, dict[str, str]]:
     r"""Split a header into its value, in lower case, and its parameters by their names.
 
-    A value that is quoted may hold semicolons, and quotes as ``\"``. Of two parameters with one
-    name the last counts. Takes time in proportion to the header's length.
+    A quoted value may contain semicolons, and quotes as ``\"``. If a parameter occurs twice, the
+    last one counts. The time is linear in the header's length.
 
     >>> parse_parameters('form-data; name="a;b"; filename="say \\"x\\""')
     ('form-data', {'name': 'a;b', 'filename': 'say "x"'})
@@ -42,12 +42,12 @@ def parse_parameters(header: str) -> tuple[str, dict[str, str]]:
 
 
 def decode(raw: bytes, charset: str) -> str:
-    """Text of a header without characters that cannot be printed, which become U+FFFD.
+    """Decode text from a header; unprintable characters become U+FFFD.
 
-    UTF-8 that is none is read as ISO 8859-1, as clients send that without saying so.
+    Invalid UTF-8 is read as ISO 8859-1, which some clients send without declaring it.
 
     Raises:
-        UnknownCharsetError: neither is the charset UTF-8 or ISO 8859-1, nor the text ASCII.
+        UnknownCharsetError: the charset is neither UTF-8 nor ISO 8859-1, and the text is not ASCII.
     """
     charset = charset.strip().lower()
     if charset in _UTF_8:
@@ -63,13 +63,13 @@ def decode(raw: bytes, charset: str) -> str:
 
 
 def decode_extended(value: str) -> str | None:
-    """The text of an extended parameter such as ``filename*``; None where it is malformed.
+    """The text of an extended parameter such as ``filename*``; None if it is malformed.
 
     >>> decode_extended("utf-8''na%C3%AFve.png")
     'naïve.png'
 
     Raises:
-        UnknownCharsetError: as of ``decode``.
+        UnknownCharsetError: see ``decode``.
     """
     match = _EXTENDED.fullmatch(value)
     if match is None:
@@ -78,13 +78,13 @@ def decode_extended(value: str) -> str | None:
 
 
 def _split(header: str) -> list[str]:
-    """What semicolons separate that are not within quotes."""
+    """Split at the semicolons outside quotes."""
     parts, start, quoted, escaped = [], 0, False, False
     for position, character in enumerate(header):
         if escaped:
             escaped = False
         elif character == "\\" and quoted:
-            # Windows paths have backslashes that escape nothing.
+            # Other backslashes are literal, as in Windows paths.
             escaped = header[position + 1 : position + 2] in ('"', "\\")
         elif character == '"':
             quoted = not quoted

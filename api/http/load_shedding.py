@@ -1,4 +1,4 @@
-"""Requests wait for their turn, or are rejected, before their bodies are received."""
+"""Load shedding: requests wait for a slot, or are rejected, before their bodies are received."""
 
 from collections.abc import Collection
 from typing import Final
@@ -11,20 +11,20 @@ from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
 
 _WORTH_CLOSING_BYTES: Final = 1024 * 1024
-"""A body of less is received and discarded; to connect again would cost more."""
+"""A smaller body is received and discarded; a new connection would cost more."""
 
 
 class LoadSheddingMiddleware:
-    """Rejects what there is no room for; lets the rest in, a few of a busy client at a time.
+    """Rejects requests when the service is full, and limits how many of a busy client run at once.
 
-    What it takes to receive an upload, and to send an answer, is time of everybody's event loop.
+    Receiving uploads and sending responses takes time of the event loop that all clients share.
 
     Args:
-        app: what answers the request.
-        load: images in progress, and whether there is room for more.
-        requests: requests that are being received or answered.
-        paths: of the routes that need it.
-        timeout_seconds: how long a request may wait for its turn.
+        app: the wrapped ASGI application.
+        load: slots of the images in progress.
+        requests: slots of the requests that are being received or answered.
+        paths: of the routes that this applies to.
+        timeout_seconds: how long a request may wait for a slot.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """Reads multipart forms (RFC 7578) into memory.
 
-Starlette's own parser looks up whatever charset a client names, drops ``filename*``, takes a file
-without a name for text, and writes files over 1 MiB to a temporary folder, which may be full. All
-bodies together are bounded already (``api.http.uploads.UploadBudget``), so files need no disk.
+Starlette's own parser looks up any charset that a client names, ignores ``filename*``, treats a
+file without a name as text, and writes files over 1 MiB to a temporary folder, which may be full.
+The total size of all bodies is already bounded (``api.http.uploads.UploadBudget``), so files need
+no disk.
 """
 
 import io
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 FILE_FIELDS: Final = frozenset({"file", "files"})
 """A part in one of these fields is a file, with or without a name.
 
-Without a name, and short and printable, it is a text all the same: ``curl -F file=a.png`` sends
-that, where the ``@`` is forgotten. No image is a text.
+Exception: a part without a name that is short and printable is text. ``curl -F file=a.png`` sends
+such a part if the ``@`` is forgotten, and no image is printable text.
 """
 
 _MAX_TEXT_BYTES: Final = 1024
@@ -36,14 +37,14 @@ _PLAIN_ENCODINGS: Final = frozenset({"", "binary", "8bit", "7bit"})
 
 
 class MemoryFile(UploadFile):
-    """An uploaded file in memory: Starlette would read and close it in another thread."""
+    """An uploaded file in memory. Starlette's class would read and close it in another thread."""
 
     async def read(self, size: int = -1) -> bytes:
-        """Read as many bytes, or all."""
+        """Read up to ``size`` bytes; all if it is negative."""
         return self.file.read(size)
 
     async def seek(self, offset: int) -> None:
-        """Go to a place in the file."""
+        """Move to an offset in the file."""
         self.file.seek(offset)
 
     async def close(self) -> None:
@@ -59,18 +60,18 @@ async def read_multipart(
     max_fields: float,
     max_part_size: int,
 ) -> FormData:
-    """Read a form.
+    """Parse a form.
 
     Args:
-        content_type: the request's, with the boundary.
+        content_type: of the request, with the boundary.
         stream: the body.
-        max_files: most parts that are files.
-        max_fields: most parts that are text.
-        max_part_size: bytes that are kept of a text; the rest is discarded.
+        max_files: the highest number of files.
+        max_fields: the highest number of text fields.
+        max_part_size: how many bytes of a text field are kept; the rest is discarded.
 
     Raises:
-        InvalidFormError: it is malformed or cut short, has too many parts, or a name in a charset
-            that is not read.
+        InvalidFormError: the form is malformed or incomplete, has too many parts, or has a name in
+            an unsupported charset.
     """
     _, parameters = parse_parameters(content_type)
     boundary = parameters.get("boundary")
@@ -85,12 +86,12 @@ async def read_multipart(
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
-        raise InvalidFormError("the form is not multipart/form-data as RFC 7578 has it") from error
+        raise InvalidFormError("the form is not valid multipart/form-data (RFC 7578)") from error
     return form.finish()
 
 
 class _Form:
-    """A form on its way in: what python-multipart's parser calls back."""
+    """A form that is being received: the callbacks of python-multipart's parser."""
 
     def __init__(
         self, charset: str, max_files: float, max_fields: float, max_part_size: int
@@ -106,9 +107,9 @@ class _Form:
         self._field = ""
         self._is_named = False
         self._filename: str | None = None
-        """Of a file; None of a text."""
+        """The name of a file; None for text."""
         self._data: io.BytesIO | None = None
-        """Of the part that is open."""
+        """The content of the current part."""
         self._in_part = False
 
     def callbacks(self) -> "MultipartCallbacks":
@@ -124,7 +125,7 @@ class _Form:
 
     def finish(self) -> FormData:
         if self._in_part:
-            raise InvalidFormError("the form ends within a part; send it whole")
+            raise InvalidFormError("the form ends in the middle of a part; send it whole")
         return FormData(self._items)
 
     def _part_begin(self) -> None:
@@ -163,20 +164,20 @@ class _Form:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._data is None:
-            raise ValueError("data outside of a part")
+            raise ValueError("data outside a part")
         if self._filename is None:
-            # No field that is known takes so long a text, so nothing that counts is lost.
+            # No known field takes a longer text, so nothing relevant is lost.
             end = min(end, start + self._max_part_size - self._data.tell())
         self._data.write(data[start:end])
 
     def _part_end(self) -> None:
         if self._data is None:
-            raise ValueError("the end of no part")
+            raise ValueError("the end of a part that never began")
         if self._filename is None or self._is_text():
             text = decode(self._data.getvalue(), "utf-8")
             self._items.append((self._field, text))
         else:
-            # Makes the buffer as large as what is in it; to read it all copies nothing then.
+            # getvalue() shrinks the buffer to its content; reading it all then copies nothing.
             size = len(self._data.getvalue())
             self._data.seek(0)
             file = MemoryFile(
@@ -186,7 +187,7 @@ class _Form:
         self._data, self._in_part = None, False
 
     def _is_text(self) -> bool:
-        """Whether what could be a file is none."""
+        """Whether a part in a file field is actually text."""
         if self._is_named or self._data is None or self._data.tell() > _MAX_TEXT_BYTES:
             return False
         try:
@@ -206,14 +207,14 @@ class _Form:
             )
 
     def _read_filename(self, disposition: dict[str, str]) -> str:
-        """``filename*`` counts more than ``filename`` (RFC 6266) where it can be read."""
+        """``filename*`` takes precedence over ``filename`` (RFC 6266) if it can be decoded."""
         plain = disposition.get("filename")
         try:
             extended = decode_extended(disposition.get("filename*", ""))
         except UnknownCharsetError as error:
             if plain is None:
                 raise InvalidFormError(
-                    "the file's name is in a charset that is not read; send it in UTF-8"
+                    "the file's name has an unsupported charset; send it in UTF-8"
                 ) from error
             extended = None
         if extended:
@@ -225,12 +226,12 @@ class _Form:
             return decode(text.encode("latin-1"), self._charset)
         except UnknownCharsetError as error:
             raise InvalidFormError(
-                "the form has names in a charset that is not read; send them in UTF-8"
+                "the form has names in an unsupported charset; send them in UTF-8"
             ) from error
 
 
 def _without_folders(filename: str) -> str:
-    r"""Old browsers send a Windows path, such as ``C:\scans\a.png``, for a name."""
+    r"""Remove the folders of a Windows path such as ``C:\scans\a.png``; old browsers send it."""
     if filename[1:3] == ":\\" or filename[:2] == "\\\\":
         return filename.rpartition("\\")[2]
     return filename

@@ -1,4 +1,4 @@
-"""The one table from exceptions to HTTP statuses."""
+"""The table that maps exceptions to HTTP statuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,12 +46,12 @@ from imaging.errors import (
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """How an exception is answered."""
+    """The status, title and advice for an exception."""
 
     status: HTTPStatus
     title: str
     advice: str = ""
-    """What to change, where the exception's message does not say it."""
+    """What to change, if the exception's message does not say it."""
 
 
 _UNPROCESSABLE: Final = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -93,7 +93,7 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     WrongModalityError: ProblemKind(
         _UNPROCESSABLE,
         "Wrong modality",
-        "send a chest CT (CT) or X-ray (CR, DX), or ask with ?force=true all the same",
+        "send a chest CT (CT) or X-ray (CR, DX), or add ?force=true to predict anyway",
     ),
     NoPixelsError: ProblemKind(
         _UNPROCESSABLE, "No image in the file", "send the file with its pixels"
@@ -101,22 +101,22 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     UnsupportedTransferSyntaxError: ProblemKind(
         _UNPROCESSABLE,
         "Unsupported transfer syntax",
-        "send it uncompressed, in Explicit VR Little Endian",
+        "send the file uncompressed, in Explicit VR Little Endian",
     ),
     UnsupportedPixelsError: ProblemKind(
-        _UNPROCESSABLE, "Unsupported pixels", "send grey pixels of 8 or 16 bits"
+        _UNPROCESSABLE, "Unsupported pixels", "send greyscale pixels of 8 or 16 bits"
     ),
     NoSuchFrameError: ProblemKind(_UNPROCESSABLE, "No such frame", "choose another"),
     # The prediction.
     RefusedImageError: ProblemKind(
         _UNPROCESSABLE,
         "Refused image",
-        "send a chest CT or X-ray, or ask with ?force=true for a prediction all the same",
+        "send a chest CT or X-ray, or add ?force=true to predict anyway",
     ),
     PredictionError: ProblemKind(_UNAVAILABLE, "No prediction"),
     ModelsUnavailableError: ProblemKind(_UNAVAILABLE, "Models unavailable"),
     ModelsInTrainingError: ProblemKind(_UNAVAILABLE, "Models in training"),
-    ModelsLateError: ProblemKind(HTTPStatus.GATEWAY_TIMEOUT, "Models too late"),
+    ModelsLateError: ProblemKind(HTTPStatus.GATEWAY_TIMEOUT, "Models timed out"),
     OverloadedError: ProblemKind(_UNAVAILABLE, "Overloaded"),
     AuditUnavailableError: ProblemKind(_UNAVAILABLE, "Audit unavailable"),
 }
@@ -128,10 +128,10 @@ ANSWERED: Final = (
     OverloadedError,
     AuditUnavailableError,
 )
-"""What is answered with its own message. Everything else is a fault of the service."""
+"""Exceptions whose messages are sent to the client. All others are internal errors."""
 
 
 def problem_kind(error: Exception) -> ProblemKind:
-    """The row of an exception, or of the nearest base class that has one."""
+    """The row for an exception, or for the nearest base class that has one."""
     rows = (PROBLEM_KINDS[each] for each in type(error).__mro__ if each in PROBLEM_KINDS)
     return next(rows, INTERNAL_ERROR)

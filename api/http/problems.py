@@ -1,4 +1,4 @@
-"""Problems: every error that a client sees is RFC 9457 problem+json, built in this one place."""
+"""Turns every error into RFC 9457 problem+json."""
 
 import logging
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
 INTERNAL_ERROR_KIND: Final = "internal-error"
-_INTERNAL_ERROR_DETAIL: Final = "an error on our side; nothing was stored"
-"""Of an unexpected exception nothing is repeated: its message may quote anything."""
+_INTERNAL_ERROR_DETAIL: Final = "an error in the service; nothing was stored"
+"""The message of an unexpected exception is not sent, because it may contain anything."""
 
 
 def to_problem(error: Exception, instance: str, request_id: str) -> Problem:
-    """The body that answers an exception.
+    """Build the response body for an exception.
 
     Args:
-        error: one of ``ANSWERED``, an ``HTTPException`` of the framework, or any other, which is
-            answered as an error of the service without its message.
+        error: one of ``ANSWERED``, an ``HTTPException`` of the framework, or any other, which
+            becomes an internal error without its message.
         instance: the path of the request.
         request_id: of the request.
     """
@@ -64,7 +64,7 @@ def problem_headers(error: Exception) -> Mapping[str, str]:
 
 
 def problem_response(error: Exception, scope: Scope) -> JSONResponse:
-    """The answer to an exception; its kind is left in the scope's state for the log."""
+    """The response for an exception. Its type is kept in the scope's state for the log."""
     problem = to_problem(error, scope["path"], scope["state"]["request_id"])
     scope["state"]["problem"] = problem.type
     return JSONResponse(
@@ -76,7 +76,7 @@ def problem_response(error: Exception, scope: Scope) -> JSONResponse:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer exceptions as problems, those of the framework included."""
+    """Answer exceptions with problems, including those of the framework."""
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         return problem_response(error, request.scope)
@@ -86,11 +86,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
-        # FastAPI turns whatever is raised while a body is read into its own 400.
+        # FastAPI wraps any exception raised while a body is read into its own 400.
         cause = error.__cause__
         if isinstance(cause, Exception):
             if not isinstance(cause, ANSWERED):
-                logger.error("a form could not be read", exc_info=cause)
+                logger.error("unhandled exception while a form was read", exc_info=cause)
             return problem_response(cause, request.scope)
         return problem_response(with_allowed_methods(error, request), request.scope)
 
@@ -105,7 +105,7 @@ def _framework_problem(error: HTTPException, instance: str, request_id: str) -> 
     title = HTTPStatus(error.status_code).phrase
     kind = title.lower().replace(" ", "-")
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        # Starlette's, of a form that is malformed or has too many parts.
+        # Raised by Starlette for a form that is malformed or has too many parts.
         kind, title = InvalidFormError.kind, problem_kind(InvalidFormError("")).title
     return Problem(
         type=_type(kind),

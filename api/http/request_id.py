@@ -1,4 +1,4 @@
-"""A request id for every request: in the state, in the answer's header, in every body and log."""
+"""Gives every request an id, which is in the response's headers and body, and in the log."""
 
 import os
 import time
@@ -13,10 +13,10 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 
 
 class RequestIdMiddleware:
-    """Gives each request an id of our own; one that a client sends is not trusted.
+    """Gives each request a new id; ids that clients send are ignored.
 
     Args:
-        app: what answers the request.
+        app: the wrapped ASGI application.
     """
 
     def __init__(self, app: ASGIApp) -> None:

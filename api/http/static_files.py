@@ -1,4 +1,4 @@
-"""Static files, whole or not at all."""
+"""Static files without range requests."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ class WholeFiles(StaticFiles):
         await super().__call__({**scope, "headers": headers}, receive, send)
 
     def is_not_modified(self, response_headers: Headers, request_headers: Headers) -> bool:
-        """Whether the client has the file already; a date that is none says nothing."""
+        """Whether the client already has the file; an invalid date is ignored."""
         try:
             return super().is_not_modified(response_headers, request_headers)
         except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,4 +1,4 @@
-"""Unhandled exceptions and requests that are cancelled are answered as problems, too."""
+"""Turns unhandled exceptions into 500 problems; details go to the log only."""
 
 import asyncio
 import logging
@@ -12,13 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 class UnexpectedErrorsMiddleware:
-    """Answers 500, and 503 where the server cancels a request because it stops.
+    """Responds with 500, or with 503 if the server cancels a request because it is stopping.
 
-    Starlette's own handler would stand outside of the log and of all headers, and the server would
-    answer a request that it cancels with 500 and a text.
+    Starlette's own handler runs outside the middleware that logs and sets headers, and the server
+    would answer a cancelled request with 500 and plain text.
 
     Args:
-        app: what answers the request.
+        app: the wrapped ASGI application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,10 +38,10 @@ class UnexpectedErrorsMiddleware:
         except asyncio.CancelledError:
             if started or scope["type"] != "http":
                 raise
-            # Nothing awaits this task but the server, for which it is done once it is answered.
+            # Only the server awaits this task, and the task is done once it has sent a response.
             await problem_response(StoppingError(), scope)(scope, receive, send)
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
-            logger.exception("an error on our side")
+            logger.exception("unhandled exception")
             await problem_response(error, scope)(scope, receive, send)

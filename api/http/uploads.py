@@ -1,4 +1,4 @@
-"""Uploads, bounded: bodies while they stream in, in bytes and time; files once they are parsed."""
+"""Limits for uploads: size and time while a body arrives, size and name of each parsed file."""
 
 import asyncio
 from collections import Counter
@@ -19,17 +19,17 @@ from api.load.errors import OverloadedError
 from api.settings import MEBIBYTE, Settings
 
 FRAMING_BYTES: Final = 64 * 1024
-"""What multipart boundaries and headers may add to the files of a body."""
+"""How much multipart boundaries and headers may add to the files in a body."""
 
 MAX_FILENAME_CHARACTERS: Final = 255
 
 _SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
 _CLOSE: Final = {"Connection": "close"}
-"""Otherwise the server would go on to receive, and discard, all the rest."""
+"""Otherwise the server would go on receiving the rest of the body, only to discard it."""
 
 
 class FormLimits(TypedDict, total=False):
-    """What a form may hold, by Starlette's names."""
+    """Limits of a form, by Starlette's names."""
 
     max_files: int
     max_fields: int
@@ -37,16 +37,16 @@ class FormLimits(TypedDict, total=False):
 
 
 def form_limits(max_files: int) -> FormLimits:
-    """Files, and hardly anything beside them, as no route reads other fields."""
+    """Limits for a form with files; other fields get little room because no route reads them."""
     return {"max_files": max_files, "max_fields": 8, "max_part_size": 1024}
 
 
 class UploadBudget:
-    """The bodies that are being received or worked on, and whose they are.
+    """Counts the bytes of all bodies that are being received or processed, per client.
 
     Args:
-        max_bytes: of all together.
-        max_client_bytes: of one client; the rest is left for the others.
+        max_bytes: for all clients together.
+        max_client_bytes: for one client.
     """
 
     def __init__(self, max_bytes: int, max_client_bytes: int) -> None:
@@ -56,35 +56,35 @@ class UploadBudget:
 
     @property
     def held_bytes(self) -> int:
-        """Of all together."""
+        """The bytes of all clients together."""
         return self._held.total()
 
     def take(self, client: str, size_bytes: int) -> None:
-        """Count what a client has sent, also where it is too much.
+        """Count bytes that a client has sent, even if they exceed the budget.
 
         Raises:
-            OverloadedError: all bodies together, or those of this client, are too large.
+            OverloadedError: the bodies of all clients, or of this one, are too large in total.
         """
         self._held[client] += size_bytes
         if self.held_bytes > self._max_bytes or self._held[client] > self._max_client_bytes:
             raise OverloadedError("too many uploads are in progress; try again", _CLOSE)
 
     def give_back(self, client: str, size_bytes: int) -> None:
-        """Forget a body."""
+        """Return the bytes of a body to the budget."""
         self._held[client] -= size_bytes
         if not self._held[client]:
             del self._held[client]
 
 
 class BodyLimitMiddleware:
-    """Stops reading a body at its limit, whatever its Content-Length claims.
+    """Stops reading a body at its limit, whatever its Content-Length says.
 
     Args:
-        app: what answers the request.
-        budget: counts what all requests together hold.
-        default_bytes: the limit of every path that is not named.
-        path_bytes: limits by path.
-        timeout_seconds: how long a client may be silent, and fall behind 16 KiB a second.
+        app: the wrapped ASGI application.
+        budget: counts the bytes of all requests.
+        default_bytes: the limit for paths that are not in ``path_bytes``.
+        path_bytes: the limit of each path.
+        timeout_seconds: how long a client may send nothing, or fall behind 16 KiB per second.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit_bytes = self._path_bytes.get(scope["path"], self._default_bytes)
-        # Open paths have no client, as nobody is asked who comes.
+        # Open paths are not authenticated, so they have no client.
         client = scope["state"].get("client", "")
         body = _Body(receive, self._budget, client, limit_bytes, self._timeout_seconds)
         try:
@@ -118,7 +118,7 @@ class BodyLimitMiddleware:
 
 
 class _Body:
-    """One body on its way in."""
+    """A body that is being received."""
 
     def __init__(
         self,
@@ -138,16 +138,16 @@ class _Body:
         self.received_bytes = 0
 
     async def receive(self) -> Message:
-        """The next message, counted.
+        """Receive the next message and count its bytes.
 
         Raises:
             UploadTooLargeError: the body is larger than its limit.
-            OverloadedError: all bodies together, or those of its client, are.
-            SlowBodyError: it takes too long.
-            ClientDisconnectedError: it will not come.
+            OverloadedError: the bodies of all clients, or of this one, are too large in total.
+            SlowBodyError: the body arrives too slowly.
+            ClientDisconnectedError: the client has closed the connection.
         """
         if self._complete:
-            # What may come now is the end of the connection, which has no time of its own.
+            # Only a disconnect can follow now, and it has no deadline.
             return await self._receive()
         message = await self._receive_in_time()
         if message["type"] == "http.disconnect":
@@ -166,7 +166,7 @@ class _Body:
         except TimeoutError as error:
             raise SlowBodyError from error
         earned_seconds = len(message.get("body", b"")) / _SLOWEST_BYTES_PER_SECOND
-        # What was fast earns no silence: a body in progress holds what it has sent.
+        # Sending fast does not earn a longer pause, because an unfinished body occupies the budget.
         self._deadline = min(self._deadline + earned_seconds, loop.time() + self._timeout_seconds)
         return message
 
@@ -182,12 +182,12 @@ class _Body:
 
 
 async def read_upload(file: UploadFile, settings: Settings) -> bytes:
-    """Read an uploaded file, and forget it: its memory is free once the caller has done with it.
+    """Read an uploaded file and close it, so that the caller holds the only copy.
 
     Raises:
-        MissingFileError: it is empty.
-        InvalidRequestError: its name is too long.
-        UploadTooLargeError: it is larger than the limit.
+        MissingFileError: the file is empty.
+        InvalidRequestError: the file's name is too long.
+        UploadTooLargeError: the file is larger than the limit.
     """
     if len(file.filename or "") > MAX_FILENAME_CHARACTERS:
         raise InvalidRequestError(

@@ -1,4 +1,4 @@
-"""What clients are told of forms and queries that do not fit the API."""
+"""Problems for forms and queries that fail validation."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,17 +7,17 @@ from typing import Any, Final
 from api.http.errors import InvalidRequestError, MissingFileError, RequestError
 
 _MAX_NAMED: Final = 3
-"""Unknown names that are told of one request."""
+"""How many unknown names a problem lists."""
 
 _HARMLESS_NAME: Final = re.compile(r"(?!.*[0-9]{4})[A-Za-z_][A-Za-z0-9_.\[\]-]{0,31}", re.ASCII)
-"""A name that a program gives to a field. What has blanks, other scripts, or digits in a row as
-dates and patients' numbers do, could be patient data, and is not repeated."""
+"""A name that a program would give to a field. Names with spaces, other scripts or four digits in a
+row, as in dates and patient numbers, could be patient data and are not repeated."""
 
 
 def validation_problem(faults: Sequence[Mapping[str, Any]]) -> RequestError:
-    """The problem of a form or query that pydantic refuses; ``faults`` are its errors.
+    """The problem for a form or query that fails validation; ``faults`` are pydantic's errors.
 
-    It never repeats a value. A name that is not known is repeated, to its sender alone, if it is
+    It never repeats a value. It repeats an unknown name, to its sender only, if the name is
     harmless.
     """
     unknown = _names(fault["loc"][-1] for fault in faults if fault["type"] == "extra_forbidden")
@@ -27,7 +27,7 @@ def validation_problem(faults: Sequence[Mapping[str, Any]]) -> RequestError:
             field = str(fault["loc"][1])
             detail = f"send the image as multipart/form-data in the field {field!r}"
             if fault["type"] != "missing":
-                detail += f", as a file and not as a text; with curl: {field}=@image.png"
+                detail += f", as a file and not as text; with curl: {field}=@image.png"
             elif not in_query:
                 detail += _instead(unknown)
             return MissingFileError(detail)
@@ -41,7 +41,7 @@ def validation_problem(faults: Sequence[Mapping[str, Any]]) -> RequestError:
 
 
 def page_form_problem(faults: Sequence[Mapping[str, Any]]) -> RequestError:
-    """The same of the page's form, whose fields beside the file are what is a query elsewhere."""
+    """The same for the page's form, whose other fields are query parameters in the API."""
     unknown = [fault["loc"][-1] for fault in faults if fault["type"] == "extra_forbidden"]
     if unknown:
         return InvalidRequestError(f"the form has {_fields(_names(unknown))}; leave it out")
@@ -57,11 +57,11 @@ def _names(names: Iterable[object]) -> list[str]:
 
 def _fields(names: Sequence[str], what: str = "field") -> str:
     if not names:
-        return f"a {what} that is not known"
+        return f"an unknown {what}"
     quoted = ", ".join(map(repr, names))
     if len(names) == 1:
-        return f"the {what} {quoted}, which is not known"
-    return f"{what}s that are not known ({quoted})"
+        return f"the unknown {what} {quoted}"
+    return f"the unknown {what}s {quoted}"
 
 
 def _instead(names: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""Slots and turns, so that no client starves another."""
+"""Fair sharing of load between clients, so that no client starves another."""

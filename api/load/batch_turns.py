@@ -1,4 +1,4 @@
-"""How many images of batches a client has in progress at once, however many batches it sends."""
+"""Limits how many images from batches a client has in progress, however many batches it sends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,13 +7,13 @@ from weakref import WeakValueDictionary
 
 
 class BatchTurns:
-    """One semaphore for each client that has a batch in progress.
+    """A semaphore for each client that has a batch in progress.
 
-    Without it each of a client's batches would fill the queue that all requests wait in, and have
-    its images rejected there.
+    Without it, a client's batches would fill the queue in which all requests wait, and their images
+    would be rejected there.
 
     Args:
-        images_at_once: of all batches of one client.
+        images_at_once: the limit for all batches of one client together.
     """
 
     def __init__(self, images_at_once: int) -> None:
@@ -22,7 +22,7 @@ class BatchTurns:
 
     @asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[None]:
-        """Wait until it is an image's turn; those of one client come in their order."""
+        """Wait for the turn of one image; the images of a client take their turns in order."""
         semaphore = self._semaphores.get(client)
         if semaphore is None:
             semaphore = asyncio.Semaphore(self._images_at_once)

@@ -1,14 +1,14 @@
-"""Who asks, and in which request."""
+"""The caller of a request."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The caller of one request."""
+    """The sender of one request."""
 
     request_id: str
     key_id: str | None
-    """Of the API key that was shown; null where none is needed."""
+    """Of the API key; None if no key is required."""
     client: str
-    """Whom the work is counted for: an API key or, where there are none, an address."""
+    """The client that the work is counted for: an API key or, without keys, an address."""

@@ -1,4 +1,4 @@
-"""Which clients are about, and how much each has asked for lately."""
+"""Which clients are active, and how many slots each has recently been granted."""
 
 import itertools
 import math
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 ACTIVE_SECONDS: Final = 10.0
-"""How long a client counts as being about after it has last held or wanted a slot."""
+"""How long a client counts as active after it last held or requested a slot."""
 _HALF_LIFE_SECONDS: Final = 5.0
-"""After which a slot that a client was given counts half."""
+"""The time after which a granted slot counts half."""
 
 
 @dataclass
 class _Activity:
-    """What one client has asked for lately."""
+    """The recent activity of one client."""
 
     seen: float
     last_grant: int = -1
@@ -28,20 +28,20 @@ class _Activity:
 
 
 class ClientActivity:
-    """Remembers clients for a few seconds; all slots of a gateway share one of these.
+    """Remembers clients for a few seconds. All slots of a gateway share one instance.
 
     Args:
-        clock: seconds, from any beginning.
+        clock: returns the time in seconds, from any starting point.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._grants = itertools.count()
         self._clients: OrderedDict[str, _Activity] = OrderedDict()
-        """The one that has been quiet the longest comes first."""
+        """The client that has been inactive the longest comes first."""
 
     def touch(self, client: str) -> None:
-        """A client is about; forget those that have been quiet for long."""
+        """Mark a client as active, and forget those that have long been inactive."""
         now = self._clock()
         self._clients.setdefault(client, _Activity(now)).seen = now
         self._clients.move_to_end(client)
@@ -49,18 +49,18 @@ class ClientActivity:
             self._clients.popitem(last=False)
 
     def count(self, client: str) -> None:
-        """A client is given a slot."""
+        """Count a slot granted to a client."""
         self.touch(client)
         now, activity = self._clock(), self._clients[client]
         activity.grants, activity.counted = activity.decayed_grants(now) + 1, now
         activity.last_grant = next(self._grants)
 
     def last_grant(self, client: str) -> int:
-        """The number of the last slot that a client was given; the lower, the longer ago."""
+        """The sequence number of the last slot granted to a client; lower means longer ago."""
         return self._clients[client].last_grant if client in self._clients else -1
 
     def busy_clients(self) -> frozenset[str]:
-        """The clients beside which one is about that has asked for less."""
+        """The clients that have been granted more than the least busy active client."""
         now = self._clock()
         asked_for = {client: each.decayed_grants(now) for client, each in self._clients.items()}
         least = min(asked_for.values(), default=0.0)

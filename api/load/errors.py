@@ -1,10 +1,10 @@
-"""There is no room for a request."""
+"""The error for too much load."""
 
 from typing import ClassVar
 
 
 class OverloadedError(Exception):
-    """More requests than are in progress or may wait."""
+    """Too many requests are in progress or waiting."""
 
     kind: ClassVar[str] = "overloaded"
     retry_after_seconds: ClassVar[int] = 1

@@ -1,8 +1,8 @@
-"""A bounded number of slots, shared fairly: a client that asks for much waits for itself.
+"""A bounded number of slots, shared fairly between clients.
 
-Whoever holds the fewest slots gets the next one, of several the one who was last given one the
-longest ago. And while a client is about that has asked for less, none may hold more than a share of
-the slots, so that the one who asks for less finds one. A client that is alone may hold them all.
+The next slot goes to the client that holds the fewest; of several, to the one whose last grant was
+the longest ago. While a less busy client is active, no client may hold more than a share of the
+slots, so that the less busy one finds a free slot. A client that is alone may hold all of them.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ _TOO_MUCH: Final = "too many requests are in progress; try again"
 
 
 class FairSlots:
-    """Slots, and one queue for each client that waits for them.
+    """Slots, and a queue for each client that waits for them.
 
     Args:
-        slots: how many there are.
-        shared: how many of them one client may hold while one is about that has asked for less.
-        activity: of the clients, at these slots and at others.
-        alone: how many of them one client may hold at any time; by default all.
-        waiting: how many callers may wait in all; None is no limit.
+        slots: the number of slots.
+        shared: how many of them one client may hold while a less busy one is active.
+        activity: of the clients, at these and other slots.
+        alone: how many of them one client may ever hold; by default all.
+        waiting: how many callers may wait in total; None means no limit.
     """
 
     def __init__(
@@ -47,32 +47,33 @@ class FairSlots:
 
     @property
     def in_progress(self) -> int:
-        """How many slots are held."""
+        """The number of slots in use."""
         return self._held.total()
 
     @property
     def waiting(self) -> int:
-        """How many callers wait."""
+        """The number of callers that wait."""
         return sum(map(len, self._queues.values()))
 
     def check(self, client: str) -> None:
-        """Say whether there would be a slot, or room to wait for one.
+        """Check that a slot is free, or that there is room to wait for one.
 
         Raises:
-            OverloadedError: there would not.
+            OverloadedError: neither is the case.
         """
         if not self._free_for(client):
             self._longest_queue_if_full(client)
 
     def is_crowded_by(self, client: str) -> bool:
-        """Whether a client is held to a share, because one is about that has asked for less."""
+        """Whether a client is limited to a share, because a less busy client is active."""
         return client in self._activity.busy_clients()
 
     async def acquire(self, client: str) -> None:
-        """Take a slot, or wait for one; ``release`` gives it back.
+        """Take a slot, or wait for one; return it with ``release``.
 
         Raises:
-            OverloadedError: as many wait as may, or somebody else was let in instead.
+            OverloadedError: the queue is full, or this caller lost its place in it to another
+                client.
         """
         self._activity.touch(client)
         if client not in self._queues and self._free_for(client):
@@ -80,7 +81,7 @@ class FairSlots:
             return
         longest = self._longest_queue_if_full(client)
         if longest is not None:
-            # The latest of those who wait most makes room for a client who waits less.
+            # The last caller in the longest queue makes room for a client with a shorter one.
             latest = self._queues[longest][-1]
             self._forget(longest, latest)
             latest.set_exception(OverloadedError(_TOO_MUCH))
@@ -96,7 +97,7 @@ class FairSlots:
             raise
 
     def release(self, client: str) -> None:
-        """Give a slot back."""
+        """Return a slot."""
         self._activity.touch(client)
         self._held[client] -= 1
         if not self._held[client]:
@@ -104,10 +105,10 @@ class FairSlots:
         self._grant()
 
     async def acquire_within(self, client: str, *, timeout_seconds: float) -> None:
-        """Take a slot, or wait for one, but not longer.
+        """Take a slot, or wait for one until the timeout.
 
         Raises:
-            OverloadedError: too many wait already, or the wait was too long.
+            OverloadedError: the queue is full, or the timeout has passed.
         """
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -117,10 +118,10 @@ class FairSlots:
 
     @asynccontextmanager
     async def hold(self, client: str, *, timeout_seconds: float) -> AsyncIterator[None]:
-        """Hold a slot.
+        """Hold a slot while the context is open.
 
         Raises:
-            OverloadedError: too many wait already, or the wait was too long.
+            OverloadedError: the queue is full, or the timeout has passed.
         """
         await self.acquire_within(client, timeout_seconds=timeout_seconds)
         try:
@@ -137,10 +138,10 @@ class FairSlots:
         return self._shared if client in busy_clients else self._alone
 
     def _longest_queue_if_full(self, client: str) -> str | None:
-        """Whose latest caller would make room for this client's; None where there is room.
+        """The client whose last caller would make room for this client; None if there is room.
 
         Raises:
-            OverloadedError: there is no room, and this client waits as much as any.
+            OverloadedError: there is no room, and no other queue is longer than this client's.
         """
         if self._max_waiting is None or self.waiting < self._max_waiting:
             return None
@@ -170,7 +171,7 @@ class FairSlots:
         self._held[client] += 1
 
     def _forget_cancelled(self) -> None:
-        """Take out callers that have been cancelled and have not come to know it yet."""
+        """Remove callers whose wait was cancelled but whose tasks have not run since."""
         for client, queue in list(self._queues.items()):
             for waiter in [each for each in queue if each.done()]:
                 self._forget(client, waiter)

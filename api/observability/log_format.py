@@ -1,4 +1,4 @@
-"""How log lines look, and all that they may say."""
+"""The format of the log, and the fields that it may contain."""
 
 from enum import StrEnum
 from typing import Final
@@ -10,11 +10,12 @@ LOGGED_FIELDS: Final = frozenset(
         "suppressed",
     }
 )
-"""Of a line about a request, and how often a line was left out; nothing else gets into the log."""
+"""The fields of a request's log line, and the number of suppressed lines. No other field is
+logged."""
 
 
 class LogFormat(StrEnum):
-    """``auto`` is ``console``, for people, on a terminal, and ``json`` elsewhere."""
+    """``console`` is for people; ``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
 
     AUTO = "auto"
     JSON = "json"

@@ -1,1 +1,1 @@
-"""The core: from an image's bytes to an answer of the models. Knows no HTTP."""
+"""The core: from an image's bytes to a prediction. Independent of HTTP."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _MIN_SECONDS: Final = 1e-3
-"""A call with no time left would have no deadline."""
+"""A timeout of zero would mean no deadline."""
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,14 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Self:
-        """So many seconds from now."""
+        """The deadline this many seconds from now."""
         return cls(time.perf_counter() + seconds)
 
     @property
     def remaining_seconds(self) -> float:
-        """Until then; negative once it has passed."""
+        """The time left; negative after the deadline."""
         return self.at - time.perf_counter()
 
     def timeout_seconds(self, *, at_most: float = float("inf")) -> float:
-        """The timeout of a call that must end by then, or earlier; always above zero."""
+        """The timeout of a call: the time left, but at most ``at_most``; always above zero."""
         return max(_MIN_SECONDS, min(at_most, self.remaining_seconds))

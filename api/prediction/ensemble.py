@@ -1,4 +1,4 @@
-"""Soft voting: from what each model answered to one verdict. Pure functions."""
+"""Soft voting: combines the models' results into one verdict. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NEGATIVE_CLASS: ClassName = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A prediction, and the probability of the class it names."""
+    """A prediction and the probability of the predicted class."""
 
     prediction: ClassName
     confidence: float
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def decide(positive_probability: float, operating_point: float) -> Verdict:
-    """Hold the positive class's probability against the operating point."""
+    """Predict the positive class if its probability reaches the operating point."""
     probabilities = {
         POSITIVE_CLASS: positive_probability,
         NEGATIVE_CLASS: 1 - positive_probability,
@@ -63,12 +63,12 @@ def agreement(answers: Sequence[ModelResult], prediction: ClassName) -> Agreemen
 def uncertainty(
     answers: Sequence[ModelResult], of_variants: Sequence[Sequence[ModelResult]]
 ) -> Uncertainty:
-    """How far the models are apart, and what variants of the image do to the ensemble.
+    """How much the models differ, and how the ensemble's probability varies over augmented views.
 
     Args:
-        answers: the models', about the image; at least one of them answered.
-        of_variants: the models', about each variant. One that was answered by other models, or by
-            other versions, does not compare and is left out.
+        answers: the models' results for the image; at least one has probabilities.
+        of_variants: the models' results for each view. A view that was answered by other models or
+            versions is not comparable and is left out.
     """
     positives = [answer.probabilities[POSITIVE_CLASS] for answer in answers if answer.probabilities]
     asked = _versions(answers)
@@ -100,16 +100,16 @@ def review_reasons(
     band: float,
     image: Sequence[ReviewReason] = (),
 ) -> list[ReviewReason]:
-    """Why somebody should look at the image before anybody relies on the verdict; often empty.
+    """The reasons to review the image before anyone relies on the verdict; often empty.
 
     Args:
-        verdict: the ensemble's.
-        agreed: how many models share it.
-        interval: of the ensemble's probability over variants, where they were asked about.
-        forced: whether the image would have been refused.
-        operating_point: the probability from which on the positive class is predicted.
-        band: how close to it a probability is too close.
-        image: why the image itself may have been stored or read wrongly.
+        verdict: of the ensemble.
+        agreed: how many models agree with it.
+        interval: of the ensemble's probability over augmented views, if there are any.
+        forced: whether the image would have been rejected without ``force``.
+        operating_point: the lowest probability at which the positive class is predicted.
+        band: the distance from the operating point within which a probability needs a review.
+        image: signs that the image itself was stored or read incorrectly.
     """
     reasons = []
     if agreed.agreeing < agreed.answered:

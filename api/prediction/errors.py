@@ -1,12 +1,12 @@
-"""Why there is no prediction on an image that can be read.
+"""Errors for which there is no prediction on a readable image.
 
 ::
 
     PredictionError
-    ├── RefusedImageError            it is not a chest scan
+    ├── RefusedImageError            it does not look like a chest scan
     └── ModelsUnavailableError       too few models answered
         ├── ModelsInTrainingError        some are still being trained
-        └── ModelsLateError              all were too late
+        └── ModelsLateError              all of them timed out
 """
 
 import math
@@ -21,14 +21,14 @@ _MAX_RETRY_SECONDS: Final = 60
 
 
 class PredictionError(Exception):
-    """The base of all reasons for which there is no prediction."""
+    """The base of all errors of a prediction."""
 
     kind: ClassVar[str]
     """Stable and machine-readable."""
 
 
 class RefusedImageError(PredictionError):
-    """The image can be read, but it is not a chest scan that the models could classify.
+    """The image can be read, but does not look like a chest scan that the models can classify.
 
     Args:
         reasons: at least one.
@@ -42,14 +42,14 @@ class RefusedImageError(PredictionError):
 
 
 class ModelsUnavailableError(PredictionError):
-    """Too few models could be reached."""
+    """Too few models answered."""
 
     kind = "models-unavailable"
     retry_after_seconds = 1
 
 
 class ModelsInTrainingError(ModelsUnavailableError):
-    """Too few models can answer yet, because they are still being trained.
+    """Too few models can answer, because some are still being trained.
 
     Args:
         progress: of the training.
@@ -60,7 +60,7 @@ class ModelsInTrainingError(ModelsUnavailableError):
     def __init__(self, progress: TrainingProgress) -> None:
         super().__init__(
             f"the demo models are still being trained ({100 * progress.share:.0f} % done, about"
-            f" {progress.remaining_seconds:.0f} s left); the first of them answers as soon as it is"
+            f" {progress.remaining_seconds:.0f} s left); the first model answers as soon as it is"
             " published; try again"
         )
         self.retry_after_seconds = min(
@@ -75,7 +75,7 @@ class ModelsLateError(ModelsUnavailableError):
 
 
 def refusal_reasons(error: Exception) -> Sequence[RefusalReason]:
-    """The machine-readable reasons for which an image is refused; empty for all other errors."""
+    """The machine-readable reasons why an image is rejected; empty for all other errors."""
     if isinstance(error, RefusedImageError):
         return error.reasons
     return (RefusalReason.WRONG_MODALITY,) if isinstance(error, WrongModalityError) else ()
@@ -83,10 +83,10 @@ def refusal_reasons(error: Exception) -> Sequence[RefusalReason]:
 
 _REFUSALS: Final = {
     RefusalReason.NOT_CHEST: "the image is unlike the chest images that the models learned from",
-    RefusalReason.COLOUR_PHOTO: "the image is a colour picture, and chest images are grey",
-    RefusalReason.TOO_SMALL: "the image has fewer pixels on a side than models need",
+    RefusalReason.COLOUR_PHOTO: "the image is a colour picture, and chest images are greyscale",
+    RefusalReason.TOO_SMALL: "the image has fewer pixels per side than the models need",
     RefusalReason.BLANK: "the image is empty: nearly all of it is one grey level",
-    RefusalReason.ANNOTATED: "coloured marks are drawn on the image, which models would read as"
+    RefusalReason.ANNOTATED: "coloured marks are drawn on the image, which the models would see as"
     " part of the chest",
-    RefusalReason.WRONG_MODALITY: "the dicom file is neither a CT nor a radiograph",
+    RefusalReason.WRONG_MODALITY: "the DICOM file is neither a CT nor a radiograph",
 }

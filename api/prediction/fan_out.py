@@ -1,8 +1,8 @@
-"""Ask every model at once, about as many images as there are to ask about.
+"""Sends images to all models concurrently, in groups.
 
-A call costs the same for one image as for several. So a few calls to each model go on at the same
-time, and the images that come in meanwhile share the next ones. Where the service is not busy
-nothing waits.
+A call costs about the same for one image as for several. So each model gets only a few calls at a
+time, and the images that arrive meanwhile share the next calls. An idle service does not delay an
+image.
 """
 
 import asyncio
@@ -26,20 +26,21 @@ from serving.client import ModelServerClient, encode_images
 from serving.contract import MODEL_NAMES
 
 IMAGES_TOGETHER: Final = 8
-"""More gain nothing on a CPU, and a GPU's model server makes larger batches of several calls."""
+"""More images gain nothing on a CPU; a model server on a GPU merges several calls into larger
+batches."""
 
 PATIENCE_SECONDS: Final = 1.0
-"""A group that takes longer holds nobody else up: the replica that it asked may be stuck."""
+"""A group that takes longer no longer blocks the next one: its replica may be stuck."""
 
 
 class FanOut:
-    """Asks all models about images, which travel in groups when there are many.
+    """Asks all models about images; when there are many, they are sent in groups.
 
     Args:
         client: the model server.
-        names: the models, in the order in which answers list them.
-        operating_point: the probability from which on the positive class is predicted.
-        groups_at_once: how many groups are asked about at the same time.
+        names: the models, in the order of the results.
+        operating_point: the lowest probability at which the positive class is predicted.
+        groups_at_once: how many groups are in progress at the same time.
         activity: of the clients.
     """
 
@@ -59,17 +60,18 @@ class FanOut:
         self._waiting: deque[_Group] = deque()
         self._turns: set[asyncio.Task[None]] = set()
         self._slots = FairSlots(
-            # One group more than are asked about: it fills while they are.
+            # One more group than are in progress: it fills up meanwhile.
             (groups_at_once + 1) * IMAGES_TOGETHER,
-            # What the models have begun cannot be put off. So while others are about, a client has
-            # one image there at a time (of each replica), and the others wait for no more.
+            # Work that a model has begun cannot be postponed. So while other clients are active, a
+            # client has only one image in progress (per replica), and the others wait for at most
+            # that one.
             shared=max(1, groups_at_once // 2),
             activity=activity,
         )
 
     @classmethod
     def of(cls, client: ModelServerClient, settings: Settings, activity: ClientActivity) -> Self:
-        """To all models of the contract, as the settings say."""
+        """Create it for all models of the contract, from the settings."""
         return cls(
             client,
             MODEL_NAMES,
@@ -81,14 +83,15 @@ class FanOut:
     async def ask(
         self, image: NDArray[np.float32], *, client: str, timeout_seconds: float
     ) -> list[ModelResult]:
-        """Ask all models about one image; takes as long as the slowest, but not longer than asked.
+        """Ask all models about one image; takes as long as the slowest, but at most the timeout.
 
-        Cancelling takes the image out, and stops the calls that are about no other.
+        Cancelling removes the image from its group, and cancels the calls if no other image needs
+        them.
 
         Args:
             image: float32 ``[64, 64, 3]``.
-            client: whose it is.
-            timeout_seconds: a model that has not answered by then is named as late.
+            client: the sender of the image.
+            timeout_seconds: a model that has not answered by then has the status ``timeout``.
         """
         asked = asyncio.get_running_loop().time()
         deadline = asked + timeout_seconds
@@ -149,7 +152,7 @@ async def _turn(group: "_Group") -> None:
 
 @dataclass(eq=False)
 class _Member:
-    """An image, and who waits for it until when."""
+    """An image and the request that waits for it."""
 
     image: NDArray[np.float32]
     deadline: float
@@ -159,14 +162,14 @@ class _Member:
 
 @dataclass(eq=False)
 class _Group:
-    """Images that are asked about together."""
+    """Images that are sent to the models together."""
 
     members: list[_Member] = field(default_factory=list)
-    """Whose answers somebody waits for."""
+    """The images whose requests are still waiting."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[asyncio.Task[ModelCall]] = field(default_factory=list)
-    """One to each model, by its name, once the group has started."""
-    # The calls belong to the trace of the first image's request, and are linked with the others'.
+    """One call for each model, named after it, once the group has started."""
+    # The calls belong to the trace of the first image's request and link to the other traces.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     def start(self, client: ModelServerClient, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""One call to one model, about one image or several; what fails is named, never guessed."""
+"""One call to one model, for one or more images. Failures become a status, never a guess."""
 
 import time
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _tracer = trace.get_tracer("covidscan")
 
 @dataclass(frozen=True)
 class ModelCall:
-    """How a call ended."""
+    """The outcome of a call."""
 
     name: str
     status: ModelAnswerStatus
@@ -43,7 +43,7 @@ class ModelCall:
     duration_seconds: float
 
     def answer(self, row: int, operating_point: float) -> ModelResult:
-        """What the model said of one of the images."""
+        """The model's result for one of the images."""
         if self.prediction is None:
             return failed_answer(self.name, self.status, self.duration_seconds)
         positive = float(self.prediction.probabilities[row, POSITIVE_CLASS_INDEX])
@@ -62,7 +62,7 @@ class ModelCall:
 
 
 def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float) -> ModelResult:
-    """What stands in the place of a model that said nothing."""
+    """The result of a model that did not answer."""
     return ModelResult(
         name=name,
         version=None,
@@ -76,7 +76,7 @@ def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float)
 
 
 def failure_status(error: ModelServerError) -> ModelAnswerStatus:
-    """How a failed call is named in an answer."""
+    """The status of a failed call."""
     return _FAILURES[type(error)]
 
 
@@ -88,14 +88,14 @@ async def call_model(
     timeout_seconds: float,
     links: Sequence[trace.Link],
 ) -> ModelCall:
-    """Ask a model once, and once more where the model server was not there and time is left.
+    """Call a model, and retry once if the model server is unavailable and time is left.
 
     Args:
         client: the model server.
         name: the model.
         images: at least one.
         timeout_seconds: for both attempts together.
-        links: the requests beside the current one that the images belong to.
+        links: the traces of the other requests that the images belong to.
     """
     started = time.perf_counter()
     with _tracer.start_as_current_span(
@@ -111,7 +111,7 @@ async def call_model(
             )
         except ModelServerError as error:
             status = failure_status(error)
-            # Without the message, which may name paths of the model server.
+            # Without the message, which may contain paths on the model server.
             span.set_status(trace.StatusCode.ERROR, status)
             return ModelCall(name, status, None, time.perf_counter() - started)
         span.set_attribute("covidscan.version", prediction.version)

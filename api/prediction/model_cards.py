@@ -1,4 +1,4 @@
-"""The model cards on the volume, each read once: a published version never changes."""
+"""The model cards on the volume. Each is read once, because a published version never changes."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ from serving.volume.model_card import ModelCard
 
 _READ_SECONDS: Final = 2.0
 _LOOK_AGAIN_SECONDS: Final = 1.0
-"""Where there is no card, until the volume is looked at again."""
+"""How long a missing card is not looked for again."""
 _HANGING_SECONDS: Final = 10.0
-"""The same where the volume has not answered."""
+"""The same after the volume did not answer in time."""
 
 _Key = tuple[str, int]
 
@@ -23,12 +23,12 @@ _Key = tuple[str, int]
 class ModelCards:
     """Cards by model and version.
 
-    Whatever is wrong with the volume, an answer comes within two seconds, and requests that ask for
-    the same card at the same time share one look at it.
+    An answer comes within two seconds, whatever is wrong with the volume. Concurrent requests for
+    the same card share one read.
 
     Args:
-        models_dir: the volume; where it is not mounted, no card is known.
-        clock: tells the time in seconds.
+        models_dir: the volume; if it is not mounted, there are no cards.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, models_dir: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class ModelCards:
         self._reading: dict[_Key, asyncio.Task[ModelCard | None]] = {}
 
     async def get(self, name: str, version: int) -> ModelCard | None:
-        """The card of a version, or None where it has none or the volume is not mounted."""
+        """The card of a version, or None if it has none or the volume is not mounted."""
         key = name, version
         if key in self._cards:
             return self._cards[key]
@@ -49,7 +49,7 @@ class ModelCards:
         if key not in self._reading:
             self._reading[key] = asyncio.create_task(self._read(key), name="read model card")
             self._reading[key].add_done_callback(lambda _: self._reading.pop(key))
-        # A request that is cancelled leaves the others theirs.
+        # Shielded, because other requests may wait for the same read when this one is cancelled.
         return await asyncio.shield(self._reading[key])
 
     async def _read(self, key: _Key) -> ModelCard | None:
@@ -59,7 +59,7 @@ class ModelCards:
                 lambda: ModelCard.read(volume.version_dir(self._models_dir, name, version))
             )
         except (VolumeError, OSError) as error:
-            # What only a card can tell is then null, never guessed.
+            # Fields that only the card has are then null.
             hangs = isinstance(error, TimeoutError)
             pause_seconds = _HANGING_SECONDS if hangs else _LOOK_AGAIN_SECONDS
             self._absent_until[key] = self._clock() + pause_seconds

@@ -1,4 +1,4 @@
-"""What is known of the models: the model server's states joined with the volume's cards."""
+"""The state of the models: the model server's states, joined with the model cards."""
 
 import asyncio
 import re
@@ -17,21 +17,21 @@ from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerError
 
 _READY_SECONDS: Final = 1.0
-"""How old the states may be that are told, where every model answers."""
+"""How long the states are cached if every model has an available version."""
 _NOT_READY_SECONDS: Final = 0.2
-"""The same where one does not: who waits for it is told soon."""
+"""The same if one does not, so that its start is noticed soon."""
 
 _FOLDERS: Final = re.compile(r"(?<![\w.-])/(?:[^\s/:;'\"]+/)*")
-"""Of absolute paths, which a model server's reasons quote, all but the last part."""
+"""The folders of absolute paths in a model server's error messages."""
 
 
 @dataclass(frozen=True)
 class VersionDescription:
-    """One version of a model; what only its card says is None where that cannot be read."""
+    """One version of a model; fields from its card are None if the card cannot be read."""
 
     version: int
     state: str
-    """By the names of TensorFlow Serving."""
+    """As TensorFlow Serving names it."""
     error: str | None
     demo: bool | None
     created_at: str | None
@@ -52,7 +52,7 @@ class ModelDescription:
 
 @dataclass(frozen=True)
 class _ModelState:
-    """What the model server says of a model."""
+    """A model's state on the model server."""
 
     name: str
     status: ModelAnswerStatus
@@ -65,23 +65,23 @@ class _ModelState:
 
     @property
     def readiness(self) -> ModelAnswerStatus:
-        """Whether a version answers."""
+        """``OK`` if a version is available."""
         if self.status is ModelAnswerStatus.OK and not self.available:
             return ModelAnswerStatus.NOT_AVAILABLE
         return self.status
 
 
 class ModelStatusReader:
-    """Tells the state of every model.
+    """Reads the state of every model.
 
-    The model server is asked once for all who want to know at the same time, and not again for a
-    moment: anybody may ask for ``/readyz`` as often as they like.
+    Concurrent callers share one query to the model server, and its result is cached for a moment:
+    anyone may call ``/readyz`` as often as they like.
 
     Args:
         client: the model server.
-        cards: what is known of the versions.
-        settings: the deadline, and where the volume lies.
-        clock: tells the time in seconds.
+        cards: the model cards of the versions.
+        settings: give the deadline and the path of the volume.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ModelStatusReader:
         self._asking: asyncio.Task[Sequence[_ModelState]] | None = None
 
     async def readiness(self) -> dict[str, ModelAnswerStatus]:
-        """Of each model of the contract whether a version answers, or why none does."""
+        """For each model of the contract: ``OK``, or why no version is available."""
         return {state.name: state.readiness for state in await self._ask_once()}
 
     async def read_all(self) -> list[ModelDescription]:
@@ -114,7 +114,7 @@ class ModelStatusReader:
             if self._clock() < self._fresh_until:
                 return self._states
             self._asking = asyncio.create_task(self._ask_all(), name="ask for model states")
-        # A request that is cancelled leaves the others their answer.
+        # Shielded, because other requests may wait for the same query when this one is cancelled.
         return await asyncio.shield(self._asking)
 
     async def _ask_all(self) -> Sequence[_ModelState]:
@@ -165,5 +165,5 @@ class ModelStatusReader:
         )
 
     def _without_folders(self, reason: str) -> str:
-        # The embedded model server's own first: it may have spaces, at which a path seems to end.
+        # The volume's path first: it may contain spaces, which would end a path for the pattern.
         return _FOLDERS.sub("", reason.replace(self._volume, "/"))

@@ -1,25 +1,25 @@
-"""Demo models that are being trained beside the gateway: how far they are."""
+"""Progress of demo models that are trained while the gateway runs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a training is."""
+    """The progress of a training run."""
 
     share: float
-    """Of all models together, 0 to 1."""
+    """The completed share of all models together, 0 to 1."""
     remaining_seconds: float
-    """Until every model is published; an estimate."""
+    """Estimated time until every model is published."""
     next_model_seconds: float
-    """Until the next model is published; an estimate."""
+    """Estimated time until the next model is published."""
 
 
 class ModelTraining:
-    """A training and what became of it; whoever trains sets both."""
+    """The state of a training run; the code that trains sets both fields."""
 
     def __init__(self) -> None:
         self.progress: TrainingProgress | None = None
-        """While it goes on."""
+        """None unless the training is running."""
         self.failed = False
-        """Whether it ended before every model was published. The log says why."""
+        """Whether the training ended before every model was published. The log says why."""

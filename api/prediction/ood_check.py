@@ -1,4 +1,4 @@
-"""Rejects images that are out of distribution: too far from what the models learned from."""
+"""Rejects out-of-distribution images: those too far from the models' training images."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,14 @@ from api.prediction.results import InputCheck, ModelResult
 def check_input(
     pixel_reasons: Sequence[RefusalReason], answers: Sequence[ModelResult], *, demo: bool | None
 ) -> InputCheck:
-    """Join the pixel checks with the out-of-distribution scores of the models.
+    """Combine the pixel checks with the out-of-distribution scores of the models.
 
     Args:
         pixel_reasons: the result of ``check_pixels``.
-        answers: of the models. The mean of their scores errs less than each of them.
-        demo: whether a model learned from phantoms. Every real image is far from those, so the
-            scores reject nothing then.
+        answers: the models' results. The mean of their scores is more accurate than any single
+            score.
+        demo: whether a model was trained on phantoms. Every real image is far from those, so the
+            scores then reject nothing.
     """
     scores = [answer.ood_score for answer in answers if answer.ood_score is not None]
     score = sum(scores) / len(scores) if scores else None

@@ -1,4 +1,4 @@
-"""What a caller may choose of a prediction."""
+"""The options of a prediction."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from imaging.dicom.description import DicomOptions, WindowChoice
 
 @dataclass(frozen=True)
 class PredictionOptions:
-    """The same for HTTP requests, the page and whole folders."""
+    """Options shared by the API, the page and ``covidscan score``."""
 
     frame: int | None = None
-    """Of DICOM files; the middle one where none is chosen."""
+    """The frame of a DICOM file; by default the middle one."""
     window: WindowChoice = WindowChoice.AUTO
-    """Of DICOM files."""
+    """The window of a DICOM file."""
     variants: int = 0
-    """Of the image, which the models are asked about beside it."""
+    """How many augmented views of the image the models predict as well."""
     force: bool = False
-    """Predict also what is refused as no chest scan."""
+    """Also predict images that do not look like chest scans."""
 
     @property
     def dicom(self) -> DicomOptions:
-        """What of it the preprocess needs."""
+        """The options that decoding needs."""
         return DicomOptions(self.frame, self.window, any_modality=self.force)

@@ -1,4 +1,4 @@
-"""The core: from a file's bytes to an answer. Knows nothing of HTTP requests."""
+"""The core: from a file's bytes to a prediction. Independent of HTTP."""
 
 import asyncio
 import importlib.metadata
@@ -31,17 +31,17 @@ from imaging.fingerprint import preprocess_fingerprint
 
 
 class Predictor:
-    """Reads an image, asks the models, aggregates what they say, and records it.
+    """Decodes an image, asks the models, aggregates their results and records the prediction.
 
     Args:
-        preparation: reads images.
+        preparation: decodes images.
         fan_out: asks the models.
-        cards: what is known of the versions that answer.
-        settings: deadlines, limits, quorum and operating point.
-        metrics: what is counted.
-        load: how much is done at once.
-        audit: where each answer is recorded, if anywhere.
-        training: of the models, if they are being trained.
+        cards: the model cards of the versions.
+        settings: give deadlines, limits, quorum and operating point.
+        metrics: count predictions.
+        load: the slots of images in progress.
+        audit: records each prediction, if set.
+        training: of the models, if they are still being trained.
     """
 
     def __init__(
@@ -76,16 +76,17 @@ class Predictor:
         """Predict one image.
 
         Args:
-            filename: as the client named it; only echoed.
+            filename: from the client; only repeated in the result.
             data: the file.
-            options: what the caller chose.
-            caller: who asks; the request is echoed in the answer, the key is for the audit trail.
+            options: chosen by the caller.
+            caller: the sender; the result repeats the request id, the audit trail records the key
+                id.
 
         Raises:
-            ImageError: the image cannot be read.
-            PredictionError: the image is refused, or too few models answered in time.
-            OverloadedError: too much is in progress.
-            AuditUnavailableError: the answer could not be recorded.
+            ImageError: the image cannot be decoded.
+            PredictionError: the image is rejected, or too few models answered in time.
+            OverloadedError: too many images are in progress.
+            AuditUnavailableError: the prediction could not be recorded.
         """
         answer = await self._predict(filename, data, options, caller)
         if self._audit is not None:
@@ -165,15 +166,15 @@ class Predictor:
         )
 
     def check_quorum(self, statuses: Mapping[str, ModelAnswerStatus]) -> None:
-        """Hold how many models answered against how many must.
+        """Check that enough models answered.
 
         Args:
-            statuses: how each model's part came out, by its name.
+            statuses: the status of each model, by name.
 
         Raises:
-            ModelsLateError: fewer, and all of them were late.
-            ModelsInTrainingError: fewer, and some have no version yet, but soon will.
-            ModelsUnavailableError: fewer.
+            ModelsLateError: too few answered, and all of them timed out.
+            ModelsInTrainingError: too few answered, and some models are still being trained.
+            ModelsUnavailableError: too few answered.
         """
         failed = {
             name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK

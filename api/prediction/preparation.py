@@ -1,4 +1,4 @@
-"""From a file's bytes to what the models take, in processes of its own."""
+"""From a file's bytes to the tensor that the models take, in child processes."""
 
 import asyncio
 import math
@@ -41,36 +41,37 @@ _tracer = trace.get_tracer("covidscan")
 _T = TypeVar("_T")
 
 _SPARE_PROCESSES: Final = 1
-"""Beyond the CPUs. No client ever holds all processes, so whoever comes finds a free one."""
+"""In addition to one per CPU. No client ever holds all processes, so another client finds a free
+one."""
 _MEMORY_SHARE: Final = 0.4
-"""Of the memory that there is; the rest is for the gateway, the model server and others."""
+"""Of the available memory; the rest is for the gateway, the model server and other programs."""
 _MEMORY_WHERE_UNKNOWN_BYTES: Final = 1024 * 1024 * 1024
 _CPU_SECONDS: Final = 20
-"""A progressive JPEG in CMYK of 40 million pixels took 4.2, more than any other that is read."""
+"""The slowest accepted file, a progressive CMYK JPEG of 40 million pixels, took 4.2 seconds."""
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image, read."""
+    """A decoded image."""
 
     description: ImageDescription
     pixel_reasons: list[RefusalReason]
-    """What speaks against it as a chest scan, before any model is asked."""
+    """Reasons against it being a chest scan, from the pixels alone."""
     review: list[ReviewReason]
-    """Why it may have been stored or read wrongly."""
+    """Signs that it was stored or read incorrectly."""
     tensor: NDArray[np.float32]
-    """As the models take it, ``[64, 64, 3]`` RGB, 0 to 1."""
+    """The input of the models, float32 ``[64, 64, 3]`` RGB, 0 to 1."""
     decode_seconds: float
     preprocess_seconds: float
 
 
 class ImagePreparation:
-    """Reads images in child processes, for one client as fairly as for another.
+    """Decodes images in child processes, shared fairly between clients.
 
     Args:
-        decoders: where files are decoded.
-        max_pixels: of an image, at most.
-        metrics: counts those that are refused.
+        decoders: the child processes.
+        max_pixels: the largest image, width times height.
+        metrics: count rejected images.
         activity: of the clients.
     """
 
@@ -99,13 +100,13 @@ class ImagePreparation:
         *,
         processes: int | None = None,
     ) -> Self:
-        """As the settings and the machine have it.
+        """Create it from the settings and the resources of the machine.
 
         Args:
-            settings: say how many processes there are, and what memory they have.
-            metrics: counts what is refused.
+            settings: give the number of processes and their memory.
+            metrics: count rejected images.
             activity: of the clients.
-            processes: how many there are, whatever the settings say.
+            processes: the number of processes; overrides the settings.
         """
         memory = MemoryBudget(settings.decode_memory_bytes or _memory_bytes())
         metrics.watch("decode_memory_bytes", "Memory for decoding.", lambda: memory.held_bytes)
@@ -120,7 +121,7 @@ class ImagePreparation:
         return cls(decoders, max_pixels=settings.max_pixels, metrics=metrics, activity=activity)
 
     async def start(self) -> None:
-        """Start the processes; files that come before are decoded as well, but later."""
+        """Start the processes. Files submitted earlier are decoded once they have started."""
         await self._decoders.start()
 
     def close(self) -> None:
@@ -130,17 +131,17 @@ class ImagePreparation:
     async def prepare(
         self, data: bytes, dicom: DicomOptions, *, client: str, deadline: Deadline
     ) -> PreparedImage:
-        """Read a file for the models.
+        """Decode a file for the models.
 
         Args:
             data: the file.
-            dicom: what is chosen of a DICOM file.
-            client: whose it is.
-            deadline: of the whole request.
+            dicom: options for a DICOM file.
+            client: the sender of the file.
+            deadline: for the whole request.
 
         Raises:
-            ImageError: it cannot be read.
-            OverloadedError: it cannot be read in time.
+            ImageError: the file cannot be decoded.
+            OverloadedError: the file cannot be decoded in time.
         """
         read = await self._decode(
             partial(read_model_input, dicom=dicom, max_pixels=self._max_pixels),
@@ -175,18 +176,18 @@ class ImagePreparation:
         deadline: Deadline,
         longest_side: int,
     ) -> Picture:
-        """Read a file for the models and for people.
+        """Decode a file for the models and for display.
 
         Args:
             data: the file.
-            dicom: what is chosen of a DICOM file.
-            client: whose it is.
-            deadline: of the whole request.
-            longest_side: of the picture, which is not larger than the image.
+            dicom: options for a DICOM file.
+            client: the sender of the file.
+            deadline: for the whole request.
+            longest_side: of the picture, in pixels; images are never enlarged.
 
         Raises:
-            ImageError: it cannot be read.
-            OverloadedError: it cannot be read in time.
+            ImageError: the file cannot be decoded.
+            OverloadedError: the file cannot be decoded in time.
         """
         job = partial(
             read_picture, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
@@ -202,18 +203,18 @@ class ImagePreparation:
         deadline: Deadline,
         longest_side: int,
     ) -> UnwindowedImage:
-        """Read a file for a viewer.
+        """Decode a file for the viewer.
 
         Args:
             data: the file.
-            dicom: what is chosen of a DICOM file.
-            client: whose it is.
-            deadline: of the whole request.
-            longest_side: of what is shown, which is not larger than the image.
+            dicom: options for a DICOM file.
+            client: the sender of the file.
+            deadline: for the whole request.
+            longest_side: of the shown image, in pixels; images are never enlarged.
 
         Raises:
-            ImageError: it cannot be read.
-            OverloadedError: it cannot be read in time.
+            ImageError: the file cannot be decoded.
+            OverloadedError: the file cannot be decoded in time.
         """
         job = partial(
             read_unwindowed, dicom=dicom, max_pixels=self._max_pixels, longest_side=longest_side
@@ -230,7 +231,9 @@ class ImagePreparation:
             except (TimeoutError, DecodeTimeoutError) as error:
                 raise OverloadedError("the image could not be read in time; try again") from error
             except DecoderEndedError as error:
-                raise OverloadedError("the image's decoder ended; try again") from error
+                raise OverloadedError(
+                    "the decoder process ended unexpectedly; try again"
+                ) from error
             except ImageError as error:
                 self._metrics.observe_refused_image(error.kind)
                 raise
@@ -241,7 +244,8 @@ class ImagePreparation:
         await self._slots.acquire(client)
         ends = time.monotonic() + deadline.remaining_seconds
         future = self._decoders.submit(job, data, deadline=ends)
-        # The slot is the process's: it is held on while a file is decoded that nobody waits for.
+        # The slot belongs to the process: it stays taken while the file is being decoded, even if
+        # nobody waits for the result any more.
         release = partial(self._slots.release, client)
         future.add_done_callback(partial(_in_loop, asyncio.get_running_loop(), release))
         return await asyncio.wrap_future(future)
@@ -250,7 +254,7 @@ class ImagePreparation:
 def _in_loop(
     loop: asyncio.AbstractEventLoop, callback: Callable[[], None], _: "Future[Any]"
 ) -> None:
-    # A loop that has ended meanwhile has no slots either.
+    # If the loop has been closed meanwhile, its slots are gone, too.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(callback)
 

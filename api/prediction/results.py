@@ -12,7 +12,7 @@ ClassName = Literal["COVID", "non-COVID"]
 
 
 class ModelAnswerStatus(StrEnum):
-    """How a model's part of an answer came out."""
+    """The outcome of asking one model."""
 
     OK = "ok"
     TIMEOUT = "timeout"
@@ -24,7 +24,7 @@ class ModelAnswerStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ModelResult:
-    """The answer of one model. Everything that the model did not give is None."""
+    """The result of one model. Fields that the model did not provide are None."""
 
     name: str
     version: int | None
@@ -34,9 +34,9 @@ class ModelResult:
     """The probability of the predicted class."""
     probabilities: Mapping[ClassName, float] | None
     ood_score: float | None
-    """Above 1 the image is too far from what the model learned from."""
+    """Above 1 the image is too far from the model's training images."""
     duration_seconds: float
-    """Of the call to the model server, which other images may share."""
+    """Duration of the call to the model server, which may be shared with other images."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Uncertainty:
 
 @dataclass(frozen=True)
 class InputCheck:
-    """Whether the image looks like the images that the models learned from."""
+    """Whether the image looks like the models' training images."""
 
     reasons: Sequence[RefusalReason]
     ood_score: float | None
-    """The mean over the models that have one."""
+    """The mean over the models that provide one."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class ImageDescription:
     size_bytes: int
     sha256: str
     bits_used: int | None
-    """Of a PNG or TIFF file with 16-bit samples that fill fewer bits and were scaled."""
+    """The bits in use, for a PNG or TIFF file whose 16-bit samples use fewer bits and were
+    scaled."""
     dicom: DicomDescription | None
 
 
@@ -102,7 +103,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """A prediction on one image. Fields as in ``api.schemas.prediction.PredictionAnswer``."""
+    """A prediction for one image. Fields as in ``api.schemas.prediction.PredictionAnswer``."""
 
     request_id: str
     filename: str

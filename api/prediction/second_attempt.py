@@ -1,6 +1,6 @@
-"""One more attempt where the model server was not there for a moment.
+"""Retries a call once if the model server is unavailable for a moment.
 
-It goes to another replica of the model server where there is one.
+The retry goes to another replica of the model server, if there is one.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from serving.errors import ModelServerExhaustedError, ModelServerUnavailableErro
 T = TypeVar("T")
 
 _PAUSE_SECONDS: Final = (0.02, 0.1)
-"""Before it, at random between these: callers must not come back all at once."""
+"""The range of the random pause before the retry, so that callers do not retry all at once."""
 
 
 async def ask_twice(ask: Callable[[float], Awaitable[T]], *, timeout_seconds: float) -> T:
-    """Ask, and once more where the model server was not there and time is left.
+    """Call, and retry once if the model server is unavailable and time is left.
 
     Args:
-        ask: makes the call, given the seconds that are left.
+        ask: makes the call; takes the seconds that are left.
         timeout_seconds: for both attempts together.
 
     Raises:

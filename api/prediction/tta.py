@@ -1,4 +1,4 @@
-"""Test-time augmentation: the same slice as it might as well have been taken."""
+"""Test-time augmentation: plausible variations of the same image."""
 
 from typing import Final
 
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 _SEED: Final = 0
 _ROTATION_DEGREES: Final = 5.0
 _SHIFT: Final = 0.04
-"""Of the side."""
+"""As a share of the side."""
 _ZOOM: Final = 0.05
 _GAMMA: Final = 0.1
-"""Powers are between ``exp(-0.1)`` and ``exp(0.1)``: another window, or another display."""
+"""Exponents are between ``exp(-0.1)`` and ``exp(0.1)``, like another window or another display."""
 
 
 def varied(image: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Turn, shift, enlarge and brighten an image a little, less than training does.
+    """Rotate, shift, zoom and brighten an image slightly, less than training does.
 
-    Never mirrored: the heart is on one side. The same image is always varied in the same ways.
+    Images are never mirrored, because the heart is on one side. The variations are always the same.
 
     Args:
         image: float32 ``[height, width, 3]``, 0 to 1.
-        count: how many are made.
+        count: the number of views.
 
     Returns:
         float32 ``[count, height, width, 3]``, 0 to 1.

@@ -26,11 +26,11 @@ PATH: Final = "/explain"
 
 _PNG: Final = "image/png"
 _MIN_SCALE: Final = 0.05
-"""What changes the probability by less is not shown in the strongest colours."""
+"""Smaller changes of the probability never get the strongest colours."""
 
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "The maps; where only `image/png` is accepted, one of them over the image.",
+        "description": "The maps; with `Accept: image/png`, the image with one map over it.",
         "content": {_PNG: {"schema": {"type": "string", "format": "binary"}}},
     },
     **problem_responses(ONE_IMAGE_PROBLEMS),
@@ -40,10 +40,11 @@ router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 
 class ExplainQuery(ImageQuery):
-    """What may be chosen of an explanation."""
+    """The query of ``POST /explain``."""
 
     map: Literal["ensemble", "vgg16", "resnet50", "xception"] = Field(
-        default="ensemble", description="The map that is drawn, where a PNG is asked for."
+        default="ensemble",
+        description="The map that is drawn over the image, for `Accept: image/png`.",
     )
 
 
@@ -62,14 +63,14 @@ async def explain(
     caller: CallerDep,
     request: Request,
 ) -> ExplanationAnswer | Response:
-    """Predict one image, and say which parts of it the models go by.
+    """Predict one image and show which parts of it the models react to.
 
-    Parts of the image are hidden at random, and the models are asked again: a part with which COVID
-    is more probable than without it speaks for it. This takes as long as some 190 predictions.
-    With `Accept: image/png` the answer is the image with one map over it.
+    Parts of the image are hidden at random and the models predict again. A part is evidence for
+    COVID if COVID is more probable with it than without it. This takes as long as about 190
+    predictions. With `Accept: image/png` the response is the image with one map over it.
 
-    It tells what the models react to, not where there is disease. Decision support for research,
-    not a medical device.
+    The maps show what the models react to, not where disease is. Decision support for research, not
+    a medical device.
     """
     await services.rate_limits.count_images(caller.key_id, IMAGES_ASKED)
     data = await read_upload(form.file, services.settings)

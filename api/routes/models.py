@@ -16,7 +16,7 @@ router = APIRouter(tags=["models"])
     responses=problem_responses(ACCESS_PROBLEMS),
 )
 async def models(services: ServicesDep) -> ModelsAnswer:
-    """Each model's versions: state, demo or not, and metrics on its held-out test set."""
+    """The versions of each model: state, demo or not, and metrics on the held-out test set."""
     return ModelsAnswer(
         classes=list(CLASS_NAMES),
         operating_point=services.settings.operating_point,

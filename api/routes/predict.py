@@ -52,14 +52,14 @@ async def predict(
     request: Request,
     response: Response,
 ) -> PredictionAnswer:
-    """Ask the three CNNs about a chest CT slice or X-ray, all at once.
+    """Predict a chest CT slice or X-ray with three CNNs.
 
-    Of a DICOM file one frame is read, through its window, and none of the patient's data.
+    One frame of a DICOM file is read, through its window, and none of the patient's data.
 
-    The answer holds the ensemble's verdict, each model's own with its confidence and duration, and
-    where the time went, which the `Server-Timing` header repeats for browsers.
+    The response has the ensemble's verdict, the verdict of each model with its confidence and
+    duration, and the duration of each stage, which the `Server-Timing` header repeats for browsers.
 
-    What is no chest scan as far as can be told is refused, with machine-readable `reasons`.
+    Images that do not look like chest scans are rejected, with machine-readable `reasons`.
 
     Decision support for research, not a medical device.
     """
@@ -85,7 +85,7 @@ async def predict_batch(
     caller: CallerDep,
     request: Request,
 ) -> BatchAnswer:
-    """Predict several images; one that fails has its problem in its place, the others an answer."""
+    """Predict several images. Each image has its own result or problem in the response."""
     await services.rate_limits.count_images(caller.key_id, len(form.files))
     items = await while_connected(
         request,

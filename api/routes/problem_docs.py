@@ -1,4 +1,4 @@
-"""How a route's errors stand in the OpenAPI document."""
+"""Documents the errors of routes in the OpenAPI document."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -7,16 +7,16 @@ from api.http.problems import PROBLEM_MEDIA_TYPE
 from api.schemas.problem import Problem
 
 ACCESS_PROBLEMS: Final = {
-    HTTPStatus.BAD_REQUEST: "No Host header, several, or one that is not allowed.",
-    HTTPStatus.UNAUTHORIZED: "No API key, or none that is accepted.",
-    HTTPStatus.FORBIDDEN: "A browser sent it for a page of another site.",
-    HTTPStatus.TOO_MANY_REQUESTS: "More than the rate limit; see Retry-After.",
+    HTTPStatus.BAD_REQUEST: "There is no Host header, several, or one that is not allowed.",
+    HTTPStatus.UNAUTHORIZED: "There is no API key, or it is not accepted.",
+    HTTPStatus.FORBIDDEN: "A page of another site made a browser send the request.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The rate limit is exceeded; see Retry-After.",
 }
-"""Of every route but those for health."""
+"""For every route except the health checks."""
 
 
 def problem_responses(descriptions: dict[HTTPStatus, str]) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route: each status is a problem, with what it means here."""
+    """The ``responses`` of a route: a problem with a description for each status."""
     return {
         status.value: {
             "description": description,

@@ -1,4 +1,4 @@
-"""An error."""
+"""The schema of errors."""
 
 from pydantic import ConfigDict
 
@@ -7,7 +7,7 @@ from api.schemas.common import Schema
 
 
 class Problem(Schema):
-    """An error, RFC 9457."""
+    """An error (RFC 9457)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -16,8 +16,8 @@ class Problem(Schema):
                     "type": "urn:covidscan:problem:refused-image",
                     "title": "Refused image",
                     "status": 422,
-                    "detail": "it is a colour picture, and chest images are grey; send a chest CT"
-                    " or X-ray, or ask with ?force=true all the same",
+                    "detail": "the image is a colour picture, and chest images are greyscale; send"
+                    " a chest CT or X-ray, or add ?force=true to predict anyway",
                     "instance": "/predict",
                     "request_id": "019ab0c2-64a4-7cf1-9c57-2f0a1d3b8e61",
                     "reasons": ["colour_photo"],
@@ -33,7 +33,7 @@ class Problem(Schema):
     detail: str
     """What went wrong and what to change."""
     instance: str
-    """The path that was asked."""
+    """The path of the request."""
     request_id: str
     reasons: list[RefusalReason]
-    """Why an image that can be read is refused; empty of every other problem."""
+    """Why a readable image was rejected; empty for every other problem."""

@@ -1,1 +1,1 @@
-"""Who may come in: API keys, rate limits, and what browsers are told to forbid."""
+"""Access control: API keys, rate limits, allowed hosts, client addresses, security headers."""

@@ -1,8 +1,8 @@
-"""API keys: what a caller shows, and the record that proves it without giving it away.
+"""API keys: how keys and their stored records are created, parsed and compared.
 
-A key is ``covidscan_<id>_<secret>``. Its record, ``<id>:<name>:<sha256 of the key>``, is all that
-the gateway needs. The secret has 256 random bits, so that a plain hash, unlike a password's, cannot
-be searched for the key.
+A key is ``covidscan_<id>_<secret>``. The gateway only needs its record, ``<id>:<name>:<sha256 of
+the key>``. The secret has 256 random bits, so a plain hash is enough: unlike a password, it cannot
+be found by trying.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ _KEY: Final = re.compile(rf"{_PREFIX}_([0-9a-f]{{8}})_[A-Za-z0-9_-]{{43}}")
 
 
 class ApiKeysError(ValueError):
-    """Records of API keys cannot be read or written, or do not say what they must."""
+    """Records of API keys cannot be read or written, or are malformed."""
 
 
 @dataclass(frozen=True)
 class ApiKeyRecord:
-    """What is kept of a key."""
+    """What the gateway stores about a key."""
 
     id: str
-    """Eight hex digits, which stand in the key too; may be logged."""
+    """Eight hex digits, also part of the key; may be logged."""
     name: str
-    """Whose key it is."""
+    """The owner of the key."""
     sha256: str
 
     @classmethod
@@ -39,11 +39,11 @@ class ApiKeyRecord:
         """Read a record.
 
         Raises:
-            ApiKeysError: it is none.
+            ApiKeysError: the text is not a record.
         """
         match = _RECORD.fullmatch(text)
         if match is None:
-            # Not quoted: somebody may have put the key itself there.
+            # The text is not quoted: it may be the key itself, put there by mistake.
             raise ApiKeysError("a record of an API key is <id>:<name>:<sha256>")
         return cls(*match.groups())
 
@@ -53,10 +53,10 @@ class ApiKeyRecord:
 
 
 def create_key(name: str) -> tuple[str, ApiKeyRecord]:
-    """Make a key: the key itself, which nobody can ever read again, and its record.
+    """Create a key. Returns the key, which cannot be recovered later, and its record.
 
     Raises:
-        ApiKeysError: the name is none of letters, digits, dots, dashes and underscores, 1 to 64.
+        ApiKeysError: the name is not 1 to 64 letters, digits, dots, dashes and underscores.
     """
     identity = secrets.token_hex(_ID_BYTES)
     key = f"{_PREFIX}_{identity}_{secrets.token_urlsafe(_SECRET_BYTES)}"
@@ -72,7 +72,7 @@ def parse_records(text: str) -> list[ApiKeyRecord]:
     """Read records that are separated by spaces or line ends.
 
     Raises:
-        ApiKeysError: one is malformed, or two have one id.
+        ApiKeysError: a record is malformed, or two have the same id.
     """
     records = [ApiKeyRecord.parse(word) for word in text.split()]
     if len({record.id for record in records}) < len(records):
@@ -81,9 +81,9 @@ def parse_records(text: str) -> list[ApiKeyRecord]:
 
 
 def find_record(records: Iterable[ApiKeyRecord], key: str) -> ApiKeyRecord | None:
-    """The record that a shown key belongs to, or None.
+    """Return the record that matches a key, or None.
 
-    Takes the same time for any wrong secret (``hmac.compare_digest``); an id is no secret.
+    Takes the same time for any wrong secret (``hmac.compare_digest``). The id is not secret.
     """
     match = _KEY.fullmatch(key)
     if match is None:

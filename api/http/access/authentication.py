@@ -1,4 +1,4 @@
-"""Authentication: the key that a request shows, and whose it is."""
+"""Authentication: finds the API key in a request and looks up its owner."""
 
 import base64
 from collections.abc import Sequence
@@ -24,17 +24,17 @@ DOCUMENTED_SCHEMES: Final = [
         APIKeyHeader(name=API_KEY_HEADER, auto_error=False),
     )
 ]
-"""For the OpenAPI document alone: a key is checked before a body is read, where no route is yet."""
+"""Only for the OpenAPI document: keys are checked before the body is read and before routing."""
 
 
 class Authenticator:
-    """Knows the keys that are accepted.
+    """Checks the API keys of requests.
 
     Args:
-        settings: name the keys.
+        settings: list the accepted keys.
 
     Raises:
-        ApiKeysError: they cannot be read.
+        ApiKeysError: the keys cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,42 +45,42 @@ class Authenticator:
         self._file = FollowedKeyFile(settings.api_keys_file) if settings.api_keys_file else None
 
     async def authenticate(self, method: str, headers: Headers) -> ApiKeyRecord:
-        """Whose key a request shows.
+        """Return the record of the key that a request carries.
 
-        It stands in ``Authorization``, as ``Bearer`` or as the password of ``Basic``, or in
+        The key is in ``Authorization``, as ``Bearer`` or as the password of ``Basic``, or in
         ``X-API-Key``.
 
         Raises:
-            AuthenticationError: it shows none, or one that is not accepted.
-            CrossSiteError: a browser shows it for a page of another site.
+            AuthenticationError: there is no key, or it is not accepted.
+            CrossSiteError: a browser sent its stored key for a page of another site.
         """
         key, from_browser = _shown_key(headers)
         from_file = await self._file.records() if self._file else ()
         record = find_record((*self._records, *from_file), key)
         if record is None:
             raise AuthenticationError
-        # A browser sends a password that it has stored with whatever any page makes it send.
+        # A browser adds a stored password to every request, whichever page caused it.
         if from_browser and method not in _SAFE_METHODS and _is_from_elsewhere(headers):
             raise CrossSiteError
         return record
 
 
 def _is_from_elsewhere(headers: Headers) -> bool:
-    """Whether a browser says that another site's page sends a request."""
+    """Whether the browser's headers say that a page of another site caused the request."""
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in {"same-origin", "none"}
-    # Over plain HTTP browsers tell the origin alone; what is no browser tells neither.
+    # Over plain HTTP browsers send only Origin; other clients send neither header.
     origin = headers.get("Origin")
     if origin is None:
         return False
-    # Browsers write both in one way. What they do not write, such as null, is from elsewhere.
+    # Browsers format Origin and Host alike. Any other origin, such as null, is another site.
     host = origin.partition("://")[2]
     return not host or host != headers.get("Host")
 
 
 def _shown_key(headers: Headers) -> tuple[str, bool]:
-    """The key, empty where none is shown, and whether it is a browser's stored password."""
+    """The key, empty if there is none, and whether a browser sent it as a stored password."""
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip()[:_LONGEST_KEY], False
@@ -93,5 +93,5 @@ def _password(credentials: str) -> str:
     try:
         return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
     except ValueError:
-        # No Base64, no ASCII, or no UTF-8.
+        # Not Base64, not ASCII, or not UTF-8.
         return ""

@@ -1,4 +1,4 @@
-"""The address that a request comes from, behind proxies that are trusted."""
+"""The client address of a request that came through trusted proxies."""
 
 import ipaddress
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,10 @@ _SCHEMES: Final = frozenset({"http", "https"})
 
 
 def parse_address(text: str) -> Address | None:
-    """An IP address; None for anything else. An IPv4 address within IPv6 is that IPv4 address.
+    """Parse an IP address; None for anything else.
 
-    The zone of an address, as in ``fe80::1%eth0``, may be any text, and is no part of it.
+    An IPv4-mapped IPv6 address becomes the IPv4 address. The zone of an address, as in
+    ``fe80::1%eth0``, is ignored.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -28,7 +29,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def network_of(text: str) -> str:
-    """An address as it is counted: of IPv6 the /64, as a host has as many as it likes."""
+    """The key for counting an address: for IPv6 its /64, because a host can use all of it."""
     address = parse_address(text)
     if address is None:
         return text
@@ -46,11 +47,11 @@ def is_among(text: str, networks: Sequence[Network]) -> bool:
 class ClientAddressMiddleware:
     """Takes client and scheme from ``X-Forwarded-For`` and ``-Proto`` of trusted proxies.
 
-    uvicorn's own middleware takes whatever text stands there for an address, and so it would get
-    into the log and into the rate limits.
+    uvicorn's own middleware accepts any text as an address, which would then reach the log and the
+    rate limits.
 
     Args:
-        app: what answers the request.
+        app: the wrapped ASGI application.
         trusted: networks of the proxies.
     """
 
@@ -73,12 +74,12 @@ class ClientAddressMiddleware:
         await self._app(scope, receive, send)
 
     def _client(self, peer: str, forwarded: Iterable[str]) -> str:
-        """The last address that is no trusted proxy: each proxy appends the one it was asked by."""
+        """The last address that is not a trusted proxy; each proxy appends its client's address."""
         client = peer
         for value in reversed(list(forwarded)):
             address = parse_address(_without_port(value))
             if address is None:
-                # What stands before it was not written by a proxy that can be trusted.
+                # Entries before this one do not come from a trusted proxy.
                 return client
             client = str(address)
             if not is_among(client, self._trusted):
@@ -87,7 +88,7 @@ class ClientAddressMiddleware:
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:
-    """What a header says, in all its lines, separated by commas."""
+    """The comma-separated values of all lines of a header."""
     return [
         value.strip()
         for header, line in scope["headers"]

@@ -1,8 +1,8 @@
-"""The host that a request is for: there is exactly one, and it is one of the gateway's names.
+"""Checks the Host header: there must be exactly one, and it must name this gateway.
 
-Without this a page of another site could reach a gateway without API keys on the reader's own
-machine: its name is made to resolve to 127.0.0.1 once the page is loaded (DNS rebinding), and the
-browser takes gateway and page for one site.
+This prevents DNS rebinding. A page of another site could let its own name resolve to 127.0.0.1
+after it was loaded. The browser would then treat page and gateway as one site, and the page could
+use a gateway without API keys on the visitor's own machine.
 """
 
 import ipaddress
@@ -24,13 +24,14 @@ _ANY: Final = "*"
 
 
 class HostMiddleware:
-    """Refuses requests that name no host, several, or one that is not allowed.
+    """Rejects requests without a Host header, with several, or with one that is not allowed.
 
-    Health checks may name any host: they come by whatever address their machine knows.
+    Health checks may name any host: load balancers and orchestrators use whatever address they
+    know.
 
     Args:
-        app: what answers the request.
-        settings: name the allowed hosts.
+        app: the wrapped ASGI application.
+        settings: list the allowed hosts.
     """
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
@@ -55,19 +56,19 @@ class HostMiddleware:
             raise InvalidHostError("send exactly one Host header")
         match = _HOST.fullmatch(hosts[0])
         if match is None:
-            raise InvalidHostError("the Host header is not a host and a port")
+            raise InvalidHostError("the Host header is not a host with an optional port")
         if scope["path"] not in OPEN_PATHS and not _is_allowed(match["name"], self._allowed):
             raise InvalidHostError(
-                "the Host header names none of this service's hosts; use one of them, or have this"
-                " one added to COVIDSCAN_ALLOWED_HOSTS"
+                "the Host header does not name this service; use one of its host names, or have"
+                " this one added to COVIDSCAN_ALLOWED_HOSTS"
             )
 
 
 def _allowed_hosts(settings: Settings) -> Sequence[str]:
-    """Names that are allowed.
+    """The allowed names.
 
-    By default all where other machines reach the gateway, and where it asks for a key: a browser
-    shows a stored key to the host alone that it was stored for.
+    By default any name is allowed if other machines can reach the gateway, or if it requires API
+    keys: a browser sends a stored key only to the host that it was stored for.
     """
     if settings.allowed_hosts:
         return [host.strip("[]").lower() for host in settings.allowed_hosts]
@@ -82,10 +83,10 @@ def _is_allowed(name: str, allowed: Sequence[str]) -> bool:
 
 
 def _cannot_be_rebound(name: str) -> bool:
-    """Whether no stranger can make the name resolve to this machine.
+    """Whether an attacker cannot make the name resolve to this machine.
 
-    That is so of addresses, of localhost, and of names without a dot, such as a service's in a
-    Compose network, which nobody can register.
+    True for IP addresses, for localhost, and for names without a dot, such as those of services in
+    a Compose network: nobody can register them.
     """
     if "." not in name or name.endswith(".localhost"):
         return True

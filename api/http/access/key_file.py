@@ -1,4 +1,4 @@
-"""The file of API key records: written whole or not at all, read again when it has changed."""
+"""The file of API key records: written atomically, read again after each change."""
 
 import asyncio
 import fcntl
@@ -23,16 +23,16 @@ _PRIVATE: Final = 0o600
 
 
 def read_key_file(path: Path) -> list[ApiKeyRecord]:
-    """Read all records of a file.
+    """Read all records in a file.
 
     Raises:
-        ApiKeysError: it cannot be read, or is malformed.
+        ApiKeysError: the file cannot be read, or is malformed.
     """
     try:
         text = read_config_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ApiKeysError(
-            f"the file of API keys cannot be read: {unreadable_reason(error)}"
+            f"the API key file cannot be read: {unreadable_reason(error)}"
         ) from error
     return parse_records(text)
 
@@ -40,24 +40,24 @@ def read_key_file(path: Path) -> list[ApiKeyRecord]:
 def change_key_file(
     path: Path, change: Callable[[Sequence[ApiKeyRecord]], Sequence[ApiKeyRecord]]
 ) -> None:
-    """Read a file, change what it holds and replace it, while nobody else does.
+    """Read a file, change its records and replace it, under a lock.
 
-    It keeps its owner and mode; a new one is readable for its owner alone. Where it is not there
-    yet, it holds nothing.
+    The file keeps its owner and mode. A new file is readable only by its owner. A missing file
+    counts as empty.
 
     Raises:
-        ApiKeysError: it cannot be read or written, or ``change`` says so.
+        ApiKeysError: the file cannot be read or written, or ``change`` raises it.
     """
     path = path.resolve()
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise ApiKeysError(f"the file of API keys cannot be written: {error.strerror}") from error
+        raise ApiKeysError(f"the API key file cannot be written: {error.strerror}") from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         _replace(path, change(read_key_file(path) if path.exists() else []))
     except OSError as error:
-        raise ApiKeysError(f"the file of API keys cannot be written: {error.strerror}") from error
+        raise ApiKeysError(f"the API key file cannot be written: {error.strerror}") from error
     finally:
         os.close(folder)
 
@@ -71,16 +71,16 @@ _Seen = tuple[int, int, int] | None
 
 
 class FollowedKeyFile:
-    """The records of a file that may change while it is used.
+    """The records of a file that may change while the gateway runs.
 
-    While it cannot be read, or does not answer, no key of it is accepted: one that was just revoked
-    might be among them. It is read in a thread, so that a mount that hangs holds up nothing else.
+    While the file cannot be read in time, none of its keys is accepted: one of them might just have
+    been revoked. The file is read in a thread, so that a hanging mount blocks nothing else.
 
     Args:
         path: the file.
 
     Raises:
-        ApiKeysError: it cannot be read at the start.
+        ApiKeysError: the file cannot be read at the start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,16 +89,17 @@ class FollowedKeyFile:
         self._seen: _Seen = None
         self._records: Sequence[ApiKeyRecord] = read_key_file(path)
         self._readable = True
-        # So that the first request reads it once more: a change since then is not missed.
+        # The first request reads the file once more, so that no change since then is missed.
         self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
 
     async def records(self) -> Sequence[ApiKeyRecord]:
-        """The records as the file has them, at most a second old."""
+        """The records in the file, at most one second old."""
         if self._looking is None and time.monotonic() - self._looked >= _LOOK_SECONDS:
-            self._looking = asyncio.create_task(self._follow(), name="look at API keys")
+            self._looking = asyncio.create_task(self._follow(), name="read API keys")
         if self._looking is not None:
-            # A request that is cancelled leaves the others theirs.
+            # Shielded, because other requests may wait for the same read when this one is
+            # cancelled.
             await asyncio.shield(self._looking)
         return self._records
 
@@ -109,19 +110,21 @@ class FollowedKeyFile:
         except (ApiKeysError, OSError) as error:
             self._records, self._seen = (), None
             if self._readable:
-                logger.warning("no API key is accepted until their file can be read: %s", error)
+                logger.warning(
+                    "keys in the API key file are rejected until it can be read: %s", error
+                )
             self._readable = False
         else:
             self._readable = True
             if changed is not None:
                 self._seen, self._records = changed
-                logger.info("the file of API keys is read: %d keys", len(self._records))
+                logger.info("the API key file was read: %d keys", len(self._records))
         finally:
             self._looked, self._looking = looked, None
 
 
 def _read_if_changed(path: Path, seen: _Seen) -> tuple[_Seen, Sequence[ApiKeyRecord]] | None:
-    # Looked at first: a change between the two is then read once more, not missed.
+    # stat comes first: a change between stat and read then causes another read and is not missed.
     status = path.stat()
     found = status.st_ino, status.st_mtime_ns, status.st_size
     return None if found == seen else (found, read_key_file(path))

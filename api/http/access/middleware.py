@@ -1,4 +1,4 @@
-"""The door: before a body is read, who sends it, and whether there is room for more of theirs."""
+"""Authenticates and rate-limits requests before their bodies are read."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,14 +12,14 @@ from api.http.problems import problem_response
 
 
 class AccessMiddleware:
-    """Lets a request in, or answers why not.
+    """Authenticates each request and applies the rate limits, or responds with a problem.
 
-    ``scope["state"]`` then has its ``key_id``, and the ``client`` that its work is counted for.
+    Sets ``key_id`` in ``scope["state"]``, and the ``client`` that the work is counted for.
 
     Args:
-        app: what answers the request.
-        authenticator: who knows the keys; None lets everybody in.
-        rate_limits: who counts.
+        app: the wrapped ASGI application.
+        authenticator: checks API keys; None accepts requests without a key.
+        rate_limits: counts requests and images.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class AccessMiddleware:
         except RequestError as error:
             response = problem_response(error, scope)
             if isinstance(error, AuthenticationError):
-                # A header of its own: of two challenges in one Chromium takes neither.
+                # In a header of its own: Chromium ignores two challenges in one header.
                 response.headers.append("WWW-Authenticate", 'Bearer realm="covidscan"')
             if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
-                # Otherwise the server would go on to receive, and discard, the body.
+                # Otherwise the server would go on receiving the body, only to discard it.
                 response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return

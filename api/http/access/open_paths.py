@@ -1,6 +1,6 @@
-"""Paths that are open to everybody."""
+"""Paths that need no API key."""
 
 from typing import Final
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""For those who supervise the gateway: never closed, never counted, and they tell nothing else."""
+"""Health checks: never authenticated, never rate-limited, and they reveal nothing else."""

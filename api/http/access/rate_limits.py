@@ -1,4 +1,4 @@
-"""Rate limits: how many requests an address, and how many images a key may send."""
+"""Rate limits: requests per address and images per API key."""
 
 import math
 import time
@@ -14,10 +14,10 @@ from api.settings import Settings
 
 
 class RateLimits:
-    """Counts in memory, so each gateway for itself.
+    """Counts in memory, so each gateway process has its own counts.
 
     Args:
-        settings: name the limits.
+        settings: define the limits.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -26,18 +26,18 @@ class RateLimits:
         self._per_address = _limits(settings.rate_limit_per_address)
 
     async def count_request(self, address: str) -> None:
-        """Count a request of an address.
+        """Count a request from an address.
 
         Raises:
-            TooManyRequestsError: it has sent too many.
+            TooManyRequestsError: the address has sent too many.
         """
         await self._count(self._per_address, "address", network_of(address), cost=1)
 
     async def check_key(self, key_id: str | None) -> None:
-        """Refuse a key that has no image left, before what it sends is received.
+        """Reject a key that has used up its images, before its body is received.
 
         Raises:
-            TooManyRequestsError: it has sent as many as it may.
+            TooManyRequestsError: the key has reached a limit.
         """
         if key_id is not None:
             for limit in self._per_key:
@@ -45,11 +45,11 @@ class RateLimits:
                     raise await self._refusal(limit, "key", key_id)
 
     async def count_images(self, key_id: str | None, images: int) -> None:
-        """Count images that come with a key; without one nothing is counted.
+        """Count the images sent with a key; without a key nothing is counted.
 
         Raises:
-            TooManyRequestsError: with them it would have sent too many.
-            UploadTooLargeError: they are more than a limit lets in at any time.
+            TooManyRequestsError: the images would exceed a limit.
+            UploadTooLargeError: the images are more than a limit ever allows.
         """
         if key_id is not None and images:
             await self._count(self._per_key, "key", key_id, cost=images)
@@ -59,11 +59,13 @@ class RateLimits:
     ) -> None:
         for limit in limits:
             if cost > limit.amount:
-                raise UploadTooLargeError(f"{cost} images at once are more than {limit} can be")
+                raise UploadTooLargeError(
+                    f"{cost} images in one request exceed the limit of {limit}"
+                )
             if not await self._limiter.test(limit, kind, identity, cost=cost):
                 raise await self._refusal(limit, kind, identity)
         for limit in limits:
-            # Between the two somebody else may have come.
+            # Another request may have been counted since the test.
             if not await self._limiter.hit(limit, kind, identity, cost=cost):
                 raise await self._refusal(limit, kind, identity)
 

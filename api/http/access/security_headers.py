@@ -1,4 +1,4 @@
-"""What browsers are told to forbid, on every answer."""
+"""Security headers for browsers, on every response."""
 
 from typing import Final
 
@@ -6,29 +6,29 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS: Final = {
-    # An answer of the API is no page; the pages' routes say what theirs may load.
+    # API responses are not pages; the routes of pages set their own policy.
     "Content-Security-Policy": (
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Without any referrer browsers would hide the origin of the page's own form, too.
+    # With no-referrer browsers would also hide the origin of the page's own form.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Answers are about patients; no cache keeps them.
+    # Responses are about patients, so caches must not store them.
     "Cache-Control": "no-store",
 }
 _HSTS: Final = "max-age=31536000"
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers that an answer does not bring itself.
+    """Adds the headers that a response does not already have.
 
     Args:
-        app: what answers the request.
-        https: whether to tell browsers to come back by HTTPS only.
+        app: the wrapped ASGI application.
+        https: whether to tell browsers to use only HTTPS from now on (HSTS).
     """
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
