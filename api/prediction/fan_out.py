@@ -113,23 +113,22 @@ class FanOut:
         try:
             async with asyncio.timeout_at(member.deadline):
                 await group.started.wait()
-                await asyncio.wait(group.calls)
+                await asyncio.wait(group.calls.values())
         except TimeoutError:
             pass
         finally:
             group.leave(member)
         late = loop.time() - asked
-        answered = {call.get_name(): call.result() for call in group.calls if call.done()}
         return [
-            answered[name].answer(member.row, self._operating_point)
-            if name in answered
+            call.result().answer(member.row, self._operating_point)
+            if (call := group.calls.get(name)) is not None and call.done()
             else failed_answer(name, ModelAnswerStatus.TIMEOUT, late)
             for name in self._names
         ]
 
     def _group_with_room(self) -> "_Group":
         if not self._waiting or len(self._waiting[-1].members) == IMAGES_TOGETHER:
-            self._waiting.append(_Group())
+            self._waiting.append(_Group(contextvars.copy_context()))
         return self._waiting[-1]
 
     def _start_waiting(self) -> None:
@@ -147,7 +146,7 @@ class FanOut:
 
 
 async def _turn(group: "_Group") -> None:
-    await asyncio.wait(group.calls, timeout=PATIENCE_SECONDS)
+    await asyncio.wait(group.calls.values(), timeout=PATIENCE_SECONDS)
 
 
 @dataclass(eq=False)
@@ -164,13 +163,13 @@ class _Member:
 class _Group:
     """Images that are sent to the models together."""
 
+    context: contextvars.Context
+    """Of the request that opened the group; the calls belong to its trace, and link to others."""
     members: list[_Member] = field(default_factory=list)
     """The images whose requests are still waiting."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
-    calls: list[asyncio.Task[ModelCall]] = field(default_factory=list)
-    """One call for each model, named after it, once the group has started."""
-    # The calls belong to the trace of the first image's request and link to the other traces.
-    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    calls: dict[str, asyncio.Task[ModelCall]] = field(default_factory=dict)
+    """The call to each model, once the group has started."""
 
     def start(self, client: ModelServerClient, names: Sequence[str]) -> None:
         for row, member in enumerate(self.members):
@@ -179,18 +178,17 @@ class _Group:
         links = [trace.Link(member.span.get_span_context()) for member in self.members[1:]]
         loop = asyncio.get_running_loop()
         left_seconds = max(member.deadline for member in self.members) - loop.time()
-        self.calls = [
-            loop.create_task(
+        self.calls = {
+            name: loop.create_task(
                 call_model(client, name, images, timeout_seconds=left_seconds, links=links),
-                name=name,
                 context=self.context.copy(),
             )
             for name in names
-        ]
+        }
         self.started.set()
 
     def leave(self, member: _Member) -> None:
         self.members.remove(member)
         if not self.members:
-            for call in self.calls:
+            for call in self.calls.values():
                 call.cancel()
