@@ -241,7 +241,7 @@ def test_ray_scores_folders_and_says_so_of_an_archive(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["there.parquet"], "--force writes over it"),
+        (["there.parquet"], "--force overwrites it"),
         (["new.parquet", "--workers=0"], "workers"),
         (["new.parquet", "--window=bone"], "window"),
     ],
