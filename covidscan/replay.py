@@ -80,10 +80,10 @@ class Replayer:
     """Recomputes answers with the model server's own engine.
 
     Args:
-            models_dir: the volume. It must still hold the versions that answered.
+        models_dir: the volume. It must still hold the versions that answered.
         images: files by SHA-256.
-            precision: the precision that the model server used.
-            tolerance: the largest difference of a probability that counts as the same answer.
+        precision: the precision that the model server used.
+        tolerance: the largest difference of a probability that counts as the same answer.
     """
 
     def __init__(

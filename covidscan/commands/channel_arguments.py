@@ -15,7 +15,7 @@ def parse_channel_arguments(text: str) -> dict[str, int | str]:
     """Parse ``name=value,name=value``. Values that are integers become ``int``.
 
     Raises:
-            ValueError: a part is not a pair, a name is repeated, or a number is too large.
+        ValueError: a part is not a pair, a name is repeated, or a number is too large.
     """
     arguments: dict[str, int | str] = {}
     for part in filter(None, text.split(",")):

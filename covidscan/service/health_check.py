@@ -97,7 +97,7 @@ def check_gateway(
         timeout_seconds: for the whole check.
 
     Raises:
-            UnhealthyError: the gateway is unhealthy, or its certificate cannot be read.
+        UnhealthyError: the gateway is unhealthy, or its certificate cannot be read.
     """
     if address.port == 0:
         raise UnhealthyError("COVIDSCAN_PORT is 0: give the gateway's actual port with --port")

@@ -28,7 +28,7 @@ class HeadSize:
         """Count a received piece of an unfinished head.
 
         Raises:
-                RefusedError: the head is too large.
+            RefusedError: the head is too large.
         """
         self._received_bytes += size_bytes
         _check(self._received_bytes)

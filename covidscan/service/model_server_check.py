@@ -19,7 +19,7 @@ async def check_model_server(settings: Settings, *, strict: bool, timeout_second
         timeout_seconds: for each model. All are queried at the same time.
 
     Raises:
-            UnhealthyError: too few models have an available version.
+        UnhealthyError: too few models have an available version.
         TlsConfigError: keys or certificates for the connection cannot be read.
     """
     address = settings.model_server

@@ -50,7 +50,7 @@ async def run_model_server(
 
     Raises:
         RuntimeError: the address cannot be bound.
-            OSError: the metrics address cannot be bound.
+        OSError: the metrics address cannot be bound.
         ModelConfigError: a label names a version that is not loaded yet.
     """
     stop = asyncio.Event()
