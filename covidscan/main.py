@@ -23,7 +23,7 @@ from covidscan.commands import (
 
 
 def prepare_output() -> None:
-    """Print what the terminal's encoding does not have as escapes, such as odd file names."""
+    """Print characters that the terminal's encoding lacks as escapes, as in odd file names."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

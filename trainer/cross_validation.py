@@ -1,8 +1,8 @@
-"""Cross-validation: what several runs say of their test parts, judged as one.
+"""Cross-validation: evaluates the test parts of several runs together.
 
-A single test part has few patients, and how well models do on it is largely a matter of which.
-Where each run holds out another part, every image of the dataset is judged once, by models that did
-not learn from it (Stone 1974, J. R. Stat. Soc. B 36(2)).
+A single test part has few patients, and model performance on it depends largely on which ones. If
+each run holds out a different part, every image of the dataset is evaluated once, by models that
+did not learn from it (Stone 1974, J. R. Stat. Soc. B 36(2)).
 """
 
 import json
@@ -28,25 +28,25 @@ from trainer.run_folder import start_run
 
 @dataclass(frozen=True, kw_only=True)
 class CrossValidationRequest:
-    """Which runs are to be judged together."""
+    """The runs to evaluate together."""
 
     dataset_dir: Path
-    """What they were trained on, in the layout ``COVID/``, ``non-COVID/``."""
+    """The dataset they were trained on, in the layout ``COVID/``, ``non-COVID/``."""
     runs: Sequence[Path]
-    """Their folders."""
+    """The folders of the runs."""
     groups_file: Path | None = None
     """CSV of file and patient, for intervals that know which images belong together."""
     run_dir: Path | None = None
-    """Where the report goes; without it a new folder under ``runs/``."""
+    """Folder for the report. Without it, a new folder under ``runs/``."""
 
 
 @dataclass(frozen=True)
 class CrossValidationResult:
-    """What the runs come to together."""
+    """The combined results of the runs."""
 
     run_dir: Path
     evaluations: list[Evaluation]
-    """Of each model, and of their ensemble where there are several."""
+    """One per model, and one for the ensemble if there are several models."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +55,26 @@ class _Fold:
 
     directory: Path
     predictions: pd.DataFrame
-    """Columns ``file`` and ``class``, then of each model its probability of COVID."""
+    """Columns ``file`` and ``class``, then for each model its probability of COVID."""
     metrics: dict[str, Any]
 
     @property
     def models(self) -> list[str]:
-        """Which were judged, the ensemble last."""
+        """The evaluated models, the ensemble last."""
         return list(self.predictions.columns[2:])
 
 
 def cross_validate(request: CrossValidationRequest) -> CrossValidationResult:
-    """Judge the test parts of several runs as one, and write a report.
+    """Evaluate the test parts of several runs together and write a report.
 
     Raises:
         DatasetError: the dataset or the list of patients cannot be used.
-        RunError: a run is not finished or of another dataset, other models, or images that another
-            run tested too; or the report cannot be written.
+        RunError: a run is not finished; or it has another dataset, other models, or test images in
+            common with another run; or the report cannot be written.
     """
     folds = [_read_fold(directory) for directory in request.runs]
     data = load_images(read_frame(request.dataset_dir))
-    _check_that_they_belong_together(folds, data)
+    _check_compatible(folds, data)
     predictions = pd.concat([fold.predictions for fold in folds], ignore_index=True)
     tested = _find_tested(data, predictions)
     groups = read_patients(tested, request.groups_file) if request.groups_file else None
@@ -112,7 +112,7 @@ def _read_fold(directory: Path) -> _Fold:
     return _Fold(directory, predictions, metrics)
 
 
-def _check_that_they_belong_together(folds: Sequence[_Fold], data: LabelledImages) -> None:
+def _check_compatible(folds: Sequence[_Fold], data: LabelledImages) -> None:
     for fold in folds:
         if fold.metrics["dataset"]["sha256"] != data.fingerprint():
             raise RunError(f"the run in {fold.directory} was trained on another dataset")
@@ -133,7 +133,7 @@ def _find_tested(data: LabelledImages, predictions: pd.DataFrame) -> LabelledIma
     for file in predictions["file"]:
         number = index.find(str(file))
         if number is None:
-            raise RunError(f"a run tested {file}, which the dataset does not hold under this name")
+            raise RunError(f"a run tested {file}, which is not in the dataset under this name")
         found.append(number)
     return data.take(np.array(found, np.intp))
 

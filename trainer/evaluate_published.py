@@ -1,4 +1,4 @@
-"""What the published versions are worth on any labelled folder, asked as the server asks them."""
+"""Evaluates published versions on any labelled folder, exactly as they are served."""
 
 import logging
 from collections.abc import Sequence
@@ -37,31 +37,31 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
-    """Which published models are to be asked, and what."""
+    """Which published models to evaluate, and on which images."""
 
     dataset_dir: Path
     """Images in the layout ``COVID/``, ``non-COVID/``."""
     models_dir: Path
-    """The versioned volume; of each model the version that a server serves is asked, the newest."""
+    """The versioned volume. The newest version of each model is evaluated, the one served."""
     names: Sequence[str] = field(default_factory=tuple)
-    """Of the models; without them all that have a version."""
+    """Names of the models. Without them, all that have a version."""
     files: Sequence[Path] = field(default_factory=tuple)
-    """Text files that list the images to be asked, one a line; without them all are."""
+    """Text files that list the images to use, one per line. Without them, all images."""
     groups_file: Path | None = None
     """CSV of file and patient, for intervals that know which images belong together."""
     operating_point: float | None = None
-    """Without it each model's own, and for the ensemble 0.5."""
+    """Without it, each model's own, and 0.5 for the ensemble."""
     run_dir: Path | None = None
-    """Where the report goes; without it a new folder under ``runs/``."""
+    """Folder for the report. Without it, a new folder under ``runs/``."""
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an request found."""
+    """The results of an evaluation."""
 
     run_dir: Path
     evaluations: list[Evaluation]
-    """Of each model, and of their ensemble where there are several."""
+    """One per model, and one for the ensemble if there are several models."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class _PublishedModel:
 
 
 def evaluate_published(request: EvaluationRequest) -> EvaluationResult:
-    """Ask the published SavedModels, through the model server's engine, and write a report.
+    """Evaluate the published SavedModels with the model server's engine and write a report.
 
     Raises:
         TrainerError: the dataset or the folder for the report cannot be used.
-        VolumeError: a model has no version, or one without a readable card.
-        ModelLoadError: a version is none that can be served.
+        VolumeError: a model has no version, or its version has no readable card.
+        ModelLoadError: a version cannot be loaded.
     """
     models = _load_models(request)
     data, groups = _load_dataset(request)
@@ -153,7 +153,7 @@ def _describe(data: LabelledImages, models: Sequence[_PublishedModel]) -> dict[s
     for name, count in learned.items():
         if count:
             logger.warning(
-                "%s learned from %d of these %d images: what it is worth on others is less",
+                "%s learned from %d of these %d images: it will do worse on others",
                 name,
                 count,
                 len(data),

@@ -1,6 +1,6 @@
 """The folder of a training run: checkpoints, artefacts and the report.
 
-``run.json`` holds what the run depends on, so that ``--resume`` never goes on with something else.
+``run.json`` holds what the run depends on, so that ``--resume`` never continues a different run.
 """
 
 import datetime as dt
@@ -22,29 +22,29 @@ _SETTINGS: Final = "run.json"
 
 @dataclass(frozen=True)
 class Run:
-    """A training run and where its files lie."""
+    """The folder of a training run, and where its files are."""
 
     directory: Path
 
     def checkpoints(self, name: str) -> Checkpoints:
-        """Where a CNN's training can be resumed from."""
+        """Return the checkpoints from which a CNN's training can be resumed."""
         return Checkpoints(self.directory / name / "checkpoints")
 
     def artefacts_dir(self, name: str) -> Path:
-        """Where a CNN's weights and graph go."""
+        """Return the folder for a CNN's weights and graph."""
         return self.directory / name
 
     def tensorboard_dir(self, name: str) -> Path:
-        """Where TensorBoard looks for a CNN's events."""
+        """Return the folder for a CNN's TensorBoard events."""
         return self.directory / "tensorboard" / name
 
     def write_json(self, name: str, content: Any) -> None:  # noqa: ANN401
-        """Write a JSON file, as a whole or not at all."""
+        """Write a JSON file, completely or not at all."""
         with replacing(self.directory / name) as file:
             file.write(f"{json.dumps(content, indent=2, sort_keys=True)}\n".encode())
 
     def write_split(self, split: Split) -> None:
-        """List each part's images, as ``--train-files`` and its like read them.
+        """Write the list of each part's images, in the format of ``--train-files``.
 
         Raises:
             RunError: the folder cannot be written.
@@ -59,22 +59,22 @@ class Run:
             raise RunError(f"cannot write to {directory}: {error.strerror}") from error
 
     def published_version(self, name: str) -> int | None:
-        """The version that this run has already published of a CNN."""
+        """Return the version of a CNN that this run has already published, if any."""
         path = self.directory / name / "published.json"
         return int(json.loads(path.read_text())["version"]) if path.exists() else None
 
     def note_published(self, name: str, version: int) -> None:
-        """Remember a publication, so that a resumed run does not repeat it."""
+        """Record a publication, so that a resumed run does not repeat it."""
         path = self.directory / name / "published.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"version": version}) + "\n")
 
 
 def start_run(directory: Path | None, settings: dict[str, Any]) -> Run:
-    """Begin a run in a folder of its own; without one, in a new one under ``runs/``.
+    """Start a run in the given folder, or in a new one under ``runs/``.
 
     Raises:
-        RunError: the folder is another run's, or cannot be written.
+        RunError: the folder holds another run, or cannot be written.
     """
     now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     run = Run(directory or DEFAULT_RUNS_DIR / now)
@@ -89,17 +89,17 @@ def start_run(directory: Path | None, settings: dict[str, Any]) -> Run:
 
 
 def resume_run(directory: Path | None, settings: dict[str, Any]) -> Run:
-    """Go on with a run; without its folder, with the newest under ``runs/`` of these settings.
+    """Resume a run: in the given folder, or the newest under ``runs/`` with these settings.
 
     Raises:
-        RunError: there is no such run, or its settings were others.
+        RunError: there is no such run, or it had other settings.
     """
-    # Compared as they are read back: JSON knows no tuples.
+    # Compared after a JSON round trip, because JSON has no tuples.
     wanted = json.loads(json.dumps(settings))
     if directory is not None:
         found = _read_settings(directory)
         if found is None:
-            raise RunError(f"{directory} holds no run; leave --resume out to start one")
+            raise RunError(f"{directory} holds no run; omit --resume to start one")
         different = sorted(key for key in wanted if found.get(key) != wanted[key])
         if different:
             raise RunError(f"the run in {directory} had another {' and '.join(different)}")
@@ -108,7 +108,7 @@ def resume_run(directory: Path | None, settings: dict[str, Any]) -> Run:
     for path in candidates:
         if _read_settings(path.parent) == wanted:
             return Run(path.parent)
-    raise RunError(f"no run in {DEFAULT_RUNS_DIR} has these settings; leave --resume out")
+    raise RunError(f"no run in {DEFAULT_RUNS_DIR} has these settings; omit --resume")
 
 
 def _read_settings(directory: Path) -> dict[str, Any] | None:

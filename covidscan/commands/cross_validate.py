@@ -6,22 +6,19 @@ from typing import Annotated
 import typer
 
 from covidscan.commands.failure import say
+from covidscan.commands.options import PatientGroups, ReportDir
 from covidscan.commands.training_report import print_evaluations, run_trainer
 
 
 def cross_validate(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of training runs, each of another --fold.")
+        list[Path], typer.Argument(help="Folders of training runs, one for each --fold.")
     ],
     dataset: Annotated[Path, typer.Option(help="The folder that they were trained on.")],
-    groups: Annotated[
-        Path | None, typer.Option(help="CSV: file, patient. Intervals are then of patients.")
-    ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="For the report.", show_default="a new one in runs/")
-    ] = None,
+    groups: PatientGroups = None,
+    run_dir: ReportDir = None,
 ) -> None:
-    """Report on the test parts of several runs as one: cross-validation."""
+    """Cross-validate: report on the test parts of several runs together."""
     with run_trainer():
         from trainer import cross_validation
 

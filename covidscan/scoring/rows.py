@@ -1,4 +1,4 @@
-"""A row for each file: what the models say of it, or what is wrong with it."""
+"""Builds the table's row for each file: what the models say, or what is wrong with the file."""
 
 from enum import StrEnum
 from typing import Any, Final
@@ -15,13 +15,13 @@ Row = dict[str, Any]
 
 
 class Status(StrEnum):
-    """How a file came out."""
+    """The outcome for a file."""
 
     OK = "ok"
     REFUSED = "refused"
-    """It is no image that is read, or no chest scan: asking again would change nothing."""
+    """Not a readable image, or it does not look like a chest scan. A retry would change nothing."""
     FAILED = "failed"
-    """It was not answered; another run tries it again."""
+    """Not answered; another run tries it again."""
 
 
 COLUMNS: Final[dict[str, type]] = {
@@ -58,13 +58,13 @@ COLUMNS: Final[dict[str, type]] = {
         for column, kind in (("probability", float), ("version", int), ("status", str))
     },
 }
-"""Every column and what it holds; any but the first two may be null. ``reasons`` say why a file is
-refused or was forced, ``probability`` is the ensemble's, of COVID, ``low`` and ``high`` its range
-where variants were asked about."""
+"""Every column and its type. All but the first two may be null. ``reasons`` say why a file is
+refused or was forced, ``probability`` is the ensemble's for COVID, ``low`` and ``high`` its range
+over the test-time augmentation variants, if there are any."""
 
 
 def answered(name: str, answer: PredictionResult) -> Row:
-    """The row of a file that the models have answered."""
+    """Return the row of a file that the models have answered."""
     image, interval = answer.image, answer.uncertainty.interval
     row = _empty(name, Status.OK) | {
         "format": image.format,
@@ -103,7 +103,7 @@ def answered(name: str, answer: PredictionResult) -> Row:
 
 
 def refused(name: str, error: ImageError | RefusedImageError) -> Row:
-    """The row of a file that is not an image that is read, or not a chest scan."""
+    """Return the row of a file that is not a readable image or does not look like a chest scan."""
     return _empty(name, Status.REFUSED) | {
         "problem": error.kind,
         "detail": str(error),
@@ -112,12 +112,12 @@ def refused(name: str, error: ImageError | RefusedImageError) -> Row:
 
 
 def failed(name: str, error: PredictionError | OverloadedError) -> Row:
-    """The row of a file that another run may answer."""
+    """Return the row of a file that another run may answer."""
     return _empty(name, Status.FAILED) | {"problem": error.kind, "detail": str(error)}
 
 
 def not_read(name: str, fault: Fault) -> Row:
-    """The row of a file that the disk or the archive does not give."""
+    """Return the row of a file that could not be read from the disk or the archive."""
     status = Status.REFUSED if fault.lasting else Status.FAILED
     return _empty(name, status) | {"problem": fault.problem, "detail": fault.detail}
 

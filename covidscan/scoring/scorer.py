@@ -1,4 +1,4 @@
-"""Scores files through a model server, as the gateway would: in a process, or in a Ray actor."""
+"""Scores files through a model server as the gateway would, in a process or a Ray actor."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from covidscan.scoring.source import UNREADABLE, Fault, File
 from imaging.errors import ImageError, UnknownImageFormatError
 
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""Of one scorer: while some are asked about others are read."""
+"""Per scorer: while some images are being predicted, others are read."""
 
 _CALLER: Final = Caller(request_id="", key_id=None, client="")
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What decides what a row says."""
+    """Everything that determines the content of a row."""
 
     settings: Settings
     """Model server, limits and operating point."""
@@ -38,7 +38,7 @@ class ScoreOptions:
 
 
 class Scorer:
-    """Keeps one connection to the model server.
+    """Scores files over one connection to the model server.
 
     Args:
         options: the same for all files.
@@ -50,7 +50,7 @@ class Scorer:
         self._core = self._runner.run(_build_core(options.settings))
 
     def score(self, files: Sequence[File]) -> list[Row]:
-        """The row of each file, in their order."""
+        """Return one row per file, in the same order."""
         return self._runner.run(self._score(files))
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Scorer:
         try:
             data = await asyncio.to_thread(file.read, limit_bytes)
         except OSError as error:
-            detail = error.strerror or "it cannot be read"
+            detail = error.strerror or "the file cannot be read"
             return not_read(file.name, Fault(UNREADABLE, detail, lasting=False))
         fault = _size_fault(data, limit_bytes)
         return not_read(file.name, fault) if fault else await self._predict(file.name, data)
@@ -106,11 +106,11 @@ def _size_fault(data: bytes, limit_bytes: int) -> Fault | None:
 
 
 def _nested(kind: str) -> Fault:
-    return Fault("nested-archive", f"the file is {kind}; unpack it, and score what it holds")
+    return Fault("nested-archive", f"the file is {kind}; unpack it and score its contents")
 
 
 async def _build_core(settings: Settings) -> Core:
-    # In the loop that will use it.
+    # Must run in the event loop that will use it.
     activity = ClientActivity()
     return Core.build(
         settings,

@@ -1,4 +1,4 @@
-"""The model server that a scoring asks: the one that is named, or an embedded one of its own."""
+"""Provides the model server for scoring: the given one, or an embedded one of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,10 +21,10 @@ _POLL_SECONDS: Final = 0.1
 
 @asynccontextmanager
 async def ready_model_server(settings: Settings) -> AsyncIterator[str]:
-    """The address of a model server that has a version of every model.
+    """Yield the address of a model server that has a version of every model.
 
     Raises:
-        ScoringError: it has not, a minute after it was asked first.
+        ScoringError: a model still has no version after a minute.
         TlsConfigError: keys or certificates cannot be read.
     """
     if settings.model_server is not None:

@@ -1,4 +1,4 @@
-"""A whole folder or archive, over several workers and with bounded memory."""
+"""Scores a whole folder or archive with several workers and bounded memory."""
 
 import multiprocessing
 import os
@@ -18,30 +18,30 @@ from serving.files.folder import LeftOut
 
 BATCH_FILES: Final = 32
 _BATCHES_AHEAD: Final = 2
-"""Of each worker: one that it works on and one that waits."""
+"""Per worker: one that it works on and one that waits."""
 _MAX_BATCH_BYTES: Final = 16 << 20
 _MAX_BYTES_AHEAD: Final = 256 << 20
-"""Of files out of archives, which wait in memory."""
+"""Size limit for files from archives, which wait in memory."""
 _PART_ROWS: Final = 512
 _MAX_FAILED_IN_A_ROW: Final = 4 * BATCH_FILES
 
 
 class ScoringError(Exception):
-    """The models cannot be asked."""
+    """The models cannot be reached or do not answer."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a table holds and what it does not."""
+    """The contents of a table, and what was left out."""
 
     statuses: dict[str, int]
-    """How many rows have which status."""
+    """The number of rows by status."""
     problems: Counter[str]
-    """How many rows have which problem."""
+    """The number of rows by problem."""
     left_out: Counter[LeftOut] = field(default_factory=Counter)
-    """What has no row, and why."""
+    """The number of entries without a row, by reason."""
     damage: str | None = None
-    """Why the archive was not read to its end, if it was not."""
+    """Why the archive could not be read to its end. None if it could."""
 
 
 def score(
@@ -52,22 +52,22 @@ def score(
     workers: int,
     on_rows: Callable[[int], None],
 ) -> Summary:
-    """Score all files that the table does not have yet.
+    """Score all files that the table does not contain yet.
 
     Args:
         source: the files.
-        options: the same for all.
-        table: where rows go.
-        workers: processes that read and ask.
-        on_rows: told how many rows there are more.
+        options: the same for all files.
+        table: the table that rows are added to.
+        workers: the number of processes that read files and send requests.
+        on_rows: called with the number of rows added.
 
     Returns:
-        What the whole table holds; of a damaged archive it has what could be read.
+        A summary of the whole table. For a damaged archive, it contains what could be read.
 
     Raises:
-        ScoringError: one file after another was not answered, or a worker has died; what was
-            scored is kept.
-        SourceError: the disk gave an error; what was scored is kept.
+        ScoringError: too many files in a row got no answer, or a worker has died. Finished rows
+            are kept.
+        SourceError: the disk reported an error. Finished rows are kept.
         TableError: the table cannot be written.
     """
     done = table.done()
@@ -89,7 +89,7 @@ def _fill(
     try:
         for rows in scored:
             for row in rows:
-                # What the disk does not give says nothing of the models.
+                # Disk errors say nothing about the models.
                 failed = row["status"] == Status.FAILED and row["problem"] != UNREADABLE
                 failed_in_a_row = failed_in_a_row + 1 if failed else 0
             waiting += rows
@@ -105,8 +105,8 @@ def _fill(
 
 
 def _scored(files: Iterator[File], options: ScoreOptions, workers: int) -> Iterator[Sequence[Row]]:
-    """Batches of rows, in the order of the files; a few batches are held at a time."""
-    # Not forked: gRPC and OpenCV have threads.
+    """Yield batches of rows in the order of the files. Only a few batches are in memory."""
+    # Not forked, because gRPC and OpenCV use threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         workers, context, initializer=_start_worker, initargs=(options,)
@@ -131,7 +131,7 @@ def _scored(files: Iterator[File], options: ScoreOptions, workers: int) -> Itera
             while ahead:
                 yield ahead.popleft()[0].result()
         except BrokenProcessPool as error:
-            raise ScoringError("a worker has died; run it again to go on") from error
+            raise ScoringError("a worker has died; start the run again to continue") from error
         finally:
             pool.shutdown(cancel_futures=True)
     if failure is not None:
@@ -139,7 +139,7 @@ def _scored(files: Iterator[File], options: ScoreOptions, workers: int) -> Itera
 
 
 def _batches(files: Iterator[File]) -> Iterator[list[File]]:
-    """Lists of files, bounded in number and bytes; those before an error come before it."""
+    """Yield lists of files, bounded in number and bytes. Those before an error come first."""
     batch: list[File] = []
     try:
         for file in files:
@@ -160,7 +160,7 @@ def _size(batch: Sequence[File]) -> int:
 
 
 _scorers: list[Scorer] = []
-"""A worker's one."""
+"""Holds the one scorer of a worker process."""
 
 
 def _start_worker(options: ScoreOptions) -> None:
@@ -169,7 +169,7 @@ def _start_worker(options: ScoreOptions) -> None:
 
 
 def _end_with_parent() -> None:
-    """Nobody else ends a worker whose parent was killed: it would wait for work for ever."""
+    """Exit when the parent has died: otherwise the worker would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""What a connection may take."""
+"""Limits for a single HTTP connection."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ _HEALTH_CHECK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What a connection may take."""
+    """Limits for a single HTTP connection."""
 
     room: ConnectionRoom
     timeout_seconds: float
-    """For a request's head to come in, for a client to go on reading its answer, and for the rest
-    of a body that nobody reads."""
+    """Timeout for receiving a request's head, for the client to continue reading its answer, and
+    for discarding the rest of an unwanted body."""
     count_refusal: Callable[[int], None]
-    """Is told the status of what is refused here, where no app sees it."""
+    """Called with the status of each connection refused here, which the app never sees."""
 
     def head_seconds(self, place: Place | None) -> float:
-        """How long a request's head may take, and a TLS handshake; a health check takes no time."""
+        """Return the timeout for a head or a TLS handshake; it is short for health checks."""
         if place is None or not place.health_checks_only:
             return self.timeout_seconds
         return min(_HEALTH_CHECK_SECONDS, self.timeout_seconds / 4)

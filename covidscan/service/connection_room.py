@@ -1,4 +1,4 @@
-"""How many connections there may be, in all and of one address, and a few for health checks."""
+"""Limits connections, in total and per address, and reserves some for health checks."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,16 +7,16 @@ from typing import Final
 from api.http.access.client_address import Network, is_among, network_of
 
 RESERVED: Final = 64
-"""Connections beyond the bounds, on which only health checks are answered."""
+"""Connections beyond the bounds. Only health checks are answered on them."""
 
 
 class Place:
-    """What a connection takes up.
+    """The slot that a connection occupies.
 
     Args:
-        room: where.
-        network: whose connection it is, as ``network_of`` gives it.
-        health_checks_only: whether it is one of those beyond the bounds.
+        room: the room that the slot belongs to.
+        network: the client's network, as ``network_of`` returns it.
+        health_checks_only: whether it is one of the reserved slots.
     """
 
     def __init__(self, room: "ConnectionRoom", network: str, *, health_checks_only: bool) -> None:
@@ -24,26 +24,26 @@ class Place:
         self.network = network
         self.health_checks_only = health_checks_only
         self.evict: Callable[[], object] | None = None
-        """Ends the connection; None while it must not be ended."""
+        """Ends the connection. None while it must not be ended."""
 
     def leave(self) -> None:
-        """Give the place back; a second time nothing happens."""
+        """Give the slot back. Calling it again does nothing."""
         if self._room is not None:
             self._room.forget(self)
             self._room = None
 
 
 class ConnectionRoom:
-    """The places that there are.
+    """The slots for connections.
 
-    A connection beyond the bounds is accepted all the same, but only for a health check, which is
-    short. Of those there are a few: the newest ones. A health check sends its request at once, so
-    it is answered before as many others have come that it would have to make room.
+    A connection beyond the bounds is still accepted, but only for a health check, which is short.
+    There are a few reserved slots for these, and new connections evict old ones. A health check
+    sends its request at once, so it is answered before enough others arrive to evict it.
 
     Args:
-        max_connections: in all, without those few.
-        max_per_address: of one address, or of one /64 network of IPv6.
-        unbounded: networks of proxies, each of which stands for many clients.
+        max_connections: in total, without the reserved ones.
+        max_per_address: per address, or per /64 network for IPv6.
+        unbounded: networks of proxies, which forward requests of many clients.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class ConnectionRoom:
         self._unbounded = unbounded
         self._ordinary: Counter[str] = Counter()
         self._reserved: dict[Place, None] = {}
-        """In the order in which they came."""
+        """In order of arrival."""
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """The number of open connections."""
         return self._ordinary.total() + len(self._reserved)
 
     def enter(self, address: str) -> Place | None:
-        """A place for a connection from an address; None where not even a health check has one.
+        """Return a slot for a connection, or None if even the reserved ones are taken.
 
-        May end another connection that is only there to check health.
+        May evict another connection from a reserved slot.
         """
         network = network_of(address)
         if self._has_room(address, network):
@@ -77,7 +77,7 @@ class ConnectionRoom:
         return place
 
     def forget(self, place: Place) -> None:
-        """Take a place back; ``Place.leave`` calls it."""
+        """Release a slot; called by ``Place.leave``."""
         if place.health_checks_only:
             self._reserved.pop(place)
             return
@@ -91,7 +91,7 @@ class ConnectionRoom:
         return self._ordinary[network] < self._max_per_address or is_among(address, self._unbounded)
 
     def _make_room(self) -> bool:
-        """End the oldest connection of whoever has most of the few."""
+        """Evict the oldest connection of the network that holds most of the reserved slots."""
         can_go = [place for place in self._reserved if place.evict is not None]
         if not can_go:
             return False

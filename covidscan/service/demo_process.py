@@ -1,9 +1,9 @@
-"""Trains the demo models that are missing; ``covidscan serve --demo`` runs it as a child process.
+"""Trains missing demo models; ``covidscan serve --demo`` runs it as a child process.
 
     python -m covidscan.service.demo_process MODELS_DIR DATASET_DIR LOG_FORMAT
 
-Its progress goes to standard output, as one JSON object a line, and nothing else does. It ends
-when its standard input is closed, so that it never outlives the service.
+Standard output carries nothing but the progress, as one JSON object per line. The process ends
+when its standard input is closed, so it never outlives the service.
 """
 
 import dataclasses
@@ -26,21 +26,21 @@ from serving.errors import ServingError
 if TYPE_CHECKING:
     from trainer.demo.progress import DemoProgress
 
-# Not __name__, which is __main__ here: what is put into others' lines is not logged.
+# Not __name__, which is __main__ here: of unknown loggers, the arguments are not logged.
 logger = logging.getLogger("covidscan.service.demo_process")
 
 INTERRUPTED: Final = 130
-"""The exit code where the service has stopped it."""
+"""Exit code after the service has stopped this process."""
 _NICENESS: Final = 10
-"""The service answers first."""
+"""Serving requests takes priority."""
 
 
 def main() -> int:
-    """Train; returns the exit code."""
+    """Train the missing models and return the exit code."""
     models_dir, dataset_dir, log_format = sys.argv[1:]
     progress = reserve_stdout()
     os.nice(_NICENESS)
-    # A shell that starts something in the background has SIGINT ignored, and children inherit it.
+    # A shell starts background jobs with SIGINT ignored, and child processes inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_stdin, daemon=True).start()
     configure_service_logging(LogFormat(log_format))
@@ -54,10 +54,11 @@ def main() -> int:
 
 
 def reserve_stdout() -> TextIO:
-    """Keep standard output for the progress.
+    """Reserve standard output for the progress.
 
     Returns:
-        What writes there. Whatever else does, in Python or below it, goes to standard error now.
+        A stream to the real standard output. All other output goes to standard error, including
+        that of native libraries.
     """
     reserved = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -66,7 +67,7 @@ def reserve_stdout() -> TextIO:
 
 def _train(models_dir: Path, dataset_dir: Path, progress: TextIO) -> int:
     names = [name for name in MODEL_NAMES if not volume.versions(models_dir, name)]
-    # Said before TensorFlow is loaded, which may take most of a minute on a busy machine.
+    # Checked before TensorFlow is loaded, which may take most of a minute on a busy machine.
     volume.check_writable(models_dir, *names)
     from trainer.native_output import start_tensorflow  # noqa: PLC0415 - it takes seconds
 

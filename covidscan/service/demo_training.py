@@ -1,4 +1,4 @@
-"""Demo models, trained in a child process while the service is up."""
+"""Trains demo models in a child process while the service is running."""
 
 import asyncio
 import contextlib
@@ -24,16 +24,16 @@ _LOGGED_STEP: Final = 0.1
 _AT_THE_START: Final = TrainingProgress(
     share=0.0, remaining_seconds=300.0, next_model_seconds=100.0
 )
-"""What it takes on two cores, until the child knows better."""
+"""Measured on two cores; used until the child process reports its own estimate."""
 
 
 class DemoTraining:
-    """Trains demo models where a model has no version yet, and tells the gateway how far it is.
+    """Trains demo models for models without a version, and reports the progress to the gateway.
 
     Args:
         models_dir: the versioned volume.
-        log_format: how the child logs, to this process's stderr.
-        training: what the gateway looks at.
+        log_format: the child's log format. It logs to this process's stderr.
+        training: the progress that the gateway reads.
     """
 
     def __init__(self, models_dir: Path, log_format: LogFormat, training: ModelTraining) -> None:
@@ -45,14 +45,14 @@ class DemoTraining:
 
     @staticmethod
     def missing(models_dir: Path) -> list[str]:
-        """The models that have no version."""
+        """Return the models that have no version."""
         return [name for name in MODEL_NAMES if not volume.versions(models_dir, name)]
 
     async def __aenter__(self) -> Self:
-        """Start the child, if a model is missing."""
+        """Start the child process if a model is missing."""
         missing = self.missing(self._models_dir)
         if missing:
-            logger.info("demo models are trained in the background: %s", ", ".join(missing))
+            logger.info("training demo models in the background: %s", ", ".join(missing))
             self._training.progress = _AT_THE_START
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -76,7 +76,7 @@ class DemoTraining:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the child, which then publishes nothing half-done."""
+        """Stop the child process. It publishes no unfinished model."""
         if self._process is None or self._following is None:
             return
         if self._process.returncode is None and self._process.stdin is not None:
@@ -94,10 +94,10 @@ class DemoTraining:
         code = await process.wait()
         self._training.progress = None
         if code == 0:
-            logger.info("every demo model is trained")
+            logger.info("all demo models are trained")
         elif code != INTERRUPTED:
             self._training.failed = True
-            logger.error("the training of the demo models ended with code %d", code)
+            logger.error("training the demo models failed with exit code %d", code)
 
     async def _read_progress(self, lines: asyncio.StreamReader) -> None:
         logged = 0.0

@@ -1,4 +1,4 @@
-"""File descriptors: as many connections as there are descriptors for, and no more."""
+"""Fits the number of connections to the limit on file descriptors."""
 
 import logging
 import resource
@@ -9,14 +9,14 @@ from covidscan.service.connection_room import RESERVED
 logger = logging.getLogger(__name__)
 
 _OTHERS: Final = 256
-"""Descriptors of anything but connections: channels to the model server, files, connections that
-are closing."""
+"""Descriptors for everything but connections: channels to the model server, files, and connections
+that are being closed."""
 
 
 def fit_connections(max_connections: int) -> int:
-    """Raise the limit of descriptors if need be; gives the number of connections that fit.
+    """Raise the limit on descriptors if necessary; return the number of connections that fit.
 
-    That is ``max_connections``, or less where even the hard limit is too low, which is logged.
+    That is ``max_connections``, or fewer if even the hard limit is too low. This is logged.
     """
     needed = max_connections + RESERVED + _OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -24,14 +24,14 @@ def fit_connections(max_connections: int) -> int:
         return max_connections
     reachable = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
-    logger.info("this process may open %d files instead of %d", reachable, soft)
+    logger.info("raised the limit on open files from %d to %d", soft, reachable)
     fitting = max(1, max_connections - (needed - reachable))
     if fitting < max_connections:
         logger.warning(
-            "of COVIDSCAN_MAX_CONNECTIONS=%d connections %d fit: this process may open %d files;"
-            " raise that limit (ulimit -n)",
-            max_connections,
+            "only %d of COVIDSCAN_MAX_CONNECTIONS=%d connections fit: this process may open"
+            " %d files; raise that limit (ulimit -n)",
             fitting,
+            max_connections,
             reachable,
         )
     return fitting

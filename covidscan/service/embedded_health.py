@@ -1,7 +1,7 @@
-"""Whether a process still answers its health check; what it answers does not matter.
+"""Checks whether a process still answers its health check, whatever the answer is.
 
-A model server that loads models says NOT_SERVING, and is alive. One that is stopped (SIGSTOP), or
-whose event loop hangs, keeps its connections and says nothing.
+A model server that is loading models answers NOT_SERVING, and is alive. One that is stopped
+(SIGSTOP), or whose event loop hangs, keeps its connections open and does not answer.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     _Method = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 _CHANNEL_OPTIONS: Final = (
-    # A connection of its own, which needs no further descriptor while it lasts.
+    # A separate connection, which needs no new descriptor while it lasts.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
-_FEWEST_CHECKS: Final = 3
-"""That must fail: time passes for a gateway as well that was itself held up."""
+_MIN_FAILED_CHECKS: Final = 3
+"""A gateway that was itself held up must not blame the process for the time that passed."""
 
 
 class Trouble(enum.Enum):
-    """Why a process that runs is of no use any more."""
+    """Why a running process must be replaced."""
 
     SILENT = "does not answer its health check any more"
     NEVER_ANSWERED = "has not answered its health check since it was started"
@@ -40,24 +40,24 @@ class Trouble(enum.Enum):
 
 @dataclass(frozen=True)
 class HealthTiming:
-    """How long a process may be silent, in seconds."""
+    """How long a process may stay silent, in seconds."""
 
     pause: float = 1.0
     """Between two checks."""
     deadline: float = 3.0
-    """Of a check."""
+    """For one check."""
     silence: float = 10.0
-    """From the first check that fails until the process is given up."""
+    """From the first failed check until the process is given up."""
     start: float = 60.0
-    """The same before it has answered for the first time."""
+    """The same, until it has answered for the first time."""
 
 
 async def wait_for_trouble(socket: Path, timing: HealthTiming) -> Trouble:
-    """Check a process's health until it is of no use any more.
+    """Check a process's health until it must be replaced.
 
     Args:
-        socket: the Unix socket that it listens on, once it has started.
-        timing: how long it may be silent.
+        socket: the Unix socket that it listens on once it has started.
+        timing: how long it may stay silent.
     """
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=_CHANNEL_OPTIONS) as channel:
         check: _Method = channel.unary_unary(protocol.CHECK_HEALTH)
@@ -81,15 +81,15 @@ async def _wait_after_start(check: "_Method", socket: Path, timing: HealthTiming
     silent_since, failures = loop.time(), 0
     while True:
         checked = loop.time()
-        # UNAVAILABLE is no silence: this process may be the one that can open no connection.
+        # UNAVAILABLE does not count as silence: this process may be the one without descriptors.
         if await _status(check, timing) is not grpc.StatusCode.DEADLINE_EXCEEDED:
             failures = 0
         else:
             silent_since = checked if failures == 0 else silent_since
             failures += 1
-            if loop.time() - silent_since >= timing.silence and failures >= _FEWEST_CHECKS:
+            if loop.time() - silent_since >= timing.silence and failures >= _MIN_FAILED_CHECKS:
                 return Trouble.SILENT
-        if not socket.exists():  # noqa: ASYNC240 - in the local folder of temporary files
+        if not socket.exists():  # noqa: ASYNC240 - in the local temporary folder
             return Trouble.NO_SOCKET
         await asyncio.sleep(timing.pause)
 

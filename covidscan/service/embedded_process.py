@@ -1,4 +1,4 @@
-"""The embedded model server as a child process of the gateway, supervised."""
+"""Runs and supervises the embedded model server as a child process of the gateway."""
 
 import asyncio
 import contextlib
@@ -20,25 +20,24 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS: Final = 2.5
 _FIRST_BACKOFF_SECONDS: Final = 0.1
-_LONGEST_BACKOFF_SECONDS: Final = 5.0
+_MAX_BACKOFF_SECONDS: Final = 5.0
 _STABLE_SECONDS: Final = 10.0
 
 
 class EmbeddedProcess:
     """Keeps ``covidscan model-server`` running on a private Unix socket.
 
-    A process that dies is started again, after pauses that double while it keeps dying. One that
-    does not answer its health check any more, or whose socket has vanished, is ended first.
+    A process that dies is restarted, after pauses that double while it keeps dying. A process that
+    no longer answers its health check, or whose socket has vanished, is ended first.
 
-    The child has a session of its own, so that Ctrl-C reaches only the parent, which ends both in
-    order; it watches the pipe on its standard input, so that it never outlives a parent that was
-    killed.
+    The child runs in its own session. So Ctrl-C reaches only the parent, which ends both in order.
+    The child watches the pipe on its standard input, so it never outlives a killed parent.
 
     Args:
         models_dir: the versioned volume.
-        precision: of its arithmetic.
-        log_format: how it logs, to this process's stderr.
-        timing: how long it may be silent.
+        precision: of the model server's arithmetic.
+        log_format: the child's log format. It logs to this process's stderr.
+        timing: how long it may stay silent.
     """
 
     def __init__(
@@ -59,11 +58,11 @@ class EmbeddedProcess:
 
     @property
     def address(self) -> str:
-        """Where the model server listens."""
+        """The address of the model server."""
         return f"unix:{self._socket}"
 
     async def __aenter__(self) -> Self:
-        """Start the process; it loads models while the gateway comes up."""
+        """Start the process. It loads models while the gateway starts."""
         try:
             self._process = await self._start()
         except BaseException:
@@ -78,7 +77,7 @@ class EmbeddedProcess:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the process: SIGTERM, then SIGKILL if it does not heed it."""
+        """End the process: SIGTERM, then SIGKILL if it does not stop in time."""
         try:
             if self._supervision:
                 self._supervision.cancel()
@@ -111,7 +110,7 @@ class EmbeddedProcess:
             f"--precision={self._precision}",
             f"--batching_parameters_file={EMBEDDED_BATCHING_FILE}",
             f"--log-format={self._log_format}",
-            # There is never a replica of it that connections would have to end for.
+            # It has no replicas, so connections need not end for clients to find them.
             "--grpc_channel_arguments=",
             "--exit-with-stdin",
             stdin=asyncio.subprocess.PIPE,
@@ -120,8 +119,8 @@ class EmbeddedProcess:
         )
 
     async def _wait_for_end(self, process: asyncio.subprocess.Process) -> int:
-        """Wait until the process ends, or end it once it is of no use; gives its exit code."""
-        # Not at the start: to import gRPC takes time that the process has a better use for.
+        """Wait until the process ends, or end it if it must be replaced; return its exit code."""
+        # Imported late: importing gRPC takes CPU time that the starting process needs more.
         from covidscan.service.embedded_health import (  # noqa: PLC0415
             HealthTiming,
             Trouble,
@@ -137,12 +136,12 @@ class EmbeddedProcess:
             await asyncio.wait((ended, in_trouble), return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 trouble = in_trouble.result()
-                logger.error("the model server %s and is ended", trouble.value)
+                logger.error("the model server %s and is stopped", trouble.value)
                 if trouble is Trouble.NO_SOCKET:
-                    # Calls on connections that it still has are answered.
+                    # It can still answer calls on its open connections.
                     await self._end(process)
                 else:
-                    # A process that is stopped heeds no other signal.
+                    # A stopped process (SIGSTOP) reacts to no other signal.
                     process.kill()
             return await ended
         finally:
@@ -159,15 +158,15 @@ class EmbeddedProcess:
             if loop.time() - started > _STABLE_SECONDS:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             logger.error(
-                "the model server ended with code %d and is started again in %.1f s",
+                "the model server ended with code %d and is restarted in %.1f s",
                 code,
                 backoff_seconds,
             )
             await asyncio.sleep(backoff_seconds)
-            backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
+            backoff_seconds = min(2 * backoff_seconds, _MAX_BACKOFF_SECONDS)
             try:
                 self._process = await self._start()
             except OSError:
-                # No memory or no process to be had, for the moment: the dead one is waited for
-                # again, which ends at once, and after a longer pause there may be.
+                # The machine is out of memory or processes for the moment. The loop waits for the
+                # dead process again, which returns at once, and retries after a longer pause.
                 logger.exception("the model server could not be started")

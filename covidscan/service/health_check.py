@@ -1,8 +1,8 @@
-"""Asks the running gateway whether all is well.
+"""Checks the health of the running gateway.
 
-Docker, Kubernetes and people ask this way, so that scheme, address and certificate come from the
-settings alone. A container does it every ten seconds, and also where it is short of CPU. So this
-module imports little: Pydantic and the settings' own module take ten times as long as the question.
+For Docker, Kubernetes and people. Scheme, address and certificate come from the settings alone. A
+container runs this check every ten seconds, even when it is short of CPU. So this module imports
+little: importing Pydantic and the settings module takes ten times as long as the check.
 """
 
 import http.client
@@ -32,25 +32,25 @@ _NO_CHECK_TIME: Final = 0x200000
 _CERTIFICATE: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.ASCII | re.DOTALL
 )
-"""In a PEM file, which may have its key and text beside it."""
+"""Matches a certificate in a PEM file, which may also hold its key and text."""
 
 
 class UnhealthyError(RuntimeError):
-    """What was asked is not well, or did not answer; the message says which."""
+    """The server is unhealthy, or did not answer; the message says which."""
 
 
 @dataclass(frozen=True)
 class GatewayAddress:
-    """Where the gateway of this machine listens."""
+    """Where the gateway on this machine listens."""
 
     host: str
     port: int
     certificate_file: Path | None
-    """With it the gateway speaks HTTPS."""
+    """If set, the gateway speaks HTTPS."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], env_file: Path) -> Self:
-        """Read what ``api.settings.Settings`` reads, from the same places, by the same rules.
+        """Read the same sources as ``api.settings.Settings``, by the same rules.
 
         Raises:
             ValueError: the port is not a number.
@@ -70,14 +70,14 @@ class GatewayAddress:
 
     @property
     def url(self) -> str:
-        """For a request from this machine."""
+        """The base URL for requests from this machine."""
         scheme = "http" if self.certificate_file is None else "https"
         host = f"[{self.own_host}]" if ":" in self.own_host else self.own_host
         return f"{scheme}://{host}:{self.port}"
 
     @property
     def own_host(self) -> str:
-        """An address of this machine in place of "all of them"."""
+        """The host, or the loopback address if the host means all addresses."""
         return _ANY_ADDRESS.get(self.host, self.host)
 
 
@@ -88,19 +88,19 @@ def check_gateway(
     strict: bool = False,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> str:
-    """Ask the gateway on this machine; returns a line that says what it answered.
+    """Check the gateway on this machine; return a line that describes its answer.
 
     Args:
         address: where it listens.
-        ready: ask whether predictions can be answered, not only whether the process is alive.
+        ready: check whether predictions can be answered, not only whether the process is alive.
         strict: ready only if every model has an available version.
-        timeout_seconds: for everything together.
+        timeout_seconds: for the whole check.
 
     Raises:
-        UnhealthyError: it is not well, or its certificate cannot be read.
+        UnhealthyError: the gateway is unhealthy, or its certificate cannot be read.
     """
     if address.port == 0:
-        raise UnhealthyError("COVIDSCAN_PORT is 0: name the port that the gateway took with --port")
+        raise UnhealthyError("COVIDSCAN_PORT is 0: give the gateway's actual port with --port")
     path = "/readyz" if ready or strict else "/healthz"
     connection = _connection(address, timeout_seconds)
     url = address.url + path
@@ -111,29 +111,29 @@ def check_gateway(
         )
     except ssl.SSLCertVerificationError as error:
         raise UnhealthyError(
-            f"{url} shows another certificate than {address.certificate_file}"
+            f"{url} presents another certificate than {address.certificate_file}"
             f" ({error.verify_message}): if it was renewed, restart the gateway"
         ) from error
     except TimeoutError as error:
         raise UnhealthyError(f"{url} did not answer within {timeout_seconds:g} s") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnhealthyError(f"{url} cannot be asked: {reason}") from error
+        raise UnhealthyError(f"{url} cannot be reached: {reason}") from error
     answer = _parse(body)
-    said = f"{url} answered {status}{_models(answer)}"
+    line = f"{url} answered {status}{_models(answer)}"
     if status != http.client.OK or not (answer.get("ready") or answer.get("status") == "ok"):
-        raise UnhealthyError(said)
-    return said
+        raise UnhealthyError(line)
+    return line
 
 
 def _connection(address: GatewayAddress, timeout_seconds: float) -> http.client.HTTPConnection:
     host, port = address.own_host, address.port
     if address.certificate_file is None:
         return http.client.HTTPConnection(host, port, timeout=timeout_seconds)
-    # The certificate is for the name that clients use, not for this address. So its name is not
-    # checked, but it must be the very one in the file, or one of the same authority where the file
-    # has the chain: a renewal does not make a gateway unhealthy that still shows the old one.
-    # For the same reason its dates do not count: restarting would not make it valid again.
+    # The certificate is issued for the name that clients use, not for this address. So the name is
+    # not checked, but the certificate must be the one in the file, or have the same authority if
+    # the file holds the chain: a gateway that still presents the old certificate after a renewal
+    # stays healthy. Its dates are not checked either: a restart would not make it valid again.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags = ssl.VerifyFlags(ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME)
@@ -153,7 +153,7 @@ def _read_certificates(file: Path) -> str:
 
 
 def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
-    # http.client goes through no proxy that the environment names.
+    # http.client ignores proxies set in the environment.
     try:
         connection.request("GET", target, headers={"Connection": "close"})
         response = connection.getresponse()
@@ -178,13 +178,13 @@ def _models(answer: dict[str, Any]) -> str:
 
 
 def quick_check(options: list[str]) -> int | None:
-    """``covidscan health`` without what the other commands need; returns the exit code.
+    """Run ``covidscan health`` without the imports of the other commands; return the exit code.
 
     Args:
-        options: of the command.
+        options: the options of the command.
 
     Returns:
-        None where only the whole command can tell: further options, or a setting that is wrong.
+        None if the full command is needed: other options are given, or a setting is invalid.
     """
     if not {"--ready", "--strict"}.issuperset(options):
         return None

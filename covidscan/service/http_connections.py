@@ -1,8 +1,8 @@
-"""HTTP connections, bounded: how many, how large a head, how slow a client.
+"""HTTP connections with limits on their number, the size of heads and the slowness of clients.
 
-uvicorn bounds the time between two requests alone. A client that sends its head byte by byte, or
-never reads its answer, would hold a connection for ever; one that still sends a body when it is
-refused would never see why.
+uvicorn only bounds the time between two requests. Without these limits, a client that sends its
+head byte by byte, or never reads its answer, would hold a connection for ever. A client that is
+refused while it still sends a body would never see why.
 """
 
 import asyncio
@@ -25,31 +25,31 @@ from covidscan.service.http_refusal import (
 from covidscan.service.http_transport import CycleTransport, ReaderPatience
 
 _MAX_PIPELINED: Final = 8
-"""Requests that a client may send before the one in front of them is answered."""
+"""Requests that a client may send before the first of them is answered."""
 
 _MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
-"""Of a body that is not wanted any more: a client that sends all of it first sees the answer."""
+"""Limit for discarding an unwanted body: a client that sends all of it first sees the answer."""
 
 _ON_ITS_WAY_SECONDS: Final = 0.5
-"""When the service stops, how long a connection is kept open on which there is no request:
-one may have been sent before the client could know."""
+"""How long an idle connection is kept open when the service stops: a request may have been sent
+before the client could know."""
 
 _HEALTH_METHODS: Final = frozenset({b"GET", b"HEAD"})
 _OPEN_URLS: Final = frozenset(path.encode() for path in OPEN_PATHS)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with these bounds; ``bounded_by`` sets them."""
+    """uvicorn's protocol with these limits; ``bounded_by`` sets them."""
 
     limits: ClassVar[ConnectionLimits]
 
     place: Place | None = None
-    """What the connection takes up; a listener that counts sets it."""
+    """The connection's slot; set by a listener that counts connections."""
 
     _stopping = False
     _in_head = True
     _head: HeadSize
-    """Of the request whose head is not complete."""
+    """Size of the incomplete head that is being received."""
     _refused = False
     _lingering = False
     _discarded_bytes = 0
@@ -58,12 +58,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _reader: ReaderPatience
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let a client in, if there is room."""
+        """Admit a client if there is a slot."""
         super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
         self._head = HeadSize()
         self._reader = ReaderPatience(self.loop, self.limits.timeout_seconds, self.transport.abort)
-        # So that ``pause_writing`` tells of all that is not read, as closing waits for all of it.
-        # With 0 asyncio's TLS would pause for nothing.
+        # So ``pause_writing`` reports all unread data: closing waits for all of it.
+        # With 0, asyncio's TLS would pause without reason.
         self.transport.set_write_buffer_limits(high=1, low=0)
         if self.place is None:
             self.place = self.limits.room.enter(self.client[0] if self.client else "")
@@ -75,7 +75,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget a client."""
+        """Release the slot."""
         self._stop_waiting()
         self.resume_writing()
         if self.place is not None:
@@ -83,7 +83,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what a client sends."""
+        """Parse incoming data."""
         self._unset_keepalive_if_required()
         if self._refused or (not self._in_head and self.cycle.response_complete):
             self._discard(len(data))
@@ -96,12 +96,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             rest = rest[size:]
 
     def on_url(self, url: bytes) -> None:
-        """Take in the request's target."""
+        """Receive the request's target."""
         self._head.parse(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take in a header, but none behind a body: nothing reads those and nothing bounds them."""
+        """Receive a header. Trailers behind a body are dropped: nothing reads or bounds them."""
         if self._in_head:
             self._head.parse_header(name, value)
             super().on_header(name, value)
@@ -110,7 +110,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Begin a request."""
         self._in_head, self._head, self._discarded_bytes = False, HeadSize(), 0
         if self._lingering:
-            # Behind the body that was awaited there is another request.
+            # Another request follows the body that was awaited.
             raise RefusedError(NOT_HTTP)
         self._stop_waiting()
         self._check_place()
@@ -120,21 +120,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         )
         if len(self.pipeline) > _MAX_PIPELINED:
             self.transport.abort()
-            # Or all that has been received of them would be parsed and kept.
+            # Otherwise everything received of them would be parsed and kept.
             raise RefusedError(NOT_HTTP)
-        # Behind a request for another protocol nothing is understood.
+        # After a request to upgrade to another protocol, nothing can be parsed.
         if self._stopping or self._for_health_checks or self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """End a body; what comes next is another head."""
+        """End a body. The next data is another head."""
         self._in_head = True
         super().on_message_complete()
         if self._lingering:
             self.transport.close()
 
     def shutdown(self) -> None:
-        """Answer the request that there is, or that is on its way, and close."""
+        """Answer the current request, or one that is on its way, and close."""
         self._stopping = True
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(_ON_ITS_WAY_SECONDS, super().shutdown)
@@ -142,12 +142,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def pause_writing(self) -> None:
-        """Wait for a client to read, but not for ever."""
+        """Wait for the client to read, but not for ever."""
         super().pause_writing()
         self._reader.wait()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue writing."""
         self._reader.go_on()
         super().resume_writing()
 
@@ -162,7 +162,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if in_head and head is self._head:
                 head.receive(len(data))
         except httptools.HttpParserUpgrade:
-            # No protocol but HTTP/1.1 is spoken here; the request is answered as it is.
+            # Only HTTP/1.1 is spoken here. The request is answered as such.
             return
         except RefusedError as error:
             self._refuse(error.refusal, linger=True)
@@ -191,7 +191,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._in_head:
             self._refuse(TOO_MANY_CONNECTIONS if self._for_health_checks else TOO_SLOW)
         else:
-            # It is the rest of a body that is late; its request is answered already.
+            # The rest of a body is late; its request has already been answered.
             self.transport.close()
 
     def _stop_waiting(self) -> None:
@@ -207,7 +207,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(TOO_MANY_CONNECTIONS)
 
     def _refuse(self, refusal: Refusal, *, linger: bool = False) -> None:
-        """Answer before there is a request that the app could answer, and close."""
+        """Answer and close before there is a request that the app could answer."""
         if self.transport.is_closing() or self._refused:
             return
         self._refused = True
@@ -216,7 +216,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         self.limits.count_refusal(refusal.status)
         if self.cycle is not None and not self.cycle.response_complete:
-            # Here it would stand in the middle of another answer.
+            # The refusal would end up in the middle of another answer.
             self.transport.abort()
             return
         self.transport.write(refusal.answer())
@@ -226,7 +226,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _close_after_body(self) -> None:
-        """Close once the client has sent its request's body, or as much of it as is waited for."""
+        """Close once the client has sent its body, or as much of it as is waited for."""
         if self.place is not None and self.place.health_checks_only:
             self.place.evict = self._evict
         if self._in_head or self.transport.is_closing():
@@ -235,7 +235,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._linger()
 
     def _linger(self) -> None:
-        # To close while data comes in resets the connection: the client would never see its answer.
+        # Closing while data comes in resets the connection: the client would never see its answer.
         self._lingering = True
         self._stop_waiting()
         self.pipeline.clear()
@@ -253,5 +253,5 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 def bounded_by(limits: ConnectionLimits) -> type[BoundedHttpProtocol]:
-    """The protocol with these limits, for ``uvicorn.Config(http=...)``."""
+    """Return the protocol class with these limits, for ``uvicorn.Config(http=...)``."""
     return type("BoundedHttpProtocol", (BoundedHttpProtocol,), {"limits": limits})

@@ -1,4 +1,4 @@
-"""How large the head of a request may be."""
+"""Limits the size of a request's head."""
 
 from http import HTTPStatus
 from typing import Final
@@ -6,17 +6,17 @@ from typing import Final
 from covidscan.service.http_refusal import Refusal, RefusedError
 
 PIECE_BYTES: Final = 4 * 1024
-"""A head is parsed in pieces of this size, so that no more than one is read beyond the limit."""
+"""Heads are parsed in pieces of this size, so at most one piece is read beyond the limit."""
 
 _MAX_BYTES: Final = 32 * 1024
 _MAX_HEADERS: Final = 100
 
 
 class HeadSize:
-    """Counts one head, as it is parsed and as it comes in.
+    """Measures one head, as it is received and as it is parsed.
 
-    What was received counts as long as the head goes on: blanks are not parsed into anything. What
-    was parsed counts where the rest of what was received is a body.
+    Received bytes count while the head goes on, because blanks are not parsed into anything. Parsed
+    bytes count when the rest of the received data belongs to the body.
     """
 
     def __init__(self) -> None:
@@ -25,16 +25,16 @@ class HeadSize:
         self._headers = 0
 
     def receive(self, size_bytes: int) -> None:
-        """A piece has come in, and the head goes on.
+        """Count a received piece of an unfinished head.
 
         Raises:
-            RefusedError: it is too large.
+            RefusedError: the head is too large.
         """
         self._received_bytes += size_bytes
         _check(self._received_bytes)
 
     def parse(self, size_bytes: int) -> None:
-        """Some of the request's target was parsed.
+        """Count a parsed part of the request's target.
 
         Raises:
             RefusedError: the head is too large.
@@ -43,7 +43,7 @@ class HeadSize:
         _check(self._parsed_bytes)
 
     def parse_header(self, name: bytes, value: bytes) -> None:
-        r"""A header was parsed.
+        r"""Count a parsed header.
 
         Raises:
             RefusedError: the head is too large, or has too many headers.
@@ -61,5 +61,5 @@ def _check(size_bytes: int) -> None:
 
 def _too_large(limit: str) -> RefusedError:
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-    detail = f"the head of the request has more than {limit}"
+    detail = f"the request's head has more than {limit}"
     return RefusedError(Refusal(status, "too-large", detail))

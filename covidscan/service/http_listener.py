@@ -1,7 +1,7 @@
 """Accepts connections.
 
-asyncio's own server accepts without a bound, before anybody can count, and does not count TLS
-handshakes at all. Where descriptors run out it logs a line for each attempt.
+asyncio's own server accepts without a bound, before connections can be counted, and does not count
+TLS handshakes at all. When descriptors run out, it logs a line for each attempt.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from covidscan.service.http_connections import BoundedHttpProtocol
 logger = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 4
-"""Connections that are accepted before those that are open have their turn."""
+"""Connections accepted before the open ones get their turn."""
 
 _PAUSE_SECONDS: Final = 0.1
-"""Before the next attempt, where there is no descriptor or no memory for a connection."""
+"""Pause before the next attempt, if there are no descriptors or no memory for a connection."""
 
 
 class Listener:
-    """Listens on an address; what uvicorn needs of an ``asyncio.Server``.
+    """Listens on an address; provides what uvicorn needs of an ``asyncio.Server``.
 
     Args:
-        sockets: listen already.
-        connect: makes the protocol of a connection.
+        sockets: listening sockets.
+        connect: creates the protocol of a connection.
         tls: for HTTPS.
-        count_error: is told the name of an error of ``accept``, such as ``EMFILE``.
+        count_error: called with the name of each error of ``accept``, such as ``EMFILE``.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Listener:
         self._accepting = [asyncio.create_task(self._accept(each)) for each in sockets]
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting."""
         for task in self._accepting:
             task.cancel()
         for each in self.sockets:
-            # Once the event loop has forgotten it, which to cancel has it do next.
+            # After the event loop has dropped the socket, which cancelling makes it do next.
             asyncio.get_running_loop().call_soon(each.close)
 
     async def wait_closed(self) -> None:
-        """Wait until nothing is accepted any more."""
+        """Wait until accepting has stopped."""
         for task in self._beginning:
-            # TLS handshakes that go on for longer than any request did.
+            # TLS handshakes that have outlasted every request.
             task.cancel()
         await asyncio.gather(*self._accepting, *self._beginning, return_exceptions=True)
 
@@ -77,22 +77,23 @@ class Listener:
             self._let_in(connection, address[0])
             accepted += 1
             if accepted % _AT_ONCE == 0:
-                # ``sock_accept`` does not give way while others queue.
+                # ``sock_accept`` does not yield while connections are queued.
                 await asyncio.sleep(0)
 
     async def _after(self, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "other")
         self._count_error(name)
         if isinstance(error, ConnectionError):
-            # The client is gone already.
+            # The client has already left.
             await asyncio.sleep(0)
         else:
             logger.error("connections cannot be accepted: %s", name)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _let_in(self, connection: socket.socket, address: str) -> None:
-        # Or the end of an answer waits up to 40 ms until its beginning is acknowledged. asyncio
-        # sets it where the protocol is named, which a listening socket of Python's does not.
+        # Without it, the end of an answer waits up to 40 ms until its beginning is acknowledged.
+        # asyncio sets it only on sockets that name their protocol, which Python's listening
+        # sockets do not.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = self._connect()
         limits = protocol.limits
@@ -109,7 +110,7 @@ class Listener:
         def end(_: asyncio.Task[None]) -> None:
             self._beginning.discard(task)
             if task.cancelled():
-                # Perhaps before there was a transport that would have closed it.
+                # It may have ended before there was a transport that would close the socket.
                 connection.close()
 
         task.add_done_callback(end)
@@ -124,20 +125,20 @@ class Listener:
                 connection,
                 ssl=self._tls,
                 ssl_handshake_timeout=limits.head_seconds(place) if self._tls else None,
-                # A client that does not end TLS in turn would hold its place for half a minute.
+                # A client that does not close TLS itself would hold its slot for half a minute.
                 ssl_shutdown_timeout=limits.timeout_seconds if self._tls else None,
             )
         except OSError:
-            # No TLS, or the client is gone. Once it is connected, the protocol leaves its place.
+            # Not TLS, or the client has left. Once connected, the protocol releases the slot.
             place.leave()
             connection.close()
 
 
 def listening_sockets(host: str, port: int, *, backlog: int) -> list[socket.socket]:
-    """Sockets that listen on every address of a host.
+    """Return sockets that listen on every address of a host.
 
     Raises:
-        OSError: the host is not known, or an address is taken.
+        OSError: the host is unknown, or an address is in use.
     """
     addresses = dict.fromkeys(
         (family, address)

@@ -1,4 +1,4 @@
-"""Refusals before there is a request that the app could answer."""
+"""Answers to connections that are refused before the app could answer a request."""
 
 import json
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from api.http.problems import PROBLEM_MEDIA_TYPE
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a connection ends without a request being answered."""
+    """Why a connection ends without an answered request."""
 
     status: HTTPStatus
     kind: str
-    """Of the problem, as in ``api.http.errors``."""
+    """The type of the problem, as in ``api.http.errors``."""
     detail: str
 
     def answer(self) -> bytes:
-        """The whole answer as it is sent."""
+        """Return the complete HTTP response."""
         body = json.dumps(
             {
                 "type": f"urn:covidscan:problem:{self.kind}",
@@ -38,10 +38,10 @@ class Refusal:
 
 
 class RefusedError(Exception):
-    """Nothing more of a connection is to be parsed.
+    """The connection is refused and nothing more of it is parsed.
 
     Args:
-        refusal: how it is answered.
+        refusal: the answer to send.
     """
 
     def __init__(self, refusal: Refusal) -> None:
@@ -51,7 +51,7 @@ class RefusedError(Exception):
 
 NOT_HTTP: Final = Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "Invalid HTTP request received.")
 TOO_SLOW: Final = Refusal(
-    HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the head of the request came too slowly"
+    HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the request's head arrived too slowly"
 )
 TOO_MANY_CONNECTIONS: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too many connections; try again"

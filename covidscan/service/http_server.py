@@ -1,4 +1,4 @@
-"""The HTTP server that the gateway runs in."""
+"""The HTTP server that runs the gateway."""
 
 import asyncio
 import logging
@@ -21,23 +21,23 @@ from covidscan.service.http_listener import Listener, listening_sockets
 from covidscan.service.http_transport import in_pieces
 
 _LAST_SECONDS: Final = 1.0
-"""For requests that were cancelled to be answered, and for their clients to read that."""
-_LOOK_SECONDS: Final = 0.02
+"""For answering cancelled requests, and for their clients to read the answers."""
+_POLL_SECONDS: Final = 0.02
 
 logger = logging.getLogger(__name__)
 
 _BUDGETS_OF_A_REQUEST: Final = 2
-"""An explanation has the time of a prediction, and as much again for its questions."""
+"""An explanation has the time budget of a prediction, and as much again for its own inferences."""
 
 
 def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Uvicorn's configuration: how long it waits for whom, and how much a connection may take."""
+    """Return uvicorn's configuration, with its timeouts and the limits per connection."""
     return uvicorn.Config(
         in_pieces(app),
         host=settings.host,
         port=settings.port,
         http=bounded_by(_connection_limits(app, settings)),
-        # The app reads what proxies forward: api.http.access.client_address.
+        # The app itself reads forwarded headers: api.http.access.client_address.
         proxy_headers=False,
         ws="none",
         ssl_certfile=settings.tls_certificate_file,
@@ -45,14 +45,14 @@ def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=settings.idle_timeout_seconds,
         timeout_graceful_shutdown=grace_seconds(settings),
         server_header=False,
-        # The gateway logs requests itself: routes, never paths.
+        # The gateway logs requests itself: route templates, never paths.
         access_log=False,
         log_config=None,
     )
 
 
 def grace_seconds(settings: Settings) -> int:
-    """When the service stops, a request in flight has what time it would have had anyway."""
+    """Return how long requests in flight may take when the service stops: their full budget."""
     return math.ceil(_BUDGETS_OF_A_REQUEST * settings.request_timeout_seconds)
 
 
@@ -70,12 +70,12 @@ def _connection_limits(app: FastAPI, settings: Settings) -> ConnectionLimits:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn's server, which accepts connections with ``covidscan.service.http_listener``.
+    """uvicorn's server, accepting connections through ``covidscan.service.http_listener``.
 
     Args:
-        app: answers requests; its metrics count what cannot be accepted.
-        settings: where it listens, and its bounds.
-        on_start: is told the first socket that listens.
+        app: answers requests. Its metrics count connections that could not be accepted.
+        settings: the address to listen on, and the limits.
+        on_start: called with the first listening socket.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class HttpServer(uvicorn.Server):
         listener = Listener(
             sockets, self._connect, tls=config.ssl, count_error=self._count_accept_error
         )
-        # All that uvicorn needs of an ``asyncio.Server``.
+        # This is all that uvicorn needs of an ``asyncio.Server``.
         self.servers = [cast("asyncio.Server", listener)]
         self.started = True
         self._on_start(sockets[0])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; what was cancelled because it took too long is still answered."""
+        """Stop. Requests cancelled because they took too long are still answered."""
         await super().shutdown(sockets)
         state = self.server_state
         if state.tasks:
@@ -118,8 +118,8 @@ class HttpServer(uvicorn.Server):
         for connection in list(state.connections):
             connection.shutdown()
         deadline = time.monotonic() + _LAST_SECONDS
-        while state.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
-            await asyncio.sleep(_LOOK_SECONDS)
+        while state.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn has no event to wait for
+            await asyncio.sleep(_POLL_SECONDS)
         for connection in list(state.connections):
             cast("BoundedHttpProtocol", connection).transport.abort()
         await asyncio.sleep(0)

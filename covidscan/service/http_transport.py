@@ -1,4 +1,4 @@
-"""What is between uvicorn and a connection while a request is answered."""
+"""Sits between uvicorn and a connection while a request is answered."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _PIECE_BYTES: Final = 64 * 1024
-_SLOWEST_BYTES_PER_SECOND: Final = 64 * 1024
+_MIN_BYTES_PER_SECOND: Final = 64 * 1024
 
 
 class ReaderPatience:
-    """How long a client may take to read its answer: some seconds, and 64 KiB a second.
+    """Limits how long a client may take to read its answer: a base time, plus 1 s per 64 KiB.
 
     Args:
-        loop: has the time.
-        seconds: for which a client may read nothing.
+        loop: provides the clock.
+        seconds: how long a client may read nothing.
         give_up: ends the connection.
     """
 
@@ -23,28 +23,28 @@ class ReaderPatience:
         self, loop: asyncio.AbstractEventLoop, seconds: float, give_up: Callable[[], None]
     ) -> None:
         self._loop = loop
-        self._most_seconds = self._seconds = seconds
+        self._max_seconds = self._seconds = seconds
         self._give_up = give_up
         self._waiting: asyncio.TimerHandle | None = None
         self._since = 0.0
 
     def wait(self) -> None:
-        """The client does not read."""
+        """Start the timer: the client is not reading."""
         self._since = self._loop.time()
         self._waiting = self._loop.call_later(max(0.0, self._seconds), self._give_up)
 
     def go_on(self) -> None:
-        """It has read all that there was, or is gone."""
+        """Stop the timer: the client has read everything, or has left."""
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
             self._seconds -= self._loop.time() - self._since
 
     def earn(self, size_bytes: int) -> None:
-        """So much is being sent."""
-        earned = size_bytes / _SLOWEST_BYTES_PER_SECOND
-        # What is read fast earns no silence.
-        self._seconds = min(self._most_seconds, self._seconds + earned)
+        """Extend the time, for data that is being sent."""
+        earned = size_bytes / _MIN_BYTES_PER_SECOND
+        # Fast reading does not buy extra time to stall.
+        self._seconds = min(self._max_seconds, self._seconds + earned)
 
 
 class CycleTransport:
@@ -52,8 +52,8 @@ class CycleTransport:
 
     Args:
         transport: the connection.
-        patience: is told what is sent.
-        close: ends it when the client has been answered.
+        patience: counts what is sent.
+        close: ends the connection after the answer.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class CycleTransport:
 
 
 def in_pieces(app: ASGIApp) -> ASGIApp:
-    """The app, with large bodies sent piece by piece.
+    """Wrap an app so that large bodies are sent in pieces.
 
-    uvicorn waits for a client to read before it sends on, but hands a body over in one: a client
-    that does not read would hold a second copy of all of it.
+    uvicorn waits for a client to read before it sends more, but passes each body on in one piece. A
+    client that does not read would hold a second copy of the whole body.
     """
 
     async def send_pieces(scope: Scope, receive: Receive, send: Send) -> None:

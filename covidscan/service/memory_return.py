@@ -1,4 +1,4 @@
-"""Memory that a crowd has needed goes back to the operating system once the crowd is gone."""
+"""Returns memory to the operating system after a load peak."""
 
 import asyncio
 import ctypes
@@ -7,8 +7,8 @@ from typing import Final
 
 from serving.embedded.malloc_trim import return_freed_memory
 
-_LOOK_SECONDS: Final = 2.0
-_WORTH_BYTES: Final = 64 * 1024 * 1024
+_POLL_SECONDS: Final = 2.0
+_MIN_RETURNED_BYTES: Final = 64 * 1024 * 1024
 
 
 class _Mallinfo2(ctypes.Structure):
@@ -24,7 +24,7 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def free_bytes() -> int:
-    """What glibc's heaps hold that is free; 0 for another C library, or one before 2.33."""
+    """Return the free bytes in glibc's heaps; 0 for other C libraries and for glibc before 2.33."""
     mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo2 is None:
         return 0
@@ -35,22 +35,22 @@ def free_bytes() -> int:
 async def return_memory(
     free: Callable[[], int] = free_bytes, give_back: Callable[[], None] = return_freed_memory
 ) -> None:
-    """Give back what is free, whenever 64 MiB more of it are there; never ends.
+    """Return free memory whenever 64 MiB more of it have accumulated; never ends.
 
-    The C library keeps what is freed below something that is still in use. To have each large block
-    mapped by itself instead (``M_MMAP_THRESHOLD``) would take a large image twice the time of the
-    processor, as each of its pages is a fault.
+    The C library keeps freed memory that lies below memory still in use. Mapping each large block
+    separately instead (``M_MMAP_THRESHOLD``) would double the CPU time for a large image, because
+    each of its pages causes a fault.
 
     Args:
-        free: what the heaps hold that is free, given back or not, in bytes.
-        give_back: runs in a thread, as it takes milliseconds for each gigabyte.
+        free: returns the free bytes in the heaps, whether given back or not.
+        give_back: runs in a thread, because it takes milliseconds per gigabyte.
     """
     given_back = free()
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         now = free()
-        # What was given back and is used again can be given back again.
+        # Memory that was given back and used again can be given back again.
         given_back = min(given_back, now)
-        if now - given_back >= _WORTH_BYTES:
+        if now - given_back >= _MIN_RETURNED_BYTES:
             await asyncio.to_thread(give_back)
             given_back = free()

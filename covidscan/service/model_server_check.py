@@ -1,4 +1,4 @@
-"""Asks the model server that the settings name whether its models answer."""
+"""Checks whether the models of the configured model server have available versions."""
 
 import asyncio
 
@@ -11,35 +11,35 @@ from serving.errors import ModelServerError
 
 
 async def check_model_server(settings: Settings, *, strict: bool, timeout_seconds: float) -> str:
-    """Ask which models have an available version; returns a line that says it.
+    """Check which models have an available version; return a line that describes the result.
 
     Args:
-        settings: name the model server, and how many models must answer (the quorum).
-        strict: all of them must.
-        timeout_seconds: for each model; all are asked at the same time.
+        settings: the model server's address, and how many models must answer (the quorum).
+        strict: require all models.
+        timeout_seconds: for each model. All are queried at the same time.
 
     Raises:
-        UnhealthyError: too few have one.
+        UnhealthyError: too few models have an available version.
         TlsConfigError: keys or certificates for the connection cannot be read.
     """
     address = settings.model_server
     if address is None:
         raise UnhealthyError(
-            "COVIDSCAN_MODEL_SERVER is not set: the gateway's own model server is private;"
-            " ask the gateway with --ready"
+            "COVIDSCAN_MODEL_SERVER is not set: the embedded model server is private;"
+            " check the gateway with --ready instead"
         )
     async with ModelServerClient(address, model_server_credentials(settings)) as client:
         states = await asyncio.gather(
             *(_state(client, name, timeout_seconds) for name in MODEL_NAMES)
         )
     if len(set(states)) == 1:
-        said = f"model server {address}: all models {states[0]}"
+        line = f"model server {address}: all models {states[0]}"
     else:
-        told = zip(MODEL_NAMES, states, strict=True)
-        said = f"model server {address}: {', '.join(f'{name} {state}' for name, state in told)}"
+        by_name = zip(MODEL_NAMES, states, strict=True)
+        line = f"model server {address}: {', '.join(f'{name} {state}' for name, state in by_name)}"
     if states.count("ok") < (len(MODEL_NAMES) if strict else settings.quorum):
-        raise UnhealthyError(said)
-    return said
+        raise UnhealthyError(line)
+    return line
 
 
 async def _state(client: ModelServerClient, name: str, timeout_seconds: float) -> str:

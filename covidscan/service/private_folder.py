@@ -1,4 +1,4 @@
-"""A folder for a socket, which only this user may reach and cleaners of ``/tmp`` leave alone."""
+"""A folder for a socket. Only this user can access it, and cleaners of ``/tmp`` leave it alone."""
 
 import fcntl
 import os
@@ -11,16 +11,16 @@ from typing import Final
 
 _PREFIX: Final = "covidscan-"
 _MAX_PATH_BYTES: Final = 80
-"""Of the 107 that the path of a Unix socket may have, the rest is for its name."""
-_SHORT: Final = "/tmp"  # noqa: S108 - a folder that nobody else can have made is made there
-"""Where the folder for temporary files has a longer path."""
+"""A Unix socket's path may have 107 bytes; the rest is for the socket's name."""
+_SHORT: Final = "/tmp"  # noqa: S108 - the new folder inside it is created with a random name
+"""Used if the path of the temporary folder is too long."""
 
 
 class PrivateFolder:
-    """A temporary folder of mode 0700, made anew under the same name where it vanishes.
+    """A temporary folder of mode 0700, recreated under the same name if it vanishes.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class PrivateFolder:
         self._lock = _lock(self.path)
 
     def restore(self) -> None:
-        """Make sure that it is there, and is ours alone.
+        """Make sure that the folder exists and belongs to this user alone.
 
         Raises:
-            PermissionError: somebody else has made something of its name.
-            OSError: it cannot be made.
+            PermissionError: something of its name belongs to another user.
+            OSError: it cannot be created.
         """
         with suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
@@ -43,20 +43,20 @@ class PrivateFolder:
             os.close(before)
         found = self.path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(f"{self.path} belongs to somebody else")
+            raise PermissionError(f"{self.path} belongs to another user")
         self.path.chmod(0o700)
 
     def remove(self) -> None:
-        """Remove it and all that is in it; it may be gone already."""
+        """Remove the folder and its contents. It may already be gone."""
         os.close(self._lock)
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path)
 
 
 def _lock(folder: Path) -> int:
-    """Hold a folder: systemd-tmpfiles removes nothing of one that somebody has locked."""
+    """Lock a folder: systemd-tmpfiles does not remove anything in a locked folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    # Where it cannot be locked, it is made anew after it has been removed.
+    # If it cannot be locked, it is recreated after it has been removed.
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     return descriptor

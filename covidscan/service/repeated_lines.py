@@ -1,4 +1,4 @@
-"""A warning that comes again and again is logged once a second, with how often it came."""
+"""Logs a repeated warning once a second, with the number of suppressed lines."""
 
 import logging
 import time
@@ -7,27 +7,27 @@ from typing import Final
 
 _SECONDS: Final = 1.0
 _MAX_KINDS: Final = 256
-"""That are told apart; other libraries may put what a client sends into a line's text."""
+"""Limit on the kinds kept apart: other libraries may put what a client sends into a line's text."""
 
 
 class RepeatedLinesFilter(logging.Filter):
-    """Lets one warning or error of a kind through each second.
+    """Passes one warning or error of each kind per second.
 
-    A kind is a logger, a text without what is put into it, and the type of the exception. A line
-    that is let through has ``suppressed``, the number of those before it that were not.
+    A kind is a logger, a message without its arguments, and the type of the exception. A line that
+    passes has ``suppressed``, the number of lines of its kind that were dropped before it.
 
     Args:
-        now: the time, in seconds.
+        now: returns the time, in seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._now = now
         self._kinds: dict[tuple[str, str, type | None], tuple[float, int]] = {}
-        """When a line of the kind was last let through, and how many have not been since."""
+        """When a line of the kind last passed, and how many were dropped since."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log a line."""
+        """Return whether to log a line."""
         if record.levelno < logging.WARNING:
             return True
         exception = record.exc_info[0] if isinstance(record.exc_info, tuple) else None

@@ -1,4 +1,4 @@
-"""The whole service in one foreground process: gateway, and embedded model server if needed."""
+"""Runs the service in the foreground: the gateway, and the embedded model server if needed."""
 
 import asyncio
 import gc
@@ -30,26 +30,26 @@ from serving.tls import read_tls_file
 
 
 class PartMissingError(RuntimeError):
-    """A part of covidscan is needed that is not installed."""
+    """An optional part of covidscan is needed and not installed."""
 
 
 async def run_service(settings: Settings) -> None:
-    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT; leaves no process and no file behind.
+    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT. Leaves no process and no file behind.
 
     Raises:
-        PartMissingError: there is no model server to ask, or no SDK to trace with.
-        ApiKeysError: the records of API keys cannot be read.
-        AuditTrailError: the audit trail cannot be written to.
-        TlsConfigError: keys or certificates cannot be read, or there is nobody to show them to.
-        NoTemporaryFolderError: there is nowhere to make the sockets of the child processes.
+        PartMissingError: no model server is set or installed, or the tracing SDK is missing.
+        ApiKeysError: the API key records cannot be read.
+        AuditTrailError: the audit trail cannot be written.
+        TlsConfigError: keys or certificates cannot be read, or the peer they are for is not set.
+        NoTemporaryFolderError: there is no place for the sockets of the child processes.
     """
     if settings.model_server is None and importlib.util.find_spec("openvino") is None:
         raise PartMissingError(
-            "name a model server with --model-server or COVIDSCAN_MODEL_SERVER,"
+            "set a model server with --model-server or COVIDSCAN_MODEL_SERVER,"
             " or install the embedded one: pip install 'covidscan[embedded]'"
         )
     if settings.model_server is None and settings.model_server_ca_file is not None:
-        raise TlsConfigError("model_server_ca_file needs the model_server whose authority it is")
+        raise TlsConfigError("model_server_ca_file is set, but model_server is not")
     if (
         settings.demo
         and DemoTraining.missing(settings.models_dir)
@@ -73,8 +73,8 @@ def _need_temporary_folder() -> None:
         tempfile.gettempdir()
     except FileNotFoundError as error:
         raise NoTemporaryFolderError(
-            "no folder for temporary files can be written to: mount one at /tmp"
-            " (docker run --tmpfs /tmp), or name one in TMPDIR"
+            "no temporary folder is writable: mount one at /tmp"
+            " (docker run --tmpfs /tmp), or set TMPDIR"
         ) from error
 
 
@@ -98,12 +98,12 @@ async def _run_parts(settings: Settings, stop: "_Stop") -> None:
 
 
 async def _run_gateway(settings: Settings, training: ModelTraining, stop: "_Stop") -> None:
-    # Only now, while the model server loads its models: these take most of a second.
+    # Imported now, while the model server loads its models: these imports take most of a second.
     from api.app import create_app  # noqa: PLC0415
     from covidscan.service.http_server import HttpServer  # noqa: PLC0415
 
     for file in (settings.tls_certificate_file, settings.tls_key_file):
-        # Read here first: OpenSSL would wait for a FIFO for ever.
+        # Read here first: OpenSSL would wait for ever on a FIFO.
         if file is not None:
             read_tls_file(file)
     fitting = fit_connections(settings.max_connections)
@@ -117,13 +117,13 @@ async def _run_gateway(settings: Settings, training: ModelTraining, stop: "_Stop
         server.config.load()
     except OSError as error:
         raise TlsConfigError(
-            "tls_certificate_file and tls_key_file are not a certificate and its key, in PEM"
+            "tls_certificate_file and tls_key_file do not hold a certificate and its key as PEM"
         ) from error
-    # All that is there by now stays until the end. To look through it for garbage, as happens from
-    # time to time, would hold every request up for most of a tenth of a second.
+    # Everything allocated so far lives until the end. Without this, each full garbage collection
+    # would scan it and delay requests by most of a tenth of a second.
     gc.freeze()
-    # uvicorn raises a caught signal again once it has shut down. That one only asks once more for
-    # what is done, and does not end the process before the model server has been stopped.
+    # uvicorn raises a caught signal again after its shutdown. That signal must only repeat the
+    # request to stop, not end the process before the model server has been stopped.
     stop.server = server
     returning = asyncio.create_task(return_memory())
     try:
@@ -133,7 +133,7 @@ async def _run_gateway(settings: Settings, training: ModelTraining, stop: "_Stop
 
 
 class _Stop:
-    """What a signal stops: the start of the service, and once there is one its HTTP server."""
+    """Handles a stop signal: cancels the start of the service, or stops its HTTP server."""
 
     def __init__(self) -> None:
         self.server: uvicorn.Server | None = None
@@ -141,7 +141,7 @@ class _Stop:
         self._ended_start = False
 
     def ask(self) -> None:
-        """Stop, in order; to be asked again changes nothing."""
+        """Stop in order. Asking again changes nothing."""
         if self.server is not None:
             self.server.should_exit = True
         elif self._main is not None and not self._ended_start:
@@ -150,7 +150,7 @@ class _Stop:
 
     @contextmanager
     def ends_the_start(self) -> Iterator[None]:
-        """Let the cancellation end here, once all that had been started has been stopped."""
+        """Absorb the cancellation here, once everything that was started has been stopped."""
         try:
             yield
         except asyncio.CancelledError:
@@ -159,7 +159,7 @@ class _Stop:
 
 
 def _announce(listener: socket.socket, settings: Settings) -> None:
-    """Print where the page and the docs are."""
+    """Print the addresses of the page and the docs."""
     address = _url(listener, https=settings.tls_certificate_file is not None)
     docs = f"  docs  {address}/docs\n" if settings.docs else ""
     typer.echo(f"\n  page  {address}/\n{docs}\n  {DISCLAIMER}\n")

@@ -1,7 +1,8 @@
-"""What the service logs and how: structured lines, never images, names, keys or answers.
+"""Logging for the service: structured lines, never images, names, keys or answers.
 
-Of an exception its type and where in the code it was raised are told, but not its message, which
-may hold what a client sent; of other libraries' lines the text without what was put into it.
+Exceptions are logged with their type and where in our code they were raised, but without their
+message, which may hold what a client sent. Lines of other libraries are logged without their
+arguments.
 """
 
 import asyncio
@@ -20,19 +21,19 @@ from api.observability.log_format import LOGGED_FIELDS, LogFormat
 from covidscan.service.repeated_lines import RepeatedLinesFilter
 
 _OWN: Final = ("api", "covidscan", "imaging", "serving", "trainer")
-_TOLD: Final = (*_OWN, "uvicorn")
-"""Whose lines are logged from INFO on, and with what was put into them."""
+_FULLY_LOGGED: Final = (*_OWN, "uvicorn")
+"""Loggers whose lines are logged from INFO on, and with their arguments."""
 
 
 def configure_service_logging(log_format: LogFormat) -> None:
-    """Log to stderr: our own events and uvicorn's, and other libraries' warnings."""
+    """Log to stderr: our own events, uvicorn's, and warnings of other libraries."""
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(allow=LOGGED_FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _tell_exceptions_by_place,
+        _log_exceptions_by_location,
     ]
     handler = logging.StreamHandler()
     handler.addFilter(RepeatedLinesFilter())
@@ -47,14 +48,14 @@ def configure_service_logging(log_format: LogFormat) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in _TOLD:
+    for name in _FULLY_LOGGED:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
 def silence_native_libraries() -> None:
-    """Keep what libraries in C write to stderr out of the log: libpng quotes what it reads.
+    """Keep what C libraries write to stderr out of the log: libpng quotes its input.
 
-    Python's own stderr, and what is told of a crash, still get there.
+    Python's own stderr and crash reports still get there.
     """
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
@@ -65,10 +66,8 @@ def silence_native_libraries() -> None:
 
 
 def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what an event loop reports, whose own text would hold exceptions' messages."""
-    logging.getLogger(__name__).error(
-        "an error in the event loop", exc_info=context.get("exception")
-    )
+    """Log errors that the event loop reports, without its text: that would quote exceptions."""
+    logging.getLogger(__name__).error("error in the event loop", exc_info=context.get("exception"))
 
 
 def _renderer(log_format: LogFormat) -> Processor:
@@ -80,13 +79,13 @@ def _renderer(log_format: LogFormat) -> Processor:
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:
-    """Other libraries' warnings may quote what a client sent."""
-    if record.name.partition(".")[0] not in _TOLD:
+    """Strip arguments from other libraries' warnings: they may quote what a client sent."""
+    if record.name.partition(".")[0] not in _FULLY_LOGGED:
         record.args = ()
     return True
 
 
-def _tell_exceptions_by_place(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _log_exceptions_by_location(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     exception = event.pop("exc_info", None)
     if exception is True:
         exception = sys.exc_info()
@@ -94,13 +93,13 @@ def _tell_exceptions_by_place(_: WrappedLogger, __: str, event: EventDict) -> Ev
         exception = exception[1]
     if isinstance(exception, BaseException):
         event["exception"] = type(exception).__name__
-        event["raised_at"] = _places(exception.__traceback__)
+        event["raised_at"] = _locations(exception.__traceback__)
     event.pop("stack_info", None)
     return event
 
 
-def _places(trace: TracebackType | None) -> list[str]:
-    """``module:line`` of our own code, the innermost last."""
+def _locations(trace: TracebackType | None) -> list[str]:
+    """Return ``module:line`` for frames of our own code, innermost last."""
     return [
         f"{frame.f_globals['__name__']}:{line}"
         for frame, line in traceback.walk_tb(trace)

@@ -1,4 +1,4 @@
-"""The embedded model server as a process: from start to the signal that ends it."""
+"""Runs the embedded model server as a process, from start to stop signal."""
 
 import asyncio
 import contextlib
@@ -23,19 +23,19 @@ from serving.volume.model_config import ModelConfig
 logger = logging.getLogger(__name__)
 
 _CONFIG_SECONDS: Final = 10.0
-"""For models.config to be read, which may lie on a mount that hangs."""
+"""Timeout for reading models.config, which may lie on a mount that hangs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessOptions:
-    """What the process does beside serving."""
+    """What the process does besides serving."""
 
     metrics_address: tuple[str, int] | None = None
-    """Where Prometheus reads."""
+    """Where Prometheus scrapes metrics."""
     read_configs: Callable[[], Sequence[ModelConfig]] | None = None
-    """Reads the models to serve anew, so that a change is followed."""
+    """Reads the models to serve again, to pick up changes."""
     config_poll_seconds: float = 1.0
-    """Pause between two readings."""
+    """Pause between two reads."""
     exit_with_stdin: bool = False
     """Whether to stop when standard input is closed."""
 
@@ -46,11 +46,11 @@ async def run_model_server(
     options: ModelServerOptions,
     process_options: ProcessOptions,
 ) -> None:
-    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, if asked, until stdin is closed.
+    """Serve until SIGINT, SIGTERM, SIGHUP or SIGQUIT, or, if requested, until stdin is closed.
 
     Raises:
         RuntimeError: the address cannot be bound.
-        OSError: the address of the metrics cannot be bound.
+        OSError: the metrics address cannot be bound.
         ModelConfigError: a label names a version that is not loaded yet.
     """
     stop = asyncio.Event()
@@ -59,10 +59,10 @@ async def run_model_server(
         await _stop_with_stdin(stop)
     async with (
         EmbeddedModelServer(configs, address, options) as server,
-        _telling_prometheus(server.metrics, process_options.metrics_address),
+        _serving_metrics(server.metrics, process_options.metrics_address),
         _following_config(server, configs, process_options),
     ):
-        # Nothing of what is there by now is ever garbage; to look through it holds calls up.
+        # Everything allocated so far lives until the end; scanning it for garbage delays calls.
         gc.freeze()
         logger.info("the model server listens on %s", server.address)
         await stop.wait()
@@ -78,7 +78,7 @@ async def _stop_with_stdin(stop: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _telling_prometheus(
+async def _serving_metrics(
     metrics: Metrics, address: tuple[str, int] | None
 ) -> AsyncIterator[None]:
     if address is None:
@@ -130,11 +130,11 @@ async def _follow_config(
             if configs != served:
                 await server.reload(configs)
                 served, complaint = configs, ""
-                logger.info("models.config has changed and is followed")
+                logger.info("applied the changed models.config")
         except (ModelConfigError, CallError, TimeoutError) as error:
-            # Tried again at the next reading: what a label names may be loaded by then.
+            # Retried at the next read: a version that a label names may be loaded by then.
             if str(error) != complaint:
                 complaint = str(error)
-                logger.warning("models.config cannot be followed: %s", error)
+                logger.warning("models.config cannot be applied: %s", error)
         except Exception:
             logger.exception("following models.config failed")

@@ -1,4 +1,4 @@
-"""The signals that end a process in order."""
+"""The signals that end a process in an orderly way."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from typing import Final
 
 _ALWAYS: Final = (signal.SIGINT, signal.SIGTERM)
 _UNLESS_IGNORED: Final = (signal.SIGHUP, signal.SIGQUIT)
-"""``nohup`` and shells that start something in the background have these ignored, on purpose."""
+"""``nohup``, and shells that start background jobs, ignore these on purpose."""
 
 
 def on_stop_signal(stop: Callable[[], None]) -> None:

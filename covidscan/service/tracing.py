@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK, set up: spans go to where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
+"""Configures the OpenTelemetry SDK: spans go to ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -11,20 +11,20 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 
 class CallersTextRemover(SpanProcessor):
-    """Takes out of spans, as they start, what a caller has written: path, query, host.
+    """Removes from spans, as they start, what a caller has written: path, query and host.
 
-    The route's template stays.
+    The route template stays.
     """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
-        """Take them out."""
+        """Clear these attributes."""
         for name in ("url.path", "url.query", "server.address"):
             if span.attributes and name in span.attributes:
                 span.set_attribute(name, "")
 
 
 class TraceIdPropagator(TraceContextTextMapPropagator):
-    """Takes ids alone from a caller: of the W3C's headers ``tracestate`` may hold any text."""
+    """Takes only ids from a caller: the W3C header ``tracestate`` may hold arbitrary text."""
 
     def extract(
         self,
@@ -32,7 +32,7 @@ class TraceIdPropagator(TraceContextTextMapPropagator):
         context: Context | None = None,
         getter: Getter[CarrierT] = default_getter,
     ) -> Context:
-        """The context with the caller's span in it, where it names one."""
+        """Return the context with the caller's span, if the caller sends one."""
         extracted = super().extract(carrier, context, getter)
         theirs = trace.get_current_span(extracted).get_span_context()
         ids = trace.SpanContext(
@@ -44,7 +44,7 @@ class TraceIdPropagator(TraceContextTextMapPropagator):
 
 
 def configure_tracing() -> TracerProvider:
-    """Send spans from now on; the provider must be shut down, which sends the last."""
+    """Start sending spans. Shutting the provider down sends the last ones."""
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "covidscan"}))
     provider.add_span_processor(CallersTextRemover())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -217,7 +217,7 @@ def test_with_tls_only_who_is_trusted_is_answered(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--model_name=m"], "go together"),
+        (["--model_name=m"], "must be given together"),
         (["--batching_parameters_file=x"], "enable_batching to true"),
         (["--ssl_config_file=nosuch"], "nosuch cannot be read"),
         (["--enable_batching=true", "--batching_parameters_file=nosuch"], "nosuch cannot be read"),

@@ -1,10 +1,10 @@
 """CT-like phantoms of an axial chest slice, drawn from a seed.
 
-They look like what the service expects and carry the pattern that it looks for, so that all of it
+They look like what the service expects and show the pattern that it looks for, so that everything
 can be tried without a patient's image. COVID phantoms have bilateral, peripheral ground-glass
-opacities (Bernheim et al. 2020, doi 10.1148/radiol.2020200463). The others have plain lungs or
-opacities of another kind or in another place, so neither brightness nor the mere presence of an
-opacity tells the classes apart.
+opacities (Bernheim et al. 2020, doi 10.1148/radiol.2020200463). The others have plain lungs, or
+opacities of another kind or in another place. So neither brightness nor the mere presence of an
+opacity separates the classes.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _AIR, _LUNG, _FAT, _SOFT_TISSUE, _BONE = 0.04, 0.2, 0.68, 0.82, 1.0
 
 @dataclass
 class Anatomy:
-    """A thorax without disease: the image, and where its lungs are."""
+    """A thorax without disease: the image and the position of its lungs."""
 
     image: Image
     lungs: tuple[Mask, Mask]
@@ -52,8 +52,8 @@ def draw_phantom(rng: np.random.Generator, *, covid: bool) -> Phantom:
     """Draw one slice.
 
     Args:
-        rng: where all that varies comes from.
-        covid: whether it has the pattern of COVID-19.
+        rng: the source of all variation.
+        covid: whether to draw the pattern of COVID-19.
     """
     anatomy = _draw_anatomy(rng)
     clear = anatomy.image.copy()
@@ -156,7 +156,7 @@ def _grow_vessel(
 
 
 def _add_peripheral_ground_glass(rng: np.random.Generator, anatomy: Anatomy) -> None:
-    """Opacities from the pleura inwards, until they cover a share of each lung."""
+    """Add opacities from the pleura inwards until they cover a share of each lung."""
     for lung in anatomy.lungs:
         rim = lung & (_depth(lung) < 0.35)
         clear = anatomy.image[lung]
@@ -180,14 +180,14 @@ def _add_nothing(rng: np.random.Generator, anatomy: Anatomy) -> None:
 
 
 def _add_consolidation(rng: np.random.Generator, anatomy: Anatomy) -> None:
-    """One dense area in one lung, as of a lobar pneumonia."""
+    """Add one dense area in one lung, as in lobar pneumonia."""
     lung = anatomy.lungs[rng.integers(2)]
     at, radius = _pick(rng, lung), rng.uniform(22, 34)
     _add_haze(rng, anatomy.image, lung, at, radius=radius, density=rng.uniform(0.6, 0.9))
 
 
 def _add_perihilar_haze(rng: np.random.Generator, anatomy: Anatomy) -> None:
-    """Bilateral opacities round the hila, as of a pulmonary oedema: COVID's density elsewhere."""
+    """Add bilateral opacities around the hila, as in pulmonary oedema: dense like COVID's."""
     for lung, hilum in zip(anatomy.lungs, anatomy.hila, strict=True):
         for _ in range(int(rng.integers(2, 4))):
             at = (hilum[0] + int(rng.integers(-6, 7)), hilum[1] + int(rng.integers(-14, 15)))
@@ -202,7 +202,7 @@ def _add_perihilar_haze(rng: np.random.Generator, anatomy: Anatomy) -> None:
 
 
 def _add_nodules(rng: np.random.Generator, anatomy: Anatomy) -> None:
-    """A few small, dense, sharply bounded nodules."""
+    """Add a few small, dense, sharply bounded nodules."""
     both = anatomy.lungs[0] | anatomy.lungs[1]
     for _ in range(int(rng.integers(1, 5))):
         canvas = np.zeros(anatomy.image.shape, np.uint8)
@@ -211,7 +211,7 @@ def _add_nodules(rng: np.random.Generator, anatomy: Anatomy) -> None:
 
 
 def _add_effusion(rng: np.random.Generator, anatomy: Anatomy) -> None:
-    """Fluid that lies in the lowest part of one or both lungs, with a level."""
+    """Add fluid with a level in the lowest part of one or both lungs."""
     sides = [0, 1] if rng.random() < 0.4 else [int(rng.integers(2))]
     for side in sides:
         rows = np.nonzero(anatomy.lungs[side].any(axis=1))[0]
@@ -241,8 +241,8 @@ def _add_haze(
     density: float,
     mottling: float = 0.0,
 ) -> None:
-    """Brighten an irregular area inside a lung; vessels stay visible through it."""
-    # The lung's own box: most of the image lies outside it.
+    """Brighten an irregular area inside a lung. Vessels stay visible through it."""
+    # Only in the lung's bounding box: most of the image lies outside it.
     left, top, width, height = cv2.boundingRect(lung.astype(np.uint8))
     box = (slice(top, top + height), slice(left, left + width))
     blob = np.zeros((height, width), np.float32)
@@ -259,13 +259,13 @@ def _add_haze(
     blob = _blur(blob, radius * 0.14)
     if mottling:
         blob *= 1 + mottling * _smooth_noise(rng, 7, blob.shape)
-    # Denser tissue brightens less, so no haze is ever brighter than a consolidation.
+    # Denser tissue brightens less, so that haze is never brighter than a consolidation.
     headroom = np.clip(_SOFT_TISSUE - image[box], 0, None)
     image[box] += headroom * np.clip(density * blob, 0, 0.95) * lung[box]
 
 
 def _acquire(rng: np.random.Generator, image: Image, finding: Mask) -> Phantom:
-    """What scanner, position and window make of the anatomy."""
+    """Apply the effects of scanner, position and window to the anatomy."""
     uneven = image * (1 + 0.05 * _smooth_noise(rng, 48, image.shape))
     matrix = cv2.getRotationMatrix2D((128, 128), rng.uniform(-8, 8), rng.uniform(0.92, 1.12))
     placing = matrix + [[0, 0, rng.uniform(-6, 6)]] * 2
@@ -290,13 +290,13 @@ def _fill_ellipse(
 
 
 def _depth(lung: Mask) -> Image:
-    """How deep in its lung each pixel lies: 0 at the pleura, 1 at the deepest point."""
+    """Return each pixel's depth in its lung: 0 at the pleura, 1 at the deepest point."""
     distance = cv2.distanceTransform(lung.astype(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(distance / max(float(distance.max()), 1.0), np.float32)
 
 
 def _pick(rng: np.random.Generator, mask: Mask) -> tuple[int, int]:
-    """A random pixel of a mask, as x and y."""
+    """Return a random pixel of a mask, as x and y."""
     rows, columns = np.nonzero(mask)
     index = int(rng.integers(len(rows)))
     return int(columns[index]), int(rows[index])
@@ -307,7 +307,7 @@ def _blur(image: NDArray[Any], sigma: float) -> Image:
 
 
 def _smooth_noise(rng: np.random.Generator, scale: int, shape: tuple[int, ...]) -> Image:
-    """Noise of about unit variance that varies over ``scale`` pixels."""
+    """Return noise of about unit variance that varies over ``scale`` pixels."""
     height, width = shape
     noise = rng.standard_normal((height // scale + 1, width // scale + 1), np.float32)
     return np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)

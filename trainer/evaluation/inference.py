@@ -1,4 +1,4 @@
-"""What a model answers, in inference mode."""
+"""Runs a Keras model in inference mode."""
 
 import keras
 import numpy as np
@@ -9,6 +9,6 @@ from trainer.dataset.images import LabelledImages
 
 
 def predict(model: keras.Model, data: LabelledImages) -> NDArray[np.float32]:
-    """Probabilities float32 ``[N, 2]``, in inference mode."""
-    # Called and not model.predict: tracing a graph takes longer than a few batches without one.
+    """Return probabilities, float32 ``[N, 2]``."""
+    # Not model.predict: tracing a graph takes longer than a few eager batches.
     return infer_in_batches(lambda images: model(images, training=False), data.images)

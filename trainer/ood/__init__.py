@@ -1,1 +1,1 @@
-"""The out-of-distribution score: how far an image is from what a CNN learned from."""
+"""The out-of-distribution score: how different an image is from what a CNN learned from."""

@@ -1,6 +1,6 @@
-"""Training images as another workstation would show them: the same slices, still chest images.
+"""Appearance augmentation: training images as another workstation would show them.
 
-A distance that is fitted to one hospital's screenshots alone finds every other hospital's too far.
+A score fitted only to one hospital's screenshots finds every other hospital's images too different.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Images = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Windows:
-    """Kinds of windows: what becomes black and what white, as a share of the range shown."""
+    """A kind of window: which levels become black and white, as a share of the displayed range."""
 
     share: float
     black: tuple[float, float]
@@ -26,38 +26,38 @@ class _Windows:
 
 _WINDOWS: Final = (
     _Windows(0.42, (-0.15, 0.15), (0.85, 1.15)),
-    # Of the mediastinum: lungs are black.
+    # Mediastinal windows: lungs are black.
     _Windows(0.23, (0.35, 0.7), (1.0, 1.6)),
     _Windows(0.17, (-0.05, 0.25), (1.15, 2.2)),
-    # Of bright displays: all but the lungs is white.
+    # Bright displays: everything but the lungs is white.
     _Windows(0.18, (-0.4, 0.05), (0.6, 0.95)),
 )
-_NARROWEST_WINDOW: Final = 0.3
+_MIN_WINDOW: Final = 0.3
 _GAMMA: Final = 0.3
-"""Powers are between ``exp(-0.3)`` and ``exp(0.3)``."""
+"""Exponents lie between ``exp(-0.3)`` and ``exp(0.3)``."""
 
 _TURN_DEGREES: Final = 7.0
 _SLANT: Final = 0.1
 _ZOOM: Final = (0.9, 1.35)
 """Along each axis."""
 _SHIFT: Final = 0.07
-"""Of the side."""
+"""As a share of the side."""
 
-_ILL: Final = 0.6
-"""Share of the views that have further opacities."""
+_OPACITIES_SHARE: Final = 0.6
+"""Share of the views with added opacities."""
 _MAX_OPACITIES: Final = 4
 _OPACITY: Final = (0.6, 0.95)
 _OPACITY_SIZE: Final = (0.06, 0.35)
-"""Semi-axes, of the side."""
+"""Semi-axes, as a share of the side."""
 
 _BODY_WIDTH: Final = (0.62, 1.12)
-"""Of the whole field; wide bodies are cut at the sides."""
+"""As a share of the whole field; wide bodies are cut off at the sides."""
 _BODY_HEIGHT: Final = (0.55, 1.15)
-"""Of the body's width: pictures that were cut to the body fill a square when they are resized."""
+"""As a share of the body's width. Images cropped to the body fill a square after resizing."""
 _SHOWN_BEFORE: Final = (0.68, 1.02)
-"""How much of the body, along each axis, the training image shows: screenshots are cut close."""
+"""How much of the body the training image shows, along each axis: screenshots are cropped."""
 _WALL: Final = (0.65, 1.0)
-_BRIGHTEST_AIR: Final = 0.35
+_MAX_AIR: Final = 0.35
 """In a lung window of -600/1500, air is at 0.23."""
 _BREASTS: Final = 0.35
 _TABLE: Final = 0.7
@@ -65,43 +65,48 @@ _TABLE: Final = 0.7
 
 
 def other_windows(images: Images, seed: int) -> Images:
-    """Each image a little turned, stretched or aside, through another window, some of them ill.
+    """Return each image slightly rotated, stretched and shifted, and through another window.
+
+    Some also get added opacities.
 
     Args:
-        images: float32 ``[N, H, W, 3]``, 0 to 1, as are those that come back.
-        seed: of all that varies.
+        images: float32 ``[N, H, W, 3]``, 0 to 1, like the result.
+        seed: the random seed of all variation.
     """
     rng = np.random.default_rng(seed)
     return np.stack(
-        [through_another_window(_moved(_ill(image, rng), rng), rng) for image in images]
+        [through_another_window(_moved(_with_opacities(image, rng), rng), rng) for image in images]
     )
 
 
 def full_fields(images: Images, seed: int) -> Images:
-    """Each image as a scanner's full field of view: a body's outline in air, often on a table.
+    """Return each image in a scanner's full field of view: a body in air, often on a table.
 
     Args:
-        images: float32 ``[N, H, W, 3]``, 0 to 1, cut close to the lungs.
-        seed: of all that varies.
+        images: float32 ``[N, H, W, 3]``, 0 to 1, cropped to the lungs.
+        seed: the random seed of all variation.
     """
     rng = np.random.default_rng(seed)
     return np.stack(
-        [through_another_window(in_full_field(_ill(image, rng), rng), rng) for image in images]
+        [
+            through_another_window(in_full_field(_with_opacities(image, rng), rng), rng)
+            for image in images
+        ]
     )
 
 
 def through_another_window(image: Images, rng: np.random.Generator) -> Images:
-    """One image ``[H, W, 3]`` with other levels for black and white, and another gamma."""
+    """Return one image ``[H, W, 3]`` with other black and white levels and another gamma."""
     kind = _WINDOWS[rng.choice(len(_WINDOWS), p=[kind.share for kind in _WINDOWS])]
     black = rng.uniform(*kind.black)
-    white = max(rng.uniform(*kind.white), black + _NARROWEST_WINDOW)
+    white = max(rng.uniform(*kind.white), black + _MIN_WINDOW)
     levels = np.clip((image - black) / (white - black), 0, 1)
     shown: Images = (levels ** np.exp(rng.uniform(-_GAMMA, _GAMMA))).astype(np.float32)
     return shown
 
 
 def in_full_field(image: Images, rng: np.random.Generator) -> Images:
-    """One image ``[H, W, 3]`` as the inside of a body that lies in a scanner."""
+    """Return one image ``[H, W, 3]`` as the inside of a body that lies in a scanner."""
     height, width = shape = (image.shape[0], image.shape[1])
     half_width = width / 2 * rng.uniform(*_BODY_WIDTH)
     half_height = min(half_width * rng.uniform(*_BODY_HEIGHT), 1.03 * height / 2)
@@ -118,7 +123,7 @@ def in_full_field(image: Images, rng: np.random.Generator) -> Images:
     if rng.random() < _BREASTS:
         for side in (-1, 1):
             outline = np.maximum(outline, _breast(body, side, rng).cover(shape))
-    air = rng.uniform(0, _BRIGHTEST_AIR) if rng.random() < 2 / 3 else 0.0
+    air = rng.uniform(0, _MAX_AIR) if rng.random() < 2 / 3 else 0.0
     around = np.full(shape, air, np.float32)
     if rng.random() < _TABLE:
         around = np.maximum(around, _table(shape, body, rng))
@@ -126,9 +131,9 @@ def in_full_field(image: Images, rng: np.random.Generator) -> Images:
     return np.asarray(inside + (around * (1 - outline))[..., None], np.float32)
 
 
-def _ill(image: Images, rng: np.random.Generator) -> Images:
-    """With consolidations or effusions: a lung that is full is still a lung."""
-    if rng.random() >= _ILL:
+def _with_opacities(image: Images, rng: np.random.Generator) -> Images:
+    """Add consolidations or effusions: a filled lung is still a lung."""
+    if rng.random() >= _OPACITIES_SHARE:
         return image
     height, width = shape = (image.shape[0], image.shape[1])
     for _ in range(rng.integers(1, _MAX_OPACITIES + 1)):
@@ -138,7 +143,7 @@ def _ill(image: Images, rng: np.random.Generator) -> Images:
             power=2,
             tilt_radians=rng.uniform(0, np.pi),
         )
-        # Dense in the middle, without a clear edge.
+        # Dense in the middle, with a soft edge.
         density = np.clip(2 * (1 - opacity.radius(shape)), 0, 1) * np.float32(
             rng.uniform(*_OPACITY)
         )
@@ -172,7 +177,7 @@ def _breast(body: Superellipse, side: int, rng: np.random.Generator) -> Superell
 
 
 def _table(shape: tuple[int, int], body: Superellipse, rng: np.random.Generator) -> Plane:
-    """One line or two, hanging below the body."""
+    """Draw one or two curved lines below the body."""
     x = body.centre[0]
     lowest = body.centre[1] + body.semi_axes[1] + rng.uniform(-1, 6)
     radius = rng.uniform(0.5, 2) * shape[1]
@@ -185,7 +190,7 @@ def _table(shape: tuple[int, int], body: Superellipse, rng: np.random.Generator)
 
 
 def _filled(image: Images, body: Superellipse, rng: np.random.Generator) -> Images:
-    """The training image spread over most of the body, the wall round it of one grey."""
+    """Spread the training image over most of the body, with a wall of one grey level around it."""
     height, width = image.shape[:2]
     x, y = body.coordinates((height, width))
     share_x, share_y = rng.uniform(*_SHOWN_BEFORE), rng.uniform(*_SHOWN_BEFORE)

@@ -1,4 +1,4 @@
-"""Round shapes on a grid of pixels, of which views and strangers of training images are made."""
+"""Round shapes on a pixel grid, for augmented views and synthetic outliers."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,9 +11,9 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Superellipse:
-    """Between an ellipse and a rectangle: ``|x/a|^p + |y/b|^p = 1``, turned; in pixels.
+    """A rotated shape between ellipse and rectangle: ``|x/a|^p + |y/b|^p = 1``, in pixels.
 
-    An ellipse has the power 2; the higher it is, the squarer the shape.
+    An ellipse has the power 2. Higher powers give squarer shapes.
     """
 
     centre: tuple[float, float]
@@ -22,7 +22,7 @@ class Superellipse:
     tilt_radians: float = 0.0
 
     def coordinates(self, shape: tuple[int, int]) -> tuple[Plane, Plane]:
-        """Each pixel's x and y along the semi-axes, as a share of them, each ``[H, W]``."""
+        """Return each pixel's x and y along the semi-axes, in units of them, each ``[H, W]``."""
         x, y = _offsets(shape, self.centre)
         cosine, sine = np.cos(self.tilt_radians), np.sin(self.tilt_radians)
         width, height = self.semi_axes
@@ -31,19 +31,19 @@ class Superellipse:
         return along, across
 
     def radius(self, shape: tuple[int, int]) -> Plane:
-        """How far out each pixel lies, ``[H, W]``: 0 in the middle, 1 on the edge."""
+        """Return each pixel's relative distance from the centre, ``[H, W]``: 1 on the edge."""
         x, y = self.coordinates(shape)
         radius: Plane = (np.abs(x) ** self.power + np.abs(y) ** self.power) ** (1 / self.power)
         return radius
 
     def cover(self, shape: tuple[int, int]) -> Plane:
-        """What share of each pixel lies inside, about, ``[H, W]``."""
+        """Return the approximate share of each pixel that lies inside, ``[H, W]``."""
         inside = (1 - self.radius(shape)) * np.float32(min(self.semi_axes)) + np.float32(0.5)
         return np.asarray(np.clip(inside, 0, 1))
 
 
 def arc_cover(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> Plane:
-    """What share of each pixel a line of one pixel's width along a circle covers, about."""
+    """Return the approximate share of each pixel covered by a circle's one-pixel line."""
     x, y = _offsets(shape, centre)
     return np.asarray(np.clip(1 - np.abs(np.hypot(x, y) - np.float32(radius)), 0, 1))
 

@@ -1,9 +1,9 @@
-"""Pictures that are no chest image, made of training images, shapes and noise.
+"""Synthetic outliers: images that are not chest images, made of training images, shapes and noise.
 
-A boundary needs another side (outlier exposure, Hendrycks et al. 2019, arXiv 1812.04606). Nobody's
-pictures are needed for it: what has the grey levels, the textures and the outlines of training
-images, and not their anatomy, is nearer to them than a photograph ever is (after CutPaste,
-Li et al. 2021, arXiv 2104.04015).
+A boundary needs examples on its other side (outlier exposure, Hendrycks et al. 2019, arXiv
+1812.04606). These need no collection of other pictures: an image with the grey levels, textures and
+outlines of training images, but without their anatomy, is closer to them than any photograph (after
+CutPaste, Li et al. 2021, arXiv 2104.04015).
 """
 
 from collections.abc import Callable
@@ -20,27 +20,27 @@ Images = NDArray[np.float32]
 
 _IN_A_BODY: Final = 0.35
 _OUTLINED: Final = 0.4
-"""Share of those with a chest's own outline, and of those with any other."""
+"""Share of those with a chest's outline, and of those with another outline."""
 _RIMMED: Final = 0.5
-"""Of those with another outline."""
-_DARKEST: Final = 0.35
+"""Share among those with another outline."""
+_MAX_DARK: Final = 0.35
 _MAX_SPOTS: Final = 6
 _TILES: Final = (2, 4, 8)
-"""Along each side."""
+"""Tiles along each side."""
 
 
 def strangers(images: Images, seed: int) -> Images:
-    """As many pictures as images, each of parts of one, of shapes or of noise.
+    """Return one outlier per image, made of parts of it, of shapes or of noise.
 
     Args:
-        images: float32 ``[N, H, W, 3]``, 0 to 1, as are those that come back.
-        seed: of all that varies.
+        images: float32 ``[N, H, W, 3]``, 0 to 1, like the result.
+        seed: the random seed of all variation.
     """
     rng = np.random.default_rng(seed)
-    return np.stack([_stranger(image, rng) for image in images])
+    return np.stack([_outlier(image, rng) for image in images])
 
 
-def _stranger(image: Images, rng: np.random.Generator) -> Images:
+def _outlier(image: Images, rng: np.random.Generator) -> Images:
     content = _CONTENTS[rng.choice(len(_CONTENTS), p=_SHARES)](image[..., 0], rng)
     content = _with_spots(np.clip(content, 0, 1), rng)
     kind = rng.random()
@@ -48,7 +48,7 @@ def _stranger(image: Images, rng: np.random.Generator) -> Images:
         content = _outlined(content, rng)
     picture = np.repeat(content[..., None], 3, axis=2)
     if kind < _IN_A_BODY:
-        # So that it is not the outline that tells chests from strangers.
+        # So that the outline alone does not separate chest images from outliers.
         picture = in_full_field(picture, rng)
     return through_another_window(picture, rng)
 
@@ -58,7 +58,7 @@ def _plain(plane: Plane, rng: np.random.Generator) -> Plane:
 
 
 def _noise(plane: Plane, rng: np.random.Generator) -> Plane:
-    """Of all scales, the fine ones the weaker, from white noise to clouds."""
+    """Return noise of all scales, the finer the weaker, from white noise to clouds."""
     noise = np.zeros(plane.shape, np.float32)
     fall = rng.uniform(0, 1.5)
     for octave in range(1, 7):
@@ -71,14 +71,11 @@ def _noise(plane: Plane, rng: np.random.Generator) -> Plane:
 
 
 def _leaves(plane: Plane, rng: np.random.Generator) -> Plane:
-    """Shapes that hide one another, as in photographs.
-
-    Lee, Mumford and Huang 2001, doi 10.1023/A:1011109015675.
-    """
+    """Return shapes that occlude one another, as in photographs ("dead leaves")."""
     side = min(plane.shape)
     covered = _plain(plane, rng)
     for _ in range(rng.integers(4, 40)):
-        # There are the more, the smaller they are.
+        # Smaller ones are more frequent.
         size = side * min(0.5, 0.06 / max(rng.uniform(), 0.05))
         leaf = _shape(rng, plane, middle=rng.uniform(-0.5, 0.5, 2), size=(size / 3, size))
         cover = leaf.cover(plane.shape)
@@ -135,7 +132,7 @@ def _outlined(plane: Plane, rng: np.random.Generator) -> Plane:
         inner = 1 - rng.uniform(0.03, 0.3)
         rim = np.clip((body.radius(plane.shape) - inner) * 20, 0, 1)
         plane = plane * (1 - rim) + np.float32(rng.uniform(0.3, 1)) * rim
-    dark = rng.choice((0.0, rng.uniform(0, _DARKEST)))
+    dark = rng.choice((0.0, rng.uniform(0, _MAX_DARK)))
     around = rng.choice((dark, 1.0, rng.uniform()), p=(0.6, 0.2, 0.2))
     return plane * cover + np.float32(around) * (1 - cover)
 
@@ -146,7 +143,7 @@ def _shape(
     middle: NDArray[np.float64],
     size: tuple[float, float],
 ) -> Superellipse:
-    """Of any proportion, squareness and tilt; its middle as a share of the side, off the centre."""
+    """Return a random shape; ``middle`` is its offset from the centre, as a share of the side."""
     height, width = plane.shape
     return Superellipse(
         (width * (0.5 + middle[0]), height * (0.5 + middle[1])),

@@ -1,4 +1,4 @@
-"""Export: from a trained Keras model to a published version that a model server loads."""
+"""Exports a trained Keras model as a published version that a model server can load."""
 
 import platform
 from pathlib import Path
@@ -36,18 +36,18 @@ def publish(
     train: LabelledImages,
     scorer: OodScorer,
 ) -> int:
-    """Export a model as the next version of its servable; returns the version.
+    """Export a model as the next version of its servable; return the version.
 
     Args:
-        model: computing in 32 bits.
+        model: the trained model, computing in 32 bits.
         models_dir: the versioned volume.
-        card: what the version is to know about itself.
-        train: what the model learned from.
-        scorer: of how far images are from those.
+        card: the model card of the version.
+        train: the images that the model learned from.
+        scorer: the out-of-distribution scorer fitted on them.
 
     Raises:
-        ExportError: the exported graph answers differently; nothing is published.
-        VolumeError: the volume cannot be written; nothing is published.
+        ExportError: the exported graph gives other answers. Nothing is published.
+        VolumeError: the volume cannot be written. Nothing is published.
     """
     try:
         with volume.draft(models_dir, model.name) as draft:
@@ -66,7 +66,7 @@ def publish(
 
 
 def describe_environment() -> dict[str, str]:
-    """The versions that trained a model, for its card."""
+    """Return the software versions that trained a model, for its card."""
     return {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -75,13 +75,12 @@ def describe_environment() -> dict[str, str]:
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write a SavedModel of the contract's one signature.
+    """Write a SavedModel with the single signature of the contract.
 
-    The model gives its probabilities, or a mapping of them and the out-of-distribution score.
-
-    Weights stay variables: TensorFlow holds the constants of a graph many times in memory
-    (docs/decisions/0003). Batch normalisation is merged into the layers before it, which TensorFlow
-    itself does among constants alone.
+    The model returns its probabilities, or a mapping of them and the out-of-distribution score.
+    Weights stay variables: TensorFlow keeps the constants of a graph in memory many times
+    (docs/decisions/0003). Batch normalisation is merged into the layers before it, because
+    TensorFlow itself merges it only into constants.
     """
     folded = fold_batch_normalisation(model)
     image = tf.TensorSpec([None, IMAGE_SIZE, IMAGE_SIZE, CHANNELS], tf.float32, name=INPUT_NAME)
@@ -91,7 +90,7 @@ def save(model: keras.Model, path: Path) -> None:
         return answers if isinstance(answers, dict) else {OUTPUT_NAME: answers}
 
     module = tf.Module()
-    # Keras' own variables are not what a checkpoint keeps.
+    # A checkpoint keeps TensorFlow's variables, not Keras' own.
     module.weights = [variable.value for variable in folded.variables]
     module.predict = tf.function(predict, input_signature=[image], jit_compile=False)
     with quiet_native_output():
@@ -99,7 +98,7 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 def check_same_answers(model: keras.Model, path: Path) -> None:
-    """Hold the SavedModel's answers against the model's own.
+    """Compare the SavedModel's answers with the model's own.
 
     Raises:
         ExportError: they differ by more than rounding.
@@ -112,9 +111,11 @@ def check_same_answers(model: keras.Model, path: Path) -> None:
         exported = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
     expected = np.asarray(model(images, training=False))
     difference = float(np.abs(exported - expected).max())
-    # A NaN compares false and so is refused as well.
+    # Written so that a NaN, for which every comparison is false, is rejected as well.
     if not difference <= _TOLERANCE:
-        raise ExportError(f"the export of {model.name} answers differently, by {difference:.2g}")
+        raise ExportError(
+            f"the export of {model.name} gives answers that differ by {difference:.2g}"
+        )
 
 
 def write_warm_up(name: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The gate: what a model must not be if it is to be served."""
+"""The release gate: decides whether a model may be served."""
 
 import logging
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ from trainer.publication.training_images import learned_from
 logger = logging.getLogger(__name__)
 
 MIN_SPREAD: Final = 0.01
-"""Standard deviation of the probability of COVID; below it a model answers the same to everyone."""
+"""Standard deviation of the probability of COVID. Below it, a model answers all the same."""
 
 MARGIN: Final = 0.02
-"""By how much the balanced accuracy may fall from one version to the next."""
+"""How much the balanced accuracy may fall from one version to the next."""
 
 MIN_COMPARED: Final = 30
-"""Images; on fewer, two versions are not compared."""
+"""Number of images. On fewer, two versions are not compared."""
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """What speaks against a model, and which version it was compared with."""
+    """The objections to a model, and the version that it was compared with."""
 
     objections: list[str]
     compared_with: int | None
@@ -46,15 +46,15 @@ def inspect(
     demo: bool,
     min_accuracy: float | None = None,
 ) -> GateReport:
-    """Look at a model's answers on its test part, and at the version that it would replace.
+    """Check a model's answers on its test part against limits and the version it would replace.
 
     Args:
-        name: of the servable.
+        name: name of the servable.
         models_dir: the versioned volume.
         probabilities: the new model's, float ``[N, 2]``.
         test: the images that they belong to.
-        demo: whether the model learned from phantoms; only its like is compared with it.
-        min_accuracy: what it must reach.
+        demo: whether the model was trained on phantoms. Only models of its kind are compared.
+        min_accuracy: the required accuracy.
     """
     objections = []
     spread = float(positive(probabilities).std())
@@ -98,7 +98,7 @@ def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Pro
     try:
         loaded = tf.saved_model.load(str(volume.version_dir(models_dir, name, version)))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        logger.warning("version %d of %s cannot be compared with: %s", version, name, error)
+        logger.warning("cannot compare with version %d of %s: %s", version, name, error)
         return None
     signature = loaded.signatures[SIGNATURE_NAME]
     return infer_in_batches(

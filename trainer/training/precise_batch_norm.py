@@ -1,9 +1,9 @@
-"""Batch normalisation's moving averages, measured anew.
+"""Precise batch normalisation: recomputes the moving averages.
 
-Inference normalises by moving averages of what training saw. Where the weights change fast, above
-all in short trainings, the averages describe a network of some steps ago, and inference is far
-worse than training ("precise batch normalisation", Wu and Johnson 2021, arXiv 2105.07576). And
-dropout, off in inference, had its part in what they averaged (Li et al. 2018, arXiv 1801.05134).
+Inference normalises by moving averages over training. If the weights change fast, above all in
+short trainings, the averages describe the network of some steps ago, and inference is far worse
+than training ("precise batch normalisation", Wu and Johnson 2021, arXiv 2105.07576). Dropout, which
+is off in inference, also affects these averages (Li et al. 2018, arXiv 1801.05134).
 """
 
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ MAX_IMAGES: Final = 128
 
 
 def estimate_batch_norm(model: keras.Model, images: NDArray[np.float32]) -> None:
-    """Set every moving average to what the present weights give on these images.
+    """Set every moving average to the statistics of these images under the current weights.
 
     Args:
-        model: its weights stay as they are.
-        images: float32 ``[N, 64, 64, 3]`` of training; one batch, so a few hundred at most.
+        model: the model. Its weights stay the same.
+        images: float32 ``[N, 64, 64, 3]`` from training; one batch, so a few hundred at most.
     """
-    with _without_memory_and_dropout(model):
+    with _without_momentum_and_dropout(model):
         model(images, training=True)
 
 
 class PreciseBatchNorm(keras.callbacks.Callback):  # type: ignore[misc]
-    """Recalibrates before each validation, so that epochs are compared by what they are worth.
+    """Recomputes the averages before each validation, so that epochs are compared fairly.
 
     Args:
-        images: float32 ``[N, 64, 64, 3]`` of training, from which ``MAX_IMAGES`` are drawn.
-        seed: of the draw.
+        images: float32 ``[N, 64, 64, 3]`` from training. ``MAX_IMAGES`` are drawn from them.
+        seed: the random seed of the draw.
     """
 
     def __init__(self, images: NDArray[np.float32], *, seed: int) -> None:
@@ -43,12 +43,12 @@ class PreciseBatchNorm(keras.callbacks.Callback):  # type: ignore[misc]
         self._images = images[order[:MAX_IMAGES]]
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Recalibrate."""
+        """Recompute the moving averages."""
         estimate_batch_norm(self.model, self._images)
 
 
 @contextmanager
-def _without_memory_and_dropout(model: keras.Model) -> Iterator[None]:
+def _without_momentum_and_dropout(model: keras.Model) -> Iterator[None]:
     normalisations = [
         (layer, layer.momentum)
         for layer in model.layers

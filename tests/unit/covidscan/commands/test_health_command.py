@@ -16,7 +16,7 @@ from covidscan.service.health_check import GatewayAddress, quick_check
     ("settings", "message"),
     [
         ({"QUORUM": "9"}, "settings: quorum: Input should be less than or equal to 3"),
-        ({"PORT": "0"}, "COVIDSCAN_PORT is 0: name the port that the gateway took with --port"),
+        ({"PORT": "0"}, "COVIDSCAN_PORT is 0: give the gateway's actual port with --port"),
         (
             {"TLS_CERTIFICATE_FILE": "/nowhere.pem", "TLS_KEY_FILE": "/nowhere.key"},
             "/nowhere.pem cannot be read: No such file or directory",
@@ -42,7 +42,7 @@ def test_the_private_model_server_of_the_gateway_cannot_be_asked(
     monkeypatch.delenv("COVIDSCAN_MODEL_SERVER", raising=False)
     result = CliRunner().invoke(app, ["health", "--model-server"])
     assert result.exit_code == 1
-    assert "ask the gateway with --ready" in result.stderr
+    assert "check the gateway with --ready" in result.stderr
 
 
 @pytest.mark.parametrize(

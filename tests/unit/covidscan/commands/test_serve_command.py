@@ -17,6 +17,6 @@ def test_without_a_folder_for_temporary_files_it_says_how_to_mount_one(
     result = CliRunner().invoke(app, ["serve", "--model-server=127.0.0.1:1", "--port=0"])
     assert result.exit_code == 2
     assert result.stderr == (
-        "covidscan: no folder for temporary files can be written to: mount one at /tmp"
-        " (docker run --tmpfs /tmp), or name one in TMPDIR\n"
+        "covidscan: no temporary folder is writable: mount one at /tmp"
+        " (docker run --tmpfs /tmp), or set TMPDIR\n"
     )

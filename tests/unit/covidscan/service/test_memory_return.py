@@ -28,7 +28,7 @@ def test_memory_is_given_back_when_much_of_it_has_become_free(monkeypatch: pytes
         nonlocal given_back
         given_back += 1
 
-    monkeypatch.setattr(memory, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(memory, "_POLL_SECONDS", 0)
 
     async def run() -> None:
         returning = asyncio.create_task(memory.return_memory(free, give_back))

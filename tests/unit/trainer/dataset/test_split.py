@@ -110,7 +110,7 @@ def test_there_are_as_many_folds_as_test_parts(kind: str, groups_file: Path):
 
 @pytest.mark.parametrize("kind", ["random", "files"])
 def test_a_split_that_has_no_folds_says_so(kind: str):
-    with pytest.raises(DatasetError, match=f"by blocks or groups has folds, one by {kind} none"):
+    with pytest.raises(DatasetError, match=f"a split by blocks or groups, not with {kind}"):
         split(kind=kind, fold=1)
 
 
