@@ -80,7 +80,7 @@ def train(
             " add images or choose a smaller batch"
         )
     strategy = hardware.strategy()
-    replicas = strategy.num_replicas_in_sync
+    replicas = hardware.replicas()
     if recipe.batch_size % replicas:
         raise RecipeError(
             f"{replicas} GPUs cannot share a batch of {recipe.batch_size} evenly; choose a multiple"
@@ -109,7 +109,6 @@ def train(
             checkpoints=checkpoints,
             history=history,
             tensorboard_dir=tensorboard_dir,
-            replicas=replicas,
             on_progress=on_progress,
         )
     checkpoints.restore_best(model)
@@ -174,7 +173,6 @@ def _fit(
     checkpoints: Checkpoints | BestWeights,
     history: list[Epoch],
     tensorboard_dir: Path | None,
-    replicas: int,
     on_progress: Callable[[float], None] | None,
 ) -> None:
     steps = steps_per_epoch(split.train, recipe)
@@ -207,7 +205,9 @@ def _fit(
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             validation_data=_one_hot(split.validation),
-            validation_batch_size=_validation_batch_size(len(split.validation), replicas),
+            validation_batch_size=_validation_batch_size(
+                len(split.validation), hardware.replicas()
+            ),
             shuffle=False,  # the batches are shuffled already
             callbacks=callbacks,
             verbose=0,

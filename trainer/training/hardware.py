@@ -18,9 +18,14 @@ def gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
+def replicas() -> int:
+    """Return how many devices share a batch."""
+    return max(1, len(tf.config.list_logical_devices("GPU")))
+
+
 def strategy() -> tf.distribute.Strategy:
     """Return the distribution strategy: several GPUs share each batch."""
-    if len(tf.config.list_logical_devices("GPU")) > 1:
+    if replicas() > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 

@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from imaging.preprocess import decode_image
 from serving.contract import CLASS_NAMES
 from trainer.demo.dataset import write_phantoms
-from trainer.demo.phantoms import PHANTOM_SIZE, draw_phantom
+from trainer.demo.drawing import PHANTOM_SIZE
+from trainer.demo.phantoms import draw_phantom
 from trainer.errors import DatasetError
 
 
