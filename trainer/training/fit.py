@@ -176,6 +176,7 @@ def _fit(
     on_progress: Callable[[float], None] | None,
 ) -> None:
     steps = steps_per_epoch(split.train, recipe)
+    validation_batch_size = _validation_batch_size(len(split.validation), hardware.replicas())
     first_epoch = len(history)
     callbacks: list[keras.callbacks.Callback] = [
         DropoutByEpoch(seed),
