@@ -206,9 +206,7 @@ def _fit(
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             validation_data=_one_hot(split.validation),
-            validation_batch_size=_validation_batch_size(
-                len(split.validation), hardware.replicas()
-            ),
+            validation_batch_size=validation_batch_size,
             shuffle=False,  # the batches are shuffled already
             callbacks=callbacks,
             verbose=0,
