@@ -232,7 +232,7 @@ class Settings(IgnoresServiceLinks, BaseSettings):
         if self.is_exposed and not (self.has_api_keys or self.allow_anonymous):
             raise ValueError(
                 f"other machines can reach {self._reached_at}, or a proxy in front of it, so API"
-                " keys are required: create one with `covidscan keys create NAME --file FILE`, set"
+                " keys are required: run `covidscan keys create NAME --file FILE` and set"
                 " COVIDSCAN_API_KEYS_FILE; or set COVIDSCAN_ALLOW_ANONYMOUS=true"
             )
         return self
