@@ -40,7 +40,7 @@ _CHANNEL_OPTIONS: Final = (
 )
 
 _PASSED_OVER_SECONDS: Final = 1.0
-"""How long a skipped replica is only called if all others are skipped too."""
+"""How long a replica is skipped, unless all others are skipped too."""
 _RETIREMENT_SECONDS: Final = 60.0
 
 _ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
