@@ -1,4 +1,4 @@
-"""What a version must be before it may replace one that serves: of the signature agreed upon."""
+"""Checks that a version has the contract's signature before it replaces the serving one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from serving.protos.model_status_pb2 import Code
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """The inputs of a model, all of them, and the outputs that it has among others."""
+    """The exact inputs of a model, and the outputs that it must have at least."""
 
     inputs: Sequence[TensorSignature]
     outputs: Sequence[TensorSignature]
     distributions: Sequence[str] = field(default_factory=tuple)
-    """Of the outputs, those whose rows are probabilities that sum to one."""
+    """The outputs whose rows are probabilities that sum to one."""
 
 
 CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
@@ -35,17 +35,18 @@ CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
         distributions=[OUTPUT_NAME],
     ),
 )
-"""The signature of the three CNNs, by the name of the model."""
+"""The signatures of the three CNNs, by model name."""
 
 _ROW_SUM_TOLERANCE: Final = 1e-2
 """bfloat16 rounds probabilities to about three digits."""
 
 
 def admit(model: LoadedModel, expected: ModelSignature) -> None:
-    """Refuse a model that callers could not use.
+    """Reject a model that does not have the expected signature.
 
     Raises:
-        ModelLoadError: its tensors are not those expected, or what should be probabilities is not.
+        ModelLoadError: the tensors differ from the expected ones, or outputs that should be
+            probabilities are not.
     """
     if list(model.inputs) != list(expected.inputs):
         raise _unfit("inputs", model.inputs, expected.inputs)
@@ -54,7 +55,7 @@ def admit(model: LoadedModel, expected: ModelSignature) -> None:
     answers = model.warm_up()
     for name in expected.distributions:
         rows = answers[name]
-        # A NaN fails both comparisons and so is refused as well.
+        # NaN fails both comparisons and is therefore rejected too.
         if not ((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=_ROW_SUM_TOLERANCE)):
             raise ModelLoadError(
                 Code.INVALID_ARGUMENT,

@@ -17,17 +17,17 @@ from serving.protos.model_metadata_pb2 import GetModelMetadataRequest, GetModelM
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 
 MAX_BYTES_IN_PROGRESS: Final = 1024 * 1024 * 1024
-"""Of the tensors of all requests in progress, as they are once decoded."""
+"""The limit for the decoded tensors of all requests in progress."""
 
 
 class PredictionService:
-    """Answers predictions from the newest available version, or the one asked for.
+    """Answers predictions with the newest available version, or the requested one.
 
     Args:
         repository: the models.
-        scheduler: when and with what a request runs.
-        max_concurrent_requests: more than these are refused.
-        answer_as_content: whether tensors go out as ``tensor_content`` and not value by value.
+        scheduler: runs requests, in batches.
+        max_concurrent_requests: more requests than this are rejected.
+        answer_as_content: whether responses use ``tensor_content`` instead of typed fields.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class PredictionService:
         self._encode = tensors.encode if answer_as_content else tensors.encode_values
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
-        """Predict; takes the inputs out of the request.
+        """Predict; removes the inputs from the request.
 
         Raises:
-            CallError: with TensorFlow Serving's code and message for this refusal.
+            CallError: with TensorFlow Serving's status code and message.
         """
         if self._concurrent_requests >= self._max_concurrent_requests:
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
@@ -69,10 +69,10 @@ class PredictionService:
     async def get_model_metadata(
         self, request: GetModelMetadataRequest
     ) -> GetModelMetadataResponse:
-        """GetModelMetadata: all signatures that a version's SavedModel has.
+        """GetModelMetadata: all signatures of a version's SavedModel.
 
         Raises:
-            CallError: with TensorFlow Serving's code and message for this refusal.
+            CallError: with TensorFlow Serving's status code and message.
         """
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
@@ -100,12 +100,13 @@ class PredictionService:
         model = version.loaded
         inputs = decode_inputs(model, request)
         requested = requested_outputs(model, request.output_filter)
-        # While it waits, a request holds its arrays alone and not their messages too.
+        # While a request waits, it keeps only its arrays in memory, not their messages.
         request.ClearField("inputs")
         try:
             outputs = await self._scheduler.infer(version, inputs)
         except InferenceError as error:
-            # The engine checks what a signature cannot say, that two inputs have as many rows.
+            # The engine also checks what a signature cannot express: that inputs have equal row
+            # counts.
             fault_is_theirs = len({len(array) for array in inputs.values() if array.ndim}) > 1
             raise CallError(
                 grpc.StatusCode.INVALID_ARGUMENT if fault_is_theirs else grpc.StatusCode.INTERNAL,
@@ -122,7 +123,7 @@ class PredictionService:
 def _announced_bytes(request: PredictRequest) -> int:
     size_bytes = 0
     for tensor in request.inputs.values():
-        # What cannot be decoded is refused, in its turn and with its reason, before it is.
+        # A tensor that cannot be decoded is rejected later, with its reason.
         with contextlib.suppress(tensors.TensorError):
             size_bytes += tensors.size_bytes(tensor)
     return size_bytes
