@@ -1,7 +1,7 @@
-"""How much memory a file takes at most while it is decoded, told from its header.
+"""The peak memory for decoding a file, computed from its header.
 
 The factors are measured (``tests/unit/imaging/test_decode_memory.py``). OpenCV's Python binding
-holds a picture twice for a moment, so every format needs at least six bytes a pixel.
+briefly holds a picture twice, so every format needs at least six bytes per pixel.
 """
 
 from typing import Final
@@ -13,33 +13,33 @@ from imaging.formats.jpeg_scans import JpegScans, read_scans
 from imaging.limits import DEFAULT_MAX_PIXELS, check_size
 
 _FIXED_BYTES: Final = 12_000_000
-"""Tables, rows and buffers that do not grow with the picture."""
+"""Tables, rows and buffers, independent of the picture's size."""
 _FILE_COPIES: Final = 2
-"""A JPEG file is padded, and packed pixels are cut out of the others."""
+"""A JPEG file is copied for padding; from other files packed pixels are copied."""
 _PICTURE_BYTES: Final = 7
-"""A pixel as 8-bit RGB, twice, and a part of it for what lies between."""
+"""A pixel as 8-bit RGB, twice, and one byte for intermediate results."""
 _DEEP_PICTURE_BYTES: Final = 13
 """A pixel as 16-bit RGB, twice."""
 _PILLOW_BYTES: Final = 4
 _COEFFICIENT_BYTES: Final = 2
 _MAX_BLOCK_SIDE: Final = 32
-"""A JPEG decoder rounds both sides up to a whole number of blocks."""
+"""A JPEG decoder rounds both sides up to whole blocks."""
 
 
 def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
-    """The most memory that ``decode_image`` takes for a file, in bytes, the file not counted.
+    """The peak memory of ``decode_image`` for a file, in bytes, without the file itself.
 
-    Nothing is decoded, and what is read takes a few milliseconds.
+    Nothing is decoded; reading the header takes a few milliseconds.
 
     Args:
         data: the file.
-        max_pixels: width times height, at most.
+        max_pixels: the largest image, width times height.
 
     Raises:
-        ImageError: the header is refused, as ``decode_image`` would refuse it.
+        ImageError: the header is rejected, as by ``decode_image``.
     """
     if is_dicom(data):
-        # Only where it is needed: docs/decisions/0011.
+        # Imported only if needed: docs/decisions/0011.
         from imaging.dicom.decode_memory import dicom_memory_bytes  # noqa: PLC0415
 
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)
@@ -53,7 +53,7 @@ def _file_bytes(data: bytes, header: ImageHeader) -> int:
         case "jpeg":
             return _jpeg_bytes(header, read_scans(data))
         case "tiff":
-            # A strip or a tile may be as large as the picture, and is held packed and unpacked.
+            # A strip or tile may be as large as the picture, and exists both packed and unpacked.
             sample_bytes = max(1, header.bits // 8) * header.channels
             picture = _DEEP_PICTURE_BYTES if header.bits > 8 else _PICTURE_BYTES  # noqa: PLR2004
             return header.pixels * (picture + _PILLOW_BYTES + sample_bytes)
@@ -66,7 +66,7 @@ def _file_bytes(data: bytes, header: ImageHeader) -> int:
 
 
 def _jpeg_bytes(header: ImageHeader, scans: JpegScans) -> int:
-    # Pillow decodes the file to check it, and of small ones two pictures are compared.
+    # Pillow decodes the file to check it; for small files two decoded pictures are compared.
     check = header.pixels
     if header.pixels <= LARGE_PIXELS:
         check *= 3 * _PILLOW_BYTES
@@ -75,7 +75,7 @@ def _jpeg_bytes(header: ImageHeader, scans: JpegScans) -> int:
     picture = max(header.pixels * _PICTURE_BYTES, check)
     if len(scans.spans) == 1 and not scans.progressive:
         return picture
-    # A decoder holds the coefficients of all blocks if they come in more than one scan.
+    # A decoder keeps the coefficients of all blocks if there is more than one scan.
     width, height = (
         -(-side // _MAX_BLOCK_SIDE) * _MAX_BLOCK_SIDE for side in (header.width, header.height)
     )
