@@ -16,12 +16,12 @@ _BYTE: Final = 8
 _VALUES: Final = 1 << _BITS
 _MIDDLE: Final = _VALUES // 2
 _WHITE: Final = 255.0
-_LOWEST_SIGNED: Final = -4_096
+_MIN_SIGNED: Final = -4_096
 """Hounsfield units begin at -1024, padding slightly below."""
-_HIGHEST_LOWEST: Final = 1_024
+_MAX_SIGNED_MINIMUM: Final = 1_024
 """If the lowest value is further above the middle, the image is neither signed nor shifted
 unsigned."""
-_HIGHEST_SIGNED: Final = 16_383
+_MAX_SIGNED: Final = 16_383
 _AIR: Final = -500
 _TISSUE: Final = 100
 _MARKED_SHARE: Final = 0.05
@@ -83,7 +83,7 @@ def _table(
     used = np.flatnonzero(counts)
     low, high = _without_marks(used, counts)
     values = np.arange(_VALUES)
-    if low < high < _MIDDLE and low < _MIDDLE + _LOWEST_SIGNED:
+    if low < high < _MIDDLE and low < _MIDDLE + _MIN_SIGNED:
         bits = _bits_used(high)
         if hint is not None and bits <= hint <= min(bits + _HINT_SLACK, _BITS):
             bits = hint
@@ -93,13 +93,13 @@ def _table(
         # Take the upper eight bits, as for 16-bit samples.
         shifted = values >> (bits - _BYTE) if bits > _BYTE else values << (_BYTE - bits)
         return np.minimum(shifted, _WHITE).astype(np.uint8), bits
-    if _MIDDLE + _LOWEST_SIGNED <= low <= _MIDDLE + _HIGHEST_LOWEST:
-        if low < high <= _MIDDLE + _HIGHEST_SIGNED:
+    if _MIDDLE + _MIN_SIGNED <= low <= _MIDDLE + _MAX_SIGNED_MINIMUM:
+        if low < high <= _MIDDLE + _MAX_SIGNED:
             return _stretched(values, low, high), (high - low).bit_length()
         return None
     signed = used.astype(np.uint16).view(np.int16)
     low, high = int(signed.min()), int(signed.max())
-    if _LOWEST_SIGNED <= low <= _AIR and _TISSUE <= high <= _HIGHEST_SIGNED:
+    if _MIN_SIGNED <= low <= _AIR and _TISSUE <= high <= _MAX_SIGNED:
         as_signed = values.astype(np.uint16).view(np.int16)
         return _stretched(as_signed, low, high), (high - low).bit_length()
     return None
@@ -126,9 +126,9 @@ def _without_marks(used: NDArray[np.int64], counts: NDArray[np.float32]) -> tupl
     low, high = int(used[0]), int(used[-1])
     if len(used) > 1:
         marks = counts[-1] <= _MARKED_SHARE * counts.sum()
-        if high == _VALUES - 1 and used[-2] <= _HIGHEST_SIGNED and marks:
+        if high == _VALUES - 1 and used[-2] <= _MAX_SIGNED and marks:
             high = int(used[-2])
-        if low == 0 and used[1] >= _MIDDLE + _LOWEST_SIGNED:
+        if low == 0 and used[1] >= _MIDDLE + _MIN_SIGNED:
             low = int(used[1])
     return low, high
 

@@ -91,7 +91,7 @@ def encode_images(images: NDArray[np.float32]) -> EncodedImages:
 
 
 class ModelServerClient:
-    """Speaks TensorFlow Serving's gRPC API to all replicas behind one address.
+    """Calls TensorFlow Serving's gRPC API on all replicas behind one address.
 
     ::
 

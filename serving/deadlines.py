@@ -27,7 +27,7 @@ def call_with_deadline(function: Callable[[], T], *, seconds: float) -> T:
     except TimeoutError as error:
         if future.done():
             raise
-        raise _too_late(seconds) from error
+        raise _timeout_error(seconds) from error
 
 
 class DeadlineThreads:
@@ -58,15 +58,15 @@ class DeadlineThreads:
         try:
             async with deadline:
                 await self._free.acquire()
-                future = self._begin(function)
+                future = self._start_call(function)
                 future.add_done_callback(lambda _: self._release(loop))
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise _too_late(self._seconds) from error
+            raise _timeout_error(self._seconds) from error
 
-    def _begin(self, function: Callable[[], T]) -> "Future[T]":
+    def _start_call(self, function: Callable[[], T]) -> "Future[T]":
         try:
             return _start(function, self._name)
         except RuntimeError:
@@ -97,5 +97,5 @@ def _start(function: Callable[[], T], name: str) -> "Future[T]":
     return future
 
 
-def _too_late(seconds: float) -> TimeoutError:
+def _timeout_error(seconds: float) -> TimeoutError:
     return TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:g} s")

@@ -12,7 +12,7 @@ from serving.errors import ModelDeadlineError, ModelServerUnavailableError
 
 _LOOK_UP_SECONDS: Final = 10.0
 """The interval between look-ups of a name; a new replica waits this long for its first call."""
-_SOON_SECONDS: Final = 1.0
+_LOOK_UP_AGAIN_SECONDS: Final = 1.0
 """The interval after a replica could not be reached."""
 
 _NAME_AND_PORT: Final = re.compile(r"(dns:(///)?)?[^/]+:\d+", re.ASCII)
@@ -100,7 +100,7 @@ class ReplicaAddresses:
 
     def look_again(self) -> None:
         """Look up again soon, because a replica is gone and another may have replaced it."""
-        self._wait_seconds = _SOON_SECONDS
+        self._wait_seconds = _LOOK_UP_AGAIN_SECONDS
 
     async def close(self) -> None:
         """Stop looking up."""
@@ -115,6 +115,6 @@ class ReplicaAddresses:
             self._wait_seconds = _LOOK_UP_SECONDS
         except OSError:
             # The known replicas stay in use.
-            self._wait_seconds = _SOON_SECONDS
+            self._wait_seconds = _LOOK_UP_AGAIN_SECONDS
         finally:
             self._looked_up, self._looking = self._clock(), None

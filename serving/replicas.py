@@ -39,7 +39,7 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
 )
 
-_PASSED_OVER_SECONDS: Final = 1.0
+_SKIP_SECONDS: Final = 1.0
 """How long a replica is skipped, unless all others are skipped too."""
 _RETIREMENT_SECONDS: Final = 60.0
 
@@ -116,21 +116,21 @@ class Replicas:
             try:
                 response = await replica.call(path, request, deadline - self._clock())
             except ModelNotFoundError:
-                self._pass_over(replica, model)
+                self._skip(replica, model)
                 if not self._usable(model):
                     raise
             except ModelServerExhaustedError:
                 raise
             except ModelServerUnavailableError:
-                self._pass_over(replica, None)
+                self._skip(replica, None)
                 self._addresses.look_again()
                 # The replica may have received the call, so only the caller may repeat it.
-                if replica.is_connected_or_tries or not self._usable(model):
+                if replica.may_be_reachable or not self._usable(model):
                     raise
             else:
                 if has_model(response):
                     return response
-                self._pass_over(replica, model)
+                self._skip(replica, model)
                 if not self._usable(model):
                     return response
 
@@ -146,8 +146,8 @@ class Replicas:
         while self._retired and self._retired[0][0] <= now:
             await self._retired.pop(0)[1].close()
 
-    def _pass_over(self, replica: "_Replica", model: str | None) -> None:
-        replica.pass_over(model, self._clock() + _PASSED_OVER_SECONDS)
+    def _skip(self, replica: "_Replica", model: str | None) -> None:
+        replica.skip(model, self._clock() + _SKIP_SECONDS)
 
     def _next(self, model: str) -> "_Replica":
         """The next replica in turn that is not skipped."""
@@ -185,25 +185,25 @@ class _Replica:
             else grpc.aio.secure_channel(address, credentials, options=options)
         )
         self._methods: dict[str, _Method] = {}
-        self._passed_over_until: dict[str | None, float] = {}
+        self._skipped_until: dict[str | None, float] = {}
 
     async def close(self) -> None:
         await self._channel.close()
 
-    def pass_over(self, model: str | None, until: float) -> None:
+    def skip(self, model: str | None, until: float) -> None:
         """Skip this replica for a model, or for all models (None), while there are others."""
-        self._passed_over_until[model] = until
+        self._skipped_until[model] = until
 
     @property
-    def is_connected_or_tries(self) -> bool:
+    def may_be_reachable(self) -> bool:
         """Whether the replica is not known to be unreachable."""
         state = self._channel.get_state(try_to_connect=True)
         return state is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
     def is_usable(self, model: str, now: float) -> bool:
         """Whether to call the replica for a model."""
-        return self.is_connected_or_tries and all(
-            now >= self._passed_over_until.get(each, now) for each in (model, None)
+        return self.may_be_reachable and all(
+            now >= self._skipped_until.get(each, now) for each in (model, None)
         )
 
     async def call(self, path: str, request: bytes, timeout_seconds: float) -> bytes:

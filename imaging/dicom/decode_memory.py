@@ -11,7 +11,7 @@ _PIXEL_BYTES: Final = 14
 """The maximum over all encodings: JPEG 2000 uses four bytes per sample, in two copies, and records
 for its blocks (``imaging/dicom/jpeg2000_structure.py``)."""
 _FILE_COPIES: Final = 2
-"""pydicom copies the pixels out of the file, and a frame out of the pixels."""
+"""pydicom copies the pixels from the file, and a frame from the pixels."""
 
 
 def dicom_memory_bytes(data: bytes, *, max_pixels: int) -> int:

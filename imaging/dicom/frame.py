@@ -47,7 +47,7 @@ class _Codec:
 _COMPARED_PIXELS: Final = 1 << 20
 _MIN_CROSSED: Final = 0.001
 """As a share of the pixels; fewer prove nothing."""
-_END_TO_END: Final = 0.875
+_FAR_APART: Final = 0.875
 """As a share of the range."""
 _MOSTLY: Final = 0.75
 _END_OF_IMAGE: Final = b"\xff\xd9"
@@ -179,7 +179,7 @@ def _wraps(frame: Frame) -> bool:
     crossed = _differences_across(0, frame.values)
     if crossed.size < _MIN_CROSSED * min(frame.values.size, _COMPARED_PIXELS):
         return False
-    far = np.count_nonzero(crossed >= _END_TO_END * (1 << frame.bits))
+    far = np.count_nonzero(crossed >= _FAR_APART * (1 << frame.bits))
     return bool(far >= _MOSTLY * crossed.size)
 
 

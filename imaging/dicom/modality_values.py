@@ -13,7 +13,7 @@ from imaging.dicom.header import DicomHeader
 from imaging.dicom.look_up_table import read_table
 from imaging.errors import DamagedImageError
 
-_LARGEST: Final = 1e9
+_MAX_VALUE: Final = 1e9
 """Beyond the range of every modality's unit."""
 _SCREEN_BITS: Final = 8
 _CT_UNITS: Final = frozenset(
@@ -88,7 +88,7 @@ def modality_values(
     intercept = number(group, "RescaleIntercept", default=0)
     modality: Table = values * slope + intercept
     # NaN fails the comparison and is therefore rejected too.
-    if not (np.abs(modality) <= _LARGEST).all():
+    if not (np.abs(modality) <= _MAX_VALUE).all():
         raise DamagedImageError("the DICOM file's slope or intercept is out of range")
     units = word(group, "RescaleType")
     hounsfield = _is_hounsfield(header, units, _ends(modality, there), intercept=intercept)

@@ -125,6 +125,6 @@ def _chosen_frame(options: DicomOptions, header: DicomHeader) -> int:
         return header.frames // 2 + 1
     if not 1 <= options.frame <= header.frames:
         raise NoSuchFrameError(
-            f"the DICOM file's frames are 1 to {header.frames}; {options.frame} is none of them"
+            f"the DICOM file's frames are 1 to {header.frames}; there is no frame {options.frame}"
         )
     return options.frame

@@ -27,7 +27,7 @@ _VALUE_REPRESENTATIONS: Final = frozenset(
         b"AE",
     }
 )
-_LONGEST_FIRST_VALUE_BYTES: Final = 1024
+_MAX_FIRST_VALUE_BYTES: Final = 1024
 
 
 def is_dicom(data: bytes) -> bool:
@@ -47,4 +47,4 @@ def _is_element(start: bytes, byte_order: str) -> bool:
         return False
     explicit = start[4:6] in _VALUE_REPRESENTATIONS
     # Implicit VR is always little endian (PS3.5, 7.1).
-    return explicit or (byte_order == "<" and length <= _LONGEST_FIRST_VALUE_BYTES)
+    return explicit or (byte_order == "<" and length <= _MAX_FIRST_VALUE_BYTES)

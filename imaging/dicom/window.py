@@ -12,7 +12,7 @@ from imaging.dicom.elements import numbers, word
 LUNG: Final = Window(WindowSource.LUNG, -600.0, 1500.0)
 """In Hounsfield units."""
 
-_LARGEST: Final = 1e9
+_MAX_VALUE: Final = 1e9
 """Beyond the range of every modality's unit."""
 _MAX_WINDOWS: Final = 32
 _NARROW: Final = 100
@@ -34,7 +34,7 @@ def file_windows(group: Dataset) -> list[Window]:
         Window(WindowSource.FILE, center, width)
         for center, width in pairs
         # NaN fails the comparison.
-        if abs(center) <= _LARGEST and 0 < width <= _LARGEST
+        if abs(center) <= _MAX_VALUE and 0 < width <= _MAX_VALUE
     ]
 
 

@@ -59,7 +59,7 @@ def admit(model: LoadedModel, expected: ModelSignature) -> None:
         if not ((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=_ROW_SUM_TOLERANCE)):
             raise ModelLoadError(
                 Code.INVALID_ARGUMENT,
-                f"{name} of an image of zeros is no probability distribution: {rows[0].tolist()}",
+                f"{name} of a zero image is not a probability distribution: {rows[0].tolist()}",
             )
 
 
@@ -68,7 +68,7 @@ def _unfit(
 ) -> ModelLoadError:
     return ModelLoadError(
         Code.INVALID_ARGUMENT,
-        f"the signature does not fit: {kind} are {_listing(found)}, expected {_listing(expected)}",
+        f"signature mismatch: {kind} are {_listing(found)}, expected {_listing(expected)}",
     )
 
 

@@ -182,5 +182,5 @@ def _unservable(reason: str) -> ModelLoadError:
 def _reason(error: Exception) -> str:
     """OpenVINO's message without the lines that mention its own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not _OPENVINO_SOURCE.search(line)]
-    return " ".join(said) or type(error).__name__
+    kept = [line for line in lines if not _OPENVINO_SOURCE.search(line)]
+    return " ".join(kept) or type(error).__name__

@@ -43,7 +43,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         """Replace the states of all models: whether each is serving. Other names are unknown."""
         self._models = set(serving)
         self._not_serving = {name for name, serves in serving.items() if not serves}
-        self._tell_watchers()
+        self._notify_watchers()
 
     def update(self, model: str, *, serving: bool) -> None:
         """Change the state of one known model."""
@@ -53,12 +53,12 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             self._not_serving.discard(model)
         else:
             self._not_serving.add(model)
-        self._tell_watchers()
+        self._notify_watchers()
 
     def stop(self) -> None:
         """Report NOT_SERVING from now on."""
         self._stopping = True
-        self._tell_watchers()
+        self._notify_watchers()
 
     def close(self) -> None:
         """End all watches.
@@ -66,7 +66,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         Call this only when the server stops, because gRPC clients restart their watch at once.
         """
         self._closed = True
-        self._tell_watchers()
+        self._notify_watchers()
 
     async def Check(  # noqa: N802 - gRPC's name
         self, request: health_pb2.HealthCheckRequest, context: "_Context"
@@ -83,14 +83,14 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         """Send the state of a name and all its changes; an unknown name may become known."""
         changed = asyncio.Event()
         self._watchers.add(changed)
-        told = None
+        sent = None
         try:
             while True:
                 changed.clear()
                 state = self._state(request.service)
-                if state != told:
+                if state != sent:
                     await context.write(_States(status=state))
-                    told = state
+                    sent = state
                 if self._closed:
                     return
                 await changed.wait()
@@ -106,6 +106,6 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             return int(_States.SERVICE_UNKNOWN)
         return int(_States.SERVING if serves and not self._stopping else _States.NOT_SERVING)
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for changed in self._watchers:
             changed.set()

@@ -16,7 +16,7 @@ from serving.errors import VolumeError
 
 logger = logging.getLogger(__name__)
 
-_LOOKERS: Final = 32
+_LISTING_THREADS: Final = 32
 _LOOK_SECONDS: Final = 5.0
 """The time limit for listing a folder, which may be on a hanging mount."""
 
@@ -47,7 +47,7 @@ class Loader:
         self._contract = contract
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         # Separate threads, so that a hanging mount delays neither loading nor shutdown.
-        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
+        self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="look")
         self._hanging: set[Path] = set()
         """Folders on which a thread hangs; no other thread is used for them."""
         self._retries = retries
@@ -79,7 +79,7 @@ class Loader:
         """
         if model_dir in self._hanging:
             raise VolumeError(f"{model_dir} still does not answer")
-        looking = self._lookers.submit(volume.version_candidates, model_dir)
+        looking = self._listing_threads.submit(volume.version_candidates, model_dir)
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 return await asyncio.wrap_future(looking)
@@ -95,7 +95,7 @@ class Loader:
 
     def stop(self) -> None:
         """Start no further loads."""
-        self._lookers.shutdown(wait=False, cancel_futures=True)
+        self._listing_threads.shutdown(wait=False, cancel_futures=True)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, name: str, version_dir: Path) -> LoadedModel:

@@ -53,7 +53,7 @@ class PredictionService:
         """
         if self._concurrent_requests >= self._max_concurrent_requests:
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-        size_bytes = max(_announced_bytes(request), request.ByteSize())
+        size_bytes = max(_declared_bytes(request), request.ByteSize())
         if self._bytes_in_progress + size_bytes > MAX_BYTES_IN_PROGRESS:
             raise CallError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, "the requests in progress are too large"
@@ -85,7 +85,7 @@ class PredictionService:
                 raise invalid_argument(f"Metadata field {field} is not supported")
         version = self._repository.find(request.model_spec)
         response = GetModelMetadataResponse(
-            model_spec=_answering_spec(request.model_spec.name, version)
+            model_spec=_response_spec(request.model_spec.name, version)
         )
         packed = response.metadata[protocol.SIGNATURE_DEF_FIELD]
         packed.type_url = protocol.SIGNATURE_DEF_MAP_TYPE_URL
@@ -107,20 +107,20 @@ class PredictionService:
         except InferenceError as error:
             # The engine also checks what a signature cannot express: that inputs have equal row
             # counts.
-            fault_is_theirs = len({len(array) for array in inputs.values() if array.ndim}) > 1
+            is_client_error = len({len(array) for array in inputs.values() if array.ndim}) > 1
             raise CallError(
-                grpc.StatusCode.INVALID_ARGUMENT if fault_is_theirs else grpc.StatusCode.INTERNAL,
+                grpc.StatusCode.INVALID_ARGUMENT if is_client_error else grpc.StatusCode.INTERNAL,
                 str(error),
             ) from error
         response = PredictResponse(
-            model_spec=_answering_spec(request.model_spec.name, version, SIGNATURE_NAME)
+            model_spec=_response_spec(request.model_spec.name, version, SIGNATURE_NAME)
         )
         for name in requested:
             response.outputs[name].CopyFrom(self._encode(outputs[name]))
         return response
 
 
-def _announced_bytes(request: PredictRequest) -> int:
+def _declared_bytes(request: PredictRequest) -> int:
     size_bytes = 0
     for tensor in request.inputs.values():
         # A tensor that cannot be decoded is rejected later, with its reason.
@@ -129,7 +129,7 @@ def _announced_bytes(request: PredictRequest) -> int:
     return size_bytes
 
 
-def _answering_spec(name: str, version: ServableVersion, signature_name: str = "") -> ModelSpec:
+def _response_spec(name: str, version: ServableVersion, signature_name: str = "") -> ModelSpec:
     spec = ModelSpec(name=name, signature_name=signature_name)
     spec.version.value = version.number
     return spec

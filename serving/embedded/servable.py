@@ -75,7 +75,7 @@ class Servable:
         self._loading: dict[int, tuple[Path, asyncio.Task[None]]] = {}
         self._refused: set[tuple[int, Path]] = set()
         self._polling = asyncio.Lock()
-        self._complaint = ""
+        self._last_warning = ""
 
     @property
     def versions(self) -> Sequence[ServableVersion]:
@@ -99,13 +99,13 @@ class Servable:
             try:
                 self._follow(await self._loader.look(self.config.base_path))
             except VolumeError as error:
-                self._tell_once(str(error))
+                self._warn_once(str(error))
             except Exception:
                 # Whatever the error is, the next poll may succeed. Raising it would stop the
                 # polling.
                 logger.exception("the versions of model %s cannot be followed", self.config.name)
             else:
-                self._tell_once("")
+                self._warn_once("")
 
     async def settle(self) -> None:
         """Poll, and wait until nothing is left to load."""
@@ -198,10 +198,10 @@ class Servable:
         self._set_state(version, ModelVersionStatus.END)
         logger.info("model %s version %d was unloaded", self.config.name, version.number)
 
-    def _tell_once(self, complaint: str) -> None:
-        if complaint != self._complaint and complaint:
+    def _warn_once(self, complaint: str) -> None:
+        if complaint != self._last_warning and complaint:
             logger.warning("model %s: %s", self.config.name, complaint)
-        self._complaint = complaint
+        self._last_warning = complaint
 
     def _set_state(self, version: ServableVersion, state: "ModelVersionStatus.State") -> None:
         version.state = state

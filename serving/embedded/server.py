@@ -26,7 +26,7 @@ from serving.embedded.servable import ServableVersion
 from serving.errors import ModelConfigError
 from serving.volume.model_config import ModelConfig
 
-_LAST_WORDS_SECONDS: Final = 0.3
+_FLUSH_SECONDS: Final = 0.3
 _NOT_SERVING_SECONDS: Final = 0.5
 
 _CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
@@ -86,7 +86,7 @@ class EmbeddedModelServer:
         )
         self._handlers = CallHandlers(self._repository, self.metrics)
         self._health = HealthService(_WHOLE_SERVER)
-        self._repository.on_change(self._tell_health)
+        self._repository.on_change(self._update_health)
         self._repository.on_change(self.metrics.observe_version)
         self._server = grpc.aio.server(
             options=[*(_CHANNEL_ARGUMENTS | dict(self._options.channel_arguments)).items()]
@@ -111,7 +111,7 @@ class EmbeddedModelServer:
             self._repository.configure(self._configs)
         except CallError as error:
             raise ModelConfigError(str(error)) from error
-        self._tell_health(None)
+        self._update_health(None)
         await self._server.start()
         return self
 
@@ -129,7 +129,7 @@ class EmbeddedModelServer:
         await self._handlers.finish(self._options.grace_seconds)
         self._health.close()
         # Responses may still be in transit.
-        await self._server.stop(_LAST_WORDS_SECONDS)
+        await self._server.stop(_FLUSH_SECONDS)
         await self._repository.stop()
         await self._scheduler.stop()
 
@@ -160,7 +160,7 @@ class EmbeddedModelServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    def _tell_health(self, changed: ServableVersion | None) -> None:
+    def _update_health(self, changed: ServableVersion | None) -> None:
         """Update the health of the changed model, or of all models if some came or went."""
         served = self._repository.served
         if changed is None:

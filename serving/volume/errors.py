@@ -7,13 +7,13 @@ from typing import Final
 
 from serving.errors import VolumeError
 
-_NOT_OURS: Final = (
+_CHANGE_OWNER: Final = (
     "give it to the user of this process, in the containers 10001:"
     " chown -R 10001:10001 on the folder or the volume"
 )
 _REMEDIES: Final = {
-    errno.EACCES: _NOT_OURS,
-    errno.EPERM: _NOT_OURS,
+    errno.EACCES: _CHANGE_OWNER,
+    errno.EPERM: _CHANGE_OWNER,
     errno.EROFS: "mount it for writing; among the containers only the trainer writes to it",
     errno.ENOSPC: "make room, or remove old versions with `covidscan models prune`",
     errno.EDQUOT: "make room, or remove old versions with `covidscan models prune`",

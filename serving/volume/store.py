@@ -172,11 +172,11 @@ def remove(models_dir: Path, name: str, version: int) -> None:
     """
     doomed = version_dir(models_dir, name, version)
     with writing(name):
-        _remember(models_dir / name, _next_version(models_dir / name) - 1)
+        _note_last_version(models_dir / name, _next_version(models_dir / name) - 1)
         # Renamed first, so that no server ever sees a partly removed version.
-        grave = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
-        doomed.rename(grave / doomed.name)
-        shutil.rmtree(grave)
+        trash = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
+        doomed.rename(trash / doomed.name)
+        shutil.rmtree(trash)
 
 
 def _is_number(name: str) -> bool:
@@ -189,7 +189,7 @@ def _publish(model_dir: Path, staging: Path) -> int:
     _fsync_tree(staging)
     version = _next_version(model_dir)
     while True:
-        _remember(model_dir, version)
+        _note_last_version(model_dir, version)
         try:
             staging.rename(model_dir / str(version))
         except OSError as error:
@@ -214,7 +214,7 @@ def _next_version(model_dir: Path) -> int:
     return max(used, default=0) + 1
 
 
-def _remember(model_dir: Path, version: int) -> None:
+def _note_last_version(model_dir: Path, version: int) -> None:
     # Each publisher uses its own file, so that concurrent ones do not overwrite each other's.
     descriptor, note = tempfile.mkstemp(prefix=_DRAFT_PREFIX, dir=model_dir)
     with os.fdopen(descriptor, "w") as file:
