@@ -77,7 +77,7 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # Inside the lifespan, because a gRPC channel belongs to the running event loop.
+        # Inside the lifespan, because gRPC channels belong to the running event loop.
         services = Services.build(
             settings,
             metrics=metrics,

@@ -142,7 +142,7 @@ class Services:
             model_status=ModelStatusReader(core.client, core.cards, settings),
             load=load,
             views=FairSlots(_VIEWS_AT_ONCE, shared=1, activity=activity),
-            # While some images of a batch are with the models, others are decoded.
+            # While the models compute some images of a batch, others are decoded.
             batch_turns=BatchTurns(min(2 * IMAGES_TOGETHER, settings.max_in_progress)),
             training=training,
         )

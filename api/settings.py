@@ -228,23 +228,23 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     """Largest total size of the bodies of all requests in progress; further ones get 503."""
 
     @model_validator(mode="after")
-    def _closed_to_strangers(self) -> Self:
+    def _check_exposure(self) -> Self:
         if self.is_exposed and not (self.has_api_keys or self.allow_anonymous):
             raise ValueError(
                 f"other machines can reach {self._reached_at}, or a proxy in front of it, so API"
-                " keys are required: create one with `covidscan keys create NAME --file FILE`, set"
+                " keys are required: run `covidscan keys create NAME --file FILE` and set"
                 " COVIDSCAN_API_KEYS_FILE; or set COVIDSCAN_ALLOW_ANONYMOUS=true"
             )
         return self
 
     @model_validator(mode="after")
-    def _room_for_one_body(self) -> Self:
+    def _check_received_bytes(self) -> Self:
         if self.max_received_bytes < max(self.max_upload_bytes, self.max_batch_bytes):
             raise ValueError("max_received_bytes is less than the largest allowed body")
         return self
 
     @model_validator(mode="after")
-    def _whole_tls(self) -> Self:
+    def _check_tls_files(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_certificate_file and tls_key_file go together")
         return self

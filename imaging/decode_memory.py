@@ -1,7 +1,7 @@
-"""How much memory a file takes at most while it is decoded, told from its header.
+"""The peak memory for decoding a file, computed from its header.
 
 The factors are measured (``tests/unit/imaging/test_decode_memory.py``). OpenCV's Python binding
-holds a picture twice for a moment, so every format needs at least six bytes a pixel.
+briefly holds a picture twice, so every format needs at least six bytes per pixel.
 """
 
 from typing import Final
@@ -11,25 +11,25 @@ from imaging.formats.reading import read_header, recognise
 from imaging.limits import DEFAULT_MAX_PIXELS, check_size
 
 _FIXED_BYTES: Final = 12_000_000
-"""Tables, rows and buffers that do not grow with the picture."""
+"""Tables, rows and buffers, independent of the picture's size."""
 _FILE_COPIES: Final = 2
 """A JPEG file is padded, and packed pixels are cut out of the others."""
 
 
 def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
-    """The most memory that ``decode_image`` takes for a file, in bytes, the file not counted.
+    """The peak memory of ``decode_image`` for a file, in bytes, without the file itself.
 
-    Nothing is decoded, and what is read takes a few milliseconds.
+    Nothing is decoded; reading the header takes a few milliseconds.
 
     Args:
         data: the file.
-        max_pixels: width times height, at most.
+        max_pixels: the largest image, width times height.
 
     Raises:
-        ImageError: the header is refused, as ``decode_image`` would refuse it.
+        ImageError: the header is rejected, as by ``decode_image``.
     """
     if is_dicom(data):
-        # Only where it is needed: docs/decisions/0011.
+        # Imported only if needed: docs/decisions/0011.
         from imaging.dicom.decode_memory import dicom_memory_bytes  # noqa: PLC0415
 
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)

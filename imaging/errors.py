@@ -1,63 +1,63 @@
-"""Why the bytes of an image cannot be read.
+"""Errors of reading an image.
 
 ::
 
     ImageError
-    ├── UnknownImageFormatError      not a format that we read
-    ├── DamagedImageError            the format is known, the content is not readable
+    ├── UnknownImageFormatError      not a supported format
+    ├── DamagedImageError            the format is known, but the content cannot be decoded
     ├── SeveralImagesError           an animation, or several pages
-    ├── TooManyPixelsError           refused from its header, before decoding
-    ├── TooMuchMemoryError           would take more memory to decode than there is
-    └── UnreadableDicomError         DICOM, but not what is read
+    ├── TooManyPixelsError           rejected by its header, before decoding
+    ├── TooMuchMemoryError           decoding would need more memory than the limit
+    └── UnreadableDicomError         DICOM, but not supported
         ├── WrongModalityError           neither a CT nor a radiograph
-        ├── NoPixelsError                a header alone
-        ├── UnsupportedTransferSyntaxError  encoded in a way that is not read
-        ├── UnsupportedPixelsError       colours, or numbers of another size
-        └── NoSuchFrameError             fewer frames than the one asked for
+        ├── NoPixelsError                a header without pixels
+        ├── UnsupportedTransferSyntaxError  an unsupported encoding
+        ├── UnsupportedPixelsError       colours, or an unsupported number of bits
+        └── NoSuchFrameError             the requested frame does not exist
 """
 
 from typing import ClassVar
 
 
 class ImageError(Exception):
-    """The bytes are not an image that can be read."""
+    """The base of all errors of reading an image."""
 
     kind: ClassVar[str] = "damaged-image"
     """Stable and machine-readable."""
 
 
 class UnknownImageFormatError(ImageError):
-    """The content is none of the supported image formats."""
+    """The content is not in a supported image format."""
 
     kind = "unknown-format"
 
 
 class DamagedImageError(ImageError):
-    """The format is recognised, but the image cannot be decoded whole."""
+    """The format is known, but the image cannot be decoded completely."""
 
     kind = "damaged-image"
 
 
 class SeveralImagesError(ImageError):
-    """The file holds more than one image, and none of them is the one that is meant."""
+    """The file has more than one image, and it is not clear which one is meant."""
 
     kind = "several-images"
 
 
 class TooManyPixelsError(ImageError):
-    """The header announces more pixels than the limit, in all or on one side."""
+    """The header declares more pixels than the limit, in total or on one side."""
 
     kind = "too-large"
 
 
 class TooMuchMemoryError(ImageError):
-    """To decode the image would take more memory than the limit."""
+    """Decoding the image would need more memory than the limit."""
 
     kind = "too-large"
 
 
 class UnreadableDicomError(ImageError):
-    """The base of what is wrong with DICOM files that may be whole and are not read."""
+    """The base of errors for DICOM files that may be intact but are not supported."""
 
 
 class WrongModalityError(UnreadableDicomError):
@@ -73,18 +73,18 @@ class NoPixelsError(UnreadableDicomError):
 
 
 class UnsupportedTransferSyntaxError(UnreadableDicomError):
-    """The pixels are encoded in a way that is not read."""
+    """The encoding of the pixels is not supported."""
 
     kind = "unsupported-transfer-syntax"
 
 
 class UnsupportedPixelsError(UnreadableDicomError):
-    """The pixels are not grey, or not numbers of 8 or 16 bits."""
+    """The pixels are not greyscale, or do not have 8 or 16 bits."""
 
     kind = "unsupported-pixels"
 
 
 class NoSuchFrameError(UnreadableDicomError):
-    """The file has fewer frames than the one that is asked for."""
+    """The requested frame does not exist."""
 
     kind = "no-such-frame"

@@ -1,4 +1,4 @@
-"""The preprocess's fingerprint: equal wherever it makes the same of the same images."""
+"""The fingerprint of preprocessing: equal if the same images give the same tensors."""
 
 import base64
 import hashlib
@@ -18,12 +18,12 @@ AAAAAAAAAAAAAAMFYWICBP/EABgBAAMBAQAAAAAAAAAAAAAAAAMEBgUH/8QAHBEAAwADAAMAAAAAAAAA
 /9oADAMBAAIRAxEAPwDxhUdkdVHUUCo7I4qOyDltAreT6o7I6qOyUCo7I6qOyUcto+ugn1R2QKxUdkDfVb6/RzV/DkqOyOKj
 qN5Xi4odV4uKOIS2ZIpbzBVHZHVR2TeV4uaHFeLiiklsyPreYKo7IFWrxcUBvKsz4jmr+H//2Q==
 """)
-"""40 x 30 pixels: a decoder of JPEG may round differently in another version."""
+"""40 x 30 pixels. JPEG is included because other versions of a decoder may round differently."""
 
 
 @cache
 def preprocess_fingerprint() -> str:
-    """Sixteen hex digits, the SHA-256 of what becomes of a larger and of a smaller image."""
+    """Sixteen hex digits of the SHA-256 of two preprocessed images, a larger and a smaller one."""
     digest = hashlib.sha256()
     for data in (_larger_png(), _JPEG):
         digest.update(preprocess(decode_image(data).pixels).tobytes())

@@ -1,8 +1,8 @@
-"""Python forgets names of codecs that there are none of.
+"""Keeps Python from remembering unknown codec names.
 
-Files and requests may name a charset, as DICOM's SpecificCharacterSet does, and libraries look it
-up. Python keeps each name that was ever asked for, found or not, for as long as the process runs:
-whoever sends many names fills the memory.
+Files and requests may name a charset, as in DICOM's SpecificCharacterSet, and libraries look it up.
+Python caches every name that was ever looked up, found or not, until the process ends. A client
+could fill the memory by sending many names.
 """
 
 import codecs
@@ -21,9 +21,9 @@ _KNOWN: Final = frozenset(
 
 
 def forget_unknown_codecs() -> None:
-    """Have Python's own codecs found by the names that they have, and no others looked for.
+    """Restrict look-ups of Python's own codecs to names that exist.
 
-    The same again does nothing. Codecs that others have registered are found as before.
+    Further calls do nothing. Codecs registered by others are found as before.
     """
     codecs.unregister(encodings.search_function)
     codecs.unregister(_search)

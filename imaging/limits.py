@@ -1,4 +1,4 @@
-"""How large an image may be before it is decoded."""
+"""Limits for the size of an image, checked before decoding."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ MAX_SIDE: Final = 20_000
 
 
 def check_size(width: int, height: int, *, max_pixels: int) -> None:
-    """Hold what a header announces against the limits.
+    """Check the size in a header against the limits.
 
     Raises:
         TooManyPixelsError: more than ``max_pixels``, or a side longer than ``MAX_SIDE``.

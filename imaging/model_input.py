@@ -1,4 +1,4 @@
-"""The size of what models take."""
+"""The size of the models' input."""
 
 from typing import Final
 

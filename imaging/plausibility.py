@@ -1,8 +1,8 @@
-"""Whether what the models get of an image looks like a picture that was read right.
+"""Checks whether the models' input looks like an image that was read correctly.
 
-A wrong window, a wrong bit depth or bytes that are no pixels give a picture all the same, and
-models give a verdict on it. The limits are beyond every one of 3,300 real slices and radiographs,
-and were set on them (``docs/decisions/0011-dicom.md``). They mark, they do not refuse.
+A wrong window, a wrong bit depth or bytes that are not pixels still give a picture, and the models
+a verdict on it. The limits were set so that none of 3,300 real slices and radiographs exceeds them
+(``docs/decisions/0011-dicom.md``). Such images are marked for review, not rejected.
 """
 
 from enum import StrEnum
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 
 _LEVELS: Final = 256
 _NEARLY: Final = 2
-"""So many levels from black or white."""
+"""The distance from black or white, in levels."""
 _MAX_SATURATED: Final = 0.75
-"""Of the pixels; real ones have 0.73 at most, a head in a narrow window."""
+"""As a share of the pixels; real images have at most 0.73, a head in a narrow window."""
 _MIN_LEVELS: Final = 80
-"""Of 256; real ones have 113 and more."""
+"""Of 256 levels; real images have at least 113."""
 _DARK_PART: Final = 0.01
 _MIN_BRIGHT: Final = 0.35
-"""What the brightest hundredth reaches; 0.46 and more in real ones."""
+"""For the 99th percentile; real images have at least 0.46."""
 _MAX_DARK: Final = 0.6
-"""What the darkest hundredth reaches; 0.48 and less in real ones."""
+"""For the 1st percentile; real images have at most 0.48."""
 _MIN_LIKENESS: Final = 0.5
-"""The correlation of neighbouring pixels; 0.78 and more in real ones."""
+"""The correlation of neighbouring pixels; real images have at least 0.78."""
 
 
 class Oddity(StrEnum):
-    """What is odd about a picture."""
+    """Signs that an image was read incorrectly."""
 
     SATURATED = "saturated"
     """Most of it is black or white."""
@@ -38,11 +38,11 @@ class Oddity(StrEnum):
     TOO_BRIGHT = "too_bright"
     """Nothing in it is dark."""
     NOISE = "noise"
-    """Neighbouring pixels have nothing to do with each other."""
+    """Neighbouring pixels are hardly correlated."""
 
 
 def oddities(tensor: NDArray[np.float32]) -> list[Oddity]:
-    """What is odd about a model's input; nothing of a picture that was read right.
+    """The signs in a model's input; empty for an image that was read correctly.
 
     Args:
         tensor: float32 ``[64, 64, 3]`` RGB, 0 to 1.
@@ -64,7 +64,7 @@ def oddities(tensor: NDArray[np.float32]) -> list[Oddity]:
 
 
 def likeness(grey: NDArray[np.float32]) -> float:
-    """The correlation of each pixel with those to its right and below; one of a single grey."""
+    """The correlation of each pixel with those to its right and below; 1 for a uniform image."""
     centred = grey - grey.mean()
     power = float((centred * centred).mean())
     if power <= np.finfo(np.float32).eps:

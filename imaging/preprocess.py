@@ -1,7 +1,8 @@
-"""The one preprocess: what turns a file's bytes into a model's input, in training and in serving.
+"""Preprocessing: turns a file's bytes into a model's input, for training and serving alike.
 
-A change here changes every answer of every published model, so recorded values hold it to the bit
-(``tests/unit/imaging/test_preprocess.py``, ``tests/unit/imaging/dicom/test_rendering.py``).
+A change here changes every prediction of every published model, so tests compare the results with
+recorded values, bit by bit (``tests/unit/imaging/test_preprocess.py``,
+``tests/unit/imaging/dicom/test_rendering.py``).
 """
 
 import zlib
@@ -20,30 +21,30 @@ from imaging.formats.reading import read_header, recognise
 from imaging.limits import DEFAULT_MAX_PIXELS, check_size
 from imaging.model_input import IMAGE_SIZE
 
-# A damaged upload is answered to its sender; OpenCV's own report of it on stderr helps nobody.
+# The sender of a damaged upload gets a response; OpenCV's messages on stderr do not help.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image's pixels, uint8 ``[height, width, 3]`` RGB, and the format they came in."""
+    """An image's pixels, uint8 ``[height, width, 3]`` RGB, and its file format."""
 
     format: str
     pixels: NDArray[np.uint8]
     dicom: DicomDescription | None = None
-    """What was read of a DICOM file."""
+    """The description of a DICOM file."""
     bits_used: int | None = None
-    """Of a PNG or TIFF of 16 bits a sample whose values fill fewer, and were brought to the full
-    range: how many."""
+    """The bits in use, for a PNG or TIFF file whose 16-bit samples use fewer bits and were scaled
+    to the full range."""
 
     @property
     def width(self) -> int:
-        """In pixels, after EXIF orientation."""
+        """In pixels, after applying the EXIF orientation."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        """In pixels, after EXIF orientation."""
+        """In pixels, after applying the EXIF orientation."""
         return int(self.pixels.shape[0])
 
 
@@ -53,29 +54,29 @@ _ANY_DICOM: Final = DicomOptions()
 def decode_image(
     data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, dicom: DicomOptions = _ANY_DICOM
 ) -> DecodedImage:
-    """Decode a PNG, JPEG, BMP, TIFF or WebP file of one image, or a DICOM file, to 8-bit RGB.
+    """Decode a PNG, JPEG, BMP, TIFF or WebP file with one image, or a DICOM file, to 8-bit RGB.
 
-    Grey becomes three equal channels, CMYK and palettes RGB, alpha is dropped, 16 bits are cut to
-    8 of those that are used, EXIF orientation is applied; colour profiles and bytes behind the
-    image are ignored. Of DICOM one frame is shown through its window. ``docs/images.md`` lists what
-    is done with each unusual kind.
+    Grey becomes three equal channels, CMYK and palettes become RGB, alpha is dropped, 16-bit
+    samples are reduced to the upper 8 of the bits in use, and the EXIF orientation is applied.
+    Colour profiles and bytes after the image are ignored. For DICOM, one frame is rendered with its
+    window. ``docs/images.md`` describes how each unusual kind of image is handled.
 
     Args:
         data: the file.
-        max_pixels: width times height, at most.
-        dicom: what is chosen of a DICOM file.
+        max_pixels: the largest image, width times height.
+        dicom: options for a DICOM file.
 
     Raises:
-        UnknownImageFormatError: the content is none of these formats, or a kind of TIFF or BMP
-            that would be read ambiguously.
+        UnknownImageFormatError: the content has none of these formats, or is an ambiguous kind of
+            TIFF or BMP.
         SeveralImagesError: an animation, or a TIFF file of several pages.
-        UnreadableDicomError: a DICOM file without what is read: see its subclasses.
-        TooManyPixelsError: the header announces more than ``max_pixels``, or a side longer than
+        UnreadableDicomError: a DICOM file is not supported; see the subclasses.
+        TooManyPixelsError: the header declares more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
-        DamagedImageError: the file is truncated or corrupt, or its metadata are out of proportion.
+        DamagedImageError: the file is truncated or corrupt, or its metadata are far too large.
     """
     if is_dicom(data):
-        # Only where it is needed: docs/decisions/0011.
+        # Imported only if needed: docs/decisions/0011.
         from imaging.dicom.reader import read_dicom  # noqa: PLC0415
 
         image = read_dicom(data, options=dicom, max_pixels=max_pixels)
@@ -96,7 +97,7 @@ def decode_image(
 
 
 def preprocess(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Bring an image to a model's input.
+    """Convert an image to a model's input.
 
     Args:
         pixels: uint8 ``[height, width, 3]`` RGB.

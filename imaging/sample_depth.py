@@ -1,7 +1,7 @@
-"""PNG and TIFF of 16 bits a sample whose values fill fewer.
+"""PNG and TIFF files with 16-bit samples that use fewer bits.
 
-Scanners give 12 to 14 bits, and many programs put them into the lower bits of 16, or add 32,768 to
-signed ones. Cut to the upper eight bits such an image would be black, or nearly one grey.
+Scanners produce 12 to 14 bits, and many programs store them in the lower bits of 16, or add 32,768
+to signed values. Reduced to the upper eight bits, such an image would be black or nearly uniform.
 """
 
 from typing import Any, Final
@@ -17,18 +17,19 @@ _BYTE: Final = 8
 _VALUES: Final = 1 << _BITS
 _MIDDLE: Final = _VALUES // 2
 _WHITE: Final = 255.0
-_LOWEST_SIGNED: Final = -4_096
-"""Hounsfield units begin at -1024, padding somewhat below."""
-_HIGHEST_LOWEST: Final = 1_024
-"""What begins further above the middle is no signed image, and no shifted unsigned one."""
-_HIGHEST_SIGNED: Final = 16_383
+_MIN_SIGNED: Final = -4_096
+"""Hounsfield units begin at -1024, padding slightly below."""
+_MAX_SIGNED_MINIMUM: Final = 1_024
+"""If the lowest value is further above the middle, the image is neither signed nor shifted
+unsigned."""
+_MAX_SIGNED: Final = 16_383
 _AIR: Final = -500
 _TISSUE: Final = 100
 _MARKED_SHARE: Final = 0.05
 _OVERSHOOT: Final = 1 / 64
-"""Of the range."""
+"""As a share of the range."""
 _HINT_SLACK: Final = 2
-"""A brightest value that is a quarter of what a tag announces still agrees with it."""
+"""In bits: a brightest value of a quarter of what a tag declares still agrees with the tag."""
 
 
 def decode_used_bits(data: bytes, header: ImageHeader, *, scaled: bool = False) -> Pixels:
@@ -72,42 +73,42 @@ def _decode_narrow(data: bytes, depth: SampleDepth, *, scaled: bool) -> Pixels |
 def _table(
     deep: NDArray[np.uint16], hint: int | None, *, scaled: bool
 ) -> tuple[NDArray[np.uint8], int] | None:
-    """What becomes of each of the 65,536 values, and how many bits are used."""
+    """The table that maps each of the 65,536 values to 8 bits, and the number of bits in use."""
     counts = _counts(deep)
     used = np.flatnonzero(counts)
     low, high = _without_marks(used, counts)
     values = np.arange(_VALUES)
-    if low < high < _MIDDLE and low < _MIDDLE + _LOWEST_SIGNED:
+    if low < high < _MIDDLE and low < _MIDDLE + _MIN_SIGNED:
         bits = _bits_used(high)
         if hint is not None and bits <= hint <= min(bits + _HINT_SLACK, _BITS):
             bits = hint
-        # More than a tag's bits hold: a dark picture at the full range, as it should be.
+        # Values exceed the tag's bits: a dark picture that correctly uses the full range.
         if bits == _BITS or (scaled and hint is not None and hint < bits):
             return None
-        # As of all 16 bits, the upper eight are taken.
+        # Take the upper eight bits, as for 16-bit samples.
         shifted = values >> (bits - _BYTE) if bits > _BYTE else values << (_BYTE - bits)
         return np.minimum(shifted, _WHITE).astype(np.uint8), bits
-    if _MIDDLE + _LOWEST_SIGNED <= low <= _MIDDLE + _HIGHEST_LOWEST:
-        if low < high <= _MIDDLE + _HIGHEST_SIGNED:
+    if _MIDDLE + _MIN_SIGNED <= low <= _MIDDLE + _MAX_SIGNED_MINIMUM:
+        if low < high <= _MIDDLE + _MAX_SIGNED:
             return _stretched(values, low, high), (high - low).bit_length()
         return None
     signed = used.astype(np.uint16).view(np.int16)
     low, high = int(signed.min()), int(signed.max())
-    if _LOWEST_SIGNED <= low <= _AIR and _TISSUE <= high <= _HIGHEST_SIGNED:
+    if _MIN_SIGNED <= low <= _AIR and _TISSUE <= high <= _MAX_SIGNED:
         as_signed = values.astype(np.uint16).view(np.int16)
         return _stretched(as_signed, low, high), (high - low).bit_length()
     return None
 
 
 def _bits_used(high: int) -> int:
-    """Of values up to this one; those a little above a power of two are rounding, or overshoot."""
+    """The bits in use; values just above a power of two are rounding or overshoot."""
     bits = high.bit_length()
     power = 1 << (bits - 1)
     return bits - 1 if bits > _BYTE and high - power < power * _OVERSHOOT else bits
 
 
 def _counts(deep: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """How often there is each value."""
+    """How often each value occurs."""
     counts = [
         cv2.calcHist([deep], [channel], None, [_VALUES], [0, _VALUES]) for channel in range(3)
     ]
@@ -116,13 +117,13 @@ def _counts(deep: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 
 def _without_marks(used: NDArray[np.int64], counts: NDArray[np.float32]) -> tuple[int, int]:
-    """The lowest and the highest value, but for some marks in full white and padding with zeros."""
+    """The lowest and the highest value, except for a few pure white marks and zero padding."""
     low, high = int(used[0]), int(used[-1])
     if len(used) > 1:
         marks = counts[-1] <= _MARKED_SHARE * counts.sum()
-        if high == _VALUES - 1 and used[-2] <= _HIGHEST_SIGNED and marks:
+        if high == _VALUES - 1 and used[-2] <= _MAX_SIGNED and marks:
             high = int(used[-2])
-        if low == 0 and used[1] >= _MIDDLE + _LOWEST_SIGNED:
+        if low == 0 and used[1] >= _MIDDLE + _MIN_SIGNED:
             low = int(used[1])
     return low, high
 
@@ -134,7 +135,7 @@ def _stretched(values: NDArray[np.integer[Any]], low: int, high: int) -> NDArray
 
 
 def _look_up(deep: NDArray[np.uint16], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    # Row by row: NumPy makes eight bytes of each index.
+    # Row by row, because NumPy converts each index to eight bytes.
     found = np.empty(deep.shape, np.uint8)
     for row, values in zip(found, deep, strict=True):
         np.take(table, values, out=row)

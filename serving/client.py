@@ -1,6 +1,6 @@
-"""The client of a model server: a deadline on every call, errors of our own.
+"""The client of a model server: every call has a deadline, and errors are translated.
 
-A call carries the trace that it belongs to (W3C Trace Context) where there is one.
+A call propagates the current trace, if there is one (W3C Trace Context).
 """
 
 import enum
@@ -39,7 +39,7 @@ _OOD_OUTPUT_NAMES: Final = (OOD_OUTPUT_NAME, OLD_OOD_OUTPUT_NAME)
 
 
 class VersionState(enum.Enum):
-    """The life of a version, by TensorFlow Serving's names."""
+    """The states of a version, as TensorFlow Serving names them."""
 
     UNKNOWN = ModelVersionStatus.UNKNOWN
     START = ModelVersionStatus.START
@@ -51,7 +51,7 @@ class VersionState(enum.Enum):
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """One version as the model server sees it; ``error`` is empty where it is well."""
+    """The status of one version on the model server; ``error`` is empty if there is none."""
 
     version: int
     state: VersionState
@@ -60,37 +60,37 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one model answered."""
+    """The answer of one model."""
 
     version: int
-    """That gave the answer."""
+    """The version that answered."""
     probabilities: NDArray[np.float32]
     """``[N, 2]``."""
     ood_scores: NDArray[np.float32] | None = None
-    """``[N]``; none where the version has no such output, or it was not asked for."""
+    """``[N]``; None if the version has no such output."""
 
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """A batch serialised once, for as many models as will be asked."""
+    """A batch that is serialised once for all models."""
 
     count: int
     message: bytes
-    """A ``PredictRequest`` that lacks only its ``model_spec``."""
+    """A serialised ``PredictRequest`` without its ``model_spec``."""
 
 
 def encode_images(images: NDArray[np.float32]) -> EncodedImages:
     """Serialise a batch, float32 ``[N, 64, 64, 3]``.
 
-    Without an output filter: a version is asked for all outputs that it has. Not all have an
-    out-of-distribution score, and those that do not would reject a request for it.
+    The request has no output filter, so a version returns all its outputs. Versions without an
+    out-of-distribution score would reject a request that names it.
     """
     request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)})
     return EncodedImages(len(images), request.SerializeToString())
 
 
 class ModelServerClient:
-    """Speaks TensorFlow Serving's gRPC API to all replicas behind one address.
+    """Calls TensorFlow Serving's gRPC API on all replicas behind one address.
 
     ::
 
@@ -102,14 +102,14 @@ class ModelServerClient:
     Args:
         address: ``host:port``, ``dns:///name:port``, ``unix:/path``, or several addresses as
             ``ipv4:host:port,host:port``.
-        credentials: for TLS; without them the wire is open.
+        credentials: for TLS; without them the connection is not encrypted.
     """
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
         self._replicas = Replicas(ReplicaAddresses(address), credentials)
 
     async def __aenter__(self) -> Self:
-        """Hand out the client itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(
@@ -133,12 +133,12 @@ class ModelServerClient:
         Args:
             name: the servable.
             images: a batch from ``encode_images``.
-            timeout_seconds: the deadline, which travels with the call.
+            timeout_seconds: the deadline, which is sent with the call.
 
         Raises:
-            ModelServerError: the call failed, by the subclass that says why.
+            ModelServerError: the call failed; the subclass says why.
         """
-        # Serialised messages that are joined merge, so this is one whole PredictRequest.
+        # Concatenated serialised messages merge, so this is one complete PredictRequest.
         spec = PredictRequest(model_spec=ModelSpec(name=name, signature_name=SIGNATURE_NAME))
         request = spec.SerializeToString() + images.message
         answer = await self._replicas.call(
@@ -155,11 +155,11 @@ class ModelServerClient:
         return Prediction(response.model_spec.version.value, probabilities, ood_scores)
 
     async def version_statuses(self, name: str, *, timeout_seconds: float) -> list[VersionStatus]:
-        """All versions of a model that the server knows of, newest first.
+        """All versions of a model on the server, newest first.
 
         Raises:
-            ModelNotFoundError: the server has never seen a version of this model.
-            ModelServerError: the call failed otherwise, by the subclass that says why.
+            ModelNotFoundError: the server never had a version of this model.
+            ModelServerError: the call failed for another reason; the subclass says which.
         """
         request = GetModelStatusRequest(model_spec=ModelSpec(name=name)).SerializeToString()
         answer = await self._replicas.call(
@@ -167,7 +167,7 @@ class ModelServerClient:
             name,
             request,
             timeout_seconds=timeout_seconds,
-            # A replica that starts up knows the model already.
+            # A replica that is still starting already lists the model.
             has_model=lambda answer: any(
                 version.state is VersionState.AVAILABLE for version in _version_statuses(answer)
             ),
@@ -187,7 +187,7 @@ def _parse(message: _M, data: bytes) -> _M:
     try:
         message.ParseFromString(data)
     except DecodeError as error:
-        raise InvalidAnswerError("the answer is not the message that was asked for") from error
+        raise InvalidAnswerError("the answer is not the expected message") from error
     return message
 
 
@@ -198,7 +198,7 @@ def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
     if values.dtype != np.float32 or values.shape[1:] != (len(CLASS_NAMES),):
         raise InvalidAnswerError(f"the answer of {name} is {values.dtype} {values.shape}")
     if not are_distributions(values):
-        raise InvalidAnswerError(f"the answer of {name} is no probability distribution")
+        raise InvalidAnswerError(f"the answer of {name} is not a probability distribution")
     return np.clip(values, 0, 1)
 
 

@@ -1,15 +1,15 @@
-"""What every part agrees on: the models, their classes, and the signature they are served under."""
+"""The contract: the models, their classes, and the signature with which they are served."""
 
 from typing import Final
 
 MODEL_NAMES: Final = ("vgg16", "resnet50", "xception")
-"""The servables, in the order in which answers list them."""
+"""The servables, in the order of results."""
 
 CLASS_NAMES: Final = ("COVID", "non-COVID")
 """The classes in the order of a model's output columns."""
 
 POSITIVE_CLASS_INDEX: Final = 0
-"""The column whose probability is held against the operating point."""
+"""The column whose probability is compared with the operating point."""
 
 SIGNATURE_NAME: Final = "serving_default"
 INPUT_NAME: Final = "image"
@@ -20,10 +20,10 @@ OUTPUT_NAME: Final = "probabilities"
 
 OOD_OUTPUT_NAME: Final = "ood_score"
 """float32 ``[N]``, the out-of-distribution score: 0 for images like those that the model learned
-from, above 1 for images that are too far from them. A model may lack this output."""
+from, above 1 for images that are too different. A model may lack this output."""
 
 OLD_OOD_OUTPUT_NAME: Final = "feature_distance"
-"""What versions before 0.2 call it."""
+"""Its name in versions before 0.2."""
 
 DEFAULT_OPERATING_POINT: Final = 0.5
-"""The positive class is predicted at this probability and above."""
+"""The positive class is predicted at or above this probability."""

@@ -1,18 +1,18 @@
-"""Every exception of the shared layer.
+"""The exceptions of ``serving``.
 
 ::
 
     ServingError
-    ├── VolumeError                      the versioned volume cannot be read or written as asked
-    ├── ModelConfigError                 models.config does not say what it must
-    ├── BatchingParametersError          a batching parameters file does not say what it must
-    ├── TlsConfigError                   keys or certificates are not what TLS needs
+    ├── VolumeError                      the versioned volume cannot be read or written
+    ├── ModelConfigError                 models.config is not valid
+    ├── BatchingParametersError          a batching parameters file is not valid
+    ├── TlsConfigError                   keys or certificates are not valid
     └── ModelServerError                 a call to the model server failed
         ├── ModelNotFoundError           no such servable or version
-        ├── ModelServerUnavailableError  unreachable, overloaded or going away
-        │   └── ModelServerExhaustedError    it is there and refuses more work
+        ├── ModelServerUnavailableError  unreachable, overloaded or stopping
+        │   └── ModelServerExhaustedError    it is running, but rejects more work
         ├── ModelDeadlineError           no answer within the deadline
-        └── InvalidAnswerError           the answer breaks the contract
+        └── InvalidAnswerError           the answer violates the contract
 """
 
 
@@ -21,23 +21,23 @@ class ServingError(Exception):
 
 
 class VolumeError(ServingError):
-    """The versioned volume cannot be read or written as asked."""
+    """The versioned volume cannot be read or written."""
 
 
 class ModelConfigError(ServingError):
-    """A models.config file is malformed or names what cannot be served."""
+    """A models.config file is malformed or names something that cannot be served."""
 
 
 class BatchingParametersError(ServingError):
-    """A batching parameters file is malformed or its values do not fit together."""
+    """A batching parameters file is malformed or its values are inconsistent."""
 
 
 class TlsConfigError(ServingError):
-    """Keys or certificates cannot be read or are not what TLS needs."""
+    """Keys or certificates cannot be read or are not valid."""
 
 
 class ModelServerError(ServingError):
-    """A call to the model server failed; the message is the server's own where there is one."""
+    """A call to the model server failed; the message is the server's, if it sent one."""
 
 
 class ModelNotFoundError(ModelServerError):
@@ -45,11 +45,11 @@ class ModelNotFoundError(ModelServerError):
 
 
 class ModelServerUnavailableError(ModelServerError):
-    """The model server cannot be reached, or refuses work for the moment."""
+    """The model server cannot be reached, or temporarily rejects work."""
 
 
 class ModelServerExhaustedError(ModelServerUnavailableError):
-    """The model server is there and refuses more work: asking again would make it worse."""
+    """The model server is running, but rejects more work; a retry would make it worse."""
 
 
 class ModelDeadlineError(ModelServerError):
@@ -57,4 +57,4 @@ class ModelDeadlineError(ModelServerError):
 
 
 class InvalidAnswerError(ModelServerError):
-    """The model server's answer breaks the contract."""
+    """The model server's answer violates the contract."""

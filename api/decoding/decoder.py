@@ -65,10 +65,10 @@ class Decoder:
     ) -> None:
         self._memory = memory
         context = _context()
-        self._pipe, childs_end = context.Pipe()
+        self._pipe, child_end = context.Pipe()
         self._process = context.Process(
             target=serve_decoder,
-            args=(childs_end, cpu_seconds, max_pixels, max_file_bytes),
+            args=(child_end, cpu_seconds, max_pixels, max_file_bytes),
             daemon=True,
             name="decoder",
         )
@@ -76,7 +76,7 @@ class Decoder:
             if sys.platform != "win32":
                 _keep_socket()
             self._process.start()
-        childs_end.close()
+        child_end.close()
         # At exit, multiprocessing sends children SIGTERM, which decoders ignore, and waits for
         # them.
         self._at_exit = multiprocessing.util.Finalize(
@@ -92,12 +92,12 @@ class Decoder:
             self._pipe.send((job, data))
             said, *told = self._receive(deadline)
             if said == Said.NEEDS:
-                said, *told = self._granted(*told, deadline=deadline)
+                said, *told = self._receive_with_memory(*told, deadline=deadline)
         except (TimeoutError, BlockingIOError) as error:
             self.end_reason = "timeout"
             raise DecodeTimeoutError from error
         except (EOFError, ConnectionError) as error:
-            raise self._how_it_ended() from error
+            raise self._exit_error() from error
         match said:
             case Said.DONE:
                 result: _T = told[0]
@@ -135,7 +135,7 @@ class Decoder:
             # It did not end in time; the operating system will end it.
             self._process.close()
 
-    def _granted(self, needed_bytes: int, *, deadline: float) -> Any:  # noqa: ANN401
+    def _receive_with_memory(self, needed_bytes: int, *, deadline: float) -> Any:  # noqa: ANN401
         """The decoder's reply after it learns whether it may use the memory."""
         if needed_bytes > self._memory.total_bytes:
             self._pipe.send(None)
@@ -172,7 +172,7 @@ class Decoder:
             raise TimeoutError
         return self._pipe.recv()
 
-    def _how_it_ended(self) -> Exception:
+    def _exit_error(self) -> Exception:
         self._process.join(_END_SECONDS)
         code = self._process.exitcode
         if code == _TOO_SLOW:

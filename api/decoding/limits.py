@@ -7,7 +7,7 @@ from typing import Final
 
 _DATA_PAGES: Final = 5
 """The index of data plus stack, in pages, in ``/proc/self/statm``."""
-_FIRST_VICTIM: Final = "500"
+_OOM_SCORE_ADJUSTMENT: Final = "500"
 """If memory runs out, the kernel kills a decoder before the gateway and the model server."""
 
 
@@ -24,7 +24,7 @@ def prepare_process() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICENESS)
     try:
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_VICTIM)
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_ADJUSTMENT)
     except OSError:
         # Not Linux, or not permitted; the other limits still apply.
         return

@@ -22,7 +22,7 @@ _MIN_DEVIATION: Final = 0.03
 """Standard deviation of the grey levels, as a share of their range; real slices have at least
 0.09."""
 _TONES: Final = 16
-_TINGE: Final = 0.06
+_TINT_TOLERANCE: Final = 0.06
 """The deviation of a channel from its mean at the same grey level; JPEG artefacts stay below it."""
 _MARK: Final = 0.1
 _COLOURFUL_SHARE: Final = 0.05
@@ -50,7 +50,7 @@ def check_pixels(
     if cv2.meanStdDev(cv2.cvtColor(tensor, cv2.COLOR_RGB2GRAY))[1].item() < _MIN_DEVIATION:
         reasons.append(RefusalReason.BLANK)
     strengths = _colour_strengths(tensor)
-    if (strengths > _TINGE).mean() > _COLOURFUL_SHARE:
+    if (strengths > _TINT_TOLERANCE).mean() > _COLOURFUL_SHARE:
         reasons.append(RefusalReason.COLOUR_PHOTO)
     elif (strengths > _MARK).mean() >= _MARKED_SHARE:
         reasons.append(RefusalReason.ANNOTATED)
@@ -74,7 +74,10 @@ def _colour_strengths(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
     Films have a tint, and scanners add one; it is the same wherever the grey level is the same.
     """
     red, green, blue = cv2.split(tensor)
-    if max(cv2.norm(red, green, cv2.NORM_INF), cv2.norm(green, blue, cv2.NORM_INF)) <= _TINGE:
+    if (
+        max(cv2.norm(red, green, cv2.NORM_INF), cv2.norm(green, blue, cv2.NORM_INF))
+        <= _TINT_TOLERANCE
+    ):
         return np.zeros(tensor.shape[0] * tensor.shape[1], np.float32)
     grey = tensor.mean(axis=-1)
     tints = (tensor - grey[..., None]).reshape(-1, tensor.shape[-1])

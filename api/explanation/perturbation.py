@@ -14,8 +14,8 @@ Masks = NDArray[np.float32]
 def random_masks(size: int, *, count: int, cells: int, seed: int) -> Masks:
     """Random masks that hide about half of the cells of a grid, with soft edges (RISE).
 
-    After Petsiuk et al. 2018, arXiv 1806.07421. Every second mask hides what the one before it
-    shows, so that each pixel is hidden as much as it is shown.
+    Based on Petsiuk et al. 2018, arXiv 1806.07421. Every second mask is the inverse of the one
+    before it, so that each pixel is hidden as often as it is shown.
 
     Args:
         size: height and width of the image.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 _FOR: Final = (214, 39, 40)
 _AGAINST: Final = (31, 119, 180)
-_STRONGEST: Final = 0.75
+_MAX_OPACITY: Final = 0.75
 """The opacity at the map's scale; the image stays visible below it."""
 
 
@@ -29,7 +29,7 @@ def heatmap(
     smooth = cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC)
     strength = np.clip(np.abs(smooth) / scale, 0, 1)
     colours = np.where(smooth[..., None] >= 0, _FOR, _AGAINST).astype(np.uint8)
-    alpha = np.rint(255 * _STRONGEST * strength).astype(np.uint8)
+    alpha = np.rint(255 * _MAX_OPACITY * strength).astype(np.uint8)
     return np.concatenate([colours, alpha[..., None]], axis=2)
 
 

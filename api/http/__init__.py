@@ -1,1 +1,1 @@
-"""HTTP: problems, uploads, request ids, and the middleware of every request."""
+"""HTTP: problems, uploads, request ids and middleware."""

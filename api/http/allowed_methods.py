@@ -44,17 +44,17 @@ def with_allowed_methods(error: HTTPException, request: Request) -> HTTPExceptio
     """A 405 with every method of its path in ``Allow``; a route only knows its own methods."""
     if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return error
-    allowed = [method for method in _METHODS if _is_there(request, method)]
+    allowed = [method for method in _METHODS if _has_method(request, method)]
     if not allowed:
         # Mounted static files set the header themselves.
         return error
     return HTTPException(error.status_code, error.detail, {"Allow": ", ".join(allowed)})
 
 
-def _is_there(request: Request, method: str) -> bool:
-    asked = "GET" if method == "HEAD" else method
+def _has_method(request: Request, method: str) -> bool:
+    looked_up = "GET" if method == "HEAD" else method
     return any(
-        route.matches({**request.scope, "method": asked})[0] is Match.FULL
+        route.matches({**request.scope, "method": looked_up})[0] is Match.FULL
         for route in request.app.routes
         if not isinstance(route, Mount)
     )

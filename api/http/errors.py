@@ -5,7 +5,7 @@ from typing import ClassVar
 
 
 class RequestError(Exception):
-    """The base of all reasons to reject a request itself.
+    """The base of all errors in a request itself.
 
     Args:
         detail: what went wrong and what to change.

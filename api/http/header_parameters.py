@@ -24,7 +24,7 @@ class UnknownCharsetError(ValueError):
 
 
 def parse_parameters(header: str) -> tuple[str, dict[str, str]]:
-    r"""Split a header into its value, in lower case, and its parameters by their names.
+    r"""Split a header into its value, in lower case, and its parameters, by name.
 
     A quoted value may contain semicolons, and quotes as ``\"``. If a parameter occurs twice, the
     last one counts. The time is linear in the header's length.

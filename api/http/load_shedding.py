@@ -10,7 +10,7 @@ from api.http.problems import problem_response
 from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
 
-_WORTH_CLOSING_BYTES: Final = 1024 * 1024
+_MAX_DISCARDED_BYTES: Final = 1024 * 1024
 """A smaller body is received and discarded; a new connection would cost more."""
 
 
@@ -54,7 +54,7 @@ class LoadSheddingMiddleware:
         except OverloadedError as error:
             response = problem_response(error, scope)
             length = Headers(scope=scope).get("content-length", "")
-            if not length.isdecimal() or int(length) > _WORTH_CLOSING_BYTES:
+            if not length.isdecimal() or int(length) > _MAX_DISCARDED_BYTES:
                 response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return

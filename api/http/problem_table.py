@@ -95,9 +95,7 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
         "Wrong modality",
         "send a chest CT (CT) or X-ray (CR, DX), or add ?force=true to predict anyway",
     ),
-    NoPixelsError: ProblemKind(
-        _UNPROCESSABLE, "No image in the file", "send the file with its pixels"
-    ),
+    NoPixelsError: ProblemKind(_UNPROCESSABLE, "No image in the file", "send a file with pixels"),
     UnsupportedTransferSyntaxError: ProblemKind(
         _UNPROCESSABLE,
         "Unsupported transfer syntax",
@@ -106,7 +104,7 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     UnsupportedPixelsError: ProblemKind(
         _UNPROCESSABLE, "Unsupported pixels", "send greyscale pixels of 8 or 16 bits"
     ),
-    NoSuchFrameError: ProblemKind(_UNPROCESSABLE, "No such frame", "choose another"),
+    NoSuchFrameError: ProblemKind(_UNPROCESSABLE, "No such frame", "choose another frame"),
     # The prediction.
     RefusedImageError: ProblemKind(
         _UNPROCESSABLE,

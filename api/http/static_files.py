@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-_NOT_READ: Final = frozenset({b"range", b"if-range"})
+_IGNORED_HEADERS: Final = frozenset({b"range", b"if-range"})
 
 
 class WholeFiles(StaticFiles):
@@ -18,7 +18,7 @@ class WholeFiles(StaticFiles):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = [header for header in scope["headers"] if header[0] not in _NOT_READ]
+        headers = [header for header in scope["headers"] if header[0] not in _IGNORED_HEADERS]
         await super().__call__({**scope, "headers": headers}, receive, send)
 
     def is_not_modified(self, response_headers: Headers, request_headers: Headers) -> bool:

@@ -23,7 +23,7 @@ FRAMING_BYTES: Final = 64 * 1024
 
 MAX_FILENAME_CHARACTERS: Final = 255
 
-_SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
+_MIN_BYTES_PER_SECOND: Final = 16 * 1024
 _CLOSE: Final = {"Connection": "close"}
 """Otherwise the server would go on receiving the rest of the body, only to discard it."""
 
@@ -165,7 +165,7 @@ class _Body:
                 message = await self._receive()
         except TimeoutError as error:
             raise SlowBodyError from error
-        earned_seconds = len(message.get("body", b"")) / _SLOWEST_BYTES_PER_SECOND
+        earned_seconds = len(message.get("body", b"")) / _MIN_BYTES_PER_SECOND
         # Sending fast does not earn a longer pause, because an unfinished body occupies the budget.
         self._deadline = min(self._deadline + earned_seconds, loop.time() + self._timeout_seconds)
         return message

@@ -14,7 +14,7 @@ from typing import Final
 from api.load.client_activity import ClientActivity
 from api.load.errors import OverloadedError
 
-_TOO_MUCH: Final = "too many requests are in progress; try again"
+_OVERLOADED: Final = "too many requests are in progress; try again"
 
 
 class FairSlots:
@@ -84,7 +84,7 @@ class FairSlots:
             # The last caller in the longest queue makes room for a client with a shorter one.
             latest = self._queues[longest][-1]
             self._forget(longest, latest)
-            latest.set_exception(OverloadedError(_TOO_MUCH))
+            latest.set_exception(OverloadedError(_OVERLOADED))
         waiter = asyncio.get_running_loop().create_future()
         self._queues.setdefault(client, deque()).append(waiter)
         try:
@@ -114,7 +114,7 @@ class FairSlots:
             async with asyncio.timeout(timeout_seconds):
                 await self.acquire(client)
         except TimeoutError as error:
-            raise OverloadedError(_TOO_MUCH) from error
+            raise OverloadedError(_OVERLOADED) from error
 
     @asynccontextmanager
     async def hold(self, client: str, *, timeout_seconds: float) -> AsyncIterator[None]:
@@ -150,7 +150,7 @@ class FairSlots:
             return None
         longest = max(self._queues, key=lambda each: len(self._queues[each]), default=None)
         if longest is None or len(self._queues[longest]) <= len(self._queues.get(client, ())) + 1:
-            raise OverloadedError(_TOO_MUCH)
+            raise OverloadedError(_OVERLOADED)
         return longest
 
     def _grant(self) -> None:

@@ -102,9 +102,9 @@ class AuditTrail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._torn = False
+        self._has_partial_line = False
         try:
-            self._torn = call_with_deadline(self._begin, seconds=_PATIENCE_SECONDS)
+            self._has_partial_line = call_with_deadline(self._open, seconds=_PATIENCE_SECONDS)
         except OSError as error:
             reason = f"audit_file cannot be written: {error.strerror}"
             if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
@@ -133,9 +133,9 @@ class AuditTrail:
                 "the prediction could not be recorded and is therefore withheld; try again"
             ) from error
 
-    def _begin(self) -> bool:
+    def _open(self) -> bool:
         self._append(b"")
-        return _ends_torn(self._path)
+        return _ends_with_partial_line(self._path)
 
     def _append(self, line: bytes) -> None:
         descriptor = open_regular_file(
@@ -144,16 +144,16 @@ class AuditTrail:
         try:
             # A single write with O_APPEND, because several gateways may share the file. If a full
             # disk has left a partial line, start a new line first.
-            whole = b"\n" + line if self._torn else line
+            whole = b"\n" + line if self._has_partial_line else line
             written = os.write(descriptor, whole)
-            self._torn = written != len(whole)
-            if self._torn:
+            self._has_partial_line = written != len(whole)
+            if self._has_partial_line:
                 raise OSError(errno.ENOSPC, "only part of the line was written")
         finally:
             os.close(descriptor)
 
 
-def _ends_torn(path: Path) -> bool:
+def _ends_with_partial_line(path: Path) -> bool:
     """Whether a file ends with a partial line, which a full disk may have caused."""
     with os.fdopen(open_regular_file(path, os.O_RDONLY), "rb") as file:
         if file.seek(0, os.SEEK_END) == 0:

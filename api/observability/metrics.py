@@ -162,7 +162,7 @@ class Metrics:
         self._refused_connections.labels(int(status)).inc()
 
     def observe_decoder_restart(self, reason: str) -> None:
-        """Count a decoder process that had to be replaced."""
+        """Count a replaced decoder process."""
         self._decoder_restarts.labels(reason).inc()
 
     def observe_accept_error(self, name: str) -> None:

@@ -13,7 +13,7 @@ from api.observability.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _METHODS: Final = frozenset(method.value for method in HTTPMethod)
-_TURNED_AWAY: Final = frozenset(
+_STATUSES_WITH_ADDRESS: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 )
 
@@ -77,7 +77,7 @@ def _route(scope: Scope) -> str:
 def _log(scope: Scope, status: int, seconds: float, received_bytes: int, sent_bytes: int) -> None:
     state = scope["state"]
     details = {name: state[name] for name in ("key_id", "problem", "versions") if state.get(name)}
-    if status in _TURNED_AWAY and scope["client"]:
+    if status in _STATUSES_WITH_ADDRESS and scope["client"]:
         details["client"] = scope["client"][0]
     logger.log(
         logging.DEBUG if scope["path"] in OPEN_PATHS else logging.INFO,

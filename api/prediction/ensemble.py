@@ -52,7 +52,7 @@ def vote(answers: Sequence[ModelResult], operating_point: float) -> Verdict:
 
 
 def agreement(answers: Sequence[ModelResult], prediction: ClassName) -> Agreement:
-    """How many models share the ensemble's prediction."""
+    """How many models agree with the ensemble's prediction."""
     return Agreement(
         agreeing=sum(answer.prediction == prediction for answer in answers),
         answered=sum(answer.status is ModelAnswerStatus.OK for answer in answers),

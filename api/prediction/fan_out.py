@@ -99,8 +99,11 @@ class FanOut:
             async with self._slots.hold(client, timeout_seconds=timeout_seconds):
                 return await self._ask(image, asked, deadline)
         except OverloadedError:
-            late = asyncio.get_running_loop().time() - asked
-            return [failed_answer(name, ModelAnswerStatus.TIMEOUT, late) for name in self._names]
+            waited_seconds = asyncio.get_running_loop().time() - asked
+            return [
+                failed_answer(name, ModelAnswerStatus.TIMEOUT, waited_seconds)
+                for name in self._names
+            ]
 
     async def _ask(
         self, image: NDArray[np.float32], asked: float, deadline: float
@@ -118,11 +121,11 @@ class FanOut:
             pass
         finally:
             group.leave(member)
-        late = loop.time() - asked
+        waited_seconds = loop.time() - asked
         return [
             call.result().answer(member.row, self._operating_point)
             if (call := group.calls.get(name)) is not None and call.done()
-            else failed_answer(name, ModelAnswerStatus.TIMEOUT, late)
+            else failed_answer(name, ModelAnswerStatus.TIMEOUT, waited_seconds)
             for name in self._names
         ]
 

@@ -12,9 +12,9 @@ from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
 
 _READ_SECONDS: Final = 2.0
-_LOOK_AGAIN_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
 """How long a missing card is not looked for again."""
-_HANGING_SECONDS: Final = 10.0
+_RETRY_AFTER_TIMEOUT_SECONDS: Final = 10.0
 """The same after the volume did not answer in time."""
 
 _Key = tuple[str, int]
@@ -61,7 +61,7 @@ class ModelCards:
         except (VolumeError, OSError) as error:
             # Fields that only the card has are then null.
             hangs = isinstance(error, TimeoutError)
-            pause_seconds = _HANGING_SECONDS if hangs else _LOOK_AGAIN_SECONDS
+            pause_seconds = _RETRY_AFTER_TIMEOUT_SECONDS if hangs else _RETRY_SECONDS
             self._absent_until[key] = self._clock() + pause_seconds
             return None
         self._cards[key] = card

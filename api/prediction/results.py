@@ -41,7 +41,7 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many models share the prediction of the ensemble."""
+    """How many models agree with the ensemble's prediction."""
 
     agreeing: int
     answered: int
@@ -63,7 +63,7 @@ class Uncertainty:
     """How certain the ensemble's probability of COVID is."""
 
     models_spread: float
-    """The highest probability of COVID of a model minus the lowest."""
+    """The models' highest probability of COVID minus the lowest."""
     interval: Interval | None
 
 

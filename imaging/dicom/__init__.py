@@ -1,1 +1,1 @@
-"""DICOM files: recognised by content, bounded, and rendered to 8-bit grey as a viewer would."""
+"""DICOM files: detected from the content, limited in size, rendered to 8-bit grey like a viewer."""

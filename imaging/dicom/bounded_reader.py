@@ -1,7 +1,8 @@
-"""A file that pydicom cannot be made to read at length.
+"""Limits how much of a file pydicom reads.
 
-pydicom makes objects of every element, and of every value of an element with several: a megabyte of
-short numbers takes it seconds and 230 MB. What may be long is bounded before it is converted.
+pydicom creates an object for every element, and for every value of a multi-valued element: a
+megabyte of short numbers takes seconds and 230 MB. So long values are limited before they are
+converted.
 """
 
 import io
@@ -13,16 +14,16 @@ from pydicom.datadict import tag_for_keyword
 from imaging.errors import DamagedImageError
 
 MAX_VALUE_BYTES: Final = 4096
-"""Of an element that holds some numbers or a word; 256 windows fit in."""
+"""For an element with numbers or a word; 256 windows fit."""
 MAX_SEQUENCE_BYTES: Final = 1024 * 1024
 MAX_SEQUENCE_ITEMS: Final = 16_384
-"""Nested ones counted; a CT of 500 frames has 5,000."""
+"""Including nested items; a CT with 500 frames has 5,000."""
 
 _MAX_READS: Final = 200_000
-"""Some three for each element; a CT slice has 300 elements, one of 500 frames 15,000."""
+"""About three for each element; a CT slice has 300 elements, a CT with 500 frames 15,000."""
 _MAX_META_BYTES: Final = 65_536
 _MAX_CHARACTER_SET_BYTES: Final = 8_192
-"""Of all that there are: pydicom looks each of them up at once, others when they are asked for."""
+"""For all character sets together: pydicom looks these up at once, other elements on access."""
 _MAX_VALUES: Final = 16_384
 _META_GROUP: Final = 2
 _HEAD_BYTES: Final = 8
@@ -32,7 +33,7 @@ _BIG_ENDIAN_ITEM_TAG: Final = b"\xff\xfe\xe0\x00"
 
 
 def tags_of(*keywords: str) -> frozenset[bytes]:
-    """The tags as they lie in a file, of either byte order."""
+    """The tags as bytes in a file, in both byte orders."""
     tags = [tag_for_keyword(keyword) or 0 for keyword in keywords]
     return frozenset(
         struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF) for tag in tags for order in "<>"
@@ -48,7 +49,7 @@ class BoundedReader(io.BytesIO):
 
     Args:
         data: the file.
-        short: the tags (``tags_of``) of elements that hold some numbers or a word.
+        short: the tags (``tags_of``) of elements with numbers or a word.
     """
 
     def __init__(self, data: bytes, *, short: frozenset[bytes]) -> None:
@@ -63,21 +64,21 @@ class BoundedReader(io.BytesIO):
         """Read as ``io.BytesIO`` does.
 
         Raises:
-            DamagedImageError: it is too much.
+            DamagedImageError: a limit is exceeded.
         """
         if size is None or size < 0:
-            # pydicom asks for all that is left only to inflate it, however much that would be.
-            raise DamagedImageError("the dicom file is deflated in a way that is not known")
+            # pydicom reads the whole rest only to inflate it, without a limit.
+            raise DamagedImageError("the DICOM file is deflated in an unknown way")
         self._reads_left -= 1
         if self._reads_left < 0:
-            raise DamagedImageError("the dicom file has too many elements")
+            raise DamagedImageError("the DICOM file has too many elements")
         if size == _HEAD_BYTES:
             head = super().read(size)
             self._tag = head[:4]
             if self._tag in _ITEM_TAGS:
                 self._items_left -= 1
                 if self._items_left < 0:
-                    raise DamagedImageError("the dicom file has too many items")
+                    raise DamagedImageError("the DICOM file has too many items")
             return head
         if size > _LONG_LENGTH_BYTES:
             self._check_value(size)
@@ -89,21 +90,21 @@ class BoundedReader(io.BytesIO):
         if self._character_set_bytes_left < 0 or (
             self._tag in self._short and size > MAX_VALUE_BYTES
         ):
-            raise DamagedImageError("the dicom file has an element with too many values")
+            raise DamagedImageError("the DICOM file has an element with too many values")
         if self._tag[:2] == bytes([_META_GROUP, 0]) and size > _MAX_META_BYTES:
-            raise DamagedImageError("the dicom file has an element that is too long")
+            raise DamagedImageError("the DICOM file has an element that is too long")
 
 
 def check_sequence(raw: bytes) -> None:
-    """Hold a sequence that pydicom has not taken apart against the limits.
+    """Check the limits of a sequence that pydicom has not parsed.
 
     Raises:
-        DamagedImageError: it is too long, or has too many items or values.
+        DamagedImageError: the sequence is too long, or has too many items or values.
     """
     if len(raw) > MAX_SEQUENCE_BYTES:
-        raise DamagedImageError("the dicom file has a sequence that is too long")
+        raise DamagedImageError("the DICOM file has a sequence that is too long")
     items = max(raw.count(_ITEM_TAG), raw.count(_BIG_ENDIAN_ITEM_TAG))
     if items > MAX_SEQUENCE_ITEMS:
-        raise DamagedImageError("the dicom file has too many items")
+        raise DamagedImageError("the DICOM file has too many items")
     if raw.count(b"\\") > _MAX_VALUES:
-        raise DamagedImageError("the dicom file has an element with too many values")
+        raise DamagedImageError("the DICOM file has an element with too many values")

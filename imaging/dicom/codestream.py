@@ -1,4 +1,4 @@
-"""What a compressed frame says of its own size and precision, before anything is decoded."""
+"""Reads the size and precision of a compressed frame from its header, before decoding."""
 
 import struct
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _JPEG_START: Final = b"\xff\xd8"
 _JPEG_MARKER: Final = 0xFF
 _JPEG_LS_FRAME: Final = 0xF7
 # Baseline, extended sequential and lossless (ITU-T T.81), and JPEG-LS (T.87). The others, such as
-# progressive ones, are of no transfer syntax that is read.
+# progressive, belong to no supported transfer syntax.
 _JPEG_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC3, _JPEG_LS_FRAME})
 _JPEG_SCAN: Final = 0xDA
 _MAX_JPEG_SEGMENTS: Final = 1000
@@ -30,7 +30,7 @@ _FILL_BYTES: Final = b"\xff"
 
 
 class Coding(StrEnum):
-    """How a frame is compressed, told from its first bytes."""
+    """How a frame is compressed, detected from its first bytes."""
 
     JPEG = "jpeg"
     JPEG_LS = "jpeg-ls"
@@ -39,7 +39,7 @@ class Coding(StrEnum):
 
 @dataclass(frozen=True)
 class Codestream:
-    """A frame's size and numbers as its decoder will take them."""
+    """A frame's size and sample format, as its decoder will read them."""
 
     columns: int
     rows: int
@@ -50,7 +50,7 @@ class Codestream:
 
 
 def coding_of(frame: bytes) -> Coding | None:
-    """Which codestream the bytes are; nothing if they are none that is known."""
+    """Which codestream the bytes are; None if they are none of these."""
     if frame.startswith((_JPEG2000_START, _JP2_SIGNATURE)):
         return Coding.JPEG_2000
     if not frame.startswith(_JPEG_START + bytes([_JPEG_MARKER])):
@@ -59,10 +59,10 @@ def coding_of(frame: bytes) -> Coding | None:
 
 
 def read_jpeg(frame: bytes) -> Codestream:
-    """Of a JPEG or JPEG-LS frame.
+    """Read the header of a JPEG or JPEG-LS frame.
 
     Raises:
-        DamagedImageError: it is none, or of a kind that has no business here.
+        DamagedImageError: it is not one, or of an unsupported kind.
     """
     return _jpeg_frame(frame)[1]
 
@@ -70,7 +70,7 @@ def read_jpeg(frame: bytes) -> Codestream:
 def _jpeg_frame(frame: bytes) -> tuple[int, Codestream]:
     position = len(_JPEG_START)
     for _ in range(_MAX_JPEG_SEGMENTS):
-        # Fill bytes may stand before a marker (T.81, B.1.1.2).
+        # Fill bytes may precede a marker (T.81, B.1.1.2).
         start = _after_fill_bytes(frame, position)
         if start == position or start + 3 > len(frame):
             break
@@ -81,44 +81,44 @@ def _jpeg_frame(frame: bytes) -> tuple[int, Codestream]:
             bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, start + 3)
             return marker, Codestream(columns, rows, samples, bits)
         position = start + 1 + length
-    raise DamagedImageError("the dicom file's jpeg has no size, or is of another kind")
+    raise DamagedImageError("the DICOM file's JPEG has no size, or is of another kind")
 
 
 def _after_fill_bytes(frame: bytes, position: int) -> int:
-    """Where the first byte is that is not 0xFF; never a copy of what follows."""
+    """The position of the first byte that is not 0xFF, found without copying."""
     end = position
     while frame.startswith(_FILL_BYTES, end):
         end += 1
         if end - position > _MAX_JPEG_SEGMENTS:
-            raise DamagedImageError("the dicom file's jpeg has too many fill bytes")
+            raise DamagedImageError("the DICOM file's JPEG has too many fill bytes")
     return end
 
 
 def read_jpeg2000(frame: bytes) -> Codestream:
-    """Of a JPEG 2000 codestream (T.800, A.5.1).
+    """Read the header of a JPEG 2000 codestream (T.800, A.5.1).
 
     Raises:
-        DamagedImageError: it is none, or in more tiles than any scanner makes.
+        DamagedImageError: it is not one, or has more tiles than any scanner writes.
     """
     if not frame.startswith(_JPEG2000_START):
-        raise DamagedImageError("the dicom file's pixels are not the jpeg 2000 that it says")
+        raise DamagedImageError("the DICOM file's pixels are not JPEG 2000, but it says so")
     fields = _JPEG2000_SIZE.unpack_from(frame, len(_JPEG2000_START))
     _, _, right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = fields[:10]
     samples, depth = fields[10:]
     if not tile_width or not tile_height:
-        raise DamagedImageError("the dicom file's jpeg 2000 has empty tiles")
+        raise DamagedImageError("the DICOM file's JPEG 2000 has empty tiles")
     tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
     if tiles > _MAX_JPEG2000_TILES:
-        raise DamagedImageError("the dicom file's jpeg 2000 has too many tiles")
+        raise DamagedImageError("the DICOM file's JPEG 2000 has too many tiles")
     bits, signed = (depth & ~_JPEG2000_SIGNED) + 1, bool(depth & _JPEG2000_SIGNED)
     return Codestream(right - left, bottom - top, samples, bits, signed)
 
 
 def without_boxes(frame: bytes) -> bytes:
-    """The codestream of a JPEG 2000 frame, which some writers put into the boxes of a JP2 file.
+    """Return the codestream of a JPEG 2000 frame, which some writers wrap in JP2 boxes.
 
     Raises:
-        DamagedImageError: there are boxes, and no codestream in them.
+        DamagedImageError: there are boxes without a codestream.
     """
     if not frame.startswith(_JP2_SIGNATURE):
         return frame
@@ -137,4 +137,4 @@ def without_boxes(frame: bytes) -> bytes:
         if length and length < head:
             break
         position = end
-    raise DamagedImageError("the dicom file's jpeg 2000 has boxes without a codestream")
+    raise DamagedImageError("the DICOM file's JPEG 2000 has boxes without a codestream")

@@ -1,4 +1,4 @@
-"""A file's data set: what its pixels need, and of the patient nothing."""
+"""Reads the elements of a file that its pixels need, and none about the patient."""
 
 import logging
 import struct
@@ -19,7 +19,7 @@ DATA_SET_ERRORS: Final = (
     *(AttributeError, NotImplementedError, RecursionError, struct.error),
     pydicom.errors.BytesLengthException,
 )
-"""What pydicom raises of data sets that are not what it expects."""
+"""What pydicom raises for malformed data sets."""
 
 _KEYWORDS: Final = (
     *("SOPClassUID", "Modality", "ViewPosition", "Rows", "Columns", "NumberOfFrames"),
@@ -39,12 +39,12 @@ _SHORT: Final = tags_of(
     *("TransferSyntaxUID", "MediaStorageSOPClassUID"),
 )
 
-# What pydicom has to say of a file quotes it.
+# pydicom's messages quote the file, so they are not logged.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 logging.getLogger("pydicom").propagate = False
 warnings.filterwarnings("ignore", module="pydicom")
-# It looks up whatever character set a file names.
+# pydicom looks up any character set that a file names.
 forget_unknown_codecs()
 
 
@@ -54,31 +54,31 @@ def read_data_set(data: bytes) -> FileDataset:
     A deflated file is inflated first.
 
     Raises:
-        NoPixelsError: it is a DICOMDIR.
-        DamagedImageError: it ends within an element, or has too many, or too large ones.
-        Exception: one of ``DATA_SET_ERRORS``, where it is damaged.
+        NoPixelsError: the file is a DICOMDIR.
+        DamagedImageError: the file ends within an element, or has too many or too large elements.
+        Exception: one of ``DATA_SET_ERRORS``, if the file is damaged.
     """
     reader = BoundedReader(inflated(data), short=_SHORT)
     data_set = pydicom.dcmread(reader, force=True, specific_tags=list(_KEYWORDS))
     if data_set.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
-        raise NoPixelsError("the dicom file is a directory of other files")
+        raise NoPixelsError("the DICOM file is a directory of other files")
     if not data_set:
-        # This is also all that pydicom gives where a file ends before a delimiter that must come.
-        raise DamagedImageError("the dicom file ends within an element, or has nothing of an image")
+        # pydicom also returns nothing if a file ends before a required delimiter.
+        raise DamagedImageError("the DICOM file ends within an element, or has no image")
     for keyword in (*_SEQUENCES, *_TABLES):
         value = data_set.get_item(keyword).value if keyword in data_set else None
         if isinstance(value, bytes) and keyword in _SEQUENCES:
             check_sequence(value)
         elif isinstance(value, bytes) and len(value) > _MAX_TABLE_BYTES:
-            raise DamagedImageError("the dicom file has a table of offsets that is too long")
+            raise DamagedImageError("the DICOM file has an offset table that is too long")
     return data_set
 
 
 def functional_group(data_set: Dataset, index: int, keyword: str) -> Dataset:
-    """Where a frame's elements are that a sequence of the functional groups holds.
+    """The data set with a frame's elements from a sequence of the functional groups.
 
-    They are in the frame's own group, in the group that all frames share (PS3.3, C.7.6.16), or, in
-    files that have no such groups, in the data set itself.
+    The elements are in the frame's own group, in the group that all frames share (PS3.3, C.7.6.16),
+    or, in files without such groups, in the data set itself.
     """
     groups = [
         *data_set.get("PerFrameFunctionalGroupsSequence", [])[index : index + 1],

@@ -1,6 +1,6 @@
-"""The deflated transfer syntax (PS3.5, A.5): inflated within bounds, before pydicom reads the file.
+"""Inflates files of the deflated transfer syntax (PS3.5, A.5) within limits, for pydicom.
 
-pydicom would inflate all of it at once, however much that is.
+pydicom itself would inflate everything at once, without a limit.
 """
 
 import struct
@@ -13,7 +13,7 @@ from imaging.errors import DamagedImageError
 
 MAX_INFLATED_BYTES: Final = 256_000_000
 MAX_RATIO: Final = 100
-"""A slice becomes two to five times as large; a picture of nothing a thousand times."""
+"""A slice becomes two to five times larger; a blank image a thousand times."""
 _ALLOWED_BYTES: Final = 4_000_000
 
 _PREAMBLE_BYTES: Final = 128
@@ -27,7 +27,7 @@ _INFLATED_AT_ONCE: Final = 65_536
 
 
 class _Meta(NamedTuple):
-    """Where the transfer syntax is, and where the file meta information ends."""
+    """The position of the transfer syntax, and the end of the file meta information."""
 
     syntax_start: int
     syntax_end: int
@@ -35,10 +35,10 @@ class _Meta(NamedTuple):
 
 
 def inflated(data: bytes) -> bytes:
-    """The file as it would be uncompressed; the same bytes where it is not deflated.
+    """The uncompressed file; the same bytes if the file is not deflated.
 
     Raises:
-        DamagedImageError: what is deflated is cut or corrupt, or becomes far too much.
+        DamagedImageError: the deflated data is truncated or corrupt, or inflates to far too much.
     """
     meta = _read_meta(data)
     if meta is None:
@@ -57,20 +57,20 @@ def _inflate(packed: memoryview) -> bytes:
     parts = []
     try:
         for start in range(0, len(packed), _INFLATED_AT_ONCE):
-            # At most a thousand times as much.
+            # Inflates to at most a thousand times as much.
             parts.append(inflater.decompress(packed[start : start + _INFLATED_AT_ONCE], left + 1))
             left -= len(parts[-1])
             if left < 0 or inflater.unconsumed_tail:
-                raise DamagedImageError("the dicom file inflates to far more than an image")
+                raise DamagedImageError("the DICOM file inflates to far more than an image")
             if inflater.eof:
                 return b"".join(parts)
     except zlib.error as error:
-        raise DamagedImageError("the dicom file is deflated, and corrupt") from error
-    raise DamagedImageError("the dicom file is deflated, and cut")
+        raise DamagedImageError("the DICOM file is deflated, and corrupt") from error
+    raise DamagedImageError("the DICOM file is deflated, and cut")
 
 
 def _read_meta(data: bytes) -> _Meta | None:
-    """Walk over the file meta information, which is explicit and little endian (PS3.10, 7.1)."""
+    """Parse the file meta information, which is explicit VR, little endian (PS3.10, 7.1)."""
     position = 0
     if data[_PREAMBLE_BYTES:][: len(_MAGIC)] == _MAGIC:
         position = _PREAMBLE_BYTES + len(_MAGIC)

@@ -1,4 +1,4 @@
-"""What a caller may choose of a DICOM file, and what it is told of what was used."""
+"""Options for reading a DICOM file, and the description of what was used."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,22 +8,22 @@ MODALITIES: Final = ("CT", "CR", "DX", "RG")
 """Computed tomography, and radiographs from a phosphor plate, a digital detector or film."""
 
 UNKNOWN_MODALITY: Final = "other"
-"""Said of a file that says anything else than a modality that is known."""
+"""Reported instead of any unknown modality."""
 
 
 class WindowChoice(StrEnum):
-    """What the grey values are to come from."""
+    """Which window or look-up table to use."""
 
     AUTO = "auto"
-    """The file's own look-up table or window; of several in a CT the one closest to the lung
-    window, else the first; where a CT has none the lung window, a radiograph all that it has. A CT
-    that is not in Hounsfield units is shown like a radiograph."""
+    """The file's own look-up table or window. If there are several windows: in a CT the one closest
+    to the lung window, otherwise the first. If there is none: in a CT the lung window, in a
+    radiograph the full range. A CT that is not in Hounsfield units is treated like a radiograph."""
     LUNG = "lung"
-    """The lung window in a CT; what is not in Hounsfield units is as in ``auto``."""
+    """The lung window for a CT in Hounsfield units; everything else as in ``auto``."""
 
 
 class WindowSource(StrEnum):
-    """What the grey values came from."""
+    """Which window or look-up table was used."""
 
     FILE = "file"
     """One of the file's windows."""
@@ -32,41 +32,41 @@ class WindowSource(StrEnum):
     LUNG = "lung"
     """The lung window, centre -600 and width 1500 Hounsfield units."""
     RANGE = "range"
-    """From the lowest to the highest value of the frame, or the whole range of 8 bits."""
+    """From the lowest to the highest value of the frame, or the full 8-bit range."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where grey values begin and end, in the units of the modality."""
+    """The grey-level window, in the units of the modality."""
 
     source: WindowSource
     center: float | None
-    """Null of a look-up table."""
+    """None for a look-up table."""
     width: float | None
 
 
 @dataclass(frozen=True)
 class DicomOptions:
-    """What a caller may choose."""
+    """Options for reading a DICOM file."""
 
     frame: int | None = None
-    """From 1 on; the middle one where none is chosen."""
+    """The frame number, starting at 1; by default the middle frame."""
     window: WindowChoice = WindowChoice.AUTO
     any_modality: bool = False
-    """Read other modalities' images as if they were radiographs."""
+    """Also read images of other modalities, as if they were radiographs."""
 
 
 @dataclass(frozen=True)
 class DicomDescription:
-    """What is told of a file: nothing that is free text, nothing of the patient."""
+    """The description of a file, without free text and patient data."""
 
     modality: str
-    """CT, CR, DX or RG; of others, where they are read, ``other`` if none that is known."""
+    """CT, CR, DX or RG; if others are read, their modality, or ``other`` if it is unknown."""
     view: str | None
     """The radiograph's view position, a defined term of PS3.3, C.8.11.5.1 or C.8.1.2."""
     frame: int
-    """From 1 on."""
+    """The frame number, starting at 1."""
     frames: int
     window: Window
     hounsfield: bool = False
-    """Whether the values that the window is laid over are Hounsfield units."""
+    """Whether the windowed values are Hounsfield units."""

@@ -1,7 +1,7 @@
-"""Numbers and words of a data set, as files really write them.
+"""Reads numbers and words of a data set as real files write them.
 
-pydicom refuses a decimal comma and keeps an empty value where a list ends in a backslash; and it
-converts a value of any length. Here a value is read from its bytes, with a bound.
+pydicom rejects decimal commas, keeps an empty value if a list ends with a backslash, and converts
+values of any length. Here values are read from their bytes, up to a limit.
 """
 
 import math
@@ -27,11 +27,11 @@ _BLANK: Final = " \0\t\r\n"
 
 
 def numbers(data_set: Dataset, keyword: str) -> list[float]:
-    """An element's numbers; not a number where one is empty or cannot be read.
+    """The numbers of an element; NaN for each that is empty or cannot be parsed.
 
     Raises:
         DamagedImageError: the element is too long.
-        Exception: one of ``DATA_SET_ERRORS``, where a binary number is cut.
+        Exception: one of ``DATA_SET_ERRORS``, if a binary number is truncated.
     """
     if keyword not in data_set:
         return []
@@ -40,7 +40,7 @@ def numbers(data_set: Dataset, keyword: str) -> list[float]:
         return [_number(each) for each in _values(data_set[keyword].value)]
     raw = element.value or b""
     if len(raw) > MAX_VALUE_BYTES:
-        raise DamagedImageError("the dicom file has an element with too many values")
+        raise DamagedImageError("the DICOM file has an element with too many values")
     if keyword in _TEXT_NUMBERS and element.VR not in _BINARY_NUMBERS:
         text = raw.decode("latin-1").strip(_BLANK)
         return [_number(each) for each in text.split("\\")] if text else []
@@ -48,10 +48,10 @@ def numbers(data_set: Dataset, keyword: str) -> list[float]:
 
 
 def number(data_set: Dataset, keyword: str, *, default: float) -> float:
-    """The first number of an element that can be read, or the default where there is none at all.
+    """The first valid number of an element, or the default if the element has no values.
 
     Returns:
-        Not a number where there is something, and no number.
+        NaN if the element has values, but none is a number.
     """
     found = numbers(data_set, keyword)
     if not found:
@@ -60,18 +60,18 @@ def number(data_set: Dataset, keyword: str, *, default: float) -> float:
 
 
 def word(data_set: Dataset, keyword: str) -> str:
-    """The first value of an element that holds a defined term: in capitals, without blanks."""
+    """The first value of an element with a defined term, in upper case and stripped."""
     if keyword not in data_set:
         return ""
     element: object = data_set.get_item(keyword)
     if isinstance(element, RawDataElement) and len(element.value or b"") > MAX_VALUE_BYTES:
-        raise DamagedImageError("the dicom file has an element with too many values")
+        raise DamagedImageError("the DICOM file has an element with too many values")
     values = [str(each).strip(_BLANK) for each in _values(data_set[keyword].value)]
     return values[0].upper() if values else ""
 
 
 def _values(value: object) -> Iterable[object]:
-    """One value, several or none, as pydicom gives them."""
+    """The values of an element, however pydicom represents them."""
     if value is None or value == "":
         return ()
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):

@@ -1,4 +1,4 @@
-"""One frame's stored values, uncompressed or through the codec of its codestream."""
+"""Reads one frame's stored values, uncompressed or with the codec of its codestream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,39 +30,39 @@ class Frame:
 
     values: NDArray[np.integer[Any]]
     bits: int
-    """How many bits of a value count: those the header says, or fewer of a codestream."""
+    """How many bits of a value are used: as the header says, or fewer in a codestream."""
 
 
 @dataclass(frozen=True)
 class _Codec:
-    """How a compressed frame is read, whole or not at all."""
+    """How to read a compressed frame."""
 
     read_size: Callable[[bytes], Codestream]
     decode: Callable[[bytes], NDArray[Any]]
     trim: Callable[[bytes], bytes]
-    """Takes off what is around the codestream, and refuses what no decoder should see."""
+    """Removes data around the codestream, and rejects input that is unsafe to decode."""
     pad: Callable[[bytes], bytes] | None = None
-    """Puts bytes where a decoder that fills up what is missing would find them (decision 9)."""
+    """Inserts bytes that change the result if a decoder fills in missing data (decision 9)."""
 
 
 _COMPARED_PIXELS: Final = 1 << 20
 _MIN_CROSSED: Final = 0.001
-"""Of the pixels; fewer say nothing."""
-_END_TO_END: Final = 0.875
-"""Of the range."""
+"""As a share of the pixels; fewer prove nothing."""
+_FAR_APART: Final = 0.875
+"""As a share of the range."""
 _MOSTLY: Final = 0.75
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _PADDING: Final = b"\0\xff"
 
 
 def _trim_jpeg_ls(frame: bytes) -> bytes:
-    # CharLS takes seconds to find out that a frame has no end, and refuses bytes behind the end.
-    # Writers make the length of an item even with 00 or with FF.
+    # CharLS takes seconds to detect a missing end marker, and rejects bytes after it. Writers pad
+    # items to an even length with 00 or FF.
     trimmed = frame.rstrip(_PADDING)
     if not trimmed.endswith(_END_OF_IMAGE[1:]) or not frame.startswith(
         _END_OF_IMAGE, len(trimmed) - len(_END_OF_IMAGE)
     ):
-        raise DamagedImageError("the dicom file's pixels are truncated or corrupt")
+        raise DamagedImageError("the DICOM file's pixels are truncated or corrupt")
     return trimmed
 
 
@@ -84,7 +84,7 @@ _CODECS: Final[dict[Coding, _Codec]] = {
 }
 
 _CODEC_ERRORS: Final = (RuntimeError, ValueError, TypeError, IndexError, MemoryError)
-"""What imagecodecs raises; its own errors are runtime errors."""
+"""What imagecodecs raises; its own errors are subclasses of RuntimeError."""
 
 
 def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
@@ -92,12 +92,12 @@ def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
 
     Args:
         data_set: the file's.
-        header: the file's, whose size the caller has found to be within limits.
-        index: of the frame, from 0 on.
+        header: the file's; the caller has checked its size.
+        index: of the frame, starting at 0.
 
     Raises:
-        UnsupportedTransferSyntaxError: the file says that it is coded in a way that is not read.
-        DamagedImageError: the frame is truncated, corrupt, or contradicts the header.
+        UnsupportedTransferSyntaxError: the transfer syntax is not supported.
+        DamagedImageError: the frame is truncated or corrupt, or contradicts the header.
     """
     found = frame_bytes(data_set, header, index)
     if isinstance(found.coding, Coding):
@@ -106,8 +106,8 @@ def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
         frame = _plain(found, header)
     if np.issubdtype(frame.values.dtype, np.signedinteger) and _wraps(frame):
         raise DamagedImageError(
-            "the dicom file contradicts itself: its header says that its pixels have a sign, but"
-            " they are a picture only without"
+            "the DICOM file contradicts itself: its header says that its pixels have a sign, but"
+            " they make a picture only without"
         )
     return frame
 
@@ -132,28 +132,28 @@ def _native_frame(
 def _decoded(frame: bytes, header: DicomHeader, codec: _Codec) -> Frame:
     trimmed = codec.trim(frame)
     claimed = codec.read_size(trimmed)
-    # Before anything is decoded: a decoder makes room for what the frame claims, not the header.
+    # Checked before decoding, because decoders allocate what the frame declares, not the header.
     if (claimed.columns, claimed.rows, claimed.samples) != (header.columns, header.rows, 1):
-        raise DamagedImageError("the dicom file contradicts itself about its size")
+        raise DamagedImageError("the DICOM file contradicts itself about its size")
     if claimed.bits > header.bits_allocated:
         raise DamagedImageError(
-            f"the dicom file contradicts itself: its pixels have {claimed.bits} bits, its header"
+            f"the DICOM file contradicts itself: its pixels have {claimed.bits} bits, its header"
             f" says {header.bits_allocated}"
         )
     try:
         values = codec.decode(trimmed)
         whole = codec.pad is None or np.array_equal(values, codec.decode(codec.pad(trimmed)))
     except _CODEC_ERRORS as error:
-        raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from error
+        raise DamagedImageError("the DICOM file's pixels are truncated or corrupt") from error
     if not whole:
-        raise DamagedImageError("the dicom file's pixels are truncated")
+        raise DamagedImageError("the DICOM file's pixels are truncated")
     if values.shape != (header.rows, header.columns) or values.dtype.itemsize not in {1, 2}:
-        raise DamagedImageError("the dicom file contradicts itself about its size")
+        raise DamagedImageError("the DICOM file contradicts itself about its size")
     if claimed.signed and not header.signed and values.size and values.min() < 0:
-        raise DamagedImageError("the dicom file contradicts itself about the sign of its pixels")
-    # A codestream of 12 bits has its sign in the twelfth, whatever the header says.
+        raise DamagedImageError("the DICOM file contradicts itself about the sign of its pixels")
+    # A 12-bit codestream has its sign in the twelfth bit, whatever the header says.
     bits = min(claimed.bits, header.bits_stored)
-    # A decoder that knows of signs has put them right.
+    # Decoders that support signed samples have already applied the sign.
     same = np.issubdtype(values.dtype, np.signedinteger) == header.signed
     if header.signed and claimed.bits < header.bits_stored and not same:
         same = _is_unsigned(values, bits)
@@ -161,30 +161,31 @@ def _decoded(frame: bytes, header: DicomHeader, codec: _Codec) -> Frame:
 
 
 def _is_unsigned(values: NDArray[np.integer[Any]], bits: int) -> bool:
-    """Whether a frame without signs is a picture as it is, and none if its top bit is a sign.
+    """Whether an unsigned frame is a plausible picture only if its top bit is not a sign.
 
-    Read the wrong way, neighbours in the middle of the range become its two ends.
+    With the wrong interpretation, neighbours in the middle of the range become its two ends.
     """
     half = 1 << (bits - 1)
     crossed = _differences_across(half, values)
-    # Of a pair on either side of the middle, one reading is close together and the other far apart.
+    # For a pair on both sides of the middle, one interpretation is close together, the other far
+    # apart.
     return bool(2 * np.count_nonzero(crossed < half) > crossed.size)
 
 
 def _wraps(frame: Frame) -> bool:
-    """Whether signed values are none: where they change their sign, they go from end to end.
+    """Whether signed values are really unsigned: at a change of sign they jump across the range.
 
-    Padding next to tissue is far apart, too; a picture has enough of other neighbours.
+    Padding next to tissue jumps too, but a real picture has enough other neighbours.
     """
     crossed = _differences_across(0, frame.values)
     if crossed.size < _MIN_CROSSED * min(frame.values.size, _COMPARED_PIXELS):
         return False
-    far = np.count_nonzero(crossed >= _END_TO_END * (1 << frame.bits))
+    far = np.count_nonzero(crossed >= _FAR_APART * (1 << frame.bits))
     return bool(far >= _MOSTLY * crossed.size)
 
 
 def _differences_across(level: int, values: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
-    """Of neighbours in a row, one below the level and one not; of large frames, in some rows."""
+    """Differences of row neighbours across the level; for large frames, in some of the rows."""
     step = -(-values.size // _COMPARED_PIXELS)
     rows = values[::step].astype(np.int32)
     left, right = rows[:, :-1], rows[:, 1:]
@@ -193,9 +194,9 @@ def _differences_across(level: int, values: NDArray[np.integer[Any]]) -> NDArray
 
 def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
     dtype = np.dtype(f"<u{header.bits_allocated // 8}")
-    # Of this size and no larger: runs of two bytes may claim sixty times as many.
+    # A fixed size, because a run of two bytes may expand to sixty times as many.
     room = bytearray(header.rows * header.columns * dtype.itemsize)
-    # Padding behind the last run would be taken for another one; the run may end in zeros itself.
+    # Padding after the last run would be read as another run, but the run itself may end in zeros.
     ends = (len(frame), len(frame) - 1, len(frame) - 2, len(frame) - 3, len(frame.rstrip(_PADDING)))
     for trimmed in (frame[:end] for end in ends if not frame[end:].strip(_PADDING)):
         try:
@@ -203,13 +204,13 @@ def _rle_frame(frame: bytes, header: DicomHeader) -> NDArray[Any]:
             return np.frombuffer(decoded, dtype).reshape(header.rows, header.columns)
         except _CODEC_ERRORS as error:
             damage = error
-    raise DamagedImageError("the dicom file's pixels are truncated or corrupt") from damage
+    raise DamagedImageError("the DICOM file's pixels are truncated or corrupt") from damage
 
 
 def _stored_bits(
     values: NDArray[np.integer[Any]], bits: int, header: DicomHeader
 ) -> NDArray[np.integer[Any]]:
-    """The stored bits alone, as older files have overlays in the others, and with their sign."""
+    """The stored bits only, with their sign; older files have overlays in the other bits."""
     width = 8 * values.dtype.itemsize
     unused = max(0, width - bits)
     unsigned = values.view(f"u{values.dtype.itemsize}") << unused

@@ -1,4 +1,4 @@
-"""What a DICOM file says of itself, and whether it is a chest image that can be read."""
+"""Reads and checks the header of a DICOM file."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -39,10 +39,10 @@ _OTHER_MODALITIES: Final = {
     "RTSTRUCT": "a radiotherapy structure set",
     "ECG": "an electrocardiogram",
 }
-"""Others are not named: the file may have anything there."""
+"""Unknown modalities are not quoted, because a file may contain anything there."""
 
 _OTHER_SPELLINGS: Final = {"DR": "DX"}
-"""What vendors write in place of a defined term of PS3.3, C.7.3.1.1.1."""
+"""What vendors write instead of the defined terms of PS3.3, C.7.3.1.1.1."""
 
 _VIEWS: Final = frozenset({"PA", "AP", "LL", "RL", "RLD", "LLD", "RLO", "LLO"})
 
@@ -52,7 +52,7 @@ _PIXEL_BITS: Final = (8, 16)
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """Of a file whose pixels can be read."""
+    """The header of a file whose pixels can be read."""
 
     modality: str
     view: str | None
@@ -69,7 +69,7 @@ class DicomHeader:
 
     @property
     def frame_bytes(self) -> int:
-        """What a frame takes that is not compressed."""
+        """The size of an uncompressed frame, in bytes."""
         return self.rows * self.columns * self.bits_allocated // 8
 
 
@@ -78,18 +78,18 @@ def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHe
 
     Args:
         data_set: the file.
-        any_modality: whether images that are neither CT nor radiograph are read as well.
+        any_modality: whether to also accept images that are neither CT nor radiograph.
 
     Raises:
-        WrongModalityError: it is neither a CT nor a radiograph.
-        NoPixelsError: it has no image.
-        UnsupportedTransferSyntaxError: it does not say how its pixels are encoded.
-        UnsupportedPixelsError: it has colours, or numbers of another size.
-        DamagedImageError: it contradicts itself.
+        WrongModalityError: the file is neither a CT nor a radiograph.
+        NoPixelsError: the file has no image.
+        UnsupportedTransferSyntaxError: the file does not say how its pixels are encoded.
+        UnsupportedPixelsError: the pixels have colours, or another number of bits.
+        DamagedImageError: the header contradicts itself.
     """
     modality = _modality(data_set, any_modality=any_modality)
     if "PixelData" not in data_set or not (data_set.get("Rows") and data_set.get("Columns")):
-        raise NoPixelsError("the dicom file has a header, but no image")
+        raise NoPixelsError("the DICOM file has a header, but no image")
     _check_grey(data_set)
     header = DicomHeader(
         modality=modality,
@@ -105,13 +105,13 @@ def read_header(data_set: FileDataset, *, any_modality: bool = False) -> DicomHe
     )
     _check_bits(header, high_bit=int(data_set.get("HighBit", header.bits_stored - 1)))
     if header.frames < 1:
-        raise DamagedImageError("the dicom file says that it has no frame")
+        raise DamagedImageError("the DICOM file says that it has no frame")
     return header
 
 
 def _modality(data_set: Dataset, *, any_modality: bool) -> str:
     if str(data_set.get("SOPClassUID", "")).startswith(_ENCAPSULATED_DOCUMENTS):
-        raise WrongModalityError("the dicom file is a document, such as a PDF, and no image")
+        raise WrongModalityError("the DICOM file is a document, such as a PDF, not an image")
     modality = word(data_set, "Modality")
     modality = _OTHER_SPELLINGS.get(modality, modality)
     if modality in MODALITIES:
@@ -120,16 +120,16 @@ def _modality(data_set: Dataset, *, any_modality: bool) -> str:
         return modality if modality in _OTHER_MODALITIES else UNKNOWN_MODALITY
     if modality in _OTHER_MODALITIES:
         raise WrongModalityError(
-            f"the dicom file's modality is {modality}, {_OTHER_MODALITIES[modality]}"
+            f"the DICOM file's modality is {modality}, {_OTHER_MODALITIES[modality]}"
         )
-    said = "a modality that is not read" if modality else "no modality"
-    raise WrongModalityError(f"the dicom file has {said}")
+    said = "an unsupported modality" if modality else "no modality"
+    raise WrongModalityError(f"the DICOM file has {said}")
 
 
 def _signed(data_set: Dataset) -> bool:
     representation = number(data_set, "PixelRepresentation", default=0)
     if representation not in {0, 1}:
-        raise DamagedImageError("the dicom file does not say whether its pixels have a sign")
+        raise DamagedImageError("the DICOM file does not say whether its pixels have a sign")
     return representation == 1
 
 
@@ -139,21 +139,21 @@ def _view(data_set: Dataset) -> str | None:
 
 
 def _check_grey(data_set: Dataset) -> None:
-    # ACR-NEMA, from which DICOM comes, knew no other than this.
+    # ACR-NEMA, the predecessor of DICOM, only had MONOCHROME2.
     photometric = word(data_set, "PhotometricInterpretation") or "MONOCHROME2"
     if data_set.get("SamplesPerPixel", 1) != 1 or photometric not in {"MONOCHROME1", "MONOCHROME2"}:
-        raise UnsupportedPixelsError("the dicom file has colours")
+        raise UnsupportedPixelsError("the DICOM file has colours")
 
 
 def _check_bits(header: DicomHeader, *, high_bit: int) -> None:
     if header.bits_allocated not in _PIXEL_BITS:
         raise UnsupportedPixelsError(
-            f"the dicom file has {header.bits_allocated} bits a pixel, neither 8 nor 16"
+            f"the DICOM file has {header.bits_allocated} bits per pixel, neither 8 nor 16"
         )
     if not 1 <= header.bits_stored <= header.bits_allocated:
-        raise DamagedImageError("the dicom file stores more bits than it has")
+        raise DamagedImageError("the DICOM file stores more bits than it allocates")
     if high_bit != header.bits_stored - 1:
-        raise UnsupportedPixelsError("the dicom file's pixels do not begin with their lowest bit")
+        raise UnsupportedPixelsError("the DICOM file's high bit does not match its stored bits")
 
 
 def _transfer_syntax(data_set: FileDataset) -> UID:
@@ -162,7 +162,7 @@ def _transfer_syntax(data_set: FileDataset) -> UID:
         return UID(stated)
     implicit, little_endian = data_set.original_encoding
     if data_set["PixelData"].is_undefined_length:
-        raise UnsupportedTransferSyntaxError("the dicom file does not say how it is compressed")
+        raise UnsupportedTransferSyntaxError("the DICOM file does not say how it is compressed")
     if not little_endian:
         return ExplicitVRBigEndian
     return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian

@@ -1,4 +1,4 @@
-"""Look-up tables of a DICOM file (PS3.3, C.11.1.1), as writers get them wrong."""
+"""Look-up tables of a DICOM file (PS3.3, C.11.1.1), with the errors of common writers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,37 +17,37 @@ _MAX_BITS: Final = 16
 _VALUES: Final = 1 << _MAX_BITS
 _MAX_DATA_BYTES: Final = 2 * _VALUES + 2
 _MAX_MISSING: Final = 2
-"""Entries that a descriptor may count too many."""
+"""By how much the count in a descriptor may be too high."""
 
 Table = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LookUpTable:
-    """Entries, and the value that the first of them is for."""
+    """The entries, and the value that the first entry is for."""
 
     entries: NDArray[np.uint16]
     first: int
 
     def apply(self, values: NDArray[Any], *, low: float, high: float) -> Table:
-        """Each value's entry; the first and the last beyond the ends.
+        """Look up the entry of each value; values beyond the ends get the first or last entry.
 
         Args:
             values: any values.
             low: the lowest value of the frame.
-            high: the highest one.
+            high: the highest value of the frame.
         """
         places = np.clip(values - self._first_for(low, high), 0, len(self.entries) - 1)
         found: Table = self.entries[places.astype(np.int64)].astype(np.float64)
         return found
 
     def shades(self, values: NDArray[Any], *, low: float, high: float) -> Table:
-        """Each value's entry, from 0 to 1."""
+        """Look up the entry of each value, scaled to 0 to 1."""
         return self.apply(values, low=low, high=high) / ((1 << self._bits_reached()) - 1)
 
     def _first_for(self, low: float, high: float) -> int:
-        # Writers leave out the sign of the first value, or give it one too many. What meets the
-        # frame's values is meant.
+        # Writers omit the sign of the first value, or add one. The reading that overlaps the
+        # frame's values is the right one.
         last = len(self.entries) - 1
         for first in (self.first, self.first - _VALUES, self.first + _VALUES):
             if first <= high and first + last >= low:
@@ -55,7 +55,7 @@ class LookUpTable:
         return self.first
 
     def _bits_reached(self) -> int:
-        """How many bits the entries use: writers say 16 of a table of 12, and 12 of one of 16."""
+        """How many bits the entries use; writers declare 16 for 12-bit tables and vice versa."""
         return max(1, int(self.entries.max()).bit_length())
 
 
@@ -63,31 +63,31 @@ def read_table(item: Dataset, syntax: UID) -> LookUpTable | None:
     """Read the item of a modality or VOI look-up table sequence.
 
     Returns:
-        Nothing if the item has neither descriptor nor entries.
+        None if the item has neither descriptor nor entries.
 
     Raises:
-        DamagedImageError: it has one without the other, or they contradict each other.
-        Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
+        DamagedImageError: one is missing, or they contradict each other.
+        Exception: one of ``DATA_SET_ERRORS``, if an element is damaged.
     """
     descriptor = numbers(item, "LUTDescriptor")
     entries = _entries(item)
     if not descriptor and not entries:
         return None
     if len(descriptor) != 3 or not np.isfinite(descriptor).all() or not entries:  # noqa: PLR2004
-        raise DamagedImageError("the dicom file has a look-up table that is cut off")
+        raise DamagedImageError("the DICOM file has an incomplete look-up table")
     count, first, bits = (int(each) for each in descriptor)
-    # Above 32,767 some write it with a sign; 65,536 does not fit and is written as none.
+    # Some write counts above 32,767 with a sign; 65,536 does not fit and is written as 0.
     count = count % _VALUES or _VALUES
     if isinstance(entries, bytes):
         order = ">" if syntax == ExplicitVRBigEndian else "<"
-        # Entries of 8 bits may lie two in a word.
+        # 8-bit entries may be packed two to a word.
         in_bytes = len(entries) < 2 * (count - _MAX_MISSING)
         dtype = np.dtype(np.uint8) if in_bytes else np.dtype(f"{order}u2")
         table = np.frombuffer(entries[: len(entries) // dtype.itemsize * dtype.itemsize], dtype)
     else:
         table = np.array([int(entry) % _VALUES for entry in entries], np.uint16)
     if len(table) < max(1, count - _MAX_MISSING) or not 1 <= bits <= _MAX_BITS:
-        raise DamagedImageError("the dicom file has a look-up table that is cut off")
+        raise DamagedImageError("the DICOM file has an incomplete look-up table")
     return LookUpTable(table[:count].astype(np.uint16), first)
 
 
@@ -96,7 +96,7 @@ def _entries(item: Dataset) -> bytes | list[int]:
         return b""
     element: object = item.get_item("LUTData")
     if isinstance(element, RawDataElement) and len(element.value or b"") > _MAX_DATA_BYTES:
-        raise DamagedImageError("the dicom file has a look-up table that is too long")
+        raise DamagedImageError("the DICOM file has a look-up table that is too long")
     data = item["LUTData"].value
     if data is None or isinstance(data, bytes):
         return data or b""

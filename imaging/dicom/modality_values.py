@@ -1,4 +1,4 @@
-"""From stored values to those of the modality (PS3.3, C.11.1), and whether they are in HU."""
+"""Converts stored values to modality values (PS3.3, C.11.1), and detects Hounsfield units."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +13,8 @@ from imaging.dicom.header import DicomHeader
 from imaging.dicom.look_up_table import read_table
 from imaging.errors import DamagedImageError
 
-_LARGEST: Final = 1e9
-"""No unit of any modality goes further."""
+_MAX_VALUE: Final = 1e9
+"""Beyond the range of every modality's unit."""
 _SCREEN_BITS: Final = 8
 _CT_UNITS: Final = frozenset(
     {
@@ -22,28 +22,28 @@ _CT_UNITS: Final = frozenset(
         *("HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS"),
     }
 )
-"""The rescale types of a CT in Hounsfield units, and what writers put in place of a defined term;
-``US`` is unspecified, not unsigned."""
+"""The rescale types of a CT in Hounsfield units, and what writers put instead of a defined term;
+``US`` means unspecified, not unsigned."""
 _LUNG_HU: Final = -300
-"""Every chest CT has something darker: lung, or the air around the patient."""
+"""Every chest CT has darker values: lung, or the air around the patient."""
 _TISSUE_HU: Final = -650
-"""And something brighter; eight bits with an intercept of -1024 end at -769."""
+"""Every chest CT has brighter values; eight bits with an intercept of -1024 end at -769."""
 _CAPTURE_RANGE: Final = 180
-"""Air alone, as beside the patient, spans less than what a screen captured."""
+"""Air beside the patient spans less than this; a screen capture spans more."""
 _AIR_INTERCEPT: Final = -500
 _SCREEN_RANGE_HU: Final = 900
-"""What 256 values must span to be Hounsfield units."""
+"""The range that 8-bit values must span to be Hounsfield units."""
 
 Table = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ModalityValues:
-    """Of each value that may be stored, what it is for the modality."""
+    """The modality value of each possible stored value."""
 
     table: Table
     step: float
-    """From one stored value to the next."""
+    """The difference between two adjacent stored values."""
     hounsfield: bool
 
 
@@ -54,18 +54,18 @@ def modality_values(
     header: DicomHeader,
     index: int,
 ) -> ModalityValues:
-    """Apply a look-up table, or slope and intercept.
+    """Apply the modality look-up table, or slope and intercept.
 
     Args:
-        values: every value that may be stored.
-        there: which of them the frame has, padding left out.
+        values: every possible stored value.
+        there: which of them occur in the frame, except padding.
         data_set: the file's.
         header: the file's.
-        index: of the frame, from 0 on.
+        index: of the frame, starting at 0.
 
     Raises:
-        DamagedImageError: a table, slope or intercept is not what it should be.
-        Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
+        DamagedImageError: a table, slope or intercept is not valid.
+        Exception: one of ``DATA_SET_ERRORS``, if an element is damaged.
     """
     group = functional_group(data_set, index, "PixelValueTransformationSequence")
     rescaled = "RescaleSlope" in group or "RescaleIntercept" in group
@@ -83,13 +83,13 @@ def modality_values(
             return ModalityValues(
                 mapped, 1, _is_hounsfield(header, units, _ends(mapped, there), intercept=0)
             )
-    # A slope of zero would make every image one grey.
+    # A slope of zero would make every image uniform.
     slope = number(group, "RescaleSlope", default=1) or 1.0
     intercept = number(group, "RescaleIntercept", default=0)
     modality: Table = values * slope + intercept
-    # A NaN fails the comparison and so is refused as well.
-    if not (np.abs(modality) <= _LARGEST).all():
-        raise DamagedImageError("the dicom file's slope or intercept is out of proportion")
+    # NaN fails the comparison and is therefore rejected too.
+    if not (np.abs(modality) <= _MAX_VALUE).all():
+        raise DamagedImageError("the DICOM file's slope or intercept is out of range")
     units = word(group, "RescaleType")
     hounsfield = _is_hounsfield(header, units, _ends(modality, there), intercept=intercept)
     return ModalityValues(modality, abs(slope), hounsfield)
@@ -98,7 +98,7 @@ def modality_values(
 def _is_hounsfield(
     header: DicomHeader, units: str, ends: tuple[float, float], *, intercept: float
 ) -> bool:
-    """Whether the header and the values both say so; secondary captures often have neither."""
+    """Whether header and values both indicate Hounsfield units; secondary captures often do not."""
     low, high = ends
     if header.modality != "CT" or units not in _CT_UNITS:
         return False
@@ -106,11 +106,11 @@ def _is_hounsfield(
         return False
     if header.bits_stored <= _SCREEN_BITS:
         return low <= _LUNG_HU and high - low >= _SCREEN_RANGE_HU
-    # Unsigned values need an intercept to get below water; signed ones may be as they are.
+    # Unsigned values need an intercept to be below water; signed ones may be stored directly.
     return intercept <= _AIR_INTERCEPT or low <= _LUNG_HU
 
 
 def _ends(table: NDArray[np.int64] | Table, there: NDArray[np.bool_]) -> tuple[float, float]:
-    """The lowest and the highest value of the frame; zero twice of a frame that is all padding."""
+    """The lowest and the highest value of the frame; (0, 0) if it is all padding."""
     seen = table[there]
     return (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)

@@ -1,7 +1,7 @@
-"""The bytes of one frame, and how they are coded: told from the bytes, not from the header alone.
+"""Finds the bytes of one frame and their encoding, by the bytes and not by the header alone.
 
-Files come with compressed frames under an uncompressed transfer syntax, and the other way round.
-Taken at its word such a header turns compressed bytes into grey values.
+Some files have compressed frames under an uncompressed transfer syntax, or the other way round. If
+such a header were trusted, compressed bytes would become grey values.
 """
 
 import struct
@@ -26,7 +26,7 @@ from imaging.errors import DamagedImageError, UnsupportedTransferSyntaxError
 
 
 class Plain(StrEnum):
-    """How a frame is coded that is no codestream."""
+    """Encodings of frames that are not codestreams."""
 
     NATIVE = "native"
     BIG_ENDIAN = "native, big endian"
@@ -35,7 +35,7 @@ class Plain(StrEnum):
 
 @dataclass(frozen=True)
 class FrameBytes:
-    """A frame as it lies in the file."""
+    """The bytes of a frame in the file, and their encoding."""
 
     data: bytes
     coding: Coding | Plain
@@ -65,23 +65,23 @@ _RLE_HEAD: Final = struct.Struct("<16I")
 
 
 def frame_bytes(data_set: FileDataset, header: DicomHeader, index: int) -> FrameBytes:
-    """Find a frame and how it is coded.
+    """Find a frame and its encoding.
 
     Args:
         data_set: the file's.
-        header: the file's, whose size the caller has found to be within limits.
-        index: of the frame, from 0 on.
+        header: the file's; the caller has checked its size.
+        index: of the frame, starting at 0.
 
     Raises:
-        UnsupportedTransferSyntaxError: the file says that it is coded in a way that is not read.
-        DamagedImageError: the bytes are nothing that is known, or there are too few or too many.
-        Exception: one of ``DATA_SET_ERRORS``, where the file is damaged.
+        UnsupportedTransferSyntaxError: the transfer syntax is not supported.
+        DamagedImageError: the encoding is unknown, or there are too few or too many bytes.
+        Exception: one of ``DATA_SET_ERRORS``, if the file is damaged.
     """
     syntax = header.transfer_syntax
     if syntax not in _NATIVE | _COMPRESSED:
-        # A private one has only its number, and that may be anything.
+        # A private one only has a UID, which may contain anything.
         name = f"{syntax.name!r}" if syntax.name != str(syntax) else "that is not known"
-        raise UnsupportedTransferSyntaxError(f"the dicom file has a transfer syntax {name}")
+        raise UnsupportedTransferSyntaxError(f"the DICOM file has a transfer syntax {name}")
     data: bytes = data_set.PixelData
     if data_set["PixelData"].is_undefined_length:
         return _encapsulated(_item_of(data, data_set, header, index), header)
@@ -98,40 +98,40 @@ def _encapsulated(frame: bytes, header: DicomHeader) -> FrameBytes:
         return FrameBytes(frame, Plain.RUN_LENGTHS)
     if len(frame) in {header.frame_bytes, header.frame_bytes + 1}:
         return FrameBytes(frame, Plain.NATIVE)
-    raise DamagedImageError("the dicom file's pixels are not what its transfer syntax says")
+    raise DamagedImageError("the DICOM file's pixels are not what its transfer syntax says")
 
 
 def _not_encapsulated(
     data: bytes, data_set: FileDataset, header: DicomHeader, index: int
 ) -> FrameBytes:
     expected = header.frame_bytes * header.frames
-    # One byte makes an odd length even.
+    # An odd length is padded with one byte.
     fits = len(data) in {expected, expected + 1}
     coding = _bare_coding(data, header, fits=fits)
     if coding is not None and header.frames == 1:
         return FrameBytes(data, coding)
     if len(data) < expected:
-        raise DamagedImageError("the dicom file ends before its pixels do")
+        raise DamagedImageError("the DICOM file ends before the end of its pixels")
     if not fits and (data[expected:].strip(b"\0") or _is_sheared(data, header)):
-        # Wrong rows, columns, bits or frames: the picture would be sheared, or one of several.
-        raise DamagedImageError("the dicom file has more pixels than its header says")
+        # Rows, columns, bits or frames are wrong: the picture would be sheared, or one of several.
+        raise DamagedImageError("the DICOM file has more pixels than its header says")
     start = index * header.frame_bytes
     end = start + header.frame_bytes
     if header.transfer_syntax != uid.ExplicitVRBigEndian:
         return FrameBytes(data[start:end], Plain.NATIVE)
     if header.bits_allocated == _BYTE and data_set["PixelData"].VR == "OW":
-        # A frame may begin in the middle of a word.
+        # A frame may start in the middle of a word.
         words = np.frombuffer(data[: len(data) // 2 * 2], np.uint16)
         return FrameBytes(words.byteswap().tobytes()[start:end], Plain.NATIVE)
     return FrameBytes(data[start:end], Plain.BIG_ENDIAN)
 
 
 def _is_sheared(data: bytes, header: DicomHeader) -> bool:
-    """Whether the zeros behind the pixels are their last ones, of rows longer than it is said."""
+    """Whether trailing zeros belong to the pixels, as rows are longer than declared."""
     more, rest = divmod(len(data), header.rows * header.bits_allocated // _BYTE)
     if header.frames > 1 or rest or more <= header.columns:
         return False
-    # Each row is like the one above it, and less so once it is moved.
+    # Rows resemble the row above, but less so with a wrong row length.
     values = np.frombuffer(data, f"u{header.bits_allocated // _BYTE}")
     if header.transfer_syntax == uid.ExplicitVRBigEndian:
         values = values.byteswap()
@@ -142,11 +142,11 @@ def _is_sheared(data: bytes, header: DicomHeader) -> bool:
 
 
 def _bare_coding(data: bytes, header: DicomHeader, *, fits: bool) -> Coding | None:
-    """Which codestream lies there without items, or nothing."""
+    """Which codestream the data is, without items; None if it is none."""
     if not fits or header.transfer_syntax not in _NATIVE:
         return coding_of(data)
-    # Writers that have room for a whole frame leave the rest of it as it was. Grey values that
-    # begin like a codestream of this very size are none.
+    # Some writers reserve space for an uncompressed frame and do not clear the rest. Only a
+    # codestream with exactly the header's size is accepted here: grey values may begin like one.
     try:
         coding = coding_of(data)
         if coding is None:
@@ -159,9 +159,9 @@ def _bare_coding(data: bytes, header: DicomHeader, *, fits: bool) -> Coding | No
 
 
 def _items_end(data: bytes) -> int:
-    """Where items end that the bytes begin with (PS3.5, A.4); zero if they are anything else.
+    """Where the items at the start of the data end (PS3.5, A.4); zero if there are none.
 
-    Behind them there may be a delimiter, and zeros.
+    A delimiter and zeros may follow.
     """
     position = 0
     for _ in range(_MAX_ITEMS):
@@ -178,7 +178,7 @@ def _items_end(data: bytes) -> int:
 
 def _item_of(data: bytes, data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
     if data.count(_ITEM_TAG) > _MAX_ITEMS:
-        raise DamagedImageError("the dicom file's pixels are in too many pieces")
+        raise DamagedImageError("the DICOM file's pixels are in too many pieces")
     offsets = data_set.get("ExtendedOffsetTable"), data_set.get("ExtendedOffsetTableLengths")
     return get_frame(
         data,
@@ -189,7 +189,7 @@ def _item_of(data: bytes, data_set: FileDataset, header: DicomHeader, index: int
 
 
 def _is_run_lengths(frame: bytes, header: DicomHeader) -> bool:
-    """Whether the frame begins with the header of run lengths (PS3.5, G.5)."""
+    """Whether the frame begins with an RLE header (PS3.5, G.5)."""
     if len(frame) < _RLE_HEAD.size:
         return False
     segments, *offsets = _RLE_HEAD.unpack_from(frame)

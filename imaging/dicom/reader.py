@@ -1,4 +1,4 @@
-"""A DICOM file, to the pixels that the preprocess takes."""
+"""Reads a DICOM file to the pixels that preprocessing takes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from imaging.limits import check_size
 
 @dataclass(frozen=True)
 class DicomImage:
-    """A frame as uint8 ``[height, width, 3]`` RGB, and what it is."""
+    """A frame as uint8 ``[height, width, 3]`` RGB, and its description."""
 
     pixels: NDArray[np.uint8]
     description: DicomDescription
@@ -29,7 +29,7 @@ class DicomImage:
 
 @dataclass(frozen=True)
 class DicomValues:
-    """A frame before any window, float32 ``[height, width]``, and what it is."""
+    """A frame before windowing, float32 ``[height, width]``, and its description."""
 
     values: NDArray[np.float32]
     description: DicomDescription
@@ -41,14 +41,14 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
     """Read one frame of a CT or a radiograph.
 
     Raises:
-        WrongModalityError: it is neither.
-        NoPixelsError: it has no image.
-        UnsupportedTransferSyntaxError: its pixels are encoded in a way that is not read.
-        UnsupportedPixelsError: it has colours, or numbers of another size.
-        NoSuchFrameError: it has fewer frames than the one that is asked for.
+        WrongModalityError: the file is neither.
+        NoPixelsError: the file has no image.
+        UnsupportedTransferSyntaxError: the encoding of the pixels is not supported.
+        UnsupportedPixelsError: the pixels have colours, or another number of bits.
+        NoSuchFrameError: the requested frame does not exist.
         TooManyPixelsError: a frame has more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
-        DamagedImageError: it is truncated, corrupt, or in too many pieces.
+        DamagedImageError: the file is truncated, corrupt, or in too many pieces.
     """
     with damage_reported():
         grey, description = _grey(data, options, max_pixels)
@@ -59,14 +59,14 @@ def read_dicom(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomI
 def _grey(
     data: bytes, options: DicomOptions, max_pixels: int
 ) -> tuple[NDArray[np.uint8], DicomDescription]:
-    """A frame in grey; what it came from is freed before the picture is made of it."""
+    """A frame in grey. Its sources are freed on return, before the RGB picture is created."""
     read = _read(data, options, max_pixels)
     rendering = render(*read, options.window)
     return rendering.grey(), _describe(read, rendering)
 
 
 def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> DicomValues:
-    """Read one frame of a CT or a radiograph for a viewer that has windows of its own.
+    """Read one frame of a CT or a radiograph for a viewer that applies its own window.
 
     Raises:
         UnreadableDicomError: see ``read_dicom``.
@@ -81,13 +81,13 @@ def read_values(data: bytes, *, options: DicomOptions, max_pixels: int) -> Dicom
 
 
 class _Read(NamedTuple):
-    """A frame's values, and where they are from."""
+    """A frame's values and their source."""
 
     stored: NDArray[np.integer[Any]]
     data_set: FileDataset
     header: DicomHeader
     frame_index: int
-    """Of the frame, from 0 on."""
+    """Starting at 0."""
 
 
 def _read(data: bytes, options: DicomOptions, max_pixels: int) -> _Read:
@@ -113,11 +113,11 @@ def _describe(read: _Read, rendering: Rendering) -> DicomDescription:
 
 @contextmanager
 def damage_reported() -> Iterator[None]:
-    """Turn what pydicom raises into a ``DamagedImageError``."""
+    """Turn pydicom's exceptions into ``DamagedImageError``."""
     try:
         yield
     except DATA_SET_ERRORS as error:
-        raise DamagedImageError("the dicom file cannot be read") from error
+        raise DamagedImageError("the DICOM file cannot be read") from error
 
 
 def _chosen_frame(options: DicomOptions, header: DicomHeader) -> int:
@@ -125,6 +125,6 @@ def _chosen_frame(options: DicomOptions, header: DicomHeader) -> int:
         return header.frames // 2 + 1
     if not 1 <= options.frame <= header.frames:
         raise NoSuchFrameError(
-            f"the dicom file's frames are 1 to {header.frames}; {options.frame} is none of them"
+            f"the DICOM file's frames are 1 to {header.frames}; there is no frame {options.frame}"
         )
     return options.frame

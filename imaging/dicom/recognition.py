@@ -1,4 +1,4 @@
-"""Whether a file is DICOM, by its content. Knows nothing of pydicom, which is slow to import."""
+"""Detects DICOM files by content, without pydicom, which is slow to import."""
 
 import struct
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 _PREAMBLE_BYTES: Final = 128
 _MAGIC: Final = b"DICM"
 
-# What a file without preamble may begin with: any element of the file meta information, as writers
-# leave out some, or one of the first of a data set.
+# The first element of a file without preamble: any element of the file meta information, because
+# some writers omit some of them, or one of the first of a data set.
 _FIRST_ELEMENTS: Final = {0x0002: 0x0102, 0x0008: 0x0060}
 _VALUE_REPRESENTATIONS: Final = frozenset(
     {
@@ -27,14 +27,13 @@ _VALUE_REPRESENTATIONS: Final = frozenset(
         b"AE",
     }
 )
-_LONGEST_FIRST_VALUE_BYTES: Final = 1024
+_MAX_FIRST_VALUE_BYTES: Final = 1024
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether the content is DICOM, with the preamble of PS3.10 or, as older systems do, without.
+    """Whether the content is DICOM, with the preamble of PS3.10 or without, as in older systems.
 
-    A file with a preamble may have another format's header in it (PS3.10, 7.1); it is DICOM all the
-    same.
+    The preamble may contain the header of another format (PS3.10, 7.1); the file is still DICOM.
     """
     start = data[:8]
     return data[_PREAMBLE_BYTES:][: len(_MAGIC)] == _MAGIC or (
@@ -47,5 +46,5 @@ def _is_element(start: bytes, byte_order: str) -> bool:
     if element > _FIRST_ELEMENTS.get(group, -1):
         return False
     explicit = start[4:6] in _VALUE_REPRESENTATIONS
-    # Implicit VR is little endian alone (PS3.5, 7.1).
-    return explicit or (byte_order == "<" and length <= _LONGEST_FIRST_VALUE_BYTES)
+    # Implicit VR is always little endian (PS3.5, 7.1).
+    return explicit or (byte_order == "<" and length <= _MAX_FIRST_VALUE_BYTES)

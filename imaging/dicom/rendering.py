@@ -1,7 +1,7 @@
-"""From stored values to grey, as a viewer would show them.
+"""Renders stored values to grey levels, as a viewer would.
 
-Stored values have at most 16 bits. So each step is taken for every value that there may be, in one
-table, and the frame is looked up in it.
+Stored values have at most 16 bits. So each step is computed once for every possible value, in a
+table, and then applied to the frame by look-up.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _WHITE: Final = 255.0
 _BITS_OF_A_SCREEN: Final = 8
 _SIGN: Final = np.uint16(1 << (_MAX_BITS - 1))
 _SMALL_FRAME: Final = 1 << 16
-"""In pixels: a histogram of 65,536 values costs more than to go over them."""
+"""In pixels; for smaller frames, a histogram of 65,536 values is slower than a direct pass."""
 _MAX_TABLES: Final = 8
 _TABLE: Final = Window(WindowSource.TABLE, None, None)
 
@@ -47,28 +47,28 @@ _Entry = TypeVar("_Entry", np.uint8, np.float32)
 
 @dataclass(frozen=True)
 class Rendering:
-    """How a frame is shown."""
+    """A rendered frame."""
 
     codes: NDArray[np.uint16]
-    """Where in the tables each of the frame's values is, ``[rows, columns]``."""
+    """The index of each pixel's value in the tables, ``[rows, columns]``."""
     values: Table
-    """What a window is laid over: Hounsfield units, or the modality's own values."""
+    """The values before windowing: Hounsfield units, or other modality values."""
     shades: Table
-    """How bright each value is, 0 to 1 and beyond."""
+    """The brightness of each value; 0 to 1 is black to white, values beyond are clipped."""
     padded: NDArray[np.bool_]
-    """Which values are outside of what was scanned."""
+    """Which values are padding."""
     window: Window
     hounsfield: bool
 
     def grey(self) -> NDArray[np.uint8]:
         """The frame in 8-bit grey, black to white, ``[rows, columns]``."""
-        # Outside of what was scanned a viewer is black, whatever the values there mean.
+        # Viewers show padding as black, whatever its value means.
         shades = np.where(self.padded, 0, self.shades)
         table = np.rint(_WHITE * np.clip(shades, 0, 1)).astype(np.uint8)
         return _look_up(self.codes, table)
 
     def unwindowed(self) -> NDArray[np.float32]:
-        """The frame before any window; padding has the lowest value of the frame."""
+        """The frame before windowing; padding gets the lowest value of the frame."""
         values = self.values.copy()
         there = _there(self.codes) & ~self.padded
         if there.any():
@@ -77,7 +77,7 @@ class Rendering:
 
 
 class _Shown(NamedTuple):
-    """What a frame is shown through, its values, and how bright each is."""
+    """A window, with the values it applies to and their brightness."""
 
     window: Window
     values: Table
@@ -91,25 +91,25 @@ def render(
     index: int,
     choice: WindowChoice,
 ) -> Rendering:
-    """Choose how a frame is shown.
+    """Choose the window and render a frame.
 
     Args:
         stored: the frame's values, ``[rows, columns]``.
         data_set: the file's.
         header: the file's.
-        index: of the frame, from 0 on.
-        choice: what the grey values are to come from.
+        index: of the frame, starting at 0.
+        choice: which window or table to use.
 
     Raises:
-        DamagedImageError: a table, a slope or an intercept is not what it should be.
-        Exception: one of ``DATA_SET_ERRORS``, where an element is damaged.
+        DamagedImageError: a table, slope or intercept is not valid.
+        Exception: one of ``DATA_SET_ERRORS``, if an element is damaged.
     """
     values = _all_values(header)
     codes = _codes(stored, header)
     padded = _is_padding(values, data_set)
     there = _there(codes) & ~padded
     group = functional_group(data_set, index, "FrameVOILUTSequence")
-    # Of a damaged slope or window; what comes out is held against limits, or black or white.
+    # A damaged slope or window may overflow; results are checked against limits, or clipped.
     with np.errstate(over="ignore", invalid="ignore"):
         modality = modality_values(values, there, data_set, header, index)
         chooser = _Chooser(group, header, there)
@@ -122,12 +122,12 @@ def render(
 
 
 class _Chooser:
-    """Finds what a frame can be shown through.
+    """Chooses the window or look-up table of a frame.
 
     Args:
-        group: where the file's windows and tables are.
+        group: the data set with the windows and tables.
         header: the file's.
-        there: which of all values the frame has.
+        there: which of all values occur in the frame.
     """
 
     def __init__(self, group: Dataset, header: DicomHeader, there: NDArray[np.bool_]) -> None:
@@ -136,7 +136,7 @@ class _Chooser:
         self._there = there
 
     def in_units(self, modality: ModalityValues, choice: WindowChoice) -> _Shown:
-        """What a CT in Hounsfield units has, or a radiograph brings with it."""
+        """Choose for a CT in Hounsfield units, or for a radiograph."""
         if modality.hounsfield and choice is WindowChoice.LUNG:
             return self._lung(modality.table)
         windows = file_windows(self._group)
@@ -148,8 +148,8 @@ class _Chooser:
         return self._lung(modality.table) if modality.hounsfield else self._all_of(modality.table)
 
     def without_units(self, modality: ModalityValues, stored: Table) -> _Shown:
-        """What a CT has that is not in Hounsfield units: a lung window would only pretend."""
-        # A rescaling may be left over from the slice that a screen was captured of.
+        """Choose for a CT that is not in Hounsfield units, where a lung window would be wrong."""
+        # The rescaling may be left over from the slice that was captured from a screen.
         for values in (modality, ModalityValues(stored, 1, hounsfield=False)):
             low, high = self._ends(values.table)
             windows = [each for each in file_windows(self._group) if overlaps(each, low, high)]
@@ -172,7 +172,7 @@ class _Chooser:
             shades = table.shades(np.rint(modality.table), low=np.rint(low), high=np.rint(high))
             if shows(shades, self._there):
                 return _Shown(_TABLE, modality.table, shades)
-        # Beside a window or another table that can be used, a broken one counts for nothing.
+        # A broken table is ignored if there is a usable window or table.
         if broken is not None and not windows:
             raise broken
         return None
@@ -181,7 +181,7 @@ class _Chooser:
         function = function_of(self._group)
         for window in windows:
             if bounds(window)[1] < min(modality.step, 1):
-                # It has room for no value: all would be black or white.
+                # Narrower than one value: everything would be black or white.
                 continue
             shades = window_shades(modality.table, window, function=function, step=modality.step)
             if shows(shades, self._there):
@@ -193,7 +193,7 @@ class _Chooser:
         return _Shown(LUNG, values, window_shades(values, LUNG, function="LINEAR"))
 
     def _all_of(self, values: Table) -> _Shown:
-        """From the lowest to the highest value; what a screen shows is what it holds."""
+        """Use the full range of values; for unsigned 8-bit data, 0 to 255 as on a screen."""
         low, high = self._ends(values)
         if self._header.bits_stored == _BITS_OF_A_SCREEN and not self._header.signed:
             screen = values[: 1 << _BITS_OF_A_SCREEN]
@@ -207,13 +207,13 @@ class _Chooser:
 
 
 def _all_values(header: DicomHeader) -> NDArray[np.int64]:
-    """Every value that may be stored, from the lowest on."""
+    """Every possible stored value, in ascending order."""
     lowest = -_VALUES // 2 if header.signed else 0
     return np.arange(lowest, lowest + _VALUES)
 
 
 def _codes(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.uint16]:
-    """Where in a table that begins with the lowest value each value stands."""
+    """The index of each value in a table that starts with the lowest value."""
     if header.signed:
         return stored.astype(np.int16, copy=False).view(np.uint16) ^ _SIGN
     return stored.astype(np.uint16, copy=False)
@@ -224,14 +224,14 @@ def _is_padding(values: NDArray[np.int64], data_set: Dataset) -> NDArray[np.bool
     if not padding:
         return np.zeros(len(values), np.bool_)
     limit = numbers(data_set, "PixelPaddingRangeLimit") or padding
-    # Some files have a negative one without its sign.
+    # Some files have a negative padding value without its sign.
     ends = (int(padding[0]), int(limit[0]))
     low, high = sorted((end - values[0]) % _VALUES + values[0] for end in ends)
     return np.asarray((values >= low) & (values <= high))
 
 
 def _there(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """Which values the frame has."""
+    """Which values occur in the frame."""
     if codes.size > _SMALL_FRAME:
         return np.asarray(cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0)
     there = np.zeros(_VALUES, np.bool_)
@@ -240,7 +240,7 @@ def _there(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
 
 
 def _look_up(codes: NDArray[np.uint16], table: NDArray[_Entry]) -> NDArray[_Entry]:
-    # Row by row: NumPy makes eight bytes of each index.
+    # Row by row, because NumPy converts each index to eight bytes.
     found = np.empty(codes.shape, table.dtype)
     for row, code in zip(found, codes, strict=True):
         np.take(table, code, out=row)

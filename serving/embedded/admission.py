@@ -1,4 +1,4 @@
-"""What a version must be before it may replace one that serves: of the signature agreed upon."""
+"""Checks that a version has the contract's signature before it replaces the serving one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from serving.protos.model_status_pb2 import Code
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """The inputs of a model, all of them, and the outputs that it has among others."""
+    """The exact inputs of a model, and the outputs that it must have at least."""
 
     inputs: Sequence[TensorSignature]
     outputs: Sequence[TensorSignature]
     distributions: Sequence[str] = field(default_factory=tuple)
-    """Of the outputs, those whose rows are probabilities that sum to one."""
+    """The outputs whose rows are probabilities that sum to one."""
 
 
 CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
@@ -36,14 +36,15 @@ CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
         distributions=[OUTPUT_NAME],
     ),
 )
-"""The signature of the three CNNs, by the name of the model."""
+"""The signatures of the three CNNs, by model name."""
 
 
 def admit(model: LoadedModel, expected: ModelSignature) -> None:
-    """Refuse a model that callers could not use.
+    """Reject a model that does not have the expected signature.
 
     Raises:
-        ModelLoadError: its tensors are not those expected, or what should be probabilities is not.
+        ModelLoadError: the tensors differ from the expected ones, or outputs that should be
+            probabilities are not.
     """
     if list(model.inputs) != list(expected.inputs):
         raise _unfit("inputs", model.inputs, expected.inputs)
@@ -55,7 +56,7 @@ def admit(model: LoadedModel, expected: ModelSignature) -> None:
         if not are_distributions(rows):
             raise ModelLoadError(
                 Code.INVALID_ARGUMENT,
-                f"{name} of an image of zeros is no probability distribution: {rows[0].tolist()}",
+                f"{name} of a zero image is not a probability distribution: {rows[0].tolist()}",
             )
 
 
@@ -64,7 +65,7 @@ def _unfit(
 ) -> ModelLoadError:
     return ModelLoadError(
         Code.INVALID_ARGUMENT,
-        f"the signature does not fit: {kind} are {_listing(found)}, expected {_listing(expected)}",
+        f"signature mismatch: {kind} are {_listing(found)}, expected {_listing(expected)}",
     )
 
 

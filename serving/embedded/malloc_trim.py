@@ -1,13 +1,13 @@
-"""Memory that was needed to load a model goes back to the operating system."""
+"""Returns memory that was needed to load a model to the operating system."""
 
 import ctypes
 
 
 def return_freed_memory() -> None:
-    """Return what has been freed, as glibc keeps it for later (``malloc_trim(3)``).
+    """Return freed memory that glibc would keep for later (``malloc_trim(3)``).
 
-    To read a model takes three times its size for a moment, in threads that all have heaps of
-    their own. Other C libraries keep less, and have no such call.
+    Reading a model temporarily takes three times its size, in threads with separate heaps. Other C
+    libraries keep less memory, and have no such function.
     """
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:

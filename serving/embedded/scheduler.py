@@ -1,8 +1,8 @@
-"""When requests run, and together with which: a fixed number of threads, batches in the queue.
+"""Schedules requests on a fixed number of threads, in batches.
 
-A request runs at once where a thread is idle. Otherwise it joins the newest waiting batch of its
-model that has room for it, so batches grow by themselves as the load does, and no request waits for
-company that may not come. All of it happens on the event loop; only the network runs in a thread.
+A request runs at once if a thread is idle. Otherwise it joins the newest waiting batch of its model
+if that has room. So batches grow with the load, and no request waits for others that may not come.
+Everything happens on the event loop; only the network runs in a thread.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from serving.embedded.servable import ServableVersion
 
 @dataclass(frozen=True)
 class _Task:
-    """One request, waiting."""
+    """One waiting request."""
 
     inputs: Tensors
     rows: int
@@ -32,11 +32,11 @@ class _Task:
 
 @dataclass(eq=False)
 class _Batch:
-    """Requests that run as one."""
+    """Requests that run together."""
 
     version: ServableVersion
     model: LoadedModel
-    """Held here: a version that is unloaded meanwhile still answers these."""
+    """Kept here, so that a version that is unloaded meanwhile still answers these requests."""
     key: BatchKey
     tasks: list[_Task] = field(default_factory=list)
 
@@ -45,17 +45,17 @@ class _Batch:
         return sum(task.rows for task in self.tasks)
 
     def drop_abandoned(self) -> None:
-        """Forget requests whose deadline has passed or whose client is gone."""
+        """Remove requests whose deadline has passed or whose client has disconnected."""
         self.tasks = [task for task in self.tasks if not task.answer.done()]
 
 
 class Scheduler:
-    """Runs requests of all models on one pool of threads, oldest batch first.
+    """Runs the requests of all models on one thread pool, oldest batch first.
 
     Args:
-        threads: runs at the same time where there are no batching parameters.
-        batching: how requests share a run; without it each has its own.
-        observe_batch: called with the version and the rows of every run.
+        threads: the number of concurrent runs without batching parameters.
+        batching: how requests are batched; without it each request runs alone.
+        observe_batch: called with the version and the number of rows of each run.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class Scheduler:
         self._running: set[asyncio.Task[None]] = set()
 
     async def infer(self, version: ServableVersion, inputs: Tensors) -> Tensors:
-        """Run one request; the version must be available, and arrays must fit its signature.
+        """Run one request; the version must be available, and the arrays must match its signature.
 
-        Cancelling the call takes the request out of the queue.
+        Cancelling removes the request from the queue.
 
         Args:
-            version: what runs.
-            inputs: by the names of its signature.
+            version: to run.
+            inputs: by name.
 
         Returns:
             All outputs of the signature.
@@ -108,7 +108,7 @@ class Scheduler:
             raise
 
     async def stop(self) -> None:
-        """Run nothing further; calls that still wait must have been cancelled."""
+        """Run nothing more; waiting calls must have been cancelled."""
         self._waiting.clear()
         running = list(self._running)
         for task in running:
@@ -155,7 +155,7 @@ class Scheduler:
         self._running.discard(running)
         error = None if running.cancelled() else running.exception()
         for task in batch.tasks:
-            # A fault of ours, out of memory say: nobody may wait for an answer that never comes.
+            # An internal error, such as out of memory. No caller may wait for an answer for ever.
             if error is not None and not task.answer.done():
                 task.answer.set_exception(error)
         self._idle_threads += 1
@@ -164,12 +164,12 @@ class Scheduler:
     async def _run(self, batch: _Batch) -> None:
         answered = await self._try(batch, batch.tasks)
         if not answered:
-            # What fails one request must not fail the others of its batch.
+            # A failing request must not make the others in its batch fail.
             for task in batch.tasks:
                 await self._try(batch, [task])
 
     async def _try(self, batch: _Batch, tasks: Sequence[_Task]) -> bool:
-        """Run requests as one; false where that failed and each has to be tried alone."""
+        """Run requests together; returns False if that failed and each must be tried alone."""
         try:
             answers = await self._infer(batch, tasks)
         except (CallError, InferenceError) as error:

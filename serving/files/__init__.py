@@ -1,1 +1,1 @@
-"""Opening files and folders that somebody else provides."""
+"""Opens files and folders that others provide."""

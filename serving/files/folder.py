@@ -1,4 +1,4 @@
-"""All files of a folder, with a count of what is not read and why."""
+"""Lists all files in a folder, and counts what is left out and why."""
 
 import errno
 import io
@@ -14,7 +14,7 @@ from serving.files.regular_files import open_regular_file
 
 
 class LeftOut(StrEnum):
-    """Why something in a folder or archive is not read as a file."""
+    """Why an entry of a folder or archive is left out."""
 
     SYSTEM = "hidden or system files"
     SPECIAL = "devices, pipes or sockets"
@@ -26,10 +26,11 @@ class LeftOut(StrEnum):
 
 @dataclass
 class FolderListing:
-    """What a folder holds, at any depth."""
+    """The content of a folder, at any depth."""
 
     names: list[str] = field(default_factory=list)
-    """Regular files, relative to the folder, as the file system has them; in no order."""
+    """Regular files, relative to the folder, as named in the file system; in no particular
+    order."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Folders that could not be listed, relative to the folder, and why."""
     left_out: Counter[LeftOut] = field(default_factory=Counter)
@@ -38,8 +39,8 @@ class FolderListing:
 def list_folder(root: Path) -> FolderListing:
     """List a folder and all folders below it.
 
-    Links are followed, also out of the folder. A folder that several paths lead to is listed once,
-    under its own name if it has one inside.
+    Links are followed, even out of the folder. A folder that can be reached by several paths is
+    listed once, under its own name if it is inside the root.
 
     Raises:
         OSError: the folder itself cannot be listed.
@@ -55,14 +56,14 @@ class _Walk:
         self._visited: set[tuple[int, int]] = set()
         self._waiting, self._linked, self._hidden = deque([""]), deque[str](), deque[str]()
         self._visit_all()
-        # After everything that is really there, so that no link takes a folder's own name from it.
+        # Links come after real folders, so that these are listed under their own names.
         while self._linked:
             self._waiting.append(self._linked.popleft())
             before = len(self._visited)
             self._visit_all()
             if len(self._visited) == before:
                 self.listing.left_out[LeftOut.LINK_FOLDER] += 1
-        # Last, and to be counted alone: a link may have led to files in hidden folders.
+        # Hidden folders come last and are only counted: links may lead to files in them.
         self._waiting = self._hidden
         self._visit_all()
 
@@ -98,7 +99,7 @@ class _Walk:
             if error.errno == errno.ELOOP:
                 left_out[LeftOut.LINK_LOOP] += 1
                 return
-            # Opening it will fail for the same reason, and its row will say so.
+            # Opening the file will fail for the same reason, and its row will say so.
             mode = stat.S_IFREG
         hidden = is_system_file(name)
         if stat.S_ISDIR(mode) and not entry.is_symlink():
@@ -114,9 +115,9 @@ class _Walk:
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file for reading if it is a regular one; a pipe or device would block for ever.
+    """Open a file for reading if it is a regular file; a pipe or device could block for ever.
 
     Raises:
-        OSError: it is none, or cannot be opened.
+        OSError: it is not a regular file, or cannot be opened.
     """
     return os.fdopen(open_regular_file(path, os.O_RDONLY), "rb")

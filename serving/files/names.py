@@ -1,15 +1,16 @@
-"""File names as people and tables can read them, and which files hold no images."""
+"""Readable file names, and which files belong to the operating system."""
 
 import unicodedata
 from typing import Final
 
 _ESCAPED_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
-"""Controls, lone surrogates, line and paragraph separators: they break lists and terminals."""
+"""Control characters, lone surrogates, line and paragraph separators: they break lists and
+terminals."""
 
 _NAMELESS: Final = "unnamed"
 
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that make a terminal show ``gnp.exe`` as ``exe.png``."""
+"""Bidirectional controls, which make a terminal show ``gnp.exe`` as ``exe.png``."""
 
 _SYSTEM_NAMES: Final = frozenset(
     {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
@@ -20,17 +21,17 @@ _SYSTEM_NAMES: Final = frozenset(
 def readable_name(name: str | bytes) -> str:
     r"""A file name as valid Unicode on one line.
 
-    Bytes that are not UTF-8 and control characters become escapes: ``b"caf\xe9.png"`` reads
-    ``caf\xe9.png``. All other names are returned as they are.
+    Bytes that are not UTF-8 and control characters become escapes: ``b"caf\xe9.png"`` becomes
+    ``caf\xe9.png``. All other names are returned unchanged.
 
     Args:
-        name: bytes, or text in which Python has put undecodable bytes as surrogates.
+        name: bytes, or text in which Python has represented undecodable bytes as surrogates.
     """
     return "".join(map(_escape, readable_text(name)))
 
 
 def readable_text(text: str | bytes) -> str:
-    """Text that may contain such names as valid Unicode, with its lines as they are."""
+    """Text that may contain such names, as valid Unicode; line breaks are kept."""
     if isinstance(text, str):
         undecodable = all(
             each < "\ud800" or each > "\udfff" or "\udc80" <= each <= "\udcff" for each in text
@@ -47,9 +48,9 @@ def _escape(character: str) -> str:
 
 
 def is_system_file(name: str) -> bool:
-    """Whether a relative path is hidden, or something that an operating system put there.
+    """Whether a relative path is hidden, or was created by an operating system.
 
-    Such as ``.DS_Store``, ``__MACOSX/a.png``, ``._a.png``, ``Thumbs.db`` or
+    Examples: ``.DS_Store``, ``__MACOSX/a.png``, ``._a.png``, ``Thumbs.db``,
     ``.ipynb_checkpoints/a.png``.
     """
     parts = (part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."})
@@ -57,10 +58,10 @@ def is_system_file(name: str) -> bool:
 
 
 class UniqueNames:
-    """Gives each file a readable name of its own.
+    """Gives each file a unique, readable name.
 
-    Archives may hold two members of one name, and two names may read alike. The second gets
-    ``#2`` at its end. The same names in the same order give the same result.
+    An archive may have two members with the same name, and two names may have the same readable
+    form. The second gets the suffix ``#2``. The same names in the same order give the same result.
     """
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ class UniqueNames:
         self._counts: dict[str, int] = {}
 
     def add(self, name: str | bytes) -> str:
-        """The readable name, with a number where it is taken."""
+        """Return the readable name, with a number if it is taken."""
         wanted = found = readable_name(name) or _NAMELESS
         while found in self._taken:
             self._counts[wanted] = self._counts.get(wanted, 1) + 1

@@ -1,15 +1,15 @@
-"""Files whose names come from a configuration or a volume: only regular ones are opened.
+"""Opens files whose paths come from a configuration or a volume, if they are regular files.
 
-A FIFO blocks whoever opens it, a device never ends, and opening some devices does something. So the
-kind of a file is checked before and after it is opened, opening never blocks, and only as much is
-read as a file of its purpose may have. Links to regular files are regular files.
+Opening a FIFO blocks, reading a device may never end, and opening some devices has side effects. So
+the type of a file is checked before and after it is opened, opening never blocks, and the number of
+bytes read is limited. Links to regular files are accepted.
 
 ::
 
     OSError
     ├── NotRegularFileError   a FIFO, socket, device or folder
     ├── FileTooLargeError     more than its purpose needs
-    └── TooManyFilesError     a folder that holds more files, or deeper ones, than any model
+    └── TooManyFilesError     a folder with more or deeper files than any model has
 """
 
 import errno
@@ -22,9 +22,9 @@ from typing import Final
 from serving.deadlines import call_with_deadline
 
 MAX_CONFIG_BYTES: Final = 16 * 1024 * 1024
-"""Of files that people or tools write: configurations, keys, certificates, model cards."""
+"""For files written by people or tools: configurations, keys, certificates, model cards."""
 CONFIG_SECONDS: Final = 5.0
-"""For such a file to be read, which may lie on a mount that hangs."""
+"""The time limit for reading such a file, which may be on a hanging mount."""
 
 _MAX_FILES: Final = 10_000
 _MAX_DEPTH: Final = 16
@@ -49,23 +49,23 @@ class FileTooLargeError(OSError):
 
 
 class TooManyFilesError(OSError):
-    """The folder holds more files, or deeper ones, than any model does."""
+    """The folder has more or deeper files than any model has."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(errno.EMLINK, "too many files or folders", str(folder))
 
 
 def open_regular_file(path: Path, flags: int, mode: int = 0o600) -> int:
-    """Open a regular file without ever waiting for somebody; returns its descriptor.
+    """Open a regular file without blocking; returns its descriptor.
 
     Args:
         path: of the file, or of a link to it.
-        flags: as ``os.open`` takes them; with ``O_CREAT`` a new file is made.
+        flags: for ``os.open``; ``O_CREAT`` creates a new file.
         mode: of a new file.
 
     Raises:
-        NotRegularFileError: it is something else.
-        OSError: it cannot be opened.
+        NotRegularFileError: it is not a regular file.
+        OSError: the file cannot be opened.
     """
     try:
         _check(path, path.stat().st_mode)
@@ -74,7 +74,7 @@ def open_regular_file(path: Path, flags: int, mode: int = 0o600) -> int:
             raise
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, mode)
     try:
-        # Another file may have taken the name meanwhile.
+        # The path may have been replaced by another file meanwhile.
         _check(path, os.fstat(descriptor).st_mode)
     except NotRegularFileError:
         os.close(descriptor)
@@ -86,8 +86,8 @@ def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
     """Read all of a regular file.
 
     Raises:
-        NotRegularFileError: it is something else.
-        FileTooLargeError: it has more bytes.
+        NotRegularFileError: it is not a regular file.
+        FileTooLargeError: it has more than ``max_bytes``.
         OSError: it cannot be read.
     """
     descriptor = open_regular_file(path, os.O_RDONLY)
@@ -95,7 +95,7 @@ def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
         if os.fstat(descriptor).st_size > max_bytes:
             raise FileTooLargeError(path, max_bytes)
         content = bytearray()
-        # Its size is not believed: files of /proc have none, and one may grow while it is read.
+        # The reported size is not trusted: files in /proc have none, and a file may grow meanwhile.
         while chunk := os.read(descriptor, _READ_BYTES):
             content += chunk
             if len(content) > max_bytes:
@@ -106,10 +106,10 @@ def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
 
 
 def read_config_file(path: Path) -> bytes:
-    """Read a file that configures something, or give up where it does not answer.
+    """Read a configuration file, with a time limit.
 
     Raises:
-        NotRegularFileError: it is something else.
+        NotRegularFileError: it is not a regular file.
         FileTooLargeError: it has more than ``MAX_CONFIG_BYTES``.
         TimeoutError: it could not be read within ``CONFIG_SECONDS``.
         OSError: it cannot be read.
@@ -120,22 +120,22 @@ def read_config_file(path: Path) -> bytes:
 
 
 def unreadable_reason(error: OSError | UnicodeDecodeError) -> str:
-    """Why a file cannot be read, in words that name no path."""
+    """Why a file cannot be read, without its path."""
     if isinstance(error, UnicodeDecodeError):
         return "not UTF-8 text"
     return error.strerror or type(error).__name__
 
 
 def check_regular_files(folder: Path, *, ignoring: Collection[str] = ()) -> None:
-    """Check that a folder holds nothing but regular files and folders, all the way down.
+    """Check that a folder contains only regular files and folders, at any depth.
 
     Args:
-        folder: where to look.
-        ignoring: names of its children that are not looked at.
+        folder: to check.
+        ignoring: names of children that are not checked.
 
     Raises:
-        NotRegularFileError: there is something else.
-        TooManyFilesError: there are more files than any model has, or a link leads back up.
+        NotRegularFileError: it contains something else.
+        TooManyFilesError: there are more files than any model has, or links form a cycle.
         OSError: a folder cannot be read.
     """
     for count, _ in enumerate(_regular_files(folder, depth=0, ignoring=ignoring)):
@@ -152,7 +152,7 @@ def _regular_files(folder: Path, *, depth: int, ignoring: Collection[str] = ()) 
         try:
             mode = child.stat().st_mode
         except FileNotFoundError:
-            # A link that leads nowhere cannot be opened either.
+            # A broken link cannot be opened anyway.
             continue
         if stat.S_ISDIR(mode):
             yield from _regular_files(child, depth=depth + 1)

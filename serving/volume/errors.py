@@ -1,4 +1,4 @@
-"""What keeps a version out of the volume, and what to do about it."""
+"""Turns errors of writing to the volume into messages that say what to do."""
 
 import contextlib
 import errno
@@ -7,26 +7,26 @@ from typing import Final
 
 from serving.errors import VolumeError
 
-_NOT_OURS: Final = (
-    "give it to the user that runs this, in the containers 10001:"
+_CHANGE_OWNER: Final = (
+    "give it to the user of this process, in the containers 10001:"
     " chown -R 10001:10001 on the folder or the volume"
 )
 _REMEDIES: Final = {
-    errno.EACCES: _NOT_OURS,
-    errno.EPERM: _NOT_OURS,
-    errno.EROFS: "mount it for writing; of the containers only the trainer writes to it",
+    errno.EACCES: _CHANGE_OWNER,
+    errno.EPERM: _CHANGE_OWNER,
+    errno.EROFS: "mount it for writing; among the containers only the trainer writes to it",
     errno.ENOSPC: "make room, or remove old versions with `covidscan models prune`",
     errno.EDQUOT: "make room, or remove old versions with `covidscan models prune`",
 }
-"""What to do about an error of the operating system."""
+"""What to do about errors of the operating system."""
 
 
 @contextlib.contextmanager
 def writing(name: str) -> Iterator[None]:
-    """Turn errors of the operating system in the body into one that says what to do.
+    """Turn errors of the operating system in the body into a ``VolumeError`` that says what to do.
 
     Args:
-        name: of the model whose versions are written.
+        name: of the model that is written.
 
     Raises:
         VolumeError: the volume cannot be written.

@@ -1,4 +1,4 @@
-"""The model card: what a published version knows about itself."""
+"""The model card: information about a published version."""
 
 import dataclasses
 import json
@@ -11,19 +11,19 @@ from serving.errors import VolumeError
 from serving.files.regular_files import MAX_CONFIG_BYTES, read_regular_file
 
 CARD_PATH: Final = Path("assets.extra") / "model_card.json"
-"""Where the card lies inside a version; TensorFlow Serving ignores ``assets.extra``."""
+"""The path of the card inside a version; TensorFlow Serving ignores ``assets.extra``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a version was made from and how good it is.
+    """How a version was made and how well it performs.
 
     After "Model Cards for Model Reporting" (Mitchell et al. 2019, arXiv 1810.03993).
     """
 
     name: str
     demo: bool
-    """True where the model learned from phantoms and says nothing about patients."""
+    """True if the model was trained on phantoms, so that it says nothing about patients."""
     created_at: str
     """ISO 8601, UTC."""
     metrics: dict[str, float]
@@ -32,20 +32,20 @@ class ModelCard:
     recipe: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     intervals: dict[str, list[float]] = field(default_factory=dict)
-    """Of each metric the bootstrap 95 % interval: low, high."""
+    """The 95 % bootstrap interval of each metric: low, high."""
     temperature: float = 1.0
-    """By which the logits are divided in the graph."""
+    """The divisor of the logits, applied in the graph."""
     uncalibrated_ece: float | None = None
-    """Expected calibration error on the test set before that."""
+    """Expected calibration error on the test set before temperature scaling."""
     operating_point: float = DEFAULT_OPERATING_POINT
-    """Chosen on validation; the gateway's setting is its own."""
+    """Chosen on the validation set; the gateway has its own setting."""
     ood_score: dict[str, Any] = field(default_factory=dict)
-    """How the distance to the training images was fitted; empty where the version has none."""
+    """How the out-of-distribution score was fitted; empty if the version has none."""
     rolled_back_to: int | None = None
-    """The version that this one repeats, as a number is never used twice."""
+    """The version whose content this one repeats; a number is never used twice."""
     gate: dict[str, Any] = field(default_factory=dict)
-    """What spoke against publication, whether that was overruled, and with which version this one
-    was compared."""
+    """Reasons against publication, whether they were overruled, and the version that this one was
+    compared with."""
 
     def write(self, version_dir: Path) -> None:
         """Write the card into a version directory."""
@@ -57,11 +57,10 @@ class ModelCard:
     def read(cls, version_dir: Path) -> Self:
         """Read the card of a version.
 
-        Fields that a newer trainer added are passed over, so that an old gateway still reads the
-        rest.
+        Fields from a newer trainer are ignored, so that an old gateway can still read the rest.
 
         Raises:
-            VolumeError: there is no card, or it is not one.
+            VolumeError: there is no card, or it is not valid.
         """
         path = version_dir / CARD_PATH
         known = {f.name for f in dataclasses.fields(cls)}
@@ -74,10 +73,10 @@ class ModelCard:
         return card
 
     def _check_types(self) -> None:
-        """Check what the gateway tells of a card, and what a rollback goes by.
+        """Check the types of the fields that the gateway and a rollback use.
 
         Raises:
-            TypeError: a field is not what it must be.
+            TypeError: a field has the wrong type.
         """
         sound = (
             isinstance(self.name, str)

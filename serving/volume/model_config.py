@@ -1,4 +1,4 @@
-"""Read and write models.config, the text file that names the servables and where they lie."""
+"""Reads and writes models.config, the text file that lists the servables and their directories."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,42 +21,42 @@ from serving.protos.model_config_pb2 import (
 MODEL_PLATFORM: Final = "tensorflow"
 
 MAX_MODELS: Final = 4096
-"""In one configuration; every one of them is looked at once a second."""
+"""In one configuration; the directory of each model is listed once a second."""
 MAX_NAME_CHARACTERS: Final = 255
-"""Of a model's name or a label."""
+"""The longest name of a model or label."""
 MAX_PATH_CHARACTERS: Final = 4096
 MAX_VERSIONS_NAMED: Final = 1024
-"""Labels of one model, or versions of its policy."""
+"""The highest number of labels of one model, or of versions in its policy."""
 
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest versions are served."""
+    """Serves the newest versions."""
 
     num_versions: int = 1
 
     def select(self, versions: Sequence[int]) -> list[int]:
-        """Those of the versions, ascending, that are to be served."""
+        """The versions to serve, ascending."""
         return list(versions[-self.num_versions :])
 
 
 @dataclass(frozen=True)
 class All:
-    """Every version is served."""
+    """Serves every version."""
 
     def select(self, versions: Sequence[int]) -> list[int]:
-        """Those of the versions, ascending, that are to be served."""
+        """The versions to serve, ascending."""
         return list(versions)
 
 
 @dataclass(frozen=True)
 class Specific:
-    """The versions of these numbers are served."""
+    """Serves the versions with these numbers."""
 
     versions: frozenset[int]
 
     def select(self, versions: Sequence[int]) -> list[int]:
-        """Those of the versions, ascending, that are to be served."""
+        """The versions to serve, ascending."""
         return [version for version in versions if version in self.versions]
 
 
@@ -65,7 +65,7 @@ VersionPolicy = Latest | All | Specific
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One servable: its name, its directory, which versions are served, and names for some."""
+    """One servable: its name, its directory, which versions are served, and their labels."""
 
     name: str
     base_path: Path
@@ -77,8 +77,8 @@ class ModelConfig:
         """Read one ``config`` entry.
 
         Raises:
-            ModelConfigError: it lacks what TensorFlow Serving demands, in its words, or a name or
-                path is too long, or the path lies in a file system of the kernel.
+            ModelConfigError: a field that TensorFlow Serving requires is missing (with its
+                message), a name or path is too long, or the path is in a kernel file system.
         """
         if not config.name:
             raise ModelConfigError("a model has no name")
@@ -110,7 +110,7 @@ class ModelConfig:
         )
 
     def to_proto(self) -> ModelConfigProto:
-        """The entry as TensorFlow Serving reads it."""
+        """The entry in TensorFlow Serving's format."""
         config = ModelConfigProto(
             name=self.name,
             base_path=str(self.base_path),
@@ -128,7 +128,7 @@ class ModelConfig:
 
 
 def default_model_configs(models_dir: Path) -> list[ModelConfig]:
-    """The three CNNs of the contract below one volume."""
+    """The three CNNs of the contract in one volume."""
     root = models_dir.resolve()
     return [ModelConfig(name, root / name) for name in MODEL_NAMES]
 
@@ -137,8 +137,8 @@ def model_configs(config_list: ModelConfigList) -> list[ModelConfig]:
     """Read a list of ``config`` entries.
 
     Raises:
-        ModelConfigError: an entry cannot be served, a name comes twice, or there are more entries
-            than a server takes.
+        ModelConfigError: an entry cannot be served, a name occurs twice, or there are too many
+            entries.
     """
     count = len(config_list.config)
     if count > MAX_MODELS:
@@ -158,7 +158,7 @@ def parse_model_configs(text: str) -> list[ModelConfig]:
     """Parse the text of a models.config.
 
     Raises:
-        ModelConfigError: the text is malformed, names no list, or an entry cannot be served.
+        ModelConfigError: the text is malformed, has no list, or an entry cannot be served.
     """
     try:
         server_config = text_format.Parse(text, ModelServerConfig())
@@ -170,7 +170,7 @@ def parse_model_configs(text: str) -> list[ModelConfig]:
 
 
 def format_model_configs(configs: Sequence[ModelConfig]) -> str:
-    """The text of a models.config that names these models."""
+    """The text of a models.config with these models."""
     return text_format.MessageToString(
         ModelServerConfig(
             model_config_list=ModelConfigList(config=[config.to_proto() for config in configs])
@@ -193,7 +193,7 @@ def read_model_configs(path: Path) -> list[ModelConfig]:
 
 def _check_lengths(config: ModelConfigProto) -> None:
     names = [config.name, *config.version_labels]
-    # Not quoted: it would be as long in the answer and in the log.
+    # The name is not quoted: it would make the response and the log just as long.
     if any(len(name) > MAX_NAME_CHARACTERS for name in names):
         raise ModelConfigError(
             f"the name of a model or label has more than {MAX_NAME_CHARACTERS} characters"

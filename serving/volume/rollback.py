@@ -1,7 +1,7 @@
-"""Going back to an older version: it is published again, under a number of its own.
+"""Rolls back to an older version by publishing it again under a new number.
 
-A model server serves the highest number and does not look twice at one that it has tried, so what
-was good once can only come back as something new.
+A model server serves the highest number and tries each number only once. So an older version can
+only return under a new number.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ def roll_back(models_dir: Path, name: str, to: int | None = None) -> tuple[int, 
     Args:
         models_dir: the versioned volume.
         name: of the servable.
-        to: the version; without it the one before the newest.
+        to: the version; by default the one before the newest.
 
     Returns:
-        The new version, and the version that it repeats: the first that had this content.
+        The new version, and the version whose content it repeats: the first one with that content.
 
     Raises:
-        VolumeError: there is nothing to go back to, or the volume cannot be written.
+        VolumeError: there is no older version, or the volume cannot be written.
     """
     published = volume.versions(models_dir, name)
     if to is None:
@@ -38,7 +38,7 @@ def roll_back(models_dir: Path, name: str, to: int | None = None) -> tuple[int, 
     original = to
     try:
         with volume.draft(models_dir, name) as draft:
-            # A device would be copied without end.
+            # Copying a device would never end.
             check_regular_files(source)
             shutil.copytree(source, draft.path, dirs_exist_ok=True)
             if (source / CARD_PATH).exists():

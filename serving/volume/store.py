@@ -1,8 +1,8 @@
-"""The versioned volume ``models/<name>/<version>/``: the only way in is an atomic publication.
+"""The versioned volume ``models/<name>/<version>/``; versions are published atomically.
 
-A model server polls the volume and loads whatever child of ``<name>`` is called by an integer, at
-once. So a version is written whole into a hidden sibling and renamed into place, and a number that
-was ever used is never used again: a server does not look twice at a number it has tried.
+A model server polls the volume and at once loads every child of ``<name>`` whose name is an
+integer. So a version is written to a hidden sibling and then renamed. A number is never used again,
+because a server tries each number only once.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ from serving.files.replacement import replacing
 from serving.volume.errors import writing
 
 DEFAULT_VERSIONS_KEPT: Final = 3
-"""Versions that stay for rollback, the newest included."""
+"""How many versions are kept for rollback, including the newest."""
 
 _LARGEST_VERSION: Final = 2**63 - 1
-"""A version is an int64 on the wire."""
+"""A version is an int64 in the protocol."""
 
 KERNEL_PATHS: Final = ("/proc", "/sys", "/dev")
-"""Where the kernel shows itself as files; ``/proc/self/fd`` would be a model of many versions."""
-_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - nothing is written there
-"""An ordinary file system all the same."""
+"""Kernel file systems; ``/proc/self/fd`` would look like a model with many versions."""
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - only compared, never written
+"""An ordinary file system below ``/dev``."""
 
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
@@ -39,14 +39,14 @@ _VERSION_BYTES: Final = 128 * 1024 * 1024
 
 @dataclass
 class Draft:
-    """A version in the making: write into ``path``; ``version`` is its number once published."""
+    """An unpublished version: write into ``path``; ``version`` is its number once published."""
 
     path: Path
     version: int | None = None
 
 
 def versions(models_dir: Path, name: str) -> list[int]:
-    """The published versions of a model, ascending; empty where there is none."""
+    """The published versions of a model, ascending."""
     model_dir = models_dir / name
     if not model_dir.is_dir():
         return []
@@ -54,13 +54,13 @@ def versions(models_dir: Path, name: str) -> list[int]:
 
 
 def is_version_dir(path: Path) -> bool:
-    """Whether a child of a model's directory is a version, as TensorFlow Serving judges it."""
+    """Whether a child of a model's directory is a version, by TensorFlow Serving's rules."""
     return _is_number(path.name) and path.is_dir()
 
 
 def is_kernel_path(path: str) -> bool:
-    """Whether a path, as it is written, lies where the kernel shows itself as files."""
-    # POSIX leaves two slashes at the beginning as they are.
+    """Whether a path, as written, is in a kernel file system."""
+    # normpath keeps two leading slashes, as POSIX requires.
     written = Path("/" + os.path.normpath(path).lstrip("/"))
     if written.is_relative_to(_SHARED_MEMORY):
         return False
@@ -68,17 +68,17 @@ def is_kernel_path(path: str) -> bool:
 
 
 def version_candidates(model_dir: Path) -> dict[int, Path]:
-    """Whatever a model server takes for a version, by number: each child called by an integer.
+    """What a model server treats as versions, by number: every child whose name is an integer.
 
-    A plain file is among them, so that a server can say what is wrong with it.
+    This includes plain files, so that a server can report what is wrong with them.
 
     Raises:
-        VolumeError: the directory is not there, cannot be read, or is one of the kernel's.
+        VolumeError: the directory does not exist, cannot be read, or is in a kernel file system.
     """
     try:
-        # A link may lead there too.
+        # A link may lead to a kernel file system, too.
         if is_kernel_path(os.path.realpath(model_dir)):
-            raise VolumeError(f"{model_dir} is no place for models: it is the kernel's")
+            raise VolumeError(f"{model_dir} cannot hold models: it is in a kernel file system")
         children = sorted(child for child in model_dir.iterdir() if _is_number(child.name))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -87,7 +87,7 @@ def version_candidates(model_dir: Path) -> dict[int, Path]:
 
 
 def version_dir(models_dir: Path, name: str, version: int) -> Path:
-    """Where a version lies, whatever leading zeros its directory carries.
+    """The directory of a version; its name may have leading zeros.
 
     Raises:
         VolumeError: there is no such version.
@@ -104,9 +104,9 @@ def version_dir(models_dir: Path, name: str, version: int) -> Path:
 def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> Iterator[Draft]:
     """Publish a new version of a model, or nothing at all.
 
-    The body writes into ``draft.path``. When it ends well, all of it is flushed to disk and
-    renamed to the next number, and versions beyond ``keep`` are removed, oldest first. When it
-    raises, the draft is removed and the volume is as before.
+    The body writes into ``draft.path``. If it succeeds, the draft is flushed to disk and renamed to
+    the next number, and all but the newest ``keep`` versions are removed. If it raises, the draft
+    is removed and the volume is unchanged.
 
     Raises:
         VolumeError: the volume cannot be written.
@@ -127,10 +127,10 @@ def draft(models_dir: Path, name: str, *, keep: int = DEFAULT_VERSIONS_KEPT) -> 
 
 
 def check_writable(models_dir: Path, *names: str) -> None:
-    """Find out now, rather than after hours of training, that nothing can be published.
+    """Check that versions can be published, before hours of training.
 
     Raises:
-        VolumeError: the volume cannot be written, or has no room for a version of each model.
+        VolumeError: the volume cannot be written, or has no space for a version of each model.
     """
     for name in names:
         with writing(name):
@@ -147,7 +147,7 @@ def check_writable(models_dir: Path, *names: str) -> None:
 
 
 def prune(models_dir: Path, name: str, *, keep: int) -> list[int]:
-    """Remove all but the newest ``keep`` versions; returns the numbers that went.
+    """Remove all but the newest ``keep`` versions; returns the removed numbers.
 
     Raises:
         VolumeError: the volume cannot be written.
@@ -159,25 +159,25 @@ def prune(models_dir: Path, name: str, *, keep: int) -> list[int]:
         try:
             remove(models_dir, name, version)
         except VolumeError:
-            # Another publisher may have removed it in the same moment.
+            # Another publisher may have removed it at the same moment.
             if version in versions(models_dir, name):
                 raise
     return gone
 
 
 def remove(models_dir: Path, name: str, version: int) -> None:
-    """Remove a version for ever: its number is not used again.
+    """Remove a version permanently; its number is never used again.
 
     Raises:
         VolumeError: there is no such version, or the volume cannot be written.
     """
     doomed = version_dir(models_dir, name, version)
     with writing(name):
-        _remember(models_dir / name, _next_version(models_dir / name) - 1)
-        # Renamed first, so that no server ever sees half of it as a version.
-        grave = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
-        doomed.rename(grave / doomed.name)
-        shutil.rmtree(grave)
+        _note_last_version(models_dir / name, _next_version(models_dir / name) - 1)
+        # Renamed first, so that no server ever sees a partly removed version.
+        trash = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=models_dir / name))
+        doomed.rename(trash / doomed.name)
+        shutil.rmtree(trash)
 
 
 def _is_number(name: str) -> bool:
@@ -185,16 +185,16 @@ def _is_number(name: str) -> bool:
 
 
 def _publish(model_dir: Path, staging: Path) -> int:
-    # mkdtemp gives 0700, which a model server under another user could not read.
+    # mkdtemp creates 0700, which a model server of another user could not read.
     staging.chmod(0o755)
     _fsync_tree(staging)
     version = _next_version(model_dir)
     while True:
-        _remember(model_dir, version)
+        _note_last_version(model_dir, version)
         try:
             staging.rename(model_dir / str(version))
         except OSError as error:
-            # Another publisher took the number between the look and the rename.
+            # Another publisher may have taken the number since it was chosen.
             if not (model_dir / str(version)).exists():
                 raise VolumeError(f"cannot publish version {version}: {error.strerror}") from error
             version += 1
@@ -211,11 +211,11 @@ def _next_version(model_dir: Path) -> int:
         try:
             used.append(int(read_regular_file(note, max_bytes=_NOTE_BYTES)))
         except ValueError as error:
-            raise VolumeError(f"{note} holds no number; remove it") from error
+            raise VolumeError(f"{note} does not contain a number; remove it") from error
     return max(used, default=0) + 1
 
 
-def _remember(model_dir: Path, version: int) -> None:
+def _note_last_version(model_dir: Path, version: int) -> None:
     with replacing(model_dir / _LAST_VERSION_FILE) as file:
         file.write(f"{version}\n".encode())
 

@@ -14,7 +14,7 @@ from api.http.errors import AuthenticationError, CrossSiteError
 from api.settings import Settings
 
 API_KEY_HEADER: Final = "X-API-Key"
-_LONGEST_KEY: Final = 128
+_MAX_KEY_LENGTH: Final = 128
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 DOCUMENTED_SCHEMES: Final = [
@@ -54,18 +54,18 @@ class Authenticator:
             AuthenticationError: there is no key, or it is not accepted.
             CrossSiteError: a browser sent its stored key for a page of another site.
         """
-        key, from_browser = _shown_key(headers)
+        key, from_browser = _find_key(headers)
         from_file = await self._file.records() if self._file else ()
         record = find_record((*self._records, *from_file), key)
         if record is None:
             raise AuthenticationError
         # A browser adds a stored password to every request, whichever page caused it.
-        if from_browser and method not in _SAFE_METHODS and _is_from_elsewhere(headers):
+        if from_browser and method not in _SAFE_METHODS and _is_cross_site(headers):
             raise CrossSiteError
         return record
 
 
-def _is_from_elsewhere(headers: Headers) -> bool:
+def _is_cross_site(headers: Headers) -> bool:
     """Whether the browser's headers say that a page of another site caused the request."""
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -79,14 +79,14 @@ def _is_from_elsewhere(headers: Headers) -> bool:
     return not host or host != headers.get("Host")
 
 
-def _shown_key(headers: Headers) -> tuple[str, bool]:
+def _find_key(headers: Headers) -> tuple[str, bool]:
     """The key, empty if there is none, and whether a browser sent it as a stored password."""
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return credentials.strip()[:_LONGEST_KEY], False
+        return credentials.strip()[:_MAX_KEY_LENGTH], False
     if scheme.lower() == "basic":
-        return _password(credentials.strip())[:_LONGEST_KEY], True
-    return headers.get(API_KEY_HEADER, "")[:_LONGEST_KEY], False
+        return _password(credentials.strip())[:_MAX_KEY_LENGTH], True
+    return headers.get(API_KEY_HEADER, "")[:_MAX_KEY_LENGTH], False
 
 
 def _password(credentials: str) -> str:

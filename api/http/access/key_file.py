@@ -67,7 +67,7 @@ def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
         file.writelines(f"{record}\n".encode() for record in records)
 
 
-_Seen = tuple[int, int, int] | None
+_FileVersion = tuple[int, int, int] | None
 
 
 class FollowedKeyFile:
@@ -86,29 +86,29 @@ class FollowedKeyFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = DeadlineThreads("keys", threads=1, seconds=_READ_SECONDS)
-        self._seen: _Seen = None
+        self._version: _FileVersion = None
         self._records: Sequence[ApiKeyRecord] = read_key_file(path)
         self._readable = True
         # The first request reads the file once more, so that no change since then is missed.
-        self._looked = float("-inf")
-        self._looking: asyncio.Task[None] | None = None
+        self._checked_at = float("-inf")
+        self._checking: asyncio.Task[None] | None = None
 
     async def records(self) -> Sequence[ApiKeyRecord]:
         """The records in the file, at most one second old."""
-        if self._looking is None and time.monotonic() - self._looked >= _LOOK_SECONDS:
-            self._looking = asyncio.create_task(self._follow(), name="read API keys")
-        if self._looking is not None:
+        if self._checking is None and time.monotonic() - self._checked_at >= _LOOK_SECONDS:
+            self._checking = asyncio.create_task(self._follow(), name="read API keys")
+        if self._checking is not None:
             # Shielded, because other requests may wait for the same read when this one is
             # cancelled.
-            await asyncio.shield(self._looking)
+            await asyncio.shield(self._checking)
         return self._records
 
     async def _follow(self) -> None:
-        looked = time.monotonic()
+        checked_at = time.monotonic()
         try:
-            changed = await self._threads.call(partial(_read_if_changed, self._path, self._seen))
+            changed = await self._threads.call(partial(_read_if_changed, self._path, self._version))
         except (ApiKeysError, OSError) as error:
-            self._records, self._seen = (), None
+            self._records, self._version = (), None
             if self._readable:
                 logger.warning(
                     "keys in the API key file are rejected until it can be read: %s", error
@@ -117,14 +117,16 @@ class FollowedKeyFile:
         else:
             self._readable = True
             if changed is not None:
-                self._seen, self._records = changed
+                self._version, self._records = changed
                 logger.info("the API key file was read: %d keys", len(self._records))
         finally:
-            self._looked, self._looking = looked, None
+            self._checked_at, self._checking = checked_at, None
 
 
-def _read_if_changed(path: Path, seen: _Seen) -> tuple[_Seen, Sequence[ApiKeyRecord]] | None:
+def _read_if_changed(
+    path: Path, version: _FileVersion
+) -> tuple[_FileVersion, Sequence[ApiKeyRecord]] | None:
     # stat comes first: a change between stat and read then causes another read and is not missed.
     status = path.stat()
     found = status.st_ino, status.st_mtime_ns, status.st_size
-    return None if found == seen else (found, read_key_file(path))
+    return None if found == version else (found, read_key_file(path))

@@ -61,7 +61,7 @@ def test_a_view_that_is_none_is_not_repeated():
         ("US", "US, ultrasound"),
         ("SR", "SR, a structured report"),
         ("RTSTRUCT", "RTSTRUCT, a radiotherapy structure set"),
-        ("ERIKA", "a modality that is not read"),
+        ("ERIKA", "an unsupported modality"),
         ("", "no modality"),
         (None, "no modality"),
     ],
@@ -126,9 +126,9 @@ def test_a_header_without_an_image_is_refused(elements: dict[str, object]):
     [
         ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "colours"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "colours"),
-        ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "32 bits a pixel"),
-        ({"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}, "1 bits a pixel"),
-        ({"BitsStored": 12, "HighBit": 15}, "do not begin with their lowest bit"),
+        ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "32 bits per pixel"),
+        ({"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}, "1 bits per pixel"),
+        ({"BitsStored": 12, "HighBit": 15}, "high bit does not match"),
     ],
 )
 def test_pixels_that_would_have_to_be_guessed_at_are_refused(

@@ -67,4 +67,4 @@ def test_another_output_is_refused():
 
 @pytest.mark.parametrize("answer", [[np.nan, np.nan], [0.5, 0.6], [-0.5, 1.5]])
 def test_what_is_no_distribution_is_refused(answer: list[float]):
-    assert "no probability distribution" in refuse(Model([IMAGE], [PROBABILITIES], answer))
+    assert "not a probability distribution" in refuse(Model([IMAGE], [PROBABILITIES], answer))
