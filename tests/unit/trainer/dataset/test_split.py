@@ -224,7 +224,11 @@ def test_it_is_drawn_by_patients_where_they_are_known(tmp_path: Path, groups_fil
 @pytest.mark.parametrize(
     ("train", "test", "complaint"),
     [
-        (["COVID/slice (1).png", "COVID/nobody.png"], [], "COVID/nobody.png, which the dataset"),
+        (
+            ["COVID/slice (1).png", "COVID/nobody.png"],
+            [],
+            "COVID/nobody.png, which is not in the dataset",
+        ),
         (list(DATA.files[:90]), list(DATA.files[89:]), "is listed twice in the split"),
         ([DATA.files[0], *DATA.files[:90]], list(DATA.files[90:]), "is listed twice in the split"),
         (list(DATA.files[:60]), list(DATA.files[60:]), "would not hold images of both classes"),
