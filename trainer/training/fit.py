@@ -42,16 +42,6 @@ class Trained:
     history: list[Epoch]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _FitOptions:
-    seed: int
-    checkpoints: Checkpoints | BestWeights
-    tensorboard_dir: Path | None
-    replicas: int
-    """The number of GPUs that share a batch; 1 without GPUs."""
-    on_progress: Callable[[float], None] | None
-
-
 def train(
     name: str,
     split: Split,
@@ -111,14 +101,17 @@ def train(
         recipe.epochs,
     )
     if len(history) < recipe.epochs:
-        options = _FitOptions(
+        _fit(
+            model,
+            split,
+            recipe,
             seed=seed,
             checkpoints=checkpoints,
+            history=history,
             tensorboard_dir=tensorboard_dir,
             replicas=replicas,
             on_progress=on_progress,
         )
-        _fit(model, split, recipe, history, options)
     checkpoints.restore_best(model)
     if isinstance(checkpoints, Checkpoints):
         checkpoints.finish()
@@ -173,40 +166,48 @@ def _learning_rate(
 
 
 def _fit(
-    model: keras.Model, split: Split, recipe: Recipe, history: list[Epoch], options: _FitOptions
+    model: keras.Model,
+    split: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoints: Checkpoints | BestWeights,
+    history: list[Epoch],
+    tensorboard_dir: Path | None,
+    replicas: int,
+    on_progress: Callable[[float], None] | None,
 ) -> None:
     steps = steps_per_epoch(split.train, recipe)
     first_epoch = len(history)
     callbacks: list[keras.callbacks.Callback] = [
-        DropoutByEpoch(options.seed),
+        DropoutByEpoch(seed),
         keras.callbacks.TerminateOnNaN(),
     ]
     if recipe.precise_batch_norm:
-        callbacks.append(PreciseBatchNorm(split.train.images, seed=options.seed))
+        callbacks.append(PreciseBatchNorm(split.train.images, seed=seed))
     if recipe.schedule == "plateau":
         callbacks.append(PlateauSince(history, recipe))
-    if options.tensorboard_dir:
-        directory = str(options.tensorboard_dir)
-        callbacks.append(keras.callbacks.TensorBoard(directory, write_graph=False))
+    if tensorboard_dir:
+        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard_dir), write_graph=False))
     progress = ProgressBar(
         model.name,
         epochs=recipe.epochs,
         steps_per_epoch=steps,
         epochs_done=first_epoch,
-        on_progress=options.on_progress,
+        on_progress=on_progress,
     )
     # Last, so that the saved state includes what the other callbacks do in an epoch.
-    callbacks += [CheckpointEachEpoch(options.checkpoints, history, recipe), progress]
-    if history and isinstance(options.checkpoints, Checkpoints):
-        options.checkpoints.restore_last(model, history)
+    callbacks += [CheckpointEachEpoch(checkpoints, history, recipe), progress]
+    if history and isinstance(checkpoints, Checkpoints):
+        checkpoints.restore_last(model, history)
     with _fast_on_cpu(model), progress:
         model.fit(
-            training_batches(split.train, recipe, seed=options.seed, first_epoch=first_epoch),
+            training_batches(split.train, recipe, seed=seed, first_epoch=first_epoch),
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             validation_data=_one_hot(split.validation),
-            validation_batch_size=_validation_batch_size(len(split.validation), options.replicas),
+            validation_batch_size=_validation_batch_size(len(split.validation), replicas),
             shuffle=False,  # the batches are shuffled already
             callbacks=callbacks,
             verbose=0,
