@@ -48,7 +48,7 @@ def main() -> None:
         sys.stdout.write(f"| {label} | {' | '.join(f'{1000 * s:.1f} ms' for s in cells)} |\n")
     sys.stdout.write(
         f"\n{len(durations)} forms, {1000 * statistics.median(durations):.0f} ms each in the"
-        f" median, {1000 * cpu_seconds:.0f} ms of the processor each\n"
+        f" median, {1000 * cpu_seconds:.0f} ms of CPU time each\n"
     )
 
 

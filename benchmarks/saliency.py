@@ -96,7 +96,7 @@ def main() -> None:
         samples = _phantoms(arguments.images, ask)
     shuffled = _shuffled(arguments.networks) if arguments.networks else None
     sys.stdout.write(
-        f"{len(samples)} images that are called COVID{_area(samples)}\n\n"
+        f"{len(samples)} images that are predicted as COVID{_area(samples)}\n\n"
         "| way | images asked | pointing | energy | deletion | insertion | sanity |\n"
         "|---|---|---|---|---|---|---|\n"
     )

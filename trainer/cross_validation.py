@@ -124,7 +124,9 @@ def _check_compatible(folds: Sequence[_Fold], data: LabelledImages) -> None:
     files = pd.concat([fold.predictions["file"] for fold in folds])
     twice = files[files.duplicated()]
     if not twice.empty:
-        raise RunError(f"{twice.iloc[0]} was tested in two of the runs; give each another --fold")
+        raise RunError(
+            f"{twice.iloc[0]} was tested in two of the runs; give each a different --fold"
+        )
 
 
 def _find_tested(data: LabelledImages, predictions: pd.DataFrame) -> LabelledImages:

@@ -111,7 +111,7 @@ class Recipe(BaseModel):
         "nearest", description="What fills moved-in pixels: the edge, black, or a mirror image."
     )
     mixed_precision: Literal["auto", "on", "off"] = Field(
-        "auto", description="Compute in 16 bits; auto: where the GPU or CPU benefits."
+        "auto", description="Compute in 16 bits; auto: if the GPU or CPU benefits."
     )
 
     def changed(self, **options: Any) -> Self:  # noqa: ANN401

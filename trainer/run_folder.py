@@ -102,7 +102,7 @@ def resume_run(directory: Path | None, settings: dict[str, Any]) -> Run:
             raise RunError(f"{directory} holds no run; omit --resume to start one")
         different = sorted(key for key in wanted if found.get(key) != wanted[key])
         if different:
-            raise RunError(f"the run in {directory} had another {' and '.join(different)}")
+            raise RunError(f"the run in {directory} differs in {' and '.join(different)}")
         return Run(directory)
     candidates = sorted(DEFAULT_RUNS_DIR.glob(f"*/{_SETTINGS}"), reverse=True)
     for path in candidates:

@@ -23,7 +23,7 @@ def parse_channel_arguments(text: str) -> dict[str, int | str]:
         if not name or not equals or not value:
             raise ValueError(f"{part!r} is not name=value")
         if name in arguments:
-            raise ValueError(f"{name} is there twice")
+            raise ValueError(f"{name} is given twice")
         arguments[name] = _number_or_text(value)
     return arguments
 

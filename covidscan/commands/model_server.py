@@ -52,8 +52,7 @@ def model_server(
         ),
     ] = 0,
     model_name: Annotated[
-        str | None,
-        typer.Option("--model_name", help="Name of a single model to serve without a file."),
+        str | None, typer.Option("--model_name", help="The one model to serve without a file.")
     ] = None,
     model_base_path: Annotated[
         Path | None,
@@ -82,8 +81,7 @@ def model_server(
         typer.Option(min=0, max=65535, help="Port for Prometheus metrics, on the same host."),
     ] = None,
     precision: Annotated[
-        Precision,
-        typer.Option(help="bf16 is faster; its probabilities differ by a few hundredths."),
+        Precision, typer.Option(help="bf16 is faster; probabilities differ by hundredths.")
     ] = Precision.F32,
     enable_batching: Annotated[
         Switch,
@@ -105,12 +103,10 @@ def model_server(
         ),
     ] = 1.0,
     num_load_threads: Annotated[
-        int,
-        typer.Option("--num_load_threads", min=1, help="How many versions are loaded at once."),
+        int, typer.Option("--num_load_threads", min=1, help="Versions loaded at once.")
     ] = 4,
     max_num_load_retries: Annotated[
-        int,
-        typer.Option("--max_num_load_retries", min=0, help="Attempts to load after the first one."),
+        int, typer.Option("--max_num_load_retries", min=0, help="Attempts after the first.")
     ] = 1,
     load_retry_interval_micros: Annotated[
         int,
@@ -134,7 +130,7 @@ def model_server(
     ] = Switch.FALSE,
     grpc_max_threads: Annotated[
         int,
-        typer.Option("--grpc_max_threads", min=1, help="Maximum number of concurrent predictions."),
+        typer.Option("--grpc_max_threads", min=1, help="Largest number of concurrent predictions."),
     ] = 100,
     grpc_channel_arguments: Annotated[
         str,

@@ -138,7 +138,7 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
     validation_blocks = max(1, round(options.validation_share * left))
     if test_blocks + validation_blocks >= _BLOCKS_PER_CLASS:
         raise DatasetError(
-            f"of {_BLOCKS_PER_CLASS} blocks none would be left to train on; choose a smaller"
+            f"of {_BLOCKS_PER_CLASS} blocks none would be left for training; choose a smaller"
             " --test-share or --validation-share"
         )
     _check_fold(options.fold, _BLOCKS_PER_CLASS // test_blocks)
@@ -239,5 +239,5 @@ def _cut_groups(
 def _check_fold(fold: int, folds: int) -> None:
     if fold >= folds:
         raise DatasetError(
-            f"--fold {fold}: a test part of this share leaves folds 0 to {folds - 1}"
+            f"--fold {fold}: with test parts of this size there are only folds 0 to {folds - 1}"
         )

@@ -20,7 +20,7 @@ from trainer.publication.training_images import learned_from
 logger = logging.getLogger(__name__)
 
 MIN_SPREAD: Final = 0.01
-"""Standard deviation of the probability of COVID. Below it, a model answers all the same."""
+"""Standard deviation of the probability of COVID. Below it, all answers are nearly equal."""
 
 MARGIN: Final = 0.02
 """How much the balanced accuracy may fall from one version to the next."""

@@ -49,7 +49,9 @@ class Checkpoints:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.directory / _HISTORY} cannot be read; start anew") from error
+            raise RunError(
+                f"{self.directory / _HISTORY} cannot be read; start a new run"
+            ) from error
         return epochs
 
     def restore_last(self, model: keras.Model, history: list[Epoch]) -> None:
@@ -102,7 +104,7 @@ class Checkpoints:
         try:
             model.load_weights(path)
         except (OSError, ValueError) as error:
-            raise RunError(f"{path} cannot be read; start anew") from error
+            raise RunError(f"{path} cannot be read; start a new run") from error
 
 
 class BestWeights:

@@ -106,7 +106,7 @@ def test_intervals_are_of_patients_where_these_are_known(dataset_dir: Path, runs
 def test_an_image_that_two_runs_tested_is_named(dataset_dir: Path, runs: list[Path]):
     result = pool(dataset_dir, [runs[0], runs[0]])
     assert result.exit_code == 2
-    assert "was tested in two of the runs; give each another --fold" in result.stderr
+    assert "was tested in two of the runs; give each a different --fold" in result.stderr
 
 
 def test_runs_of_other_models_do_not_belong_together(dataset_dir: Path, runs: list[Path]):

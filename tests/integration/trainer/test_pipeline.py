@@ -223,10 +223,10 @@ def test_a_run_that_is_done_is_resumed_without_a_second_version(
 
 def test_a_run_is_not_resumed_with_other_settings(trained: tuple[Path, Outcome], dataset_dir: Path):
     root, _ = trained
-    with pytest.raises(RunError, match="had another seed"):
+    with pytest.raises(RunError, match="differs in seed"):
         train_and_publish(plan(root, dataset_dir, resume=True, seed=4))
     other = {"vgg16": QUICK.changed(epochs=4)}
-    with pytest.raises(RunError, match="had another recipes"):
+    with pytest.raises(RunError, match="differs in recipes"):
         train_and_publish(plan(root, dataset_dir, resume=True, recipes=other))
 
 

@@ -32,7 +32,7 @@ def test_by_default_connections_end_so_that_clients_find_new_replicas():
         ("grpc.a", "'grpc.a' is not name=value"),
         ("=1", "'=1' is not name=value"),
         ("grpc.a=", "'grpc.a=' is not name=value"),
-        ("grpc.a=1,grpc.a=2", "grpc.a is there twice"),
+        ("grpc.a=1,grpc.a=2", "grpc.a is given twice"),
         ("grpc.a=2147483648", "2147483648 is larger than 2147483647"),
     ],
 )

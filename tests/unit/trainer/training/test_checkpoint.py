@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_is_an_error_of_ours(checkpoints: Checkpoints, name
     learn(model)
     checkpoints.save(model, [{"loss": 1.0}], best=True)
     (checkpoints.directory / name).write_text("damaged")
-    with pytest.raises(RunError, match="cannot be read; start anew"):
+    with pytest.raises(RunError, match="cannot be read; start a new run"):
         checkpoints.restore_last(model, checkpoints.history())
 
 
