@@ -1,6 +1,5 @@
 """Decoder processes: a file that ends its own takes no other with it, and not the service."""
 
-import asyncio
 import multiprocessing
 import multiprocessing.util
 import os
@@ -63,8 +62,8 @@ def decoders() -> Iterator[Decoders]:
     processes.close()
 
 
-def test_each_file_is_decoded_in_one_of_the_processes(decoders: Decoders):
-    asyncio.run(decoders.processes.start())
+async def test_each_file_is_decoded_in_one_of_the_processes(decoders: Decoders):
+    await decoders.processes.start()
     pids = set()
     for length in (0, 1, 100_000, 8 * MEBIBYTE):
         found, pid = decoders.run(decoder_jobs.size, bytes(length))
@@ -122,8 +121,8 @@ def _signal_all(number: signal.Signals) -> None:
         os.kill(pid or 0, number)
 
 
-def test_a_process_that_takes_nothing_in_is_ended_at_the_files_deadline(decoders: Decoders):
-    asyncio.run(decoders.processes.start())
+async def test_a_process_that_takes_nothing_in_is_ended_at_the_files_deadline(decoders: Decoders):
+    await decoders.processes.start()
     _signal_all(signal.SIGSTOP)
     for _ in range(2):
         # More than a pipe holds: already to send it waits for the process.
@@ -133,8 +132,8 @@ def test_a_process_that_takes_nothing_in_is_ended_at_the_files_deadline(decoders
     wait_until(lambda: decoders.restarts == {"timeout": 2})
 
 
-def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Decoders):
-    asyncio.run(decoders.processes.start())
+async def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Decoders):
+    await decoders.processes.start()
     _signal_all(signal.SIGKILL)
     for child in multiprocessing.active_children():
         if child.name == "decoder":
@@ -144,8 +143,8 @@ def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Dec
     assert decoders.restarts["ended"] >= 1
 
 
-def test_a_process_that_hangs_is_ended_without_the_one_that_forked_it(decoders: Decoders):
-    asyncio.run(decoders.processes.start())
+async def test_a_process_that_hangs_is_ended_without_the_one_that_forked_it(decoders: Decoders):
+    await decoders.processes.start()
     processes = [each for each in multiprocessing.active_children() if each.name == "decoder"]
     parents = [pid for pid in children(os.getpid()) if children(pid)]
     _signal_all(signal.SIGSTOP)
@@ -237,10 +236,10 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
 
 
 @pytest.mark.parametrize("whole_folder", [True, False])
-def test_decoders_start_although_a_cleaner_has_removed_their_socket(
+async def test_decoders_start_although_a_cleaner_has_removed_their_socket(
     decoders: Decoders, whole_folder: bool
 ):
-    asyncio.run(decoders.processes.start())
+    await decoders.processes.start()
     folder = Path(multiprocessing.util.get_temp_dir())
     if whole_folder:
         shutil.rmtree(folder)

@@ -63,58 +63,47 @@ async def listening(socket: Path) -> AsyncIterator[HealthStandIn]:
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE]
 )
-def test_a_server_that_answers_is_alive_whatever_it_says(tmp_path: Path, code: grpc.StatusCode):
-    async def main() -> None:
-        async with listening(tmp_path / "s") as server:
-            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
-            await server.wait_for_checks(1)
-            server.code = code
-            await server.wait_for_checks(20)
-            assert not waiting.done()
-            waiting.cancel()
-
-    asyncio.run(main())
-
-
-def test_a_server_that_falls_silent_is_in_trouble(tmp_path: Path):
-    async def main() -> None:
-        async with listening(tmp_path / "s") as server:
-            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
-            await server.wait_for_checks(2)
-            server.answers.clear()
-            assert await waiting is Trouble.SILENT
-
-    asyncio.run(main())
+async def test_a_server_that_answers_is_alive_whatever_it_says(
+    tmp_path: Path, code: grpc.StatusCode
+):
+    async with listening(tmp_path / "s") as server:
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
+        await server.wait_for_checks(1)
+        server.code = code
+        await server.wait_for_checks(20)
+        assert not waiting.done()
+        waiting.cancel()
 
 
-def test_a_server_that_is_silent_for_a_moment_is_not(tmp_path: Path):
+async def test_a_server_that_falls_silent_is_in_trouble(tmp_path: Path):
+    async with listening(tmp_path / "s") as server:
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
+        await server.wait_for_checks(2)
+        server.answers.clear()
+        assert await waiting is Trouble.SILENT
+
+
+async def test_a_server_that_is_silent_for_a_moment_is_not(tmp_path: Path):
     timing = HealthTiming(pause=0.01, deadline=0.05, silence=0, start=1)
-
-    async def main() -> None:
-        async with listening(tmp_path / "s") as server:
-            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", timing))
-            await server.wait_for_checks(2)
-            server.answers.clear()
-            # Two checks fail, however long that takes; the third is answered.
-            await server.wait_for_checks(2)
-            server.answers.set()
-            await server.wait_for_checks(5)
-            assert not waiting.done()
-            waiting.cancel()
-
-    asyncio.run(main())
+    async with listening(tmp_path / "s") as server:
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", timing))
+        await server.wait_for_checks(2)
+        server.answers.clear()
+        # Two checks fail, however long that takes; the third is answered.
+        await server.wait_for_checks(2)
+        server.answers.set()
+        await server.wait_for_checks(5)
+        assert not waiting.done()
+        waiting.cancel()
 
 
-def test_what_never_answers_is_given_up_after_the_time_for_its_start(tmp_path: Path):
-    assert asyncio.run(wait_for_trouble(tmp_path / "s", TIMING)) is Trouble.NEVER_ANSWERED
+async def test_what_never_answers_is_given_up_after_the_time_for_its_start(tmp_path: Path):
+    assert await wait_for_trouble(tmp_path / "s", TIMING) is Trouble.NEVER_ANSWERED
 
 
-def test_a_server_without_its_socket_is_in_trouble(tmp_path: Path):
-    async def main() -> None:
-        async with listening(tmp_path / "s") as server:
-            waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
-            await server.wait_for_checks(2)
-            (tmp_path / "s").unlink()
-            assert await waiting is Trouble.NO_SOCKET
-
-    asyncio.run(main())
+async def test_a_server_without_its_socket_is_in_trouble(tmp_path: Path):
+    async with listening(tmp_path / "s") as server:
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", TIMING))
+        await server.wait_for_checks(2)
+        (tmp_path / "s").unlink()
+        assert await waiting is Trouble.NO_SOCKET
