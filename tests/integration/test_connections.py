@@ -16,33 +16,50 @@ from tests.integration.conftest import gateway
 from tests.service_process import wait_until
 
 SHORT = 0.3
-"""Seconds that a client has."""
+"""Seconds that a client has, where a test waits until they are over."""
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
 
 
+SETTINGS = Settings(
+    _env_file=None,
+    model_server="127.0.0.1:1",
+    max_connections=4,
+    max_upload_bytes=35_000,
+    max_batch_bytes=35_000,
+    max_received_bytes=40_000,
+)
+"""Of a gateway with little room, and without a model server."""
+
+
 @pytest.fixture
 def service() -> Iterator[httpx.Client]:
-    """A gateway that waits for nobody, without a model server."""
-    settings = Settings(
-        _env_file=None,
-        model_server="127.0.0.1:1",
-        header_timeout_seconds=SHORT,
-        body_timeout_seconds=SHORT,
-        idle_timeout_seconds=1,
-        max_connections=4,
-        max_upload_bytes=35_000,
-        max_batch_bytes=35_000,
-        max_received_bytes=40_000,
-    )
-    with gateway(settings) as client:
+    """A gateway that hardly waits for its clients."""
+    short = {
+        "header_timeout_seconds": SHORT,
+        "body_timeout_seconds": SHORT,
+        "idle_timeout_seconds": 1,
+    }
+    with gateway(SETTINGS.model_copy(update=short)) as client:
+        yield client
+
+
+@pytest.fixture
+def patient_service() -> Iterator[httpx.Client]:
+    """A gateway that waits for its clients longer than any test takes."""
+    long = {
+        "header_timeout_seconds": 300,
+        "body_timeout_seconds": 300,
+        "idle_timeout_seconds": 300,
+    }
+    with gateway(SETTINGS.model_copy(update=long)) as client:
         yield client
 
 
 @contextmanager
 def connection(service: httpx.Client) -> Iterator[socket.socket]:
-    with socket.create_connection((service.base_url.host, service.base_url.port), 10) as opened:
+    with socket.create_connection((service.base_url.host, service.base_url.port), 60) as opened:
         yield opened
 
 
@@ -129,15 +146,17 @@ def test_a_body_that_stops_is_given_up(service: httpx.Client):
         assert problem_at_the_end(slow, 408) == "too-slow"
 
 
-def test_a_body_that_comes_steadily_has_the_time_it_needs(service: httpx.Client):
-    """Each 4 KiB earn a quarter of a second, beside the short time that is given anyway."""
+def test_a_body_that_comes_steadily_may_take_longer_than_a_client_may_be_silent():
+    """Each 16 KiB earn a second; ``tests/unit/api/http/test_uploads.py`` has the exact times."""
     end = b"\r\n--b--\r\n"
-    with connection(service) as steady:
-        steady.sendall(HEAD + b"Content-Length: 20480\r\n\r\n")
-        for piece in (PART.ljust(4096, b"x"), *[b"x" * 4096] * 3):
+    room = {"max_upload_bytes": 100_000, "max_received_bytes": 200_000}
+    settings = SETTINGS.model_copy(update={"body_timeout_seconds": 1, **room})
+    with gateway(settings) as service, connection(service) as steady:
+        steady.sendall(HEAD + b"Content-Length: 81920\r\n\r\n")
+        for piece in (PART.ljust(16384, b"x"), *[b"x" * 16384] * 3):
             steady.sendall(piece)
-            time.sleep(0.6 * SHORT)
-        steady.sendall(b"x" * (4096 - len(end)) + end)
+            time.sleep(0.3)
+        steady.sendall(b"x" * (16384 - len(end)) + end)
         assert steady.recv(65536).startswith(b"HTTP/1.1 415 ")
 
 
@@ -159,7 +178,8 @@ def test_a_body_to_nowhere_does_not_keep_its_connection(service: httpx.Client):
         pytest.fail("it was taken in to its end")
 
 
-def test_too_many_connections_are_refused_and_the_others_stay(service: httpx.Client):
+def test_too_many_connections_are_refused_and_the_others_stay(patient_service: httpx.Client):
+    service = patient_service
     assert service.get("/healthz").status_code == 200  # and its connection stays open
     with connection(service) as first, connection(service) as second, connection(service) as third:
         with connection(service) as fifth:
@@ -169,17 +189,22 @@ def test_too_many_connections_are_refused_and_the_others_stay(service: httpx.Cli
             assert opened.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_bodies_together_have_a_bound_and_give_it_back(service: httpx.Client):
+def test_bodies_together_have_a_bound_and_give_it_back(patient_service: httpx.Client):
+    service = patient_service
     held = HEAD + b"Content-Length: 100000\r\n\r\n" + PART + b"x" * 25_000
     with connection(service) as first, connection(service) as second:
         first.sendall(held)
         second.sendall(held)
-        (refused,), _, _ = select.select([first, second], [], [], 10)
+        (refused,), _, _ = select.select([first, second], [], [], 60)
+        # It sends no more, so the gateway need not go on to read.
+        refused.shutdown(socket.SHUT_WR)
         assert problem_at_the_end(refused, 503) == "overloaded"
     wait_until(lambda: "\ncovidscan_received_bytes 0.0\n" in service.get("/metrics").text)
     with connection(service) as third:
         third.sendall(held)
-        assert problem_at_the_end(third, 408) == "too-slow"
+        wait_until(lambda: metric(service, "covidscan_received_bytes") > 25_000)
+        third.sendall(b"x")
+        wait_until(lambda: metric(service, "covidscan_received_bytes") > len(PART) + 25_000)
 
 
 def test_a_client_that_does_not_read_is_given_up(service: httpx.Client):
@@ -227,17 +252,11 @@ def test_a_few_pipelined_requests_are_answered_in_order(service: httpx.Client):
     assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"200", b"200", b"404"]
 
 
-def test_a_body_that_was_fast_earns_no_silence(service: httpx.Client):
-    with connection(service) as stalling:
-        body = PART + b"x" * 30_000
-        stalling.sendall(HEAD + b"Content-Length: 35000\r\n\r\n" + body)
-        started = time.monotonic()
-        assert problem_at_the_end(stalling, 408) == "too-slow"
-    assert time.monotonic() - started < 1.5, "30,000 bytes would have earned two seconds"
-
-
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/"])
-def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours(service: httpx.Client, path: str):
+def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours(
+    patient_service: httpx.Client, path: str
+):
+    service = patient_service
     with connection(service) as leaving:
         head = HEAD.replace(b"/predict", path.encode())
         leaving.sendall(head + b"Content-Length: 20000\r\n\r\n" + PART)
