@@ -1,4 +1,4 @@
-"""Connections of clients that are slow, endless or no HTTP, over bare sockets."""
+"""Connections of clients that are slow, send without end or do not speak HTTP, over raw sockets."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.integration.conftest import gateway
 from tests.service_process import wait_until
 
 SHORT = 0.3
-"""Seconds that a client has, where a test waits until they are over."""
+"""A timeout in seconds, for tests that wait until it has passed."""
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
@@ -30,12 +30,12 @@ SETTINGS = Settings(
     max_batch_bytes=35_000,
     max_received_bytes=40_000,
 )
-"""Of a gateway with little room, and without a model server."""
+"""A gateway with little room and no model server."""
 
 
 @pytest.fixture
 def service() -> Iterator[httpx.Client]:
-    """A gateway that hardly waits for its clients."""
+    """A gateway with short timeouts."""
     short = {
         "header_timeout_seconds": SHORT,
         "body_timeout_seconds": SHORT,
@@ -47,7 +47,7 @@ def service() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def patient_service() -> Iterator[httpx.Client]:
-    """A gateway that waits for its clients longer than any test takes."""
+    """A gateway whose timeouts are longer than any test takes."""
     long = {
         "header_timeout_seconds": 300,
         "body_timeout_seconds": 300,
@@ -84,13 +84,13 @@ def problem_at_the_end(opened: socket.socket, status: int) -> str:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", HEAD])
-def test_a_head_that_does_not_come_in_time_is_given_up(service: httpx.Client, sent: bytes):
+def test_a_head_that_does_not_arrive_in_time_is_answered_408(service: httpx.Client, sent: bytes):
     with connection(service) as slow:
         slow.sendall(sent)
         assert problem_at_the_end(slow, 408) == "too-slow"
 
 
-def test_a_head_that_comes_byte_by_byte_is_given_up_too(service: httpx.Client):
+def test_a_head_that_arrives_byte_by_byte_is_answered_408(service: httpx.Client):
     with connection(service) as slow:
         slow.settimeout(0.02)
         slow.sendall(b"GET / HTTP/1.1\r\nX: ")
@@ -105,7 +105,7 @@ def test_a_head_that_comes_byte_by_byte_is_given_up_too(service: httpx.Client):
     assert received.startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_second_request_has_as_little_time_as_the_first(service: httpx.Client):
+def test_a_second_request_has_the_same_timeout_as_the_first(service: httpx.Client):
     with connection(service) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b""
@@ -125,7 +125,7 @@ def test_an_endless_head_is_cut_off(service: httpx.Client):
         pytest.fail("a hundred million bytes of a head were taken in")
 
 
-def test_what_is_no_http_is_a_problem(service: httpx.Client):
+def test_bytes_that_are_not_http_are_answered_400(service: httpx.Client):
     with connection(service) as stranger:
         stranger.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert problem_at_the_end(stranger, 400) == "bad-request"
@@ -134,13 +134,13 @@ def test_what_is_no_http_is_a_problem(service: httpx.Client):
 @pytest.mark.parametrize(
     "length", [b"Content-Length: 100000\r\n", b"Transfer-Encoding: chunked\r\n"]
 )
-def test_a_body_that_does_not_come_in_time_is_given_up(service: httpx.Client, length: bytes):
+def test_a_body_that_does_not_arrive_in_time_is_answered_408(service: httpx.Client, length: bytes):
     with connection(service) as slow:
         slow.sendall(HEAD + length + b"\r\n")
         assert problem_at_the_end(slow, 408) == "too-slow"
 
 
-def test_a_body_that_stops_is_given_up(service: httpx.Client):
+def test_a_body_that_stops_arriving_is_answered_408(service: httpx.Client):
     with connection(service) as slow:
         slow.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + PART + b"x" * 1000)
         assert problem_at_the_end(slow, 408) == "too-slow"
@@ -160,13 +160,13 @@ def test_a_body_that_comes_steadily_may_take_longer_than_a_client_may_be_silent(
         assert steady.recv(65536).startswith(b"HTTP/1.1 415 ")
 
 
-def test_a_connection_between_two_requests_is_closed_after_a_while(service: httpx.Client):
+def test_an_idle_connection_is_closed(service: httpx.Client):
     with connection(service) as idle:
         idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_to_end(idle).startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_to_nowhere_does_not_keep_its_connection(service: httpx.Client):
+def test_a_body_for_an_unknown_path_does_not_keep_its_connection_open(service: httpx.Client):
     with connection(service) as endless:
         endless.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
         try:
@@ -178,7 +178,9 @@ def test_a_body_to_nowhere_does_not_keep_its_connection(service: httpx.Client):
         pytest.fail("it was taken in to its end")
 
 
-def test_too_many_connections_are_refused_and_the_others_stay(patient_service: httpx.Client):
+def test_excess_connections_are_answered_503_and_the_others_stay_open(
+    patient_service: httpx.Client,
+):
     service = patient_service
     assert service.get("/healthz").status_code == 200  # and its connection stays open
     with connection(service) as first, connection(service) as second, connection(service) as third:
@@ -189,7 +191,9 @@ def test_too_many_connections_are_refused_and_the_others_stay(patient_service: h
             assert opened.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_bodies_together_have_a_bound_and_give_it_back(patient_service: httpx.Client):
+def test_all_bodies_together_are_limited_and_free_their_room_at_the_end(
+    patient_service: httpx.Client,
+):
     service = patient_service
     held = HEAD + b"Content-Length: 100000\r\n\r\n" + PART + b"x" * 25_000
     with connection(service) as first, connection(service) as second:
@@ -207,7 +211,7 @@ def test_bodies_together_have_a_bound_and_give_it_back(patient_service: httpx.Cl
         wait_until(lambda: metric(service, "covidscan_received_bytes") > len(PART) + 25_000)
 
 
-def test_a_client_that_does_not_read_is_given_up(service: httpx.Client):
+def test_a_client_that_does_not_read_is_disconnected(service: httpx.Client):
     request = b"GET /static/vendor/bootstrap/bootstrap.min.css HTTP/1.1\r\nHost: x\r\n\r\n"
     with connection(service) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -220,7 +224,7 @@ def test_a_client_that_does_not_read_is_given_up(service: httpx.Client):
         pytest.fail("it was written to all the same")
 
 
-def test_trailers_behind_a_body_are_not_kept(service: httpx.Client):
+def test_trailers_after_a_body_are_not_stored(service: httpx.Client):
     before = metric(service, "process_resident_memory_bytes")
     head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     with connection(service) as endless:
@@ -234,7 +238,7 @@ def test_trailers_behind_a_body_are_not_kept(service: httpx.Client):
     assert grown < 64 * MEBIBYTE, "three million trailers would be 400 MiB"
 
 
-def test_a_client_that_does_not_wait_for_answers_is_cut_off(service: httpx.Client):
+def test_a_client_that_pipelines_without_end_is_disconnected(service: httpx.Client):
     with connection(service) as hasty:
         try:
             for _ in range(2_000):
@@ -253,9 +257,7 @@ def test_a_few_pipelined_requests_are_answered_in_order(service: httpx.Client):
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/"])
-def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours(
-    patient_service: httpx.Client, path: str
-):
+def test_a_disconnect_during_a_body_is_not_a_server_error(patient_service: httpx.Client, path: str):
     service = patient_service
     with connection(service) as leaving:
         head = HEAD.replace(b"/predict", path.encode())
@@ -267,14 +269,14 @@ def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours(
     assert 'status="500"' not in told
 
 
-def test_what_is_refused_before_there_is_a_request_is_counted(service: httpx.Client):
+def test_connections_rejected_before_a_request_are_counted(service: httpx.Client):
     with connection(service) as stranger:
         stranger.sendall(b"hello\r\n\r\n")
         read_to_end(stranger)
     assert 'covidscan_refused_connections_total{status="400"} 1.0' in service.get("/metrics").text
 
 
-def test_a_body_that_nobody_reads_is_discarded_up_to_a_bound(service: httpx.Client):
+def test_an_unread_body_is_discarded_up_to_a_limit(service: httpx.Client):
     with connection(service) as endless:
         head = b"POST /predict HTTP/1.1\r\nHost: [\r\nContent-Length: 999999999\r\n\r\n"
         endless.sendall(head)

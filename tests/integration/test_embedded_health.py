@@ -1,4 +1,4 @@
-"""What counts as alive: an answer, whatever it says; and what does not."""
+"""A process is alive if it answers its health check, whatever the answer is."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def listening(socket: Path) -> AsyncIterator[HealthStandIn]:
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE]
 )
-async def test_a_server_that_answers_is_alive_whatever_it_says(
+async def test_a_server_that_answers_is_alive_whatever_the_answer(
     tmp_path: Path, code: grpc.StatusCode
 ):
     async with listening(tmp_path / "s") as server:
@@ -85,7 +85,7 @@ async def test_a_server_that_falls_silent_is_in_trouble(tmp_path: Path):
         assert await waiting is Trouble.SILENT
 
 
-async def test_a_server_that_is_silent_for_a_moment_is_not(tmp_path: Path):
+async def test_a_server_that_is_silent_for_two_checks_is_not_in_trouble(tmp_path: Path):
     timing = HealthTiming(pause=0.01, deadline=0.3, silence=0, start=60)
     async with listening(tmp_path / "s") as server:
         waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", timing))
@@ -99,7 +99,7 @@ async def test_a_server_that_is_silent_for_a_moment_is_not(tmp_path: Path):
         waiting.cancel()
 
 
-async def test_what_never_answers_is_given_up_after_the_time_for_its_start(tmp_path: Path):
+async def test_a_server_that_never_answers_is_given_up_after_its_start_timeout(tmp_path: Path):
     timing = HealthTiming(pause=0.01, start=0.3)
     assert await wait_for_trouble(tmp_path / "s", timing) is Trouble.NEVER_ANSWERED
 

@@ -1,4 +1,4 @@
-"""The gateway under more than it can do, and for clients that go away."""
+"""The gateway under overload, and when clients disconnect."""
 
 import socket
 import threading
@@ -28,7 +28,7 @@ from tests.service_process import wait_until
 Tensors = dict[str, np.ndarray]
 
 CALLERS = 24
-"""Who ask at the same time."""
+"""Requests at the same time."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ def post(client: httpx.Client, png: bytes) -> httpx.Response:
     return client.post("/predict", files={"file": ("slice.png", png)}, timeout=120)
 
 
-def test_what_is_too_much_is_refused_at_once_and_the_rest_is_answered(
+def test_excess_requests_get_503_at_once_and_the_others_are_answered(
     service: httpx.Client, gate: Gate, phantom_png: bytes
 ):
     gate.opened.clear()
@@ -105,7 +105,7 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_is_answered(
         assert response.json()["type"] == "urn:covidscan:problem:overloaded"
 
 
-def test_what_there_is_no_room_for_is_refused_before_its_body_comes(
+def test_a_request_is_rejected_before_its_body_arrives_when_the_queue_is_full(
     service: httpx.Client, gate: Gate, phantom_png: bytes
 ):
     gate.opened.clear()
@@ -131,7 +131,9 @@ def test_what_there_is_no_room_for_is_refused_before_its_body_comes(
         assert {answer.result().status_code for answer in answers} == {200}
 
 
-def test_waiting_is_part_of_the_budget(tiny_volume: Path, gate: Gate, phantom_png: bytes):
+def test_waiting_counts_towards_the_request_timeout(
+    tiny_volume: Path, gate: Gate, phantom_png: bytes
+):
     with embedded_model_server(default_model_configs(tiny_volume), ModelServerOptions()) as address:
         settings = Settings(
             _env_file=None,
@@ -152,7 +154,7 @@ def test_waiting_is_part_of_the_budget(tiny_volume: Path, gate: Gate, phantom_pn
             assert time.monotonic() - started < CALLERS / 2
 
 
-def test_the_work_of_a_client_that_is_gone_is_stopped_down_to_the_model_server(
+def test_a_disconnect_stops_the_work_down_to_the_model_server(
     service: httpx.Client, server: EmbeddedModelServer, gate: Gate, phantom_png: bytes
 ):
     upload = service.build_request("POST", "/predict", files={"file": ("slice.png", phantom_png)})
@@ -175,7 +177,7 @@ def test_the_work_of_a_client_that_is_gone_is_stopped_down_to_the_model_server(
     assert gate.runs == 2 * models, "two images of three models each, and none for those who left"
 
 
-def test_an_image_that_takes_too_long_to_read_is_given_up_and_the_next_one_is_read(
+def test_decoding_that_takes_too_long_is_stopped_and_the_next_image_is_decoded(
     tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
 ):
     settings = Settings(
@@ -196,7 +198,7 @@ def test_an_image_that_takes_too_long_to_read_is_given_up_and_the_next_one_is_re
         assert 'covidscan_decoder_restarts_total{reason="timeout"}' in client.get("/metrics").text
 
 
-def test_a_file_on_which_its_decoder_crashes_is_refused_and_the_next_one_is_read(
+def test_a_file_that_crashes_its_decoder_is_rejected_and_the_next_one_is_decoded(
     tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
 ):
     settings = Settings(_env_file=None, model_server="127.0.0.1:1", models_dir=tiny_volume)

@@ -1,4 +1,4 @@
-"""Slots are shared between clients: whoever asks for much waits for itself, nobody else does."""
+"""Slots are shared fairly: a client that asks for many waits behind its own requests only."""
 
 import asyncio
 from collections import Counter
@@ -30,14 +30,14 @@ async def wanting(slots: FairSlots, *clients: str) -> list[asyncio.Task[None]]:
     return tasks
 
 
-async def test_a_client_that_is_alone_may_hold_all_slots():
+async def test_a_single_client_may_hold_all_slots():
     slots = FairSlots(4, shared=1, activity=ClientActivity())
     tasks = await wanting(slots, *["busy"] * 6)
     assert [task.done() for task in tasks] == [True] * 4 + [False] * 2
     assert (slots.in_progress, slots.waiting) == (4, 2)
 
 
-async def test_a_client_that_is_alone_may_be_held_to_less_than_all_slots():
+async def test_a_single_client_can_be_limited_to_fewer_than_all_slots():
     slots = FairSlots(3, alone=2, shared=1, activity=ClientActivity())
     busy = await wanting(slots, *["busy"] * 3)
     assert [task.done() for task in busy] == [True, True, False]
@@ -45,7 +45,7 @@ async def test_a_client_that_is_alone_may_be_held_to_less_than_all_slots():
     assert newcomer.done(), "it waits for nobody"
 
 
-async def test_whoever_comes_gets_the_next_slot_however_many_a_busy_client_waits_for():
+async def test_a_new_client_gets_the_next_slot_before_the_queue_of_a_busy_client():
     slots = FairSlots(2, shared=2, activity=ClientActivity())
     await wanting(slots, *["busy"] * 20)
     (polite,) = await wanting(slots, "polite")
@@ -55,7 +55,7 @@ async def test_whoever_comes_gets_the_next_slot_however_many_a_busy_client_waits
     assert polite.done()
 
 
-async def test_while_others_are_about_a_client_leaves_slots_free_for_them():
+async def test_a_client_leaves_slots_free_while_another_client_is_active():
     clock = Clock()
     slots = FairSlots(4, shared=3, activity=ClientActivity(clock))
     await wanting(slots, "polite")
@@ -71,7 +71,7 @@ async def test_while_others_are_about_a_client_leaves_slots_free_for_them():
     assert sum(task.done() for task in busy) == 5, "the other has been gone for long"
 
 
-async def test_the_client_that_asks_for_less_is_not_held_to_a_share():
+async def test_the_client_that_asks_for_less_is_not_limited_to_its_share():
     clock = Clock()
     slots = FairSlots(8, shared=2, activity=ClientActivity(clock))
     await wanting(slots, "polite")
@@ -84,7 +84,7 @@ async def test_the_client_that_asks_for_less_is_not_held_to_a_share():
     assert slots.in_progress == 4
 
 
-async def test_who_is_busy_elsewhere_is_busy_here():
+async def test_activity_at_other_slots_counts_too():
     activity = ClientActivity(Clock())
     models = FairSlots(8, shared=8, activity=activity)
     views = FairSlots(8, shared=1, activity=activity)
@@ -95,7 +95,7 @@ async def test_who_is_busy_elsewhere_is_busy_here():
     assert not views.is_crowded_by("polite")
 
 
-async def test_clients_that_want_more_than_there_is_get_the_same_each():
+async def test_clients_that_want_more_slots_than_there_are_get_equal_shares():
     slots = FairSlots(3, shared=3, activity=ClientActivity())
     got: list[str] = []
 
@@ -112,7 +112,7 @@ async def test_clients_that_want_more_than_there_is_get_the_same_each():
     assert (slots.in_progress, slots.waiting) == (0, 0)
 
 
-async def test_a_full_queue_turns_away_whoever_waits_most_and_lets_the_others_wait():
+async def test_a_full_queue_rejects_the_client_with_the_most_waiting_requests():
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=3)
     busy = await wanting(slots, *["busy"] * 4)
     with pytest.raises(OverloadedError):
@@ -132,7 +132,7 @@ async def test_a_full_queue_turns_away_whoever_waits_most_and_lets_the_others_wa
 
 
 @pytest.mark.parametrize("waits", [True, False])
-async def test_who_gives_up_makes_room(*, waits: bool):
+async def test_a_cancelled_request_frees_its_place(*, waits: bool):
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
     first, second = await wanting(slots, "a", "b")
     assert first.done()
@@ -151,7 +151,7 @@ async def test_who_gives_up_makes_room(*, waits: bool):
     assert last.done()
 
 
-async def test_a_slot_that_becomes_free_in_the_moment_of_a_cancellation_goes_to_the_next():
+async def test_a_slot_that_is_freed_during_a_cancellation_goes_to_the_next_request():
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=2)
     _, second, third = await wanting(slots, "a", "b", "c")
     second.cancel()
@@ -161,7 +161,7 @@ async def test_a_slot_that_becomes_free_in_the_moment_of_a_cancellation_goes_to_
     assert (slots.in_progress, slots.waiting) == (1, 0)
 
 
-async def test_who_waits_too_long_is_refused_and_leaves_the_queue():
+async def test_a_request_that_waits_too_long_is_rejected_and_leaves_the_queue():
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
     await wanting(slots, "a")
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Images that come in while the models are busy share calls; each gets its own answer in time."""
+"""Images that arrive while the models are busy share calls; each gets its own answer in time."""
 
 import asyncio
 from typing import Any
@@ -99,13 +99,15 @@ def hundredths(count: int) -> list[float]:
     return [round((1 + index) / 100, 2) for index in range(count)]
 
 
-async def test_an_image_does_not_wait_while_there_are_few(models: FanOut, client: Client):
+async def test_an_image_does_not_wait_while_fewer_calls_than_allowed_are_in_progress(
+    models: FanOut, client: Client
+):
     await asking(models, *hundredths(GROUPS_AT_ONCE))
     assert client.groups() == [[value] for value in hundredths(GROUPS_AT_ONCE)]
     client.open()
 
 
-async def test_images_that_must_wait_travel_together_and_each_has_its_own_answer(
+async def test_waiting_images_share_a_call_and_each_gets_its_own_answer(
     models: FanOut, client: Client
 ):
     values = hundredths(GROUPS_AT_ONCE + IMAGES_TOGETHER + 3)
@@ -121,7 +123,7 @@ async def test_images_that_must_wait_travel_together_and_each_has_its_own_answer
     assert client.groups()[GROUPS_AT_ONCE:] == [waited[:IMAGES_TOGETHER], waited[IMAGES_TOGETHER:]]
 
 
-async def test_a_model_that_is_late_is_left_out_for_those_whose_time_is_up(
+async def test_a_late_model_is_reported_as_timed_out_at_the_deadline(
     models: FanOut, client: Client
 ):
     client.gates["vgg16"].set()
@@ -130,20 +132,20 @@ async def test_a_model_that_is_late_is_left_out_for_those_whose_time_is_up(
     assert vgg16.status is ModelAnswerStatus.OK
     assert (resnet50.status, resnet50.probabilities) == (ModelAnswerStatus.TIMEOUT, None)
     assert resnet50.duration_seconds == pytest.approx(0.1)
-    assert client.cancelled == ["resnet50"], "nobody waits for it any more"
+    assert client.cancelled == ["resnet50"], "its call is cancelled"
 
 
-async def test_one_image_s_deadline_is_not_its_neighbour_s(models: FanOut, client: Client):
+async def test_images_that_share_a_call_have_their_own_deadlines(models: FanOut, client: Client):
     await asking(models, *hundredths(GROUPS_AT_ONCE))
     (hasty,) = await asking(models, 0.5, seconds=0.05)
     (patient,) = await asking(models, 0.6)
     assert {answer.status for answer in await hasty} == {ModelAnswerStatus.TIMEOUT}
     client.open()
     assert {answer.status for answer in await patient} == {ModelAnswerStatus.OK}
-    assert client.groups()[-1] == [0.6], "what has left is not asked about"
+    assert client.groups()[-1] == [0.6], "an image whose time is up is not sent"
 
 
-async def test_who_leaves_takes_the_call_along_unless_others_share_it(
+async def test_a_cancelled_request_cancels_its_calls_unless_other_images_share_them(
     models: FanOut, client: Client
 ):
     alone, *others = await asking(models, *hundredths(GROUPS_AT_ONCE))
@@ -160,7 +162,7 @@ async def test_who_leaves_takes_the_call_along_unless_others_share_it(
     await asyncio.gather(*others)
 
 
-async def test_calls_that_are_stuck_hold_nobody_else_up(models: FanOut, client: Client):
+async def test_stuck_calls_do_not_block_other_images(models: FanOut, client: Client):
     stuck = await asking(models, *hundredths(GROUPS_AT_ONCE))
     (late,) = await asking(models, 0.5)
     assert [0.5] not in client.groups()
@@ -173,7 +175,7 @@ async def test_calls_that_are_stuck_hold_nobody_else_up(models: FanOut, client: 
     await asyncio.gather(late, *stuck)
 
 
-async def test_a_failure_is_told_to_all_who_share_the_call(
+async def test_a_failed_call_fails_every_image_that_shares_it(
     models: FanOut, client: Client, monkeypatch: pytest.MonkeyPatch
 ):
     async def fail(*_: object, **__: object) -> Prediction:
@@ -188,7 +190,7 @@ async def test_a_failure_is_told_to_all_who_share_the_call(
     await asyncio.gather(*first)
 
 
-async def test_a_fault_of_ours_is_raised_where_it_is_waited_for(
+async def test_an_unexpected_exception_reaches_the_caller(
     models: FanOut, client: Client, monkeypatch: pytest.MonkeyPatch
 ):
     async def fail(*_: object, **__: object) -> Prediction:

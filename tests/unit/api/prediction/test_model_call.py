@@ -1,4 +1,4 @@
-"""A model server that is gone for a moment is asked once more, and no model more than twice."""
+"""A call to an unavailable model server is retried once."""
 
 import asyncio
 from typing import Any
@@ -56,7 +56,7 @@ async def ask(client: Client, *, timeout_seconds: float = 5) -> ModelResult:
     return call.answer(0, operating_point=0.5)
 
 
-async def test_a_moment_without_a_model_server_is_bridged_with_what_is_left_of_the_time():
+async def test_an_unavailable_model_server_is_asked_again_within_the_remaining_time():
     client = Client(ModelServerUnavailableError)
     answer = await ask(client)
     assert (answer.status, answer.version) == (ModelAnswerStatus.OK, 7)
@@ -64,7 +64,7 @@ async def test_a_moment_without_a_model_server_is_bridged_with_what_is_left_of_t
     assert 0 < second < first
 
 
-async def test_nobody_is_asked_a_third_time():
+async def test_there_is_no_third_attempt():
     client = Client(*[ModelServerUnavailableError] * 5)
     assert (await ask(client)).status is ModelAnswerStatus.UNREACHABLE
     assert len(client.timeouts) == 2
@@ -80,7 +80,7 @@ async def test_nobody_is_asked_a_third_time():
         (ModelServerError, ModelAnswerStatus.ERROR),
     ],
 )
-async def test_what_a_second_attempt_would_not_mend_is_told_at_once(
+async def test_other_failures_are_not_retried(
     failure: type[ModelServerError], status: ModelAnswerStatus
 ):
     client = Client(failure)
