@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, each in an event loop of its own."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def soak(request: pytest.FixtureRequest) -> bool:
     """Whether to test at length what the ordinary run tests in short."""
     return bool(request.config.getoption("--soak"))

@@ -64,6 +64,12 @@ def embedded_model_server(
         yield server.address
 
 
+def predictions_in_progress(server: EmbeddedModelServer) -> int:
+    """How many predictions a server has begun and not ended."""
+    gauge = "covidscan_model_server_requests_in_progress"
+    return int(server.metrics.registry.get_sample_value(gauge, {"method": "Predict"}) or 0)
+
+
 @contextmanager
 def model_server(models_dir: Path) -> Iterator[str]:
     """An embedded model server over a volume of the contract's models; gives its address."""

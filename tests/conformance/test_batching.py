@@ -108,8 +108,8 @@ def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[Recordin
 
 
 @pytest.mark.parametrize("recording", BURSTS, ids=lambda r: r.name)
-def test_a_burst_ends_as_recorded(recording: Recording, serve: Callable[[Recording], str]):
-    found = asyncio.run(burst(serve(recording), REQUESTS[recording.name]))
+async def test_a_burst_ends_as_recorded(recording: Recording, serve: Callable[[Recording], str]):
+    found = await burst(serve(recording), REQUESTS[recording.name])
     if difference := DIFFERENCES.get(recording.name):
         assert ", ".join(f"{kind} {o.status}" for kind, o in sorted(found)) == difference.status
         return

@@ -1,6 +1,5 @@
 """What becomes of an explanation when models fail, or are replaced, while it is made."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -77,36 +76,31 @@ def answer(name: str, positive: float, version: int = 1) -> ModelResult:
     return call.answer(0, 0.5)
 
 
-def explain(answers: Answers, **settings: Any) -> Explanation:
-    async def main() -> Explanation:
-        configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
-        metrics = Metrics(version="0", preprocessing="0")
-        activity = ClientActivity()
-        decoders: Any = DecodersHere()
-        preparation = ImagePreparation(
-            decoders, max_pixels=10_000, metrics=metrics, activity=activity
-        )
-        fan_out: Any = FanOut(answers)
-        predictor = Predictor(
-            preparation,
-            fan_out,
-            ModelCards(configured.models_dir),
-            configured,
-            metrics=metrics,
-            load=FairSlots(1, shared=1, activity=activity, waiting=1),
-            audit=None,
-        )
-        explainer = Explainer(predictor, preparation, fan_out, configured, activity)
-        try:
-            return await explainer.explain("a.png", DRAWING, PredictionOptions(), CALLER)
-        finally:
-            preparation.close()
-
-    return asyncio.run(main())
+async def explain(answers: Answers, **settings: Any) -> Explanation:
+    configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
+    metrics = Metrics(version="0", preprocessing="0")
+    activity = ClientActivity()
+    decoders: Any = DecodersHere()
+    preparation = ImagePreparation(decoders, max_pixels=10_000, metrics=metrics, activity=activity)
+    fan_out: Any = FanOut(answers)
+    predictor = Predictor(
+        preparation,
+        fan_out,
+        ModelCards(configured.models_dir),
+        configured,
+        metrics=metrics,
+        load=FairSlots(1, shared=1, activity=activity, waiting=1),
+        audit=None,
+    )
+    explainer = Explainer(predictor, preparation, fan_out, configured, activity)
+    try:
+        return await explainer.explain("a.png", DRAWING, PredictionOptions(), CALLER)
+    finally:
+        preparation.close()
 
 
-def test_the_ensembles_map_is_the_mean_of_the_models():
-    found = explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
+async def test_the_ensembles_map_is_the_mean_of_the_models():
+    found = await explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
     ensemble, *models = found.maps
     assert [each.name for each in found.maps] == ["ensemble", *MODEL_NAMES]
     assert {each.status for each in found.maps} == {ModelAnswerStatus.OK}
@@ -119,40 +113,40 @@ def test_the_ensembles_map_is_the_mean_of_the_models():
     assert found.picture.shape == (64, 64, 3)
 
 
-def test_a_model_that_fails_once_has_no_map():
+async def test_a_model_that_fails_once_has_no_map():
     def answers(name: str, number: int) -> ModelResult:
         if (name, number) == ("resnet50", 40):
             return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0)
         return answer(name, 0.8)
 
-    ensemble, vgg16, resnet50, xception = explain(answers).maps
+    ensemble, vgg16, resnet50, xception = (await explain(answers)).maps
     assert (resnet50.status, resnet50.values) == (ModelAnswerStatus.TIMEOUT, None)
     assert vgg16.values is not None
     assert xception.values is not None
     assert ensemble.values == pytest.approx((vgg16.values + xception.values) / 2)
 
 
-def test_a_model_that_is_replaced_meanwhile_has_no_map():
+async def test_a_model_that_is_replaced_meanwhile_has_no_map():
     def answers(name: str, number: int) -> ModelResult:
         return answer(name, 0.8, version=2 if name == "vgg16" and number > 60 else 1)
 
-    vgg16 = explain(answers).maps[1]
+    vgg16 = (await explain(answers)).maps[1]
     assert (vgg16.status, vgg16.values) == (ModelAnswerStatus.NOT_AVAILABLE, None)
 
 
-def test_too_few_maps_are_no_explanation():
+async def test_too_few_maps_are_no_explanation():
     def answers(name: str, number: int) -> ModelResult:
         if name != "vgg16" and number == 3:
             return failed_answer(name, ModelAnswerStatus.UNREACHABLE, 0.1)
         return answer(name, 0.8)
 
     with pytest.raises(ModelsUnavailableError, match="resnet50: unreachable"):
-        explain(answers, quorum=2)
+        await explain(answers, quorum=2)
 
 
-def test_models_that_are_all_late_are_said_to_be():
+async def test_models_that_are_all_late_are_said_to_be():
     def answers(name: str, number: int) -> ModelResult:
         return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
 
     with pytest.raises(ModelsLateError):
-        explain(answers)
+        await explain(answers)

@@ -1,6 +1,5 @@
 """Multipart forms, whole, cut, and as clients should not send them."""
 
-import asyncio
 import encodings
 import tempfile
 import time
@@ -14,17 +13,16 @@ from api.http.errors import InvalidFormError
 from api.http.multipart import read_multipart
 
 
-def read(body: bytes, content_type: str = "multipart/form-data; boundary=b", *, step: int = 0):
+async def read(
+    body: bytes, content_type: str = "multipart/form-data; boundary=b", *, step: int = 0
+) -> FormData:
     async def stream() -> AsyncIterator[bytes]:
         for start in range(0, len(body), step or len(body) or 1):
             yield body[start : start + (step or len(body))]
 
-    async def run() -> FormData:
-        return await read_multipart(
-            content_type, stream(), max_files=2, max_fields=2, max_part_size=1024
-        )
-
-    return asyncio.run(run())
+    return await read_multipart(
+        content_type, stream(), max_files=2, max_fields=2, max_part_size=1024
+    )
 
 
 def part(disposition: str, data: bytes = b"data", *, more: str = "") -> bytes:
@@ -32,11 +30,11 @@ def part(disposition: str, data: bytes = b"data", *, more: str = "") -> bytes:
     return head.encode() + data + b"\r\n"
 
 
-def content(form: FormData, field: str) -> tuple[str | None, bytes]:
+async def content(form: FormData, field: str) -> tuple[str | None, bytes]:
     file = form[field]
     assert isinstance(file, UploadFile)
     assert file.size == len(file.file.getvalue())  # type: ignore[attr-defined] # it is in memory
-    return file.filename, asyncio.run(file.read())
+    return file.filename, await file.read()
 
 
 @pytest.mark.parametrize(
@@ -58,15 +56,18 @@ def content(form: FormData, field: str) -> tuple[str | None, bytes]:
         ('name="file"; filename="\\"a\\".png"', '"a".png'),
     ],
 )
-def test_a_file_is_a_file_however_it_is_named(disposition: str, filename: str):
+async def test_a_file_is_a_file_however_it_is_named(disposition: str, filename: str):
     body = part(disposition, b"\r\n--no\r\n" * 1000) + b"--b--\r\n"
     for step in (0, 1, 7):
-        assert content(read(body, step=step), "file") == (filename, b"\r\n--no\r\n" * 1000)
+        assert await content(await read(body, step=step), "file") == (
+            filename,
+            b"\r\n--no\r\n" * 1000,
+        )
 
 
-def test_a_file_in_another_field_is_a_file_where_it_has_a_name():
-    form = read(part('name="x"; filename="y"') + part('name="z"', b"t" * 5000) + b"--b--\r\n")
-    assert content(form, "x") == ("y", b"data")
+async def test_a_file_in_another_field_is_a_file_where_it_has_a_name():
+    form = await read(part('name="x"; filename="y"') + part('name="z"', b"t" * 5000) + b"--b--\r\n")
+    assert await content(form, "x") == ("y", b"data")
     assert form["z"] == "t" * 1024, "a text is kept as far as any known field could need it"
 
 
@@ -82,11 +83,11 @@ def test_a_file_in_another_field_is_a_file_where_it_has_a_name():
         (b"x" * 1025, False),
     ],
 )
-def test_a_short_text_without_a_name_is_no_file(data: bytes, is_text: bool):
-    form = read(part("name=file", data) + b"--b--\r\n")
+async def test_a_short_text_without_a_name_is_no_file(data: bytes, is_text: bool):
+    form = await read(part("name=file", data) + b"--b--\r\n")
     assert isinstance(form["file"], str) is is_text
-    named = read(part("name=file; filename=x", data) + b"--b--\r\n")
-    assert content(named, "file") == ("x", data)
+    named = await read(part("name=file; filename=x", data) + b"--b--\r\n")
+    assert await content(named, "file") == ("x", data)
 
 
 @pytest.mark.parametrize(
@@ -100,25 +101,25 @@ def test_a_short_text_without_a_name_is_no_file(data: bytes, is_text: bool):
         ("unicode_escape", rb"x\ud800", r"x\ud800"),
     ],
 )
-def test_names_are_in_the_form_s_charset(charset: str, raw: bytes, filename: str):
+async def test_names_are_in_the_form_s_charset(charset: str, raw: bytes, filename: str):
     body = part('name="file"; filename="@"').replace(b"@", raw) + b"--b--\r\n"
-    form = read(body, f"multipart/form-data; charset={charset}; boundary=b")
-    assert content(form, "file") == (filename, b"data")
+    form = await read(body, f"multipart/form-data; charset={charset}; boundary=b")
+    assert await content(form, "file") == (filename, b"data")
     filename.encode()
 
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "utf-7", "gbk", "nosuch"])
-def test_names_in_another_charset_are_refused(charset: str):
+async def test_names_in_another_charset_are_refused(charset: str):
     body = part('name="file"; filename="é"') + b"--b--\r\n"
     with pytest.raises(InvalidFormError, match="UTF-8"):
-        read(body, f"multipart/form-data; charset={charset}; boundary=b")
+        await read(body, f"multipart/form-data; charset={charset}; boundary=b")
 
 
-def test_python_keeps_no_charset_that_a_client_names():
+async def test_python_keeps_no_charset_that_a_client_names():
     before = len(encodings._cache)  # type: ignore[attr-defined] # where it keeps them
     for number in range(50):
         body = part(f"name=file; filename*=no-{number}''a", more="Content-Type: a; charset=no\r\n")
-        read(body + b"--b--", f"multipart/form-data; charset=nosuch-{number}; boundary=b")
+        await read(body + b"--b--", f"multipart/form-data; charset=nosuch-{number}; boundary=b")
     assert len(encodings._cache) == before  # type: ignore[attr-defined]
 
 
@@ -138,30 +139,33 @@ def test_python_keeps_no_charset_that_a_client_names():
         (b"--b\r\nx: " + b"y" * 10_000, "RFC 7578"),
     ],
 )
-def test_what_is_no_form_is_refused_with_what_to_change(body: bytes, said: str):
+async def test_what_is_no_form_is_refused_with_what_to_change(body: bytes, said: str):
     with pytest.raises(InvalidFormError, match=said):
-        read(body)
+        await read(body)
 
 
-def test_a_form_without_a_boundary_is_refused():
+async def test_a_form_without_a_boundary_is_refused():
     with pytest.raises(InvalidFormError, match="boundary"):
-        read(b"", "multipart/form-data")
+        await read(b"", "multipart/form-data")
 
 
-def test_no_temporary_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_no_temporary_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     nowhere = tmp_path / "full"
     monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
     data = b"x" * 3_000_000
-    assert content(read(part("name=file; filename=x", data) + b"--b--"), "file") == ("x", data)
+    assert await content(await read(part("name=file; filename=x", data) + b"--b--"), "file") == (
+        "x",
+        data,
+    )
     assert not nowhere.exists()
 
 
 @pytest.mark.parametrize("pattern", [b"\r\n--", b"\r", b"\r\n--b", b"-", b"\r\n--c"])
-def test_a_file_that_is_nearly_all_boundaries_takes_no_longer(pattern: bytes):
+async def test_a_file_that_is_nearly_all_boundaries_takes_no_longer(pattern: bytes):
     data = pattern * (1_000_000 // len(pattern))
     started = time.process_time()
     try:
-        read(part("name=file; filename=x", data) + b"\r\n--b--", step=64 * 1024)
+        await read(part("name=file; filename=x", data) + b"\r\n--b--", step=64 * 1024)
     except InvalidFormError:
         assert pattern == b"\r\n--b", "this one is a boundary, and a wrong one"
     assert time.process_time() - started < 5

@@ -1,6 +1,5 @@
 """The file of the audit trail in trouble: what cannot be recorded is not answered."""
 
-import asyncio
 import errno
 import os
 import threading
@@ -15,7 +14,7 @@ from serving.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by
 from tests.stand_ins import behind
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = pytest.mark.timeout(60)
 
 RECORD = AuditRecord.model_construct(request_id="1")
 
@@ -25,17 +24,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "audit.jsonl"
 
 
-def write(trail: AuditTrail) -> None:
-    asyncio.run(trail.write(RECORD))
-
-
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-def test_only_a_regular_file_is_written_to(path: Path, kind: str):
+async def test_only_a_regular_file_is_written_to(path: Path, kind: str):
     trail = AuditTrail(path)
-    write(trail)
+    await trail.write(RECORD)
     replace_by(kind, path)
     with pytest.raises(AuditUnavailableError):
-        write(trail)
+        await trail.write(RECORD)
     with pytest.raises(AuditTrailError, match=r"cannot be written: (not a regular|Is a directory)"):
         AuditTrail(path)
 
@@ -59,14 +54,14 @@ def test_a_file_that_cannot_be_opened_ends_the_start_with_what_to_do(
         AuditTrail(path)
 
 
-def test_a_link_to_a_regular_file_may_be_written_to(path: Path, tmp_path: Path):
+async def test_a_link_to_a_regular_file_may_be_written_to(path: Path, tmp_path: Path):
     path.symlink_to(tmp_path / "elsewhere")
-    write(AuditTrail(path))
+    await AuditTrail(path).write(RECORD)
     assert (tmp_path / "elsewhere").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
-def test_a_full_or_broken_disk_fails_every_answer_until_it_is_mended(
+async def test_a_full_or_broken_disk_fails_every_answer_until_it_is_mended(
     path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
 ):
     trail = AuditTrail(path)
@@ -78,28 +73,24 @@ def test_a_full_or_broken_disk_fails_every_answer_until_it_is_mended(
         broken.setattr(os, "write", fail)
         for _ in range(2):
             with pytest.raises(AuditUnavailableError):
-                write(trail)
-    write(trail)
+                await trail.write(RECORD)
+    await trail.write(RECORD)
     assert path.read_text().count("\n") == 1
 
 
-def test_a_mount_that_hangs_fails_the_answer_and_holds_up_nothing_else(
+async def test_a_mount_that_hangs_fails_the_answer_and_holds_up_nothing_else(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trail = AuditTrail(path)
     trail._threads = DeadlineThreads("audit", threads=1, seconds=0.05)
     gate = threading.Event()
     monkeypatch.setattr(audit, "open_regular_file", behind(gate, audit.open_regular_file))
-
-    async def main() -> None:
+    try:
         for _ in range(3):
             with pytest.raises(AuditUnavailableError):
                 await trail.write(RECORD)
         (hung,) = [thread for thread in threading.enumerate() if thread.name == "audit"]
         assert hung.daemon
-
-    try:
-        asyncio.run(main())
     finally:
         gate.set()
 

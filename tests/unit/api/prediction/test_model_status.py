@@ -36,7 +36,7 @@ READY = dict.fromkeys(MODEL_NAMES, "ok")
         ("/srv/Muster Maria/m: odd/vgg16/3; Permission denied", "3; Permission denied"),
     ],
 )
-def test_a_reason_names_no_folder_of_the_model_server(
+async def test_a_reason_names_no_folder_of_the_model_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, told: str
 ):
     settings = Settings(_env_file=None, models_dir=Path("/srv/Muster Maria/m: odd"))
@@ -46,12 +46,9 @@ def test_a_reason_names_no_folder_of_the_model_server(
 
     monkeypatch.setattr(ModelServerClient, "version_statuses", broken)
 
-    async def read() -> str | None:
-        async with ModelServerClient("127.0.0.1:1") as client:
-            reader = ModelStatusReader(client, ModelCards(tmp_path), settings)
-            return (await reader.read_all())[0].versions[0].error
-
-    assert asyncio.run(read()) == told
+    async with ModelServerClient("127.0.0.1:1") as client:
+        reader = ModelStatusReader(client, ModelCards(tmp_path), settings)
+        assert (await reader.read_all())[0].versions[0].error == told
 
 
 class ClientStandIn:
@@ -96,81 +93,71 @@ def reader(tmp_path: Path, client: ClientStandIn, clock: Clock) -> ModelStatusRe
     )
 
 
-def test_however_many_ask_the_model_server_is_asked_once_a_second(
+async def test_however_many_ask_the_model_server_is_asked_once_a_second(
     reader: ModelStatusReader, client: ClientStandIn, clock: Clock
 ):
-    async def main() -> None:
-        for clock.now in (0.0, 0.5, 0.99):
-            assert await asyncio.gather(*(reader.readiness() for _ in range(50))) == [READY] * 50
-            assert [info.available for info in await reader.read_all()] == [True] * 3
-            assert client.asked == len(MODEL_NAMES)
-        client.state = VersionState.END
-        clock.now = 1.0
-        assert READY.items().isdisjoint((await reader.readiness()).items())
-
-    asyncio.run(main())
+    for clock.now in (0.0, 0.5, 0.99):
+        assert await asyncio.gather(*(reader.readiness() for _ in range(50))) == [READY] * 50
+        assert [info.available for info in await reader.read_all()] == [True] * 3
+        assert client.asked == len(MODEL_NAMES)
+    client.state = VersionState.END
+    clock.now = 1.0
+    assert READY.items().isdisjoint((await reader.readiness()).items())
 
 
 @pytest.mark.parametrize("fault", [None, ModelServerUnavailableError("gone")])
-def test_what_is_not_ready_is_asked_about_again_soon(
+async def test_what_is_not_ready_is_asked_about_again_soon(
     reader: ModelStatusReader, client: ClientStandIn, clock: Clock, fault: Exception | None
 ):
-    async def main() -> None:
-        client.state, client.fault = VersionState.LOADING, fault
-        # Where it is gone it is asked twice.
-        asked = len(MODEL_NAMES) * (2 if fault else 1)
-        for clock.now in (0.0, 0.19):
-            assert READY.items().isdisjoint((await reader.readiness()).items())
-            assert client.asked == asked
-        client.state, client.fault = VersionState.AVAILABLE, None
-        clock.now = 0.2
-        assert await reader.readiness() == READY
-
-    asyncio.run(main())
+    client.state, client.fault = VersionState.LOADING, fault
+    # Where it is gone it is asked twice.
+    asked = len(MODEL_NAMES) * (2 if fault else 1)
+    for clock.now in (0.0, 0.19):
+        assert READY.items().isdisjoint((await reader.readiness()).items())
+        assert client.asked == asked
+    client.state, client.fault = VersionState.AVAILABLE, None
+    clock.now = 0.2
+    assert await reader.readiness() == READY
 
 
-def test_a_replica_that_is_gone_makes_no_model_unready(
+async def test_a_replica_that_is_gone_makes_no_model_unready(
     reader: ModelStatusReader, client: ClientStandIn
 ):
     client.fault, client.faulty = ModelServerUnavailableError("gone"), len(MODEL_NAMES)
-    assert asyncio.run(reader.readiness()) == READY
+    assert await reader.readiness() == READY
 
 
-def test_who_leaves_takes_nobody_s_answer_along(reader: ModelStatusReader, client: ClientStandIn):
-    async def main() -> None:
-        client.gate.clear()
-        first, *others = [asyncio.create_task(reader.readiness()) for _ in range(5)]
-        await asyncio.sleep(0)
-        first.cancel()
-        await asyncio.sleep(0)
-        client.gate.set()
-        assert await asyncio.gather(*others) == [READY] * 4
-        assert client.asked == len(MODEL_NAMES)
-
-    asyncio.run(main())
-
-
-def test_a_fault_of_ours_is_no_state_and_is_not_kept(
+async def test_who_leaves_takes_nobody_s_answer_along(
     reader: ModelStatusReader, client: ClientStandIn
 ):
-    async def main() -> None:
-        assert await reader.readiness() == READY
-        reader._fresh_until = 0
-        client.fault = RuntimeError("ours")
-        for _ in range(2):
-            with pytest.raises(RuntimeError):
-                await reader.readiness()
-        client.fault = None
-        assert await reader.readiness() == READY
-
-    asyncio.run(main())
+    client.gate.clear()
+    first, *others = [asyncio.create_task(reader.readiness()) for _ in range(5)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    client.gate.set()
+    assert await asyncio.gather(*others) == [READY] * 4
+    assert client.asked == len(MODEL_NAMES)
 
 
-def test_readiness_does_not_touch_the_volume(
+async def test_a_fault_of_ours_is_no_state_and_is_not_kept(
+    reader: ModelStatusReader, client: ClientStandIn
+):
+    assert await reader.readiness() == READY
+    reader._fresh_until = 0
+    client.fault = RuntimeError("ours")
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            await reader.readiness()
+    client.fault = None
+    assert await reader.readiness() == READY
+
+
+async def test_readiness_does_not_touch_the_volume(
     reader: ModelStatusReader, monkeypatch: pytest.MonkeyPatch
 ):
     async def touched(*_: object) -> None:
         raise AssertionError("a card was looked for")
 
     monkeypatch.setattr(ModelCards, "get", touched)
-    assert asyncio.run(reader.readiness()) == READY
+    assert await reader.readiness() == READY

@@ -12,7 +12,7 @@ KIB = 1024
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 64 * KIB + 1, 200 * KIB])
 @pytest.mark.parametrize("more_body", [False, True])
-def test_a_body_is_sent_in_pieces_that_are_the_body_together(size: int, more_body: bool):
+async def test_a_body_is_sent_in_pieces_that_are_the_body_together(size: int, more_body: bool):
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     sent: list[Message] = []
 
@@ -23,7 +23,7 @@ def test_a_body_is_sent_in_pieces_that_are_the_body_together(size: int, more_bod
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(in_pieces(app)({}, None, send))  # type: ignore[arg-type] # neither is read
+    await in_pieces(app)({}, None, send)  # type: ignore[arg-type] # neither is read
     start, *pieces = sent
     assert start == {"type": "http.response.start", "status": 200}
     assert b"".join(piece["body"] for piece in pieces) == body

@@ -11,7 +11,9 @@ from covidscan.service import memory_return as memory
 MIB = 1024 * 1024
 
 
-def test_memory_is_given_back_when_much_of_it_has_become_free(monkeypatch: pytest.MonkeyPatch):
+async def test_memory_is_given_back_when_much_of_it_has_become_free(
+    monkeypatch: pytest.MonkeyPatch,
+):
     # Free at the start, then at each look and after each time that it is given back.
     seen = iter([100, 120, 163, 164, 164, 164, 80, 143, 144, 144, 144])
     given_back = 0
@@ -29,13 +31,9 @@ def test_memory_is_given_back_when_much_of_it_has_become_free(monkeypatch: pytes
         given_back += 1
 
     monkeypatch.setattr(memory, "_POLL_SECONDS", 0)
-
-    async def run() -> None:
-        returning = asyncio.create_task(memory.return_memory(free, give_back))
-        await asyncio.wait_for(done.wait(), 10)
-        returning.cancel()
-
-    asyncio.run(run())
+    returning = asyncio.create_task(memory.return_memory(free, give_back))
+    await asyncio.wait_for(done.wait(), 30)
+    returning.cancel()
     assert given_back == 2
 
 

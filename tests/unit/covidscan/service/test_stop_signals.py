@@ -23,28 +23,24 @@ def _handlers_as_before() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def stops_at(number: signal.Signals) -> bool:
+async def stops_at(number: signal.Signals) -> bool:
     """Whether a signal that this process sends to itself stops it."""
-
-    async def main() -> bool:
-        stopped, told = asyncio.Event(), asyncio.Event()
-        on_stop_signal(stopped.set)
-        # Handled after the other, as it comes after it.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), signal.SIGUSR1)
-        await told.wait()
-        return stopped.is_set()
-
-    return asyncio.run(main())
+    stopped, told = asyncio.Event(), asyncio.Event()
+    on_stop_signal(stopped.set)
+    # Handled after the other, as it comes after it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
+    os.kill(os.getpid(), number)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await told.wait()
+    return stopped.is_set()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_each_of_them_stops_it(number: signal.Signals):
-    assert stops_at(number)
+async def test_each_of_them_stops_it(number: signal.Signals):
+    assert await stops_at(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
-def test_one_that_is_ignored_from_the_start_stays_so(number: signal.Signals):
+async def test_one_that_is_ignored_from_the_start_stays_so(number: signal.Signals):
     signal.signal(number, signal.SIG_IGN)
-    assert not stops_at(number)
+    assert not await stops_at(number)

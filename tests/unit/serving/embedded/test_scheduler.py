@@ -3,7 +3,8 @@
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class GatedModel:
 
     def infer(self, inputs: Tensors) -> Tensors:
         self.runs.append([float(row) for row in inputs["x"].reshape(len(inputs["x"]), -1)[:, 0]])
-        assert self.gate.wait(10)
+        assert self.gate.wait(30)
         if (inputs["x"] < 0).any():
             raise InferenceError("a negative number")
         return {"y": inputs["x"] * 2}
@@ -49,22 +50,17 @@ def x(*values: float) -> Tensors:
     return {"x": np.array(values, np.float32)}
 
 
-def run(
-    test: Callable[[Scheduler, GatedModel, ServableVersion], Awaitable[None]],
+@asynccontextmanager
+async def scheduling(
     batching: BatchingParameters | None,
-) -> GatedModel:
-    model = GatedModel()
-
-    async def main() -> None:
-        scheduler = Scheduler(threads=1, batching=batching)
-        try:
-            await test(scheduler, model, version_of(model))
-        finally:
-            model.gate.set()
-            await scheduler.stop()
-
-    asyncio.run(main())
-    return model
+) -> AsyncIterator[tuple[Scheduler, GatedModel, ServableVersion]]:
+    """A scheduler with one thread, and a model for it whose gate is closed."""
+    model, scheduler = GatedModel(), Scheduler(threads=1, batching=batching)
+    try:
+        yield scheduler, model, version_of(model)
+    finally:
+        model.gate.set()
+        await scheduler.stop()
 
 
 async def queued(*coroutines: Awaitable[Tensors]) -> list[asyncio.Task[Tensors]]:
@@ -73,47 +69,43 @@ async def queued(*coroutines: Awaitable[Tensors]) -> list[asyncio.Task[Tensors]]
     for coroutine in coroutines:
         tasks.append(asyncio.ensure_future(coroutine))
         await asyncio.sleep(0)
-    await asyncio.sleep(0.02)
     return tasks
 
 
 ONE_THREAD = BatchingParameters(max_batch_size=4, max_enqueued_batches=2, num_batch_threads=1)
 
 
-def test_a_lone_request_is_not_held_back():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_lone_request_is_not_held_back():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         model.gate.set()
-        answer = await asyncio.wait_for(scheduler.infer(version, x(1)), 5)
+        answer = await asyncio.wait_for(scheduler.infer(version, x(1)), 30)
         np.testing.assert_array_equal(answer["y"], [2])
+    assert model.runs == [[1]]
 
-    assert run(test, ONE_THREAD).runs == [[1]]
 
-
-def test_where_large_batches_are_split_no_batch_grows_larger_than_its_pieces():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_where_large_batches_are_split_no_batch_grows_larger_than_its_pieces():
+    pieces = dataclasses.replace(ONE_THREAD, max_execution_batch_size=2, max_enqueued_batches=9)
+    async with scheduling(pieces) as (scheduler, model, version):
         tasks = await queued(
             *(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4)),
             scheduler.infer(version, x(5, 6, 7)),
         )
         model.gate.set()
         await asyncio.gather(*tasks)
-
-    pieces = dataclasses.replace(ONE_THREAD, max_execution_batch_size=2, max_enqueued_batches=9)
-    assert run(test, pieces).runs == [[1], [2, 3], [4], [5, 6], [7]]
+    assert model.runs == [[1], [2, 3], [4], [5, 6], [7]]
 
 
-def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4)))
         model.gate.set()
         answers = await asyncio.gather(*tasks)
         assert [float(answer["y"][0]) for answer in answers] == [2, 4, 6, 8]
+    assert model.runs == [[1], [2, 3, 4]]
 
-    assert run(test, ONE_THREAD).runs == [[1], [2, 3, 4]]
 
-
-def test_a_batch_has_no_more_rows_than_allowed():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_batch_has_no_more_rows_than_allowed():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(
             scheduler.infer(version, x(1)),
             scheduler.infer(version, x(2, 3, 4)),
@@ -121,24 +113,22 @@ def test_a_batch_has_no_more_rows_than_allowed():
         )
         model.gate.set()
         await asyncio.gather(*tasks)
+    assert model.runs == [[1], [2, 3, 4], [5, 6]]
 
-    assert run(test, ONE_THREAD).runs == [[1], [2, 3, 4], [5, 6]]
 
-
-def test_without_batching_each_request_runs_alone():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_without_batching_each_request_runs_alone():
+    async with scheduling(None) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3)))
         model.gate.set()
         await asyncio.gather(*tasks)
-
-    assert run(test, None).runs == [[1], [2], [3]]
+    assert model.runs == [[1], [2], [3]]
 
 
 @pytest.mark.parametrize(
     "other", [{"x": np.ones((1, 2), np.float32)}, {"x": np.ones(1, np.float64)}]
 )
-def test_only_tensors_of_one_shape_and_dtype_meet(other: Tensors):
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_only_tensors_of_one_shape_and_dtype_meet(other: Tensors):
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(
             scheduler.infer(version, x(1)),
             scheduler.infer(version, x(2)),
@@ -148,23 +138,20 @@ def test_only_tensors_of_one_shape_and_dtype_meet(other: Tensors):
         answers = await asyncio.gather(*tasks)
         assert answers[2]["y"].dtype == other["x"].dtype
         assert answers[2]["y"].shape == other["x"].shape
+    assert model.runs == [[1], [2], [1]]
 
-    assert run(test, ONE_THREAD).runs == [[1], [2], [1]]
 
-
-def test_a_request_that_fails_does_not_fail_its_neighbours():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_request_that_fails_does_not_fail_its_neighbours():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, -3, 4)))
         model.gate.set()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(answers[2], InferenceError)
         assert [float(answers[i]["y"][0]) for i in (0, 1, 3)] == [2, 4, 8]
 
-    run(test, ONE_THREAD)
 
-
-def test_a_full_queue_refuses_in_tensorflow_servings_words():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_full_queue_refuses_in_tensorflow_servings_words():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(*[v] * 4)) for v in (1, 2, 3)))
         with pytest.raises(CallError) as caught:
             await scheduler.infer(version, x(4))
@@ -178,24 +165,21 @@ def test_a_full_queue_refuses_in_tensorflow_servings_words():
         model.gate.set()
         await asyncio.gather(*tasks, *other)
 
-    run(test, ONE_THREAD)
 
-
-def test_a_request_whose_caller_is_gone_costs_nothing():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_request_whose_caller_is_gone_costs_nothing():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4)))
         tasks[1].cancel()
         await asyncio.sleep(0)
         model.gate.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert float(tasks[3].result()["y"][0]) == 8
-
-    assert run(test, ONE_THREAD).runs == [[1], [3, 4]]
+    assert model.runs == [[1], [3, 4]]
 
 
 @pytest.mark.parametrize("batching", [None, ONE_THREAD], ids=["alone", "batches"])
-def test_a_request_whose_caller_is_gone_is_not_kept(batching: BatchingParameters | None):
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_request_whose_caller_is_gone_is_not_kept(batching: BatchingParameters | None):
+    async with scheduling(batching) as (scheduler, model, version):
         first = await queued(scheduler.infer(version, x(1)))
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (2, 3, 4)))
         for task in tasks:
@@ -204,23 +188,21 @@ def test_a_request_whose_caller_is_gone_is_not_kept(batching: BatchingParameters
         assert not scheduler._waiting
         model.gate.set()
         await asyncio.gather(*first)
+    assert model.runs == [[1]]
 
-    assert run(test, batching).runs == [[1]]
 
-
-def test_abandoned_requests_leave_room_in_the_queue():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_abandoned_requests_leave_room_in_the_queue():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(*[v] * 4)) for v in (1, 2, 3)))
         tasks[1].cancel()
         tasks += await queued(scheduler.infer(version, x(*[4] * 4)))
         model.gate.set()
         await asyncio.gather(*tasks, return_exceptions=True)
+    assert model.runs == [[1] * 4, [3] * 4, [4] * 4]
 
-    assert run(test, ONE_THREAD).runs == [[1] * 4, [3] * 4, [4] * 4]
 
-
-def test_models_are_served_in_the_order_in_which_they_were_asked():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_models_are_served_in_the_order_in_which_they_were_asked():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         other = version_of(model, "other")
         tasks = await queued(
             scheduler.infer(version, x(1)),
@@ -230,33 +212,27 @@ def test_models_are_served_in_the_order_in_which_they_were_asked():
         )
         model.gate.set()
         await asyncio.gather(*tasks)
+    assert model.runs == [[1], [2, 4], [3]]
 
-    assert run(test, ONE_THREAD).runs == [[1], [2, 4], [3]]
 
-
-def test_a_version_that_is_unloaded_answers_what_waits_for_it():
-    async def test(scheduler: Scheduler, model: GatedModel, version: ServableVersion) -> None:
+async def test_a_version_that_is_unloaded_answers_what_waits_for_it():
+    async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(scheduler.infer(version, x(1)), scheduler.infer(version, x(2)))
         version.model = None
         model.gate.set()
         answers = await asyncio.gather(*tasks)
         assert [float(answer["y"][0]) for answer in answers] == [2, 4]
 
-    run(test, ONE_THREAD)
 
-
-def test_a_fault_in_a_run_is_an_answer_and_not_a_hang():
+async def test_a_fault_in_a_run_is_an_answer_and_not_a_hang():
     class Faulty:
         def infer(self, _inputs: Tensors, **_options: object) -> Tensors:
             raise MemoryError
 
-    async def main() -> None:
-        scheduler = Scheduler(threads=1, batching=ONE_THREAD)
-        with pytest.raises(MemoryError):
-            await asyncio.wait_for(scheduler.infer(version_of(Faulty()), x(1)), 5)
-        await scheduler.stop()
-
-    asyncio.run(main())
+    scheduler = Scheduler(threads=1, batching=ONE_THREAD)
+    with pytest.raises(MemoryError):
+        await asyncio.wait_for(scheduler.infer(version_of(Faulty()), x(1)), 30)
+    await scheduler.stop()
 
 
 def double(inputs: Tensors) -> Tensors:

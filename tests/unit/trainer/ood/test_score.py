@@ -29,6 +29,8 @@ def slices(count: int, seed: int) -> LabelledImages:
 
 
 TRAIN, VALIDATION, OTHERS = slices(80, 0), slices(40, 1), slices(40, 2)
+FEW_TRAIN, FEW_VALIDATION = TRAIN.take(np.arange(8)), VALIDATION.take(np.arange(8))
+"""Where it does not matter how well a fit tells images apart."""
 
 
 @pytest.fixture(scope="module", params=[16, 29], ids=["a multiple of the grid", "none"])
@@ -100,9 +102,12 @@ def test_the_graph_computes_the_two_layers_that_were_fitted(model: keras.Model, 
     )
 
 
-def test_a_fit_is_the_same_each_time_and_describes_itself(model: keras.Model, fit: OodScorer):
-    again = fit_ood_scorer(model, TRAIN, VALIDATION)
-    np.testing.assert_array_equal(again.hidden_weights, fit.hidden_weights)
+def test_a_fit_is_the_same_each_time(model: keras.Model):
+    first, second = (fit_ood_scorer(model, FEW_TRAIN, FEW_VALIDATION) for _ in range(2))
+    np.testing.assert_array_equal(first.hidden_weights, second.hidden_weights)
+
+
+def test_a_fit_describes_itself(fit: OodScorer):
     assert fit.described == {
         "layer": FEATURE_LAYERS["vgg16"],
         "validation_false_positive_rate": fit.validation_false_positive_rate,
@@ -125,7 +130,7 @@ def test_a_network_that_sees_nothing_has_finite_distances(model: keras.Model):
     blind.get_layer(FEATURE_LAYERS["vgg16"]).kernel.assign(
         np.zeros(model.get_layer(FEATURE_LAYERS["vgg16"]).kernel.shape)
     )
-    known = fit_ood_scorer(blind, TRAIN, VALIDATION)
+    known = fit_ood_scorer(blind, FEW_TRAIN, FEW_VALIDATION)
     assert np.isfinite(distances(blind, known, OTHERS.images)).all()
 
 

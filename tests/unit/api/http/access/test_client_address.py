@@ -1,6 +1,5 @@
 """Where a request comes from, behind proxies that are trusted and behind those that are not."""
 
-import asyncio
 import ipaddress
 
 import pytest
@@ -11,7 +10,7 @@ from api.http.access.client_address import ClientAddressMiddleware, network_of
 TRUSTED = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:1::/48")]
 
 
-def seen(peer: str, *headers: tuple[str, str]) -> Scope:
+async def seen(peer: str, *headers: tuple[str, str]) -> Scope:
     """The request as the app sees it."""
     scopes: list[Scope] = []
 
@@ -24,7 +23,7 @@ def seen(peer: str, *headers: tuple[str, str]) -> Scope:
         "scheme": "http",
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
     }
-    asyncio.run(ClientAddressMiddleware(app, trusted=TRUSTED)(scope, None, None))  # type: ignore[arg-type]
+    await ClientAddressMiddleware(app, trusted=TRUSTED)(scope, None, None)  # type: ignore[arg-type]
     return scopes[0]
 
 
@@ -50,10 +49,10 @@ def seen(peer: str, *headers: tuple[str, str]) -> Scope:
         ("10.0.0.1", ["10.3.3.3"], "10.3.3.3"),
     ],
 )
-def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
+async def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
     peer: str, forwarded: list[str], client: str
 ):
-    scope = seen(peer, *(("x-forwarded-for", value) for value in forwarded))
+    scope = await seen(peer, *(("x-forwarded-for", value) for value in forwarded))
     assert scope["client"][0] == client
 
 
@@ -66,8 +65,8 @@ def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
         ("192.0.2.1", "https", "http"),
     ],
 )
-def test_the_scheme_is_a_trusted_proxy_s(peer: str, told: str, scheme: str):
-    assert seen(peer, ("x-forwarded-proto", told))["scheme"] == scheme
+async def test_the_scheme_is_a_trusted_proxy_s(peer: str, told: str, scheme: str):
+    assert (await seen(peer, ("x-forwarded-proto", told)))["scheme"] == scheme
 
 
 @pytest.mark.parametrize(
