@@ -96,7 +96,7 @@ class CallHandlers:
                 request = request_type.FromString(message)
             except DecodeError:
                 await context.abort(
-                    grpc.StatusCode.INTERNAL, f"this is no {request_type.DESCRIPTOR.name}"
+                    grpc.StatusCode.INTERNAL, f"this is not a {request_type.DESCRIPTOR.name}"
                 )
             del message
             if self._stopping:

@@ -24,7 +24,7 @@ from serving.contract import OOD_OUTPUT_NAME, OUTPUT_NAME
 from trainer.batched import infer_in_batches
 from trainer.dataset.images import LabelledImages
 from trainer.ood.appearance import full_fields, other_windows
-from trainer.ood.synthetic_outliers import strangers
+from trainer.ood.synthetic_outliers import synthetic_outliers
 
 FEATURE_LAYERS: Final = {
     "vgg16": "block1_pool",
@@ -58,7 +58,9 @@ _CHEST_VIEWS: Final[tuple[View, ...]] = (
     *(partial(other_windows, seed=seed) for seed in range(4)),
     *(partial(full_fields, seed=seed) for seed in range(5)),
 )
-_OUTLIER_VIEWS: Final[tuple[View, ...]] = tuple(partial(strangers, seed=seed) for seed in range(12))
+_OUTLIER_VIEWS: Final[tuple[View, ...]] = tuple(
+    partial(synthetic_outliers, seed=seed) for seed in range(12)
+)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _TILES: Final = (2, 4, 8)
 """Tiles along each side."""
 
 
-def strangers(images: Images, seed: int) -> Images:
+def synthetic_outliers(images: Images, seed: int) -> Images:
     """Return one outlier per image, made of parts of it, of shapes or of noise.
 
     Args:

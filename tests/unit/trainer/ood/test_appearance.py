@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.ood.appearance import full_fields, other_windows, through_another_window
 from trainer.ood.shapes import Superellipse, arc_cover
-from trainer.ood.synthetic_outliers import strangers
+from trainer.ood.synthetic_outliers import synthetic_outliers
 
 Images = NDArray[np.float32]
 Make = Callable[[Images, int], Images]
@@ -19,7 +19,7 @@ Make = Callable[[Images, int], Images]
 RAMP = np.broadcast_to(
     np.linspace(0, 1, 64, dtype=np.float32)[None, None, :, None], (40, 64, 64, 3)
 ).copy()
-MAKERS: list[Any] = [other_windows, full_fields, strangers]
+MAKERS: list[Any] = [other_windows, full_fields, synthetic_outliers]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -54,7 +54,7 @@ def test_in_a_full_field_all_that_lies_outside_of_the_body_is_air_and_table():
 
 
 def test_strangers_show_no_image_as_it_was():
-    differing = np.abs(strangers(RAMP, 0) - RAMP).mean(axis=(1, 2, 3))
+    differing = np.abs(synthetic_outliers(RAMP, 0) - RAMP).mean(axis=(1, 2, 3))
     assert differing.min() > 0.05
 
 

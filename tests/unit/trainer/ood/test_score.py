@@ -15,7 +15,7 @@ from trainer.ood.score import (
     fit_ood_scorer,
     with_ood_score,
 )
-from trainer.ood.synthetic_outliers import strangers
+from trainer.ood.synthetic_outliers import synthetic_outliers
 
 Images = NDArray[np.float32]
 
@@ -61,7 +61,7 @@ def distances(model: keras.Model, fit: OodScorer, images: Images) -> NDArray[np.
 def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit: OodScorer):
     assert (distances(model, fit, OTHERS.images) < 1).mean() > 0.9
     assert distances(model, fit, OTHERS.images).dtype == np.float32
-    assert (distances(model, fit, strangers(OTHERS.images, seed=99)) > 1).mean() > 0.8
+    assert (distances(model, fit, synthetic_outliers(OTHERS.images, seed=99)) > 1).mean() > 0.8
     blank = np.full((1, 64, 64, 3), 0.5, np.float32)
     assert (distances(model, fit, np.concatenate([blank, 1 - OTHERS.images])) > 1).mean() > 0.9
 
