@@ -1,4 +1,4 @@
-"""What phantoms are drawn with."""
+"""Shapes, noise and grey levels that phantoms are drawn with."""
 
 from typing import Any, Final
 

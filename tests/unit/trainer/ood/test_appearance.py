@@ -1,4 +1,4 @@
-"""What is made of training images: further views of them, and strangers."""
+"""Further views of training images, and synthetic outliers made from them."""
 
 from collections.abc import Callable
 from typing import Any
