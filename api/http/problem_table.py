@@ -95,7 +95,9 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
         "Wrong modality",
         "send a chest CT (CT) or X-ray (CR, DX), or add ?force=true to predict anyway",
     ),
-    NoPixelsError: ProblemKind(_UNPROCESSABLE, "No image in the file", "send a file with pixels"),
+    NoPixelsError: ProblemKind(
+        _UNPROCESSABLE, "No image in the file", "send the file with its pixels"
+    ),
     UnsupportedTransferSyntaxError: ProblemKind(
         _UNPROCESSABLE,
         "Unsupported transfer syntax",
