@@ -3,27 +3,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check audit soak bench conformance screenshots protos constraints requirements images sbom clean
+.PHONY: help serve test check smoke coverage install audit soak bench conformance screenshots protos constraints requirements images sbom clean
 
 help:
-	@echo "make serve        install, make demo models if there are none, start the service"
-	@echo "make test         install, then all checks and all tests"
-	@echo "make audit        hold the pinned versions against known vulnerabilities"
-	@echo "make soak         the tests under load and faults again, at length: half an hour"
-	@echo "make bench        the speed of the service beside its peers: over half an hour; needs wrk"
-	@echo "make conformance TARGET=host:port   ask a model server what the gateway asks of it"
-	@echo "make screenshots  those of the README, anew, by a browser test"
+	@echo "make serve        install, train demo models if there are none, start the service"
+	@echo "make test         install, then run all checks and all tests"
+	@echo "make smoke        start the service like make serve, wait until it is ready, stop it"
+	@echo "make coverage     measure the coverage of unit and integration tests: build/coverage/html"
+	@echo "make install      install the service and all development tools into .venv"
+	@echo "make audit        check the pinned versions for known vulnerabilities"
+	@echo "make soak         run the tests under load and faults at full length: half an hour"
+	@echo "make bench        compare the speed with other servers: over half an hour; needs wrk"
+	@echo "make conformance TARGET=host:port   run the client's tests against a model server"
+	@echo "make screenshots  retake the README's screenshots in a browser test"
 	@echo "make protos       regenerate serving/protos/*_pb2.py"
-	@echo "make constraints  pin the newest versions that fit together"
-	@echo "make requirements write what the images install, with hashes, anew from those pins"
+	@echo "make constraints  pin the newest compatible versions"
+	@echo "make requirements rewrite the images' requirements with hashes, from those pins"
 	@echo "make images       build the images, labelled with version and revision"
-	@echo "make sbom         list what is in each image, in CycloneDX: build/sbom/*.cdx.json"
+	@echo "make sbom         list the contents of each image in CycloneDX: build/sbom/*.cdx.json"
 	@echo "make clean        remove the virtual environment and all caches"
 
 serve: $(VENV)/.serve
 	$(BIN)/covidscan serve --demo
 
-# What puts the service under load has the machine to itself.
+# Tests that put the service under load run alone on the machine.
 test: check
 	$(BIN)/python -m pytest -m "not soak" --numprocesses=auto --dist=worksteal
 	$(BIN)/python -m pytest -m soak
@@ -33,6 +36,15 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+smoke: $(VENV)/.serve
+	$(BIN)/python .ci/smoke.py $(MAKE) serve
+
+coverage: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/integration -m "not soak" --numprocesses=auto --dist=worksteal \
+		--cov --cov-report=term:skip-covered --cov-report=html
+
+install: $(VENV)/.test
 
 audit: $(VENV)/.test
 	$(BIN)/python .ci/audit.py
@@ -44,7 +56,7 @@ bench: $(VENV)/.serve
 	$(BIN)/python -m benchmarks.speed
 
 conformance: $(VENV)/.test
-	@test -n "$(TARGET)" || { echo "which model server? make conformance TARGET=host:port"; exit 2; }
+	@test -n "$(TARGET)" || { echo "name the model server: make conformance TARGET=host:port"; exit 2; }
 	COVIDSCAN_MODEL_SERVER=$(TARGET) $(BIN)/python -m pytest tests/conformance -m client
 
 screenshots: $(VENV)/.test
@@ -63,13 +75,13 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) --editable '.[embedded,trainer,tracing,ray,dev]'
 	@touch $@ $(VENV)/.serve
 
-# grpcio-tools 1.71 writes code for protobuf 5, which TensorFlow 2.19 needs.
+# grpcio-tools 1.71 generates code for protobuf 5, which TensorFlow 2.19 needs.
 protos:
 	$(PYTHON) -m venv build/protos
 	build/protos/bin/python -m pip install --quiet 'grpcio-tools==1.71.*'
 	build/protos/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. serving/protos/*.proto
 
-# Upgrades everything.
+# Upgrades all versions.
 constraints:
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install --quiet uv
@@ -77,7 +89,7 @@ constraints:
 		--no-annotate --no-header --output-file constraints.txt pyproject.toml
 	$(MAKE) requirements
 
-# What the images install, with the hash of each file that the index has.
+# The images' requirements, with the hash of each file on the index.
 LOCK = build/constraints/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --custom-compile-command "make requirements" --constraint constraints.txt
 
@@ -96,7 +108,7 @@ images:
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude '*')"
 
-# Of the files and hashes that the images install; what their base image has, its own SBOM lists.
+# Lists the files and hashes that the images install. The base image has its own SBOM.
 SBOMS = api trainer trainer-gpu
 
 sbom:

@@ -1,1 +1,1 @@
-"""The gateway: decode, resize, normalise, ask every model at once, aggregate. No TensorFlow."""
+"""The gateway: preprocesses images, calls all models, aggregates their results. No TensorFlow."""

@@ -1,4 +1,4 @@
-"""What the service says of itself, in the API's documents, on the page and at start."""
+"""How the service describes itself: in the API documentation, on the page and at start."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ SUMMARY: Final = "COVID-19 likelihood from a chest CT slice or X-ray"
 DISCLAIMER: Final = "Decision support for research, not a medical device."
 
 DESCRIPTION: Final = f"""
-Reads a chest CT slice or X-ray and says, with three CNNs (VGG16, ResNet50, Xception) and their
-ensemble, whether it looks like COVID-19, how sure each model is and how long it took.
+Predicts whether a chest CT slice or X-ray looks like COVID-19. Three CNNs (VGG16, ResNet50,
+Xception) and their ensemble answer with a class, its probability and the time it took.
 
 **{DISCLAIMER}**
 """

@@ -10,40 +10,40 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
-from api.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
-from api.access.client_address import ClientAddressMiddleware
-from api.access.hosts import HostMiddleware
-from api.access.middleware import AccessMiddleware
-from api.access.rate_limits import RateLimits
-from api.access.security_headers import SecurityHeadersMiddleware
-from api.allowed_methods import HeadMiddleware
-from api.client_activity import ClientActivity
-from api.dependencies import Services
-from api.fair_slots import FairSlots
-from api.load_shedding import LoadSheddingMiddleware
+from api.composition import Services
+from api.http.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
+from api.http.access.client_address import ClientAddressMiddleware
+from api.http.access.hosts import HostMiddleware
+from api.http.access.middleware import AccessMiddleware
+from api.http.access.rate_limits import RateLimits
+from api.http.access.security_headers import SecurityHeadersMiddleware
+from api.http.allowed_methods import HeadMiddleware
+from api.http.load_shedding import LoadSheddingMiddleware
+from api.http.problems import install_error_handlers
+from api.http.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
+from api.http.unexpected_errors import UnexpectedErrorsMiddleware
+from api.http.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
 from api.model_server_credentials import model_server_credentials
-from api.model_training import ModelTraining
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
 from api.page import viewing
 from api.page.routes import PAGE_PATH, mount_page
-from api.problems import install_error_handlers
-from api.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
+from api.prediction.model_training import ModelTraining
 from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
-from api.unexpected_errors import UnexpectedErrorsMiddleware
-from api.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
-from serving.fingerprint import preprocess_fingerprint
+from imaging.fingerprint import preprocess_fingerprint
 
 _SHARED_PART: Final = 8
-"""Of the images in progress, what one client may have while one is about that asks for less."""
+"""While a less busy client is active, one client may use 1/8 of the slots."""
 
 _CLIENT_SHARE: Final = 0.75
-"""Of the room for uploads, what one client may take."""
+"""The share of the upload budget that one client may use."""
 
 
 def create_app(settings: Settings, training: ModelTraining | None = None) -> FastAPI:
@@ -51,18 +51,18 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
 
     Args:
         settings: must name a model server; ``covidscan serve`` starts the embedded one and sets it.
-        training: of the models, if whoever starts the gateway has them trained.
+        training: of the models, if they are being trained.
 
     Raises:
-        ModelServerNotSetError: it does not.
-        TlsConfigError: its keys or certificates cannot be read.
+        ModelServerNotSetError: the settings name no model server.
+        TlsConfigError: keys or certificates for the model server cannot be read.
         ApiKeysError: the records of API keys cannot be read.
-        AuditTrailError: the audit trail cannot be written to.
+        AuditTrailError: the audit trail cannot be written.
     """
     if settings.model_server is None:
         raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
-    model_server = settings.model_server
-    credentials = model_server_credentials(settings)
+    # Only the services need them, but errors should appear before anything is started.
+    model_server_credentials(settings)
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
@@ -77,11 +77,9 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # Inside the lifespan, because a gRPC channel belongs to the running event loop.
-        app.state.services = Services.create(
+        # Inside the lifespan, because gRPC channels belong to the running event loop.
+        services = Services.build(
             settings,
-            model_server=model_server,
-            credentials=credentials,
             metrics=metrics,
             rate_limits=rate_limits,
             load=load,
@@ -89,9 +87,10 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
             audit=audit,
             training=training or ModelTraining(),
         )
-        await app.state.services.preparation.start()
+        app.state.services = services
+        await services.core.preparation.start()
         yield
-        await app.state.services.close()
+        await services.core.close()
 
     app = FastAPI(
         title=about.TITLE,
@@ -104,8 +103,8 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
         docs_url=None,
         redoc_url=None,
         form_limits=form_limits(settings.max_batch_files),
-        # The others would tell exceptions' messages. Of a span ``covidscan.tracing`` takes out the
-        # path and the query.
+        # These would contain messages of exceptions. ``covidscan.service.tracing`` removes path and
+        # query from spans.
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.metrics = metrics
@@ -135,13 +134,13 @@ def _add_middleware(
     load: FairSlots,
     activity: ClientActivity,
 ) -> None:
-    """From the innermost, which sees a request last, to the outermost."""
+    """Add middleware from the innermost, which sees a request last, to the outermost."""
     largest_body_bytes = max(settings.max_upload_bytes, settings.max_batch_bytes) + FRAMING_BYTES
     budget = UploadBudget(
         settings.max_received_bytes,
         max(largest_body_bytes, math.floor(_CLIENT_SHARE * settings.max_received_bytes)),
     )
-    metrics.watch("received_bytes", "Bodies held.", lambda: budget.held_bytes)
+    metrics.watch("received_bytes", "Bytes of request bodies in memory.", lambda: budget.held_bytes)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(
         BodyLimitMiddleware,
@@ -153,7 +152,7 @@ def _add_middleware(
     app.add_middleware(
         LoadSheddingMiddleware,
         load=load,
-        # As many as there may be connections: only a busy client is held to a share.
+        # One slot for each possible connection: only the share of a busy client is limited.
         requests=FairSlots(
             settings.max_connections,
             shared=max(1, settings.max_in_progress // _SHARED_PART),

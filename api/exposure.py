@@ -1,10 +1,10 @@
-"""Who can reach an address: this machine alone, or others too."""
+"""Whether an address can be reached from other machines."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host; any name but localhost is taken for outside."""
+    """Whether only this machine can reach a host. Any name but localhost counts as reachable."""
     if host == "localhost":
         return True
     try:
@@ -14,7 +14,7 @@ def is_loopback(host: str) -> bool:
 
 
 def published_host(publish: str) -> str:
-    """The host of Docker's ``[host:]port``; without one Docker publishes to every machine.
+    """The host of Docker's ``[host:]port``; without a host Docker publishes on all interfaces.
 
     >>> published_host("127.0.0.1:8000"), published_host("8000"), published_host("[::1]:8000")
     ('127.0.0.1', '0.0.0.0', '[::1]')

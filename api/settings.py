@@ -1,4 +1,4 @@
-"""Everything that can be configured, from the environment and ``.env``."""
+"""The gateway's settings, from the environment and ``.env``."""
 
 import re
 from pathlib import Path
@@ -16,10 +16,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.exposure import is_loopback, published_host
-from api.log_format import LogFormat
+from api.observability.log_format import LogFormat
 from api.service_links import IgnoresServiceLinks
+from imaging.limits import DEFAULT_MAX_PIXELS
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
-from serving.image_limits import DEFAULT_MAX_PIXELS
 from serving.precision import Precision
 
 MEBIBYTE: Final = 1024 * 1024
@@ -55,7 +55,7 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="COVIDSCAN_",
         env_file=".env",
-        # Compose hands on what .env leaves empty.
+        # Compose passes variables on that are empty in .env.
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -64,181 +64,187 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address that the gateway listens on."""
+    """Address to listen on."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """Port that the gateway listens on; 0 takes a free one."""
+    """Port to listen on; 0 selects a free one."""
 
     publish: str | None = None
-    """Address, ``host:port``, at which others reach the gateway, where that is not the one it
+    """Address, ``host:port``, at which clients reach the gateway, if it differs from the one it
     listens on, as in a container. It decides whether API keys are required."""
 
     tls_certificate_file: Path | None = None
-    """PEM of the gateway's certificate and chain; with it and its key the gateway speaks HTTPS."""
+    """PEM file with the gateway's certificate and chain. With it and its key the gateway uses
+    HTTPS."""
 
     tls_key_file: Path | None = None
-    """PEM of the private key of that certificate."""
+    """PEM file with the private key of that certificate."""
 
     trusted_proxies: Annotated[list[IPvAnyNetwork], *CommaSeparated] = []
     """Addresses or networks, separated by commas, whose ``X-Forwarded-For`` and
-    ``X-Forwarded-Proto`` are believed; by default nobody's."""
+    ``X-Forwarded-Proto`` are trusted; by default none."""
 
     api_keys: SecretStr | None = None
-    """Keys that are accepted, as ``covidscan keys create`` prints their records, separated by
-    spaces. A record holds a hash, never the key."""
+    """Records of accepted API keys, as printed by ``covidscan keys create``, separated by spaces. A
+    record contains a hash, never the key."""
 
     api_keys_file: Path | None = None
-    """File of such records, one a line, which ``covidscan keys`` manages; a change is followed."""
+    """File of such records, one per line, managed by ``covidscan keys``. Changes are picked up."""
 
     allow_anonymous: bool = False
-    """Serve other machines without API keys. Without this the gateway does not start so."""
+    """Serve other machines without API keys. By default the gateway refuses to start without
+    them."""
 
     rate_limit_per_key: Rate | None = None
-    """Images that one key may send, such as ``600/minute`` or ``10/second;5000/hour``."""
+    """How many images one key may send, such as ``600/minute`` or ``10/second;5000/hour``."""
 
     rate_limit_per_address: Rate | None = None
-    """Requests that one address may send, in the same notation; health checks are not counted."""
+    """How many requests one address may send, in the same notation; health checks do not count."""
 
     allowed_hosts: Annotated[list[HostName], *CommaSeparated] = []
-    """Host names, separated by commas, that requests may be for; ``*.example.org`` stands for all
-    below it, ``*`` for any. By default any, but ``localhost`` alone where only this machine reaches
-    a gateway without API keys. Addresses and names without a dot are always allowed."""
+    """Host names, separated by commas, that requests may use; ``*.example.org`` allows all
+    subdomains, ``*`` any name. By default any name, but only ``localhost`` if just this machine can
+    reach the gateway and there are no API keys. IP addresses and names without a dot are always
+    allowed."""
 
     cors_origins: Annotated[list[str], *CommaSeparated] = []
-    """Origins, separated by commas, whose pages may call the API from a browser."""
+    """Origins, separated by commas, whose pages may call the API from a browser (CORS)."""
 
     docs: bool = True
-    """Whether ``/docs`` and ``/openapi.json`` are there."""
+    """Whether to serve ``/docs`` and ``/openapi.json``."""
 
     metrics: bool = True
-    """Whether ``/metrics`` is there."""
+    """Whether to serve ``/metrics``."""
 
     model_server: str | None = None
-    """Address of the model server, ``host:port``, ``dns:///name:port`` or ``unix:/path``; where it
-    is not set, ``covidscan serve`` starts the embedded model server."""
+    """Address of the model server, ``host:port``, ``dns:///name:port`` or ``unix:/path``. If it is
+    not set, ``covidscan serve`` starts the embedded model server."""
 
     precision: Precision = Precision.F32
-    """Of the embedded model server's arithmetic: ``f32`` gives the same answers on every machine,
-    ``bf16`` is nearly twice as fast under load where the CPU has it."""
+    """Arithmetic of the embedded model server: ``f32`` gives the same results on every machine,
+    ``bf16`` is nearly twice as fast under load if the CPU supports it."""
 
     model_server_ca_file: Path | None = None
-    """PEM of the authority that signed the model server's certificate; with it the wire is TLS."""
+    """PEM file with the CA that signed the model server's certificate. With it the connection uses
+    TLS."""
 
     model_server_certificate_file: Path | None = None
-    """PEM of the gateway's own certificate, where the model server asks for one."""
+    """PEM file with the gateway's own certificate, if the model server requires one."""
 
     model_server_key_file: Path | None = None
-    """PEM of the private key of that certificate."""
+    """PEM file with the private key of that certificate."""
 
     models_dir: Path = Path("models")
     """The versioned volume. The gateway only reads model cards from it."""
 
     demo: bool = False
-    """Train demo models in the background where a model has no version yet; the first one answers
-    as soon as it is published."""
+    """Train demo models in the background for models without a version; each answers as soon as it
+    is published."""
 
     model_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
-    """Deadline of a call to a model; a model that is later is left out of the answer."""
+    """Timeout of a call to a model; a slower model is left out of the ensemble."""
 
     request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
-    """Budget of one image from upload to answer, waiting included; no model gets more than what is
-    left of it."""
+    """Time for one image from upload to response, including waiting. A call to a model never takes
+    longer than what is left of it."""
 
     max_in_progress: Annotated[int, Field(gt=0, le=1024)] = 32
-    """Images that are worked on at the same time."""
+    """How many images may be in progress at the same time."""
 
     max_waiting: Annotated[int, Field(ge=0, le=4096)] = 64
-    """Images that may wait for that; more are answered 503 at once."""
+    """How many images may wait; further requests get 503 at once."""
 
     max_groups: Annotated[int, Field(gt=0, le=256)] = 2
-    """Groups of up to eight images that the models are asked about at the same time: one is on its
-    way while the other is worked on. Two more for each further replica of the model server."""
+    """How many groups of up to eight images may be with the models at the same time: one is in
+    transit while the other is computed. Add two for each further replica of the model server."""
 
     max_explanations: Annotated[int, Field(gt=0, le=64)] = 1
-    """Explanations that are made at the same time; each asks the models about some 190 images.
-    Eight more may wait."""
+    """How many explanations are computed at the same time; each calls the models with about 190
+    images. Eight more may wait."""
 
     status_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
-    """Deadline of a question about a model's state."""
+    """Timeout of a query for a model's state."""
 
     quorum: Annotated[int, Field(ge=1, le=len(MODEL_NAMES))] = 1
-    """Models that must answer; below it the answer is 503 and never a guess."""
+    """How many models must answer; with fewer, the response is 503 and never a guess."""
 
     operating_point: Annotated[float, Field(gt=0, lt=1)] = DEFAULT_OPERATING_POINT
-    """The probability from which on ``COVID`` is predicted."""
+    """The lowest probability at which ``COVID`` is predicted."""
 
     review_band: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
-    """An answer is marked for review where the ensemble lies no further than this from the
-    operating point."""
+    """A prediction is marked for review if the ensemble's probability is within this distance of
+    the operating point."""
 
     audit_file: Path | None = None
-    """File that a line is appended to for each prediction: hashes, versions and outputs, no pixels.
-    An answer that cannot be recorded is not given."""
+    """File to which a line is appended for each prediction: hashes, versions and outputs, no
+    pixels. A prediction that cannot be recorded is withheld."""
 
     tracing: bool = False
-    """Whether traces are sent, to where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says."""
+    """Whether to send traces to ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
 
     log_format: LogFormat = LogFormat.AUTO
-    """``json``, ``console`` for people, or ``auto``: ``console`` on a terminal only."""
+    """``json``, ``console`` for people, or ``auto``: ``console`` on a terminal, ``json``
+    elsewhere."""
 
     max_connections: Annotated[int, Field(gt=0, le=65535)] = 512
-    """Connections that are open at the same time; more are answered 503 and closed."""
+    """How many connections may be open at the same time; further ones get 503 and are closed."""
 
     max_connections_per_address: Annotated[int, Field(gt=0, le=65535)] = 128
-    """Connections of one address, or of one /64 network of IPv6, that are open at the same time;
-    more are answered 503 and closed, but for health checks. Trusted proxies have no such bound."""
+    """How many connections of one address, or of one IPv6 /64 network, may be open at the same
+    time. Further ones get 503 and are closed, except for health checks. Trusted proxies have no
+    such limit."""
 
     header_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
-    """How long a client may take to send a request's head, and to read what it is sent."""
+    """How long a client may take to send a request's head, and to read the data sent to it."""
 
     body_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 20.0
-    """How long a client may be silent while it sends a body, and how far it may fall behind 16 KiB
-    a second."""
+    """How long a client may pause while it sends a body, and how far it may fall behind 16 KiB per
+    second."""
 
     idle_timeout_seconds: Annotated[int, Field(gt=0, le=3600)] = 5
     """How long a connection is kept open between two requests."""
 
     max_upload_bytes: Annotated[int, Field(gt=0)] = 32 * MEBIBYTE
-    """Largest file that is accepted; an uncompressed radiograph has some 20 MiB."""
+    """Largest accepted file; an uncompressed radiograph has about 20 MiB."""
 
     max_pixels: Annotated[int, Field(gt=0)] = DEFAULT_MAX_PIXELS
-    """Largest image, width times height, that is decoded."""
+    """Largest image that is decoded, as width times height."""
 
     decode_processes: Annotated[int | None, Field(gt=0, le=256)] = None
-    """Processes that decode files; by default one more than there are CPUs, so that no client ever
-    holds them all."""
+    """Number of processes that decode files; by default one more than there are CPUs, so that no
+    client ever holds them all."""
 
     decode_memory_bytes: Annotated[int | None, Field(gt=0)] = None
-    """Memory that they may need together; by default two fifths of what the machine or the
-    container has. An image that alone needs more is refused."""
+    """Memory that these processes may use together; by default two fifths of the memory of the
+    machine or container. An image that needs more is rejected."""
 
     max_batch_files: Annotated[int, Field(gt=0, le=1024)] = 64
-    """Most files in one call of ``/predict/batch``."""
+    """Largest number of files in one request to ``/predict/batch``."""
 
     max_batch_bytes: Annotated[int, Field(gt=0)] = 64 * MEBIBYTE
-    """Largest body of ``/predict/batch``, all files together."""
+    """Largest body of a request to ``/predict/batch``."""
 
     max_received_bytes: Annotated[int, Field(gt=0)] = 256 * MEBIBYTE
-    """Bodies of all requests in progress together; beyond it they are answered 503."""
+    """Largest total size of the bodies of all requests in progress; further ones get 503."""
 
     @model_validator(mode="after")
-    def _closed_to_strangers(self) -> Self:
+    def _check_exposure(self) -> Self:
         if self.is_exposed and not (self.has_api_keys or self.allow_anonymous):
             raise ValueError(
-                f"other machines reach {self._reached_at}, or a proxy in front of it, so API keys"
-                " are required: make one with `covidscan keys create NAME --file FILE`, then set"
+                f"other machines can reach {self._reached_at}, or a proxy in front of it, so API"
+                " keys are required: run `covidscan keys create NAME --file FILE` and set"
                 " COVIDSCAN_API_KEYS_FILE; or set COVIDSCAN_ALLOW_ANONYMOUS=true"
             )
         return self
 
     @model_validator(mode="after")
-    def _room_for_one_body(self) -> Self:
+    def _check_received_bytes(self) -> Self:
         if self.max_received_bytes < max(self.max_upload_bytes, self.max_batch_bytes):
-            raise ValueError("max_received_bytes is less than one body may have")
+            raise ValueError("max_received_bytes is less than the largest allowed body")
         return self
 
     @model_validator(mode="after")
-    def _whole_tls(self) -> Self:
+    def _check_tls_files(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_certificate_file and tls_key_file go together")
         return self
@@ -249,11 +255,11 @@ class Settings(IgnoresServiceLinks, BaseSettings):
 
     @property
     def is_exposed(self) -> bool:
-        """Whether other machines reach the gateway; a proxy hands on what comes from elsewhere."""
+        """Whether other machines can reach the gateway, directly or through a proxy."""
         return not is_loopback(self._reached_at) or bool(self.trusted_proxies)
 
     @property
     def has_api_keys(self) -> bool:
-        """Whether callers must show a key."""
+        """Whether callers need an API key."""
         given = self.api_keys is not None and self.api_keys.get_secret_value().strip()
         return bool(given) or self.api_keys_file is not None

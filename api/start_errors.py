@@ -1,13 +1,13 @@
-"""What keeps the gateway from starting; apart, so that who starts it need not load it first."""
+"""Errors at the gateway's start, in a module that can be imported without loading the gateway."""
 
 
 class ModelServerNotSetError(ValueError):
-    """The gateway was not told where its model server is."""
+    """No model server is set."""
 
 
 class AuditTrailError(ValueError):
-    """The file of the audit trail cannot be written to."""
+    """The file of the audit trail cannot be written."""
 
 
 class NoTemporaryFolderError(OSError):
-    """No folder for temporary files can be written to; the processes' sockets are made in one."""
+    """No folder for temporary files is writable, but the processes need one for their sockets."""

@@ -1,1 +1,1 @@
-"""What decisions about speed rest on."""
+"""Benchmarks: the measurements behind decisions about speed."""

@@ -1,7 +1,7 @@
-"""What scoring a folder reaches beside the service under load, on the same models in one run.
+"""Compares scoring a folder with the service under load, on the same models in one run.
 
-Rounds go through the service with 32 clients, ``covidscan score`` with one and with two workers,
-and the same on Ray. Each scoring asks a model server that has just been started, and its time is
+Each round measures the service with 32 clients, ``covidscan score`` with one and with two workers,
+and the same on Ray. Each scoring uses a freshly started model server. Its time runs
 from the command to the finished table. Needs wrk and ``covidscan[ray]``.
 
     python -m benchmarks.bulk --models-dir models --images data/phantoms
@@ -27,7 +27,7 @@ from serving.batching_parameters import EMBEDDED_BATCHING_FILE
 _CLIENTS: Final = 32
 _SECONDS: Final = 10.0
 _UPLOADS: Final = 16
-_WAYS: Final = {
+_COMMANDS: Final = {
     "`covidscan score`, one worker": ("--workers=1",),
     "`covidscan score`, two workers": ("--workers=2",),
     "`covidscan score --ray`, two workers": ("--workers=2", "--ray"),
@@ -42,12 +42,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     files = [file for file in sorted(arguments.images.rglob("*.png")) if file.is_file()]
-    found: dict[str, list[float]] = {"the service, 32 clients": [], **{way: [] for way in _WAYS}}
+    found: dict[str, list[float]] = {
+        "the service, 32 clients": [],
+        **{command: [] for command in _COMMANDS},
+    }
     for _ in range(arguments.rounds):
         found["the service, 32 clients"].append(_under_load(arguments.models_dir, files[:_UPLOADS]))
-        for way, options in _WAYS.items():
+        for command, options in _COMMANDS.items():
             with _model_server(arguments.models_dir) as address:
-                found[way].append(len(files) / _score(arguments.images, address, options))
+                found[command].append(len(files) / _score(arguments.images, address, options))
     service = np.median(found["the service, 32 clients"])
     sys.stdout.write(f"{len(files)} images\n\n| | images/s | of the service's |\n|---|---|---|\n")
     for name, rates in found.items():

@@ -1,7 +1,7 @@
-"""What it costs to read a file whole or not at all, against decoding it alone.
+"""Measures what ``decode_image`` costs beyond decoding alone.
 
-Prints, for each format and size, the median of ``decode_image`` and how many times that of OpenCV's
-decoder alone it is, measured in turn in one run.
+``decode_image`` reads a file completely or not at all. Prints its median time for each format and
+size, and the ratio to OpenCV's decoder alone, measured in turn in one run.
 
     python -m benchmarks.decoding
     python -m benchmarks.decoding --files slice.dcm radiograph.dcm
@@ -17,8 +17,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from serving.image_header import IMAGE_FORMATS
-from serving.preprocess import decode_image
+from imaging.formats.reading import IMAGE_FORMATS
+from imaging.preprocess import decode_image
 
 _SIDES: Final = (256, 512, 1024)
 _ROUNDS: Final = 25
@@ -27,7 +27,7 @@ _ROUNDS: Final = 25
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--files", nargs="*", type=Path, help="these alone, by themselves")
+    parser.add_argument("--files", nargs="*", type=Path, help="measure only these files")
     files = parser.parse_args().files
     if files:
         _of_files(files)
@@ -62,7 +62,7 @@ def _of_formats() -> None:
 
 
 def _picture(side: int) -> np.ndarray:
-    """Grey, smooth and noisy, as a slice is."""
+    """Return a grey image, smooth and noisy like a slice."""
     noise = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
     smooth = cv2.GaussianBlur(noise, (0, 0), 3)
     return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)

@@ -1,9 +1,8 @@
-"""How much longer a polite client waits while another client floods the service.
+"""Measures how much longer a polite client waits while another client floods the service.
 
-The polite client asks for five predictions a second, the other one for as much as it can get, from
-an address of its own: eight batches of 64 images at once, 40 predictions with ``tta=32``, 12
-explanations, 60 views. Prints the polite client's p95 beside each flood as a multiple of its p95
-when it is alone, in one run.
+The polite client sends five predictions a second. The other one sends as much as it can, from its
+own address: eight batches of 64 images at once, 40 predictions with ``tta=32``, 12 explanations, 60
+views. Prints the polite client's p95 during each flood as a multiple of its p95 alone, in one run.
 
     python -m benchmarks.fairness --models-dir models --image slice.png
 """
@@ -27,7 +26,7 @@ from benchmarks.service import gateway
 
 _POLITE_PAUSE_SECONDS: Final = 0.2
 _FLOOD_ADDRESS: Final = "127.0.0.2"
-"""Linux answers on all of 127.0.0.0/8."""
+"""Linux accepts all of 127.0.0.0/8 as loopback."""
 _HEAD_START_SECONDS: Final = 2.0
 _REFUSED_PAUSE_SECONDS: Final = 0.1
 _PERCENTILES: Final = 20
@@ -41,7 +40,7 @@ class Flood:
     path: str
     at_once: int
     images: int = 1
-    """In one request."""
+    """Per request."""
 
 
 _FLOODS: Final = (
@@ -54,7 +53,7 @@ _FLOODS: Final = (
 
 @dataclass(frozen=True)
 class Waits:
-    """How a client was answered."""
+    """How a client was answered, and how long it waited."""
 
     statuses: Counter[int]
     p95_seconds: float
@@ -93,7 +92,7 @@ def _write_row(name: str, waits: Waits, quiet: Waits) -> None:
 
 
 async def _polite(address: str, image: bytes, seconds: float) -> Waits:
-    """Five questions a second, whether the last one has been answered or not."""
+    """Send five requests a second, whether or not the previous ones have been answered."""
     statuses: Counter[int] = Counter()
     durations: list[float] = []
 
@@ -123,7 +122,7 @@ async def _flooding(address: str, image: bytes, flood: Flood) -> AsyncIterator[N
             try:
                 response = await client.post(flood.path, files=files)
             except httpx.TransportError:
-                # Refused before its body was read to the end.
+                # Refused before its body was completely read.
                 await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
                 continue
             if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -1,4 +1,4 @@
-"""Labelled images, and how often a model is right about them."""
+"""Labelled images, and the confusion of a model on them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,42 +6,42 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.preprocess import decode_image, preprocess
 from serving.contract import CLASS_NAMES, DEFAULT_OPERATING_POINT, POSITIVE_CLASS_INDEX
-from serving.preprocess import decode_image, preprocess
 
 CONFUSION = "confusion is COVID found and missed, non-COVID found and missed"
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """As a model takes them, float32 ``[N, 64, 64, 3]``, and which of them are positive."""
+    """Model inputs, float32 ``[N, 64, 64, 3]``, and which of them are positive."""
 
     images: NDArray[np.float32]
     positive: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        """How many."""
+        """The number of images."""
         return len(self.images)
 
     def confusion(self, probabilities: NDArray[np.float32]) -> str:
-        """What becomes of them at the operating point, as four counts."""
-        said = labels(probabilities)
+        """Return the confusion at the operating point, as four counts."""
+        predicted = labels(probabilities)
         true = self.positive
-        counts = (true & said, true & ~said, ~true & ~said, ~true & said)
+        counts = (true & predicted, true & ~predicted, ~true & ~predicted, ~true & predicted)
         return ", ".join(str(int(count.sum())) for count in counts)
 
 
 def labels(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which are called positive, by the probability of that."""
+    """Return which images are predicted positive, from their probabilities."""
     return probabilities >= DEFAULT_OPERATING_POINT
 
 
 def read_labelled(dataset: Path, listed: Path | None) -> LabelledImages:
-    """Read images that lie in folders of their classes.
+    """Read images from one folder per class.
 
     Args:
-        dataset: holds ``COVID/`` and ``non-COVID/``.
-        listed: names them, one a line; without it all are read.
+        dataset: contains ``COVID/`` and ``non-COVID/``.
+        listed: text file that lists the images, one per line. Without it, all are read.
     """
     if listed is None:
         files = sorted(file for name in CLASS_NAMES for file in (dataset / name).iterdir())

@@ -1,8 +1,8 @@
-"""What forms as large as may be do to those beside them: how long the event loop is held up.
+"""Measures how long forms of the largest size block the event loop for other requests.
 
-One client sends forms of 10 MiB that hold no image, one after the other, so that nothing but
-receiving and parsing is measured; another asks for ``/healthz`` meanwhile, which needs the event
-loop alone. Prints the other's latency without and with it.
+One client sends forms of 10 MiB without an image, one after the other, so that only receiving and
+parsing is measured. Meanwhile another client requests ``/healthz``, which needs only the event
+loop. Prints that client's latency without and with the forms.
 
     python -m benchmarks.large_forms --models-dir models
 """
@@ -33,7 +33,7 @@ def main() -> None:
     """Start the service, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
     arguments = parser.parse_args()
     with gateway(arguments.models_dir) as service:
         alone = _latencies(service.port, arguments.seconds)
@@ -48,7 +48,7 @@ def main() -> None:
         sys.stdout.write(f"| {label} | {' | '.join(f'{1000 * s:.1f} ms' for s in cells)} |\n")
     sys.stdout.write(
         f"\n{len(durations)} forms, {1000 * statistics.median(durations):.0f} ms each in the"
-        f" median, {1000 * cpu_seconds:.0f} ms of the processor each\n"
+        f" median, {1000 * cpu_seconds:.0f} ms of CPU time each\n"
     )
 
 
@@ -66,7 +66,7 @@ def _latencies(port: int, seconds: float) -> list[float]:
 
 @contextmanager
 def _large_forms(port: int) -> Iterator[list[float]]:
-    """Sends them until the end; gives how long each took."""
+    """Send forms until the end; yield a list of their durations."""
     form = httpx.Request("POST", "http://localhost", files={"file": os.urandom(_FILE_BYTES)})
     body, headers = form.read(), dict(form.headers)
     durations: list[float] = []

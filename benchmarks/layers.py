@@ -1,8 +1,8 @@
-"""Where one client's time goes: the engine, the model server around it, the gateway around that.
+"""Breaks down one client's time: the engine, the model server around it, the gateway around that.
 
-Each layer answers the same image in turn, in one run; of two answers in a row the second counts,
-as the first has its models to bring into the caches. Prints the median of each and the median of
-what it adds to the layer before it.
+Each layer answers the same image in turn, in one run. Of two answers in a row the second counts,
+because the first one loads the models into the caches. Prints the median of each layer, and the
+median of what it adds to the layer before it.
 
     python -m benchmarks.layers --models-dir models --image slice.png
 """
@@ -25,13 +25,13 @@ import numpy as np
 
 from benchmarks.service import gateway
 from benchmarks.speed.process import running
+from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.batching_parameters import EMBEDDED_BATCHING_FILE, read_batching_parameters
 from serving.client import ModelServerClient, encode_images
 from serving.contract import INPUT_NAME, MODEL_NAMES
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 _RUNS_AT_ONCE: Final = read_batching_parameters(EMBEDDED_BATCHING_FILE).num_batch_threads
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _model_server(arguments: argparse.Namespace, address: str) -> list[str]:
-    """Its command, as ``covidscan serve`` has it."""
+    """Return its command, as ``covidscan serve`` starts it."""
     return [
         *(sys.executable, "-m", "covidscan", "model-server"),
         f"--models-dir={arguments.models_dir}",
@@ -105,7 +105,7 @@ async def _measure(arguments: argparse.Namespace, address: str, port: int) -> No
                 preprocess(decode_image(content).pixels)
                 await calls()
 
-            # Nothing else is going on meanwhile, so it may block.
+            # Nothing else is running meanwhile, so it may block the event loop.
             async def gateway() -> None:
                 connection.request("POST", "/predict", body, headers)
                 response = connection.getresponse()
@@ -120,7 +120,7 @@ async def _measure(arguments: argparse.Namespace, address: str, port: int) -> No
                 "the image read before them": image_and_calls,
                 "the gateway around both: `POST /predict`": gateway,
             }
-            _tell(await _in_turn(layers, arguments.rounds))
+            _print_table(await _in_turn(layers, arguments.rounds))
 
 
 async def _in_turn(layers: dict[str, Layer], rounds: int) -> dict[str, list[float]]:
@@ -134,7 +134,7 @@ async def _in_turn(layers: dict[str, Layer], rounds: int) -> dict[str, list[floa
     return seconds
 
 
-def _tell(seconds: dict[str, list[float]]) -> None:
+def _print_table(seconds: dict[str, list[float]]) -> None:
     sys.stdout.write("| layer | median | it adds | of the first |\n|---|---|---|---|\n")
     first = before = next(iter(seconds.values()))
     for name, taken in seconds.items():

@@ -1,4 +1,4 @@
-"""What the engine spends its time on: the share of each kind of operation, and of the first one.
+"""Prints how much of the engine's time each kind of operation takes, and the first convolution.
 
 python -m benchmarks.operations --models-dir models
 """
@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 import openvino
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, MODEL_NAMES
+from serving.contract import MODEL_NAMES
 
 _RUNS: Final = 200
 _FIRST: Final = "Convolution"
@@ -32,16 +33,16 @@ def main() -> None:
         kinds: dict[str, float] = defaultdict(float)
         for (_, kind), taken in seconds.items():
             kinds[kind] += taken
-        said = ", ".join(
+        described = ", ".join(
             f"{kind} {taken / total:.1%}"
             for kind, taken in sorted(kinds.items(), key=lambda item: -item[1])
         )
         first = next(taken for (_, kind), taken in seconds.items() if kind == _FIRST)
-        sys.stdout.write(f"| {name} | {said} | {first / total:.1%} |\n")
+        sys.stdout.write(f"| {name} | {described} | {first / total:.1%} |\n")
 
 
 def _operations(version_dir: Path) -> dict[tuple[str, str], float]:
-    """The median seconds of each operation that takes any, by name and kind, in their order."""
+    """Return the median seconds of each operation that takes time, by name and kind, in order."""
     core = openvino.Core()
     options = {
         "INFERENCE_PRECISION_HINT": "f32",

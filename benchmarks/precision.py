@@ -1,6 +1,6 @@
-"""What bf16 changes on labelled images: labels, probabilities, and the confusion of each precision.
+"""Measures what bf16 changes on labelled images: labels, probabilities and confusion.
 
-Through the embedded model server's engine, as the service runs it, for each model and the ensemble.
+Uses the embedded model server's engine, as the service does, for each model and the ensemble.
 
     python -m benchmarks.precision --dataset path/to/folder --files test.txt --models-dir models
 """
@@ -8,7 +8,6 @@ Through the embedded model server's engine, as the service runs it, for each mod
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +17,17 @@ from serving import volume
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-
-_ROWS: Final = 8
+from serving.probabilities import soft_vote
+from trainer.batched import infer_in_batches
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--dataset", type=Path, required=True, help="holds COVID/ and non-COVID/")
-    parser.add_argument("--files", type=Path, help="a list; without it all images")
+    parser.add_argument(
+        "--files", type=Path, help="text file that lists the images to use; default: all"
+    )
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     arguments = parser.parse_args()
     given = read_labelled(arguments.dataset, arguments.files)
@@ -54,23 +55,20 @@ def main() -> None:
 
 
 def load(models_dir: Path, name: str, precision: Precision) -> LoadedModel:
-    """A CNN's newest version."""
+    """Load a CNN's newest version."""
     version = volume.versions(models_dir, name)[-1]
     return Engine(precision).load(volume.version_dir(models_dir, name, version))
 
 
 def probabilities(model: LoadedModel, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of the positive class, ``[N]``."""
-    answers = [
-        model.infer({INPUT_NAME: images[start : start + _ROWS]})[OUTPUT_NAME]
-        for start in range(0, len(images), _ROWS)
-    ]
-    return np.concatenate(answers)[:, POSITIVE_CLASS_INDEX]
+    """Return the probabilities of the positive class, ``[N]``."""
+    answers = infer_in_batches(lambda batch: model.infer({INPUT_NAME: batch})[OUTPUT_NAME], images)
+    return answers[:, POSITIVE_CLASS_INDEX]
 
 
 def with_ensemble(found: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """The models' probabilities, and their mean as the ensemble's."""
-    return {**found, "ensemble": np.mean(list(found.values()), axis=0)}
+    """Return the models' probabilities, with their mean as the ensemble's."""
+    return {**found, "ensemble": soft_vote(list(found.values()))}
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""What share of chest images is refused as no chest scan, and what share of everything else.
+"""Measures how many chest images, and how many other images, do not look like chest scans.
 
-Each image is judged as the gateway judges it: by its pixels, then by its distance to the training
-images. Colour pictures are judged a second time without their colours, which is the harder case;
-DICOM files of other modalities as if they were forced, which leaves the distance to judge. Of
-pictures that are nearly the same (a wallpaper comes in several sizes) one is taken.
+Each image is judged as by the gateway: by its pixels, then by its out-of-distribution score. Colour
+pictures are judged a second time in grey, which is the harder case. DICOM files of other modalities
+are judged as if forced, which leaves the score to decide. Of nearly equal pictures (a wallpaper
+comes in several sizes) only one is used.
 
     python -m benchmarks.refusal --models-dir models \
         --chest COVID-CT=path/to/covid-ct --other photos=path --other brain=path/to/volume.nii.gz
 
-A folder is searched for images and DICOM files; ``--files NAME=LIST`` takes of it only those that a
-text file lists, one a line. A volume (NIfTI or NRRD; SimpleITK must be installed) is cut into
-slices, along all axes that are resolved well; ``--slices NAME=FIRST:LAST`` takes all axial ones of
-this range. CT is shown in the lung window, as the service shows it.
+A folder is searched for images and DICOM files; ``--files NAME=LIST`` limits it to those that a
+text file lists, one per line. A volume (NIfTI or NRRD; SimpleITK must be installed) is cut into
+slices, along all axes with sufficient resolution; ``--slices NAME=FIRST:LAST`` takes all axial
+slices of this range. CT is displayed in the lung window, as in the service.
 """
 
 import argparse
@@ -25,35 +25,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.input_check import check_input, look_at
-from api.model_call import ModelCall
-from api.schemas.prediction import ModelAnswerStatus
-from api.schemas.problem import RefusalReason
+from api.decoding.pixel_checks import check_pixels
+from api.decoding.reasons import RefusalReason
+from api.prediction.model_call import ModelCall
+from api.prediction.ood_check import check_input
+from api.prediction.results import ModelAnswerStatus
 from benchmarks.precision import load
+from imaging.dicom.description import DicomOptions
+from imaging.dicom.rendering import LUNG
+from imaging.errors import ImageError
+from imaging.preprocess import decode_image, preprocess
 from serving.client import Prediction
 from serving.contract import (
     DEFAULT_OPERATING_POINT,
-    DISTANCE_OUTPUT_NAME,
     INPUT_NAME,
     MODEL_NAMES,
+    OOD_OUTPUT_NAME,
     OUTPUT_NAME,
 )
-from serving.dicom.description import DicomOptions
-from serving.dicom.rendering import LUNG
 from serving.embedded.engine import LoadedModel
-from serving.errors import ImageError
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 _THUMBNAIL: Final = (16, 16)
-_NEARLY_THE_SAME: Final = 6.0
-"""Grey levels, on average over a thumbnail."""
+_MIN_DIFFERENCE: Final = 6.0
+"""Mean difference of thumbnails in grey levels. Pictures that differ less count as equal."""
 _NOISES: Final = 200
 _VOLUMES: Final = (".nii", ".nii.gz", ".nrrd")
 _SLICES_PER_AXIS: Final = 20
-_LEAST_SLICE_DEVIATION: Final = 20.0
-_COARSEST: Final = 2.0
-"""Slices may be this many times as far apart as pixels."""
+_MIN_SLICE_DEVIATION: Final = 20.0
+_MAX_ANISOTROPY: Final = 2.0
+"""Largest ratio between the distance of slices and that of pixels."""
 _AIR_HU: Final = -1000
 
 Pixels = NDArray[np.uint8]
@@ -61,7 +62,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shown:
-    """An image, and what a DICOM file says of it."""
+    """An image, and the modality that a DICOM file gives."""
 
     pixels: Pixels
     modality: str | None = None
@@ -110,25 +111,25 @@ def _judge(name: str, images: Sequence[Shown], models: dict[str, LoadedModel]) -
     by_pixels = sum(any(r is not RefusalReason.NOT_CHEST for r in reasons) for reasons in found)
     grey = [_reasons(Shown(_without_colours(image.pixels)), models) for image in images]
     counts = Counter(reason for reasons in found for reason in reasons)
-    said = ", ".join(f"{reason} {count}" for reason, count in counts.most_common()) or "none"
+    described = ", ".join(f"{reason} {count}" for reason, count in counts.most_common()) or "none"
     shares = [
         f"{100 * share / len(images):.1f} %"
         for share in (sum(map(bool, found)), by_pixels, sum(map(bool, grey)))
     ]
-    print(f"| {name} | {len(images)} | {' | '.join(shares)} | {said} |", flush=True)  # noqa: T201
+    print(f"| {name} | {len(images)} | {' | '.join(shares)} | {described} |", flush=True)  # noqa: T201
 
 
 def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RefusalReason]:
     height, width = image.pixels.shape[:2]
     tensor = preprocess(image.pixels)
-    seen = look_at(tensor, width=width, height=height, modality=image.modality)
+    reasons = check_pixels(tensor, width=width, height=height, modality=image.modality)
     answers = []
     for name, model in models.items():
         outputs = model.infer({INPUT_NAME: tensor[None]})
-        answered = Prediction(1, outputs[OUTPUT_NAME], outputs[DISTANCE_OUTPUT_NAME])
+        answered = Prediction(1, outputs[OUTPUT_NAME], outputs[OOD_OUTPUT_NAME])
         call = ModelCall(name, ModelAnswerStatus.OK, answered, 0.0)
         answers.append(call.answer(0, DEFAULT_OPERATING_POINT))
-    return check_input(seen, answers, demo=False).reasons
+    return check_input(reasons, answers, demo=False).reasons
 
 
 def _read(path: Path, which: Path | range | None) -> Iterator[Shown]:
@@ -144,18 +145,18 @@ def _read(path: Path, which: Path | range | None) -> Iterator[Shown]:
         try:
             image = decode_image(file.read_bytes(), dicom=DicomOptions(any_modality=True))
         except ImageError:
-            # Not every file of a package is a picture.
+            # Not every file of a data set is an image.
             continue
         yield Shown(image.pixels, None if image.dicom is None else image.dicom.modality)
 
 
 def _cut(path: Path, axial: range | None) -> Iterator[Shown]:
-    import SimpleITK  # noqa: PLC0415 - only where there are volumes
+    import SimpleITK  # noqa: PLC0415 - needed only for volumes
 
     image = SimpleITK.ReadImage(str(path))
     if image.GetDimension() > 3:
         image = image[(slice(None), slice(None), slice(None)) + (0,) * (image.GetDimension() - 3)]
-    # Along the axes of the patient, from right to left, front to back and feet to head.
+    # Along the axes of the patient: right to left, front to back and feet to head.
     image = SimpleITK.DICOMOrient(image, "LPS")
     grey = _shown(SimpleITK.GetArrayFromImage(image).astype(np.float64))
     spacing = image.GetSpacing()[::-1]
@@ -163,18 +164,18 @@ def _cut(path: Path, axial: range | None) -> Iterator[Shown]:
         if axial is not None and axis > 0:
             return
         pixel = max(side for other, side in enumerate(spacing) if other != axis)
-        if axial is None and pixel > _COARSEST * min(spacing):
+        if axial is None and pixel > _MAX_ANISOTROPY * min(spacing):
             continue
         chosen = axial or np.linspace(size // 5, size * 4 // 5, _SLICES_PER_AXIS).astype(int)
         for index in chosen:
-            # Heads up, in the two planes that stand.
+            # Head up, in the coronal and sagittal planes.
             cut = np.take(grey, index, axis=axis)[:: -1 if axis else 1]
-            if cut.std() >= _LEAST_SLICE_DEVIATION:
+            if cut.std() >= _MIN_SLICE_DEVIATION:
                 yield Shown(np.ascontiguousarray(np.repeat(cut[..., None], 3, axis=2)))
 
 
 def _shown(values: NDArray[np.float64]) -> Pixels:
-    """CT in the lung window, anything else from its darkest to its brightest."""
+    """Show CT in the lung window, anything else from its darkest to its brightest value."""
     if values.min() <= _AIR_HU:
         black, white = LUNG.center - LUNG.width / 2, LUNG.center + LUNG.width / 2
     else:
@@ -212,7 +213,7 @@ def _distinct(images: Iterator[Shown]) -> list[Shown]:
     thumbnails: list[NDArray[np.float64]] = []
     for image in images:
         thumbnail = cv2.resize(image.pixels, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(float)
-        if all(np.abs(thumbnail - other).mean() >= _NEARLY_THE_SAME for other in thumbnails):
+        if all(np.abs(thumbnail - other).mean() >= _MIN_DIFFERENCE for other in thumbnails):
             kept.append(image)
             thumbnails.append(thumbnail)
     return kept

@@ -1,14 +1,16 @@
-"""Which way to make a saliency map: how well each finds what an image is known to have.
+"""Compares ways to make a saliency map: how well each finds what an image is known to show.
 
-For each way, over COVID phantoms that the demo models have not learned from, or over real images
-that are called COVID and are:
-- pointing: how often the map's highest place lies in an opacity, where that is known (Zhang 2018);
-- energy: how much of what speaks for COVID lies in one (Wang 2020);
+Uses COVID phantoms that the demo models have not learned from, or real images that are correctly
+predicted as COVID. Measures for each way:
+
+- pointing: how often the map's maximum lies in an opacity, if its place is known (Zhang 2018);
+- energy: how much of the relevance for COVID lies in one (Wang 2020);
 - deletion and insertion: the mean probability of COVID while the most relevant pixels are hidden,
-  or shown, first (Petsiuk 2018): low and high are good. A map at random stands beside them;
-- sanity: how much the map is like that of the same networks with their weights shuffled, which
-  knows nothing (Adebayo 2018), by rank correlation; near zero is good;
-- what it costs: images asked about.
+  or shown, first (Petsiuk 2018). Low deletion and high insertion are good. A random map is measured
+  for comparison;
+- sanity: rank correlation with the map of the same networks with shuffled weights, which know
+  nothing (Adebayo 2018); near zero is good;
+- cost: the number of images to predict.
 
     python -m benchmarks.saliency --models-dir models --networks runs/…
     python -m benchmarks.saliency --models-dir models --dataset path/to/folder --files test.txt
@@ -33,10 +35,11 @@ from api.explanation.explainer import CELLS, DARKEST_OF, MASKS
 from api.explanation.perturbation import Masks, darkened, perturbed, random_masks, relevance
 from benchmarks.labelled_images import read_labelled
 from benchmarks.precision import load, probabilities
-from serving.contract import DEFAULT_OPERATING_POINT, IMAGE_SIZE, MODEL_NAMES
+from imaging.model_input import IMAGE_SIZE
+from imaging.preprocess import preprocess
+from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
-from serving.preprocess import preprocess
 from trainer.demo.phantoms import draw_phantom
 from trainer.publication.export import save
 
@@ -46,7 +49,7 @@ _STEPS: Final = 16
 Image = NDArray[np.float32]
 Map = NDArray[np.float64]
 Asked = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-"""Images, to the ensemble's probability of COVID."""
+"""Maps images to the ensemble's probability of COVID."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Way:
     hide: Callable[[Image], Image]
 
     def map(self, image: Image, ask: Asked) -> Map:
-        """Of one image."""
+        """Return the map of one image."""
         hidden = self.hide(image)
         images = np.stack([perturbed(image, mask, hidden) for mask in self.masks])
         return relevance(self.masks, ask(images))
@@ -66,7 +69,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Sample:
-    """An image as the models see it, and where its opacities are, if that is known."""
+    """An image as the models see it, and the position of its opacities if known."""
 
     image: Image
     finding: NDArray[np.bool_] | None
@@ -77,12 +80,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     parser.add_argument(
-        "--networks", type=Path, help="NAME/NAME.keras of each: for the sanity check"
+        "--networks", type=Path, help="folder of NAME/NAME.keras, for the sanity check"
     )
-    parser.add_argument("--dataset", type=Path, help="real images, in place of phantoms")
-    parser.add_argument("--files", type=Path, help="which of them; without it all")
+    parser.add_argument("--dataset", type=Path, help="real images instead of phantoms")
+    parser.add_argument(
+        "--files", type=Path, help="text file that lists the images to use; default: all"
+    )
     parser.add_argument("--images", type=int, default=24)
-    parser.add_argument("--ways", help="only those that have this in their name")
+    parser.add_argument("--ways", help="only ways with this text in their name")
     arguments = parser.parse_args()
     ask = ensemble([load(arguments.models_dir, name, Precision.BF16) for name in MODEL_NAMES])
     if arguments.dataset:
@@ -91,7 +96,7 @@ def main() -> None:
         samples = _phantoms(arguments.images, ask)
     shuffled = _shuffled(arguments.networks) if arguments.networks else None
     sys.stdout.write(
-        f"{len(samples)} images that are called COVID{_area(samples)}\n\n"
+        f"{len(samples)} images that are predicted as COVID{_area(samples)}\n\n"
         "| way | images asked | pointing | energy | deletion | insertion | sanity |\n"
         "|---|---|---|---|---|---|---|\n"
     )
@@ -108,7 +113,7 @@ def main() -> None:
 
 
 def ensemble(models: Sequence[LoadedModel]) -> Asked:
-    """The mean of what models say."""
+    """Return a function that averages the models' probabilities."""
     return lambda images: np.mean(
         [probabilities(model, images) for model in models], axis=0, dtype=float
     )
@@ -131,7 +136,7 @@ def _real(dataset: Path, listed: Path | None, count: int, ask: Asked) -> list[Sa
     given = read_labelled(dataset, listed)
     called = ask(given.images) >= DEFAULT_OPERATING_POINT
     right = np.nonzero(called & given.positive)[0]
-    # From all over the list: neighbours are often slices of one patient.
+    # Spread over the whole list: neighbours are often slices of one patient.
     chosen = right[np.linspace(0, len(right) - 1, min(count, len(right))).astype(int)]
     return [Sample(given.images[index], None) for index in chosen]
 
@@ -175,7 +180,7 @@ def _ways() -> Iterator[Way]:
 
 
 def _squares(patch: int, stride: int) -> Masks:
-    """One square hidden in each, over the edge, too (Zeiler and Fergus 2014)."""
+    """Return masks that hide one square each, also across the edges (Zeiler and Fergus 2014)."""
     starts = range(stride - patch, IMAGE_SIZE, stride)
     masks = np.zeros((len(starts) ** 2, IMAGE_SIZE, IMAGE_SIZE), np.float32)
     for mask, (top, left) in zip(masks, ((y, x) for y in starts for x in starts), strict=True):
@@ -184,7 +189,7 @@ def _squares(patch: int, stride: int) -> Masks:
 
 
 def _shuffled(networks: Path) -> Asked:
-    """The ensemble of the same networks, the numbers of each of their tensors shuffled."""
+    """Return the ensemble of the same networks with the values of each tensor shuffled."""
     rng = np.random.default_rng(_SEED)
     models = []
     with tempfile.TemporaryDirectory() as folder:
@@ -205,7 +210,7 @@ def _alike(way: Way, samples: Sequence[Sample], maps: Sequence[Map], shuffled: A
     correlations = []
     for sample, found in zip(samples, maps, strict=True):
         other = way.map(sample.image, shuffled)
-        # Of a network that always says the same there is no map to be like.
+        # A network that always answers the same has no map to compare with.
         if np.ptp(other) > 0:
             correlations.append(spearmanr(found, other, axis=None).statistic)
     return f"{np.mean(correlations):.2f}" if correlations else "no map"

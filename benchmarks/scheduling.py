@@ -1,7 +1,7 @@
-"""How three CNNs share the cores: threads pinned or free, streams, runs at once, rows of a batch.
+"""Compares ways for three CNNs to share the cores: pinning, streams, concurrent runs, batches.
 
-Each line is one way to run them, asked by 1, 8 and 32 clients that ask all three models about one
-image at a time; figures are ratios to the first line, measured in the same process.
+Each line is one configuration, measured with 1, 8 and 32 clients that send one image at a time to
+all three models. Figures are ratios to the first line, measured in the same process.
 
     python -m benchmarks.scheduling --models-dir models
 """
@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
 from serving.batching_parameters import (
     EMBEDDED_BATCHING_FILE,
     BatchingParameters,
     read_batching_parameters,
 )
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES
+from serving.contract import INPUT_NAME, MODEL_NAMES
 from serving.embedded.engine import Engine
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion
@@ -32,7 +33,7 @@ CLIENTS = (1, 8, 32)
 
 @dataclass(frozen=True)
 class Way:
-    """One way to run the models; without rows each request runs alone."""
+    """One way to run the models. Without rows, each request runs alone."""
 
     pin_threads: bool
     streams: int
@@ -41,7 +42,7 @@ class Way:
     padded: bool = False
 
     def __str__(self) -> str:
-        """As the table names it."""
+        """Return the cells of the table."""
         pinned = "pinned" if self.pin_threads else "free"
         rows = f"up to {self.rows}{', padded' * self.padded}" if self.rows else "one"
         return f"| {pinned} | {self.streams} | {self.runs_at_once} | {rows} |"
@@ -65,7 +66,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Measure:
-    """What clients saw: the median latency of an image, and images a second."""
+    """The median latency of an image, and images per second."""
 
     latency_seconds: float
     images_per_second: float
@@ -75,11 +76,11 @@ def main() -> None:
     """Measure every way and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=3.0, help="duration of each measurement")
     arguments = parser.parse_args()
     columns = "".join(f" {clients} clients |" for clients in CLIENTS)
     print(f"| threads | streams | runs at once | rows |{columns}")  # noqa: T201
-    print(f"|{'---|' * (4 + len(CLIENTS))}")  # noqa: T201 - its output is the table
+    print(f"|{'---|' * (4 + len(CLIENTS))}")  # noqa: T201 - the table is the output
     reference: list[Measure] = []
     for way in WAYS:
         models = load(
@@ -101,7 +102,7 @@ def main() -> None:
 
 
 def load(models_dir: Path, engine: Engine) -> list[ServableVersion]:
-    """The newest version of each CNN."""
+    """Load the newest version of each CNN."""
     found = []
     for name in MODEL_NAMES:
         number = volume.versions(models_dir, name)[-1]
@@ -113,7 +114,7 @@ def load(models_dir: Path, engine: Engine) -> list[ServableVersion]:
 
 
 async def measure(way: Way, models: list[ServableVersion], clients: int, seconds: float) -> Measure:
-    """Let clients ask all models at once, again and again."""
+    """Let clients query all models at once, repeatedly."""
     scheduler = Scheduler(threads=way.runs_at_once, batching=_batching(way))
     image = np.random.default_rng(0).random((1, IMAGE_SIZE, IMAGE_SIZE, CHANNELS), np.float32)
     latencies: list[float] = []

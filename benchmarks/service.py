@@ -1,4 +1,4 @@
-"""``covidscan serve`` on a free port, for as long as a measurement takes."""
+"""Runs ``covidscan serve`` on a free port for the duration of a measurement."""
 
 import socket
 import sys
@@ -18,10 +18,10 @@ _START_SECONDS: Final = 60.0
 
 @contextmanager
 def gateway(models_dir: Path, *options: str) -> Iterator[Contender]:
-    """Run it; yields it once all models are there.
+    """Run the service; yield it once all models are ready.
 
     Raises:
-        StartError: they do not come.
+        StartError: the models do not become ready.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -1,9 +1,9 @@
-"""How much memory published models take in TensorFlow Serving's runtime.
+"""Measures how much memory published models take in TensorFlow Serving's runtime.
 
-Loads each model as TensorFlow Serving does, in a session of its own, and asks it for the sizes of
-its warm-up requests. Then loads each anew several times and closes the old session once its last
-request is answered, as a publication does; with ``--clients``, while so many threads ask for
-answers all the time. Prints the resident memory beyond what TensorFlow itself takes.
+Loads each model as TensorFlow Serving does, in its own session, and runs requests of its warm-up
+sizes. Then reloads each model several times and closes the old session once its last request is
+answered, as a publication does. With ``--clients``, that many threads send requests all the time.
+Prints the resident memory beyond what TensorFlow itself takes.
 
     MALLOC_ARENA_MAX=2 python -m benchmarks.serving_memory --publications 20 --clients 4
 """
@@ -21,8 +21,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, SIGNATURE_NAME
+from serving.contract import INPUT_NAME, MODEL_NAMES, SIGNATURE_NAME
 from trainer.native_output import quiet_native_output, start_tensorflow
 
 _KIBIBYTES_PER_MIB: Final = 1024
@@ -30,10 +31,10 @@ _BATCH_SIZES: Final = (1, 8)
 
 
 class _Session:
-    """One version of a model, as TensorFlow Serving loads it and warms it up."""
+    """One version of a model, loaded and warmed up as by TensorFlow Serving."""
 
     def __init__(self, models_dir: Path, name: str) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - after its start
+        import tensorflow as tf  # noqa: PLC0415 - after start_tensorflow
 
         self.requests = 0
         """In flight."""
@@ -67,7 +68,7 @@ class _Server:
         self._changed = threading.Condition()
 
     def publish(self, name: str) -> None:
-        """Load a model anew; close the session before it once its last request is answered."""
+        """Reload a model. Close its previous session once the last request on it is answered."""
         newer = _Session(self._models_dir, name)
         with self._changed:
             older = self._sessions.get(name, newer)

@@ -1,1 +1,1 @@
-"""The command line, and the composition of gateway and embedded model server into one service."""
+"""The command line, and the service that combines the gateway and the embedded model server."""

@@ -1,12 +1,12 @@
-"""What commands log and how; ``service_logs`` is for what keeps running."""
+"""Logging for one-off commands; ``service_logs`` is for long-running processes."""
 
 import logging
 
 
 def configure_logging() -> None:
-    """Log our own events, and other libraries' warnings, to stderr."""
+    """Log our own events, and warnings of other libraries, to stderr."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for name in ("api", "covidscan", "serving", "trainer"):
+    for name in ("api", "covidscan", "imaging", "serving", "trainer"):
         logging.getLogger(name).setLevel(logging.INFO)

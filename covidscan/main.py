@@ -6,13 +6,13 @@ import sys
 import typer
 
 from covidscan.commands import (
+    cross_validate,
     demo,
     evaluate,
     health,
     keys,
     model_server,
     models,
-    pool,
     predict,
     replay,
     score,
@@ -23,7 +23,7 @@ from covidscan.commands import (
 
 
 def prepare_output() -> None:
-    """Print what the terminal's encoding does not have as escapes, such as odd file names."""
+    """Print characters that the terminal's encoding lacks as escapes, as in odd file names."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -42,7 +42,7 @@ app.command("model-server")(model_server.model_server)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
-app.command("pool")(pool.pool)
+app.command("cross-validate")(cross_validate.cross_validate)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command("predict")(predict.predict)

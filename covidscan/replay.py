@@ -1,4 +1,4 @@
-"""Audited predictions, made once more: the same image and versions must give the same answer."""
+"""Repeats audited predictions: the same image and versions must give the same answer."""
 
 import enum
 import hashlib
@@ -10,22 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from api.ensemble import POSITIVE_CLASS, decide
 from api.observability.audit import AuditedModel, AuditRecord
+from api.prediction.ensemble import POSITIVE_CLASS, decide
 from api.schemas.image import ImageInfo
+from imaging.dicom.description import DicomOptions, WindowChoice, WindowSource
+from imaging.errors import ImageError
+from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
-from serving.dicom.description import DicomOptions, WindowChoice, WindowSource
 from serving.embedded.engine import Engine, LoadedModel
-from serving.errors import ImageError, VolumeError
-from serving.file_names import readable_name
-from serving.folder import list_folder, open_regular
+from serving.errors import VolumeError
+from serving.files.folder import list_folder, open_regular
+from serving.files.names import readable_name
 from serving.precision import Precision
-from serving.preprocess import decode_image, preprocess
 
 
 class Outcome(enum.StrEnum):
-    """How a replay came out."""
+    """The result of a replay."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -37,17 +38,17 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Replayed:
-    """A record, where the line is one, and what became of it."""
+    """A record, if the line is valid, and the outcome of its replay."""
 
     record: AuditRecord | None
     outcome: Outcome
     largest_difference: float | None = None
-    """Of any probability; None where nothing could be computed."""
+    """Of any probability. None if nothing could be computed."""
 
 
 @dataclass(frozen=True)
 class FoundImages:
-    """The files that were given."""
+    """The image files, by digest."""
 
     by_sha256: dict[str, Path]
     unreadable: list[str]
@@ -55,7 +56,7 @@ class FoundImages:
 
 
 def find_images(paths: Iterable[Path]) -> FoundImages:
-    """Find files, and all files in folders, by their SHA-256."""
+    """Index files, and all files in folders, by their SHA-256."""
     found = FoundImages({}, [])
     for path in paths:
         if path.is_dir():
@@ -76,12 +77,12 @@ def find_images(paths: Iterable[Path]) -> FoundImages:
 
 
 class Replayer:
-    """Computes answers anew with the model server's own engine.
+    """Recomputes answers with the model server's own engine.
 
     Args:
-        models_dir: the volume, which must still hold the versions that answered.
+        models_dir: the volume. It must still hold the versions that answered.
         images: files by SHA-256.
-        precision: that the model server computed in.
+        precision: the precision that the model server used.
         tolerance: the largest difference of a probability that counts as the same answer.
     """
 
@@ -95,16 +96,16 @@ class Replayer:
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
 
     def replay(self, line: str) -> Replayed:
-        """Make the prediction once more that a line of an audit trail tells of."""
+        """Repeat the prediction that a line of the audit trail records."""
         try:
             record = AuditRecord.model_validate_json(line)
         except ValidationError:
-            # What a full disk has left of one.
+            # A truncated line, as a full disk leaves it.
             return Replayed(None, Outcome.LINE_BROKEN)
         file = self._images.get(record.image.sha256)
         if file is None:
             return Replayed(record, Outcome.IMAGE_MISSING)
-        # The record tells that the image was within the limits of then.
+        # The record shows that the image was within the limits at that time.
         max_pixels = record.image.width * record.image.height
         try:
             decoded = decode_image(
@@ -115,14 +116,14 @@ class Replayer:
         image = preprocess(decoded.pixels)[None]
         answered = [model for model in record.models if model.probabilities is not None]
         try:
-            anew = [self._ask(model, image) for model in answered]
+            recomputed = [self._ask(model, image) for model in answered]
         except VolumeError:
             return Replayed(record, Outcome.VERSION_MISSING)
-        mean = sum(anew) / len(anew)
+        mean = sum(recomputed) / len(recomputed)
         differences = [
             *(
                 abs(now - model.probabilities[POSITIVE_CLASS])
-                for now, model in zip(anew, answered, strict=True)
+                for now, model in zip(recomputed, answered, strict=True)
                 if model.probabilities is not None
             ),
             abs(mean - record.probabilities[POSITIVE_CLASS]),
@@ -149,13 +150,13 @@ class Replayer:
 
 
 def _dicom_options(image: ImageInfo) -> DicomOptions:
-    """What chooses the frame and the window again that were used."""
+    """Return options that select the same frame and window as before."""
     if image.dicom is None:
         return DicomOptions()
     lung = image.dicom.window.source is WindowSource.LUNG
     return DicomOptions(
         image.dicom.frame,
         WindowChoice.LUNG if lung else WindowChoice.AUTO,
-        # What was refused then has no record.
+        # Only accepted images have a record, so the modality need not be checked.
         any_modality=True,
     )

@@ -1,4 +1,4 @@
-"""The settings as documents show them, from the class that reads them."""
+"""Renders the settings table of the documentation from the settings class."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ from api.settings import MEBIBYTE, Settings
 
 
 def settings_table() -> str:
-    """A table in Markdown: variable, default, meaning."""
+    """Return a Markdown table: variable, default, meaning."""
     rows = [
         (f"`COVIDSCAN_{name.upper()}`", _value(name, field.default), _text(field.description))
         for name, field in Settings.model_fields.items()

@@ -1,1 +1,1 @@
-"""The contract that gateway, trainer and model server share, and all that speaks its protocol."""
+"""The contract between gateway, trainer and model server, and the code for its protocol."""

@@ -1,4 +1,4 @@
-"""Read a batching parameters file, TensorFlow Serving's ``--batching_parameters_file``."""
+"""Reads batching parameters files, as for TensorFlow Serving's ``--batching_parameters_file``."""
 
 import os
 from dataclasses import dataclass
@@ -8,45 +8,45 @@ from typing import Final, Self
 from google.protobuf import text_format
 
 from serving.errors import BatchingParametersError
+from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
-from serving.regular_files import read_config_file, unreadable_reason
 
 _CONFIG_DIR: Final = Path(__file__).parent / "config"
 TENSORFLOW_SERVING_BATCHING_FILE: Final = _CONFIG_DIR / "batching.config"
 EMBEDDED_BATCHING_FILE: Final = _CONFIG_DIR / "embedded_batching.config"
-"""What the three CNNs are served with, by either model server."""
+"""The batching parameters for the three CNNs, for each model server."""
 
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """How requests share runs of a network; the defaults are TensorFlow Serving's."""
+    """How requests are batched; the defaults are those of TensorFlow Serving."""
 
     max_batch_size: int = 1000
-    """Rows in a batch, and in a request."""
+    """Largest number of rows in a batch, and in a request."""
     max_enqueued_batches: int = 10
-    """Batches of one model that wait; a request that needs one more is refused."""
+    """How many batches of one model may wait; a request that needs one more is rejected."""
     num_batch_threads: int = os.cpu_count() or 1
-    """Batches that run at the same time, of all models."""
+    """How many batches run at the same time, for all models together."""
     allowed_batch_sizes: tuple[int, ...] = ()
-    """A batch is padded to the next of these; without them it runs as it is."""
+    """A batch is padded to the next of these sizes; without any, it is not padded."""
     max_execution_batch_size: int | None = None
-    """A larger batch runs in pieces of this size."""
+    """Larger batches are split into pieces of this size."""
 
     @property
     def rows_together(self) -> int:
-        """Rows up to which requests join a batch."""
+        """The number of rows up to which requests join a batch."""
         return min(self.max_batch_size, self.max_execution_batch_size or self.max_batch_size)
 
     @classmethod
     def from_proto(cls, proto: BatchingParametersProto) -> Self:
         """Read the message.
 
-        ``batch_timeout_micros`` bounds how long TensorFlow Serving waits for a batch to fill. The
-        embedded model server never waits while a thread is idle, so it has nothing to bound;
-        ``pad_variable_length_inputs`` and ``thread_pool_name`` mean nothing to it either.
+        ``batch_timeout_micros`` limits how long TensorFlow Serving waits for a batch to fill. The
+        embedded model server never waits while a thread is idle, so it ignores this value, and also
+        ``pad_variable_length_inputs`` and ``thread_pool_name``.
 
         Raises:
-            BatchingParametersError: a value is not positive, or the sizes do not fit together.
+            BatchingParametersError: a value is not positive, or the sizes are inconsistent.
         """
         given = {
             name: getattr(proto, name).value
@@ -87,7 +87,7 @@ def parse_batching_parameters(text: str) -> BatchingParameters:
     """Parse the text of a batching parameters file.
 
     Raises:
-        BatchingParametersError: the text is malformed, or its values do not fit together.
+        BatchingParametersError: the text is malformed, or its values are inconsistent.
     """
     try:
         proto = text_format.Parse(text, BatchingParametersProto())
@@ -100,7 +100,8 @@ def read_batching_parameters(path: Path) -> BatchingParameters:
     """Read a batching parameters file.
 
     Raises:
-        BatchingParametersError: the file cannot be read, is malformed, or its values do not fit.
+        BatchingParametersError: the file cannot be read, is malformed, or its values are
+            inconsistent.
     """
     try:
         text = read_config_file(path).decode()

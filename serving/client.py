@@ -1,10 +1,9 @@
-"""The client of a model server: a deadline on every call, errors of our own.
+"""The client of a model server: every call has a deadline, and errors are translated.
 
-A call carries the trace that it belongs to (W3C Trace Context) where there is one.
+A call propagates the current trace, if there is one (W3C Trace Context).
 """
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -17,12 +16,14 @@ from numpy.typing import NDArray
 from serving import protocol, tensors
 from serving.contract import (
     CLASS_NAMES,
-    DISTANCE_OUTPUT_NAME,
     INPUT_NAME,
+    OLD_OOD_OUTPUT_NAME,
+    OOD_OUTPUT_NAME,
     OUTPUT_NAME,
     SIGNATURE_NAME,
 )
 from serving.errors import InvalidAnswerError
+from serving.probabilities import are_distributions
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
@@ -34,12 +35,11 @@ from serving.replicas import Replicas
 
 _M = TypeVar("_M", bound=Message)
 
-_ROW_SUM_TOLERANCE: Final = 1e-2
-"""bfloat16 rounds probabilities to about three digits."""
+_OOD_OUTPUT_NAMES: Final = (OOD_OUTPUT_NAME, OLD_OOD_OUTPUT_NAME)
 
 
 class VersionState(enum.Enum):
-    """The life of a version, by TensorFlow Serving's names."""
+    """The states of a version, as TensorFlow Serving names them."""
 
     UNKNOWN = ModelVersionStatus.UNKNOWN
     START = ModelVersionStatus.START
@@ -51,7 +51,7 @@ class VersionState(enum.Enum):
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """One version as the model server sees it; ``error`` is empty where it is well."""
+    """The status of one version on the model server; ``error`` is empty if there is none."""
 
     version: int
     state: VersionState
@@ -60,40 +60,37 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one model answered."""
+    """The answer of one model."""
 
     version: int
-    """That gave the answer."""
+    """The version that answered."""
     probabilities: NDArray[np.float32]
     """``[N, 2]``."""
-    feature_distances: NDArray[np.float32] | None = None
-    """``[N]``; none where the version has no such output, or it was not asked for."""
+    ood_scores: NDArray[np.float32] | None = None
+    """``[N]``; None if the version has no such output."""
 
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """A batch serialised once, for as many models as will be asked."""
+    """A batch that is serialised once for all models."""
 
     count: int
     message: bytes
-    """A ``PredictRequest`` that lacks only its ``model_spec``."""
+    """A serialised ``PredictRequest`` without its ``model_spec``."""
 
 
-def encode_images(
-    images: NDArray[np.float32], *, outputs: Sequence[str] = (OUTPUT_NAME,)
-) -> EncodedImages:
-    """Serialise a batch.
+def encode_images(images: NDArray[np.float32]) -> EncodedImages:
+    """Serialise a batch, float32 ``[N, 64, 64, 3]``.
 
-    Args:
-        images: float32 ``[N, 64, 64, 3]``.
-        outputs: what is to be computed; none for all that a version has.
+    The request has no output filter, so a version returns all its outputs. Versions without an
+    out-of-distribution score would reject a request that names it.
     """
-    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)}, output_filter=outputs)
+    request = PredictRequest(inputs={INPUT_NAME: tensors.encode(images)})
     return EncodedImages(len(images), request.SerializeToString())
 
 
 class ModelServerClient:
-    """Speaks TensorFlow Serving's gRPC API to all replicas behind one address.
+    """Calls TensorFlow Serving's gRPC API on all replicas behind one address.
 
     ::
 
@@ -105,14 +102,14 @@ class ModelServerClient:
     Args:
         address: ``host:port``, ``dns:///name:port``, ``unix:/path``, or several addresses as
             ``ipv4:host:port,host:port``.
-        credentials: for TLS; without them the wire is open.
+        credentials: for TLS; without them the connection is not encrypted.
     """
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
         self._replicas = Replicas(ReplicaAddresses(address), credentials)
 
     async def __aenter__(self) -> Self:
-        """Hand out the client itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(
@@ -136,12 +133,12 @@ class ModelServerClient:
         Args:
             name: the servable.
             images: a batch from ``encode_images``.
-            timeout_seconds: the deadline, which travels with the call.
+            timeout_seconds: the deadline, which is sent with the call.
 
         Raises:
-            ModelServerError: the call failed, by the subclass that says why.
+            ModelServerError: the call failed; the subclass says why.
         """
-        # Serialised messages that are joined merge, so this is one whole PredictRequest.
+        # Concatenated serialised messages merge, so this is one complete PredictRequest.
         spec = PredictRequest(model_spec=ModelSpec(name=name, signature_name=SIGNATURE_NAME))
         request = spec.SerializeToString() + images.message
         answer = await self._replicas.call(
@@ -149,20 +146,20 @@ class ModelServerClient:
         )
         response = _parse(PredictResponse(), answer)
         probabilities = _probabilities(name, response)
-        distances = _feature_distances(name, response)
-        for rows in (probabilities, distances):
+        ood_scores = _ood_scores(name, response)
+        for rows in (probabilities, ood_scores):
             if rows is not None and len(rows) != images.count:
                 raise InvalidAnswerError(
                     f"the answer of {name} has {len(rows)} rows for {images.count} images"
                 )
-        return Prediction(response.model_spec.version.value, probabilities, distances)
+        return Prediction(response.model_spec.version.value, probabilities, ood_scores)
 
     async def version_statuses(self, name: str, *, timeout_seconds: float) -> list[VersionStatus]:
-        """All versions of a model that the server knows of, newest first.
+        """All versions of a model on the server, newest first.
 
         Raises:
-            ModelNotFoundError: the server has never seen a version of this model.
-            ModelServerError: the call failed otherwise, by the subclass that says why.
+            ModelNotFoundError: the server never had a version of this model.
+            ModelServerError: the call failed for another reason; the subclass says which.
         """
         request = GetModelStatusRequest(model_spec=ModelSpec(name=name)).SerializeToString()
         answer = await self._replicas.call(
@@ -170,7 +167,7 @@ class ModelServerClient:
             name,
             request,
             timeout_seconds=timeout_seconds,
-            # A replica that starts up knows the model already.
+            # A replica that is still starting already lists the model.
             has_model=lambda answer: any(
                 version.state is VersionState.AVAILABLE for version in _version_statuses(answer)
             ),
@@ -190,7 +187,7 @@ def _parse(message: _M, data: bytes) -> _M:
     try:
         message.ParseFromString(data)
     except DecodeError as error:
-        raise InvalidAnswerError("the answer is not the message that was asked for") from error
+        raise InvalidAnswerError("the answer is not the expected message") from error
     return message
 
 
@@ -200,21 +197,24 @@ def _probabilities(name: str, response: PredictResponse) -> NDArray[np.float32]:
     values = _decode(name, response, OUTPUT_NAME)
     if values.dtype != np.float32 or values.shape[1:] != (len(CLASS_NAMES),):
         raise InvalidAnswerError(f"the answer of {name} is {values.dtype} {values.shape}")
-    # A NaN fails each comparison and so is refused as well.
-    in_range = (values >= -_ROW_SUM_TOLERANCE) & (values <= 1 + _ROW_SUM_TOLERANCE)
-    if not (in_range.all() and (np.abs(values.sum(axis=1) - 1) <= _ROW_SUM_TOLERANCE).all()):
-        raise InvalidAnswerError(f"the answer of {name} is no probability distribution")
+    if not are_distributions(values):
+        raise InvalidAnswerError(f"the answer of {name} is not a probability distribution")
     return np.clip(values, 0, 1)
 
 
-def _feature_distances(name: str, response: PredictResponse) -> NDArray[np.float32] | None:
-    if DISTANCE_OUTPUT_NAME not in response.outputs:
+def _ood_scores(name: str, response: PredictResponse) -> NDArray[np.float32] | None:
+    output = next((each for each in _OOD_OUTPUT_NAMES if each in response.outputs), None)
+    if output is None:
         return None
-    values = _decode(name, response, DISTANCE_OUTPUT_NAME)
+    values = _decode(name, response, output)
     if values.dtype != np.float32 or values.ndim != 1:
-        raise InvalidAnswerError(f"the distances of {name} are {values.dtype} {values.shape}")
+        raise InvalidAnswerError(
+            f"the out-of-distribution scores of {name} are {values.dtype} {values.shape}"
+        )
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise InvalidAnswerError(f"the distances of {name} are none")
+        raise InvalidAnswerError(
+            f"the out-of-distribution scores of {name} are negative or not finite"
+        )
     return values
 
 

@@ -1,21 +1,15 @@
-"""What every part agrees on: the models, their classes, and the signature they are served under."""
+"""The contract: the models, their classes, and the signature with which they are served."""
 
 from typing import Final
 
 MODEL_NAMES: Final = ("vgg16", "resnet50", "xception")
-"""The servables, in the order in which answers list them."""
+"""The servables, in the order of results."""
 
 CLASS_NAMES: Final = ("COVID", "non-COVID")
 """The classes in the order of a model's output columns."""
 
 POSITIVE_CLASS_INDEX: Final = 0
-"""The column whose probability is held against the operating point."""
-
-IMAGE_SIZE: Final = 64
-"""Height and width of a model's input, in pixels."""
-
-CHANNELS: Final = 3
-"""Channels of a model's input: RGB."""
+"""The column whose probability is compared with the operating point."""
 
 SIGNATURE_NAME: Final = "serving_default"
 INPUT_NAME: Final = "image"
@@ -24,9 +18,12 @@ INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "probabilities"
 """float32 ``[N, 2]``, rows sum to one, columns as in ``CLASS_NAMES``."""
 
-DISTANCE_OUTPUT_NAME: Final = "feature_distance"
-"""float32 ``[N]``: how far the image is from those that the model learned from, as the model itself
-sees them: 0 where they are, above 1 too far. A model may lack this output."""
+OOD_OUTPUT_NAME: Final = "ood_score"
+"""float32 ``[N]``, the out-of-distribution score: 0 for images like those that the model learned
+from, above 1 for images that are too different. A model may lack this output."""
+
+OLD_OOD_OUTPUT_NAME: Final = "feature_distance"
+"""Its name in versions before 0.2."""
 
 DEFAULT_OPERATING_POINT: Final = 0.5
-"""The positive class is predicted at this probability and above."""
+"""The positive class is predicted at or above this probability."""

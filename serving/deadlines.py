@@ -1,6 +1,6 @@
-"""Calls that may never return, such as reading from a network mount that hangs, with a deadline.
+"""Deadlines for calls that may never return, such as reads from a hanging network mount.
 
-They run in daemon threads: a process that ends waits for no such thread, as it would for those of
+The calls run in daemon threads. A process does not wait for these at exit, unlike the threads of
 ``ThreadPoolExecutor`` and ``asyncio.to_thread``.
 """
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 def call_with_deadline(function: Callable[[], T], *, seconds: float) -> T:
-    """Call a function and wait for what it returns.
+    """Call a function and return its result.
 
     Raises:
-        TimeoutError: it has not returned in time; it goes on in its thread.
+        TimeoutError: it did not return in time; it continues in its thread.
     """
     future = _start(function, "deadline")
     try:
@@ -27,19 +27,19 @@ def call_with_deadline(function: Callable[[], T], *, seconds: float) -> T:
     except TimeoutError as error:
         if future.done():
             raise
-        raise _too_late(seconds) from error
+        raise _timeout_error(seconds) from error
 
 
 class DeadlineThreads:
     """Calls functions from an event loop, each in a daemon thread, in the order of the calls.
 
-    A call that hangs keeps its thread for as long as it hangs. Where all threads hang, further
-    calls fail at their deadline and start nothing.
+    A hanging call keeps its thread. If all threads hang, further calls fail at their deadline
+    without being started.
 
     Args:
         name: of the threads.
-        threads: calls at the same time.
-        seconds: the deadline of a call, waiting for a thread included.
+        threads: the number of concurrent calls.
+        seconds: the deadline of a call, including the wait for a thread.
     """
 
     def __init__(self, name: str, *, threads: int, seconds: float) -> None:
@@ -48,47 +48,47 @@ class DeadlineThreads:
         self._free = asyncio.Semaphore(threads)
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Call a function and wait for what it returns.
+        """Call a function and return its result.
 
         Raises:
-            TimeoutError: it has not returned in time; it goes on in its thread.
+            TimeoutError: it did not return in time; it continues in its thread.
         """
         loop = asyncio.get_running_loop()
         deadline = asyncio.timeout(self._seconds)
         try:
             async with deadline:
                 await self._free.acquire()
-                future = self._begin(function)
+                future = self._start_call(function)
                 future.add_done_callback(lambda _: self._release(loop))
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise _too_late(self._seconds) from error
+            raise _timeout_error(self._seconds) from error
 
-    def _begin(self, function: Callable[[], T]) -> "Future[T]":
+    def _start_call(self, function: Callable[[], T]) -> "Future[T]":
         try:
             return _start(function, self._name)
         except RuntimeError:
-            # No thread to be had, for the moment.
+            # No thread could be started.
             self._free.release()
             raise
 
     def _release(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A call that comes back after the end finds its event loop closed.
+        # The event loop may be closed by the time a late call returns.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(self._free.release)
 
 
 def _start(function: Callable[[], T], name: str) -> "Future[T]":
     future: Future[T] = Future()
-    # From now on nobody can cancel it: who waits for it may leave, the call goes on.
+    # Makes the future uncancellable: callers may stop waiting, but the call continues.
     future.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001 - raised again where the call was made
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller
             future.set_exception(error)
         else:
             future.set_result(result)
@@ -97,5 +97,5 @@ def _start(function: Callable[[], T], name: str) -> "Future[T]":
     return future
 
 
-def _too_late(seconds: float) -> TimeoutError:
+def _timeout_error(seconds: float) -> TimeoutError:
     return TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:g} s")

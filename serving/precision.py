@@ -1,12 +1,13 @@
-"""The arithmetic that a model server computes in."""
+"""The precision of a model server's arithmetic."""
 
 import enum
 
 
 class Precision(enum.StrEnum):
-    """By OpenVINO's names."""
+    """Precisions, as OpenVINO names them."""
 
     F32 = "f32"
-    """The same answer on every machine."""
+    """The same results on every machine."""
     BF16 = "bf16"
-    """Nearly twice as fast under load where the CPU has it; the same to some hundredths."""
+    """Nearly twice as fast under load if the CPU supports it; results differ by a few
+    hundredths."""

@@ -1,4 +1,4 @@
-"""The gRPC methods of a model server, by the paths that both sides name explicitly."""
+"""The gRPC methods of a model server, by the paths that client and server use."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ WHOLE_SERVER: Final = b""
 """A ``HealthCheckRequest`` without a name."""
 
 SIGNATURE_DEF_FIELD: Final = "signature_def"
-"""The one metadata field that GetModelMetadata knows."""
+"""The only metadata field that GetModelMetadata supports."""
 
 SIGNATURE_DEF_MAP_TYPE_URL: Final = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 

@@ -1,4 +1,4 @@
-"""The addresses of the replicas of a model server, looked up again from time to time."""
+"""The addresses of the replicas of a model server, with periodic name look-ups."""
 
 import asyncio
 import ipaddress
@@ -11,9 +11,9 @@ from typing import Final
 from serving.errors import ModelDeadlineError, ModelServerUnavailableError
 
 _LOOK_UP_SECONDS: Final = 10.0
-"""Between two look-ups of a name: how long an added replica waits for its first call."""
-_SOON_SECONDS: Final = 1.0
-"""The same after a replica could not be reached."""
+"""The interval between look-ups of a name; a new replica waits this long for its first call."""
+_LOOK_UP_AGAIN_SECONDS: Final = 1.0
+"""The interval after a replica could not be reached."""
 
 _NAME_AND_PORT: Final = re.compile(r"(dns:(///)?)?[^/]+:\d+", re.ASCII)
 
@@ -21,10 +21,10 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 async def resolve(name: str, port: int) -> Sequence[str]:
-    """All addresses of a name, as gRPC has them.
+    """Look up all addresses of a name, in gRPC's notation.
 
     Raises:
-        OSError: there is none.
+        OSError: the name has no address.
     """
     found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return sorted(
@@ -36,13 +36,13 @@ async def resolve(name: str, port: int) -> Sequence[str]:
 
 
 class ReplicaAddresses:
-    """Addresses behind a target, as ``COVIDSCAN_MODEL_SERVER`` names it.
+    """The addresses behind a target, as in ``COVIDSCAN_MODEL_SERVER``.
 
     Args:
         target: ``host:port``, ``dns:///name:port``, ``unix:/path``, or several addresses:
             ``ipv4:host:port,host:port``.
         resolve: looks a name up.
-        clock: seconds, from any start.
+        clock: returns the time in seconds, from any starting point.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ReplicaAddresses:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.host: str | None = None
-        """With the port, where the target is a name."""
+        """``name:port`` if the target is a name, otherwise None."""
         self._resolve = resolve
         self._clock = clock
         self._known: Sequence[str] = ()
@@ -66,7 +66,7 @@ class ReplicaAddresses:
         elif colon and scheme == "unix":
             self._known = [target]
         elif not _NAME_AND_PORT.fullmatch(target):
-            # No port, or another DNS server: that is for gRPC to look up, or to refuse.
+            # No port, or another DNS server: gRPC looks it up or rejects it.
             self._known = [target]
         else:
             self._set_name(target.removeprefix("dns:").removeprefix("///"))
@@ -80,11 +80,11 @@ class ReplicaAddresses:
             self._known = [f"ipv4:{name_and_port}"]
 
     async def get(self, timeout_seconds: float) -> Sequence[str]:
-        """The addresses as far as they are known; waits only for the first look-up.
+        """The known addresses; waits only for the first look-up.
 
         Raises:
-            ModelDeadlineError: the first look-up takes longer than that.
-            ModelServerUnavailableError: there is none.
+            ModelDeadlineError: the first look-up takes longer than the timeout.
+            ModelServerUnavailableError: there is no address.
         """
         if self.host is None:
             return self._known
@@ -99,8 +99,8 @@ class ReplicaAddresses:
         return self._known
 
     def look_again(self) -> None:
-        """Look up soon: a replica has gone, and another may have taken its place."""
-        self._wait_seconds = _SOON_SECONDS
+        """Look up again soon, because a replica is gone and another may have replaced it."""
+        self._wait_seconds = _LOOK_UP_AGAIN_SECONDS
 
     async def close(self) -> None:
         """Stop looking up."""
@@ -114,7 +114,7 @@ class ReplicaAddresses:
             self._known = await self._resolve(name.strip("[]"), int(port))
             self._wait_seconds = _LOOK_UP_SECONDS
         except OSError:
-            # The replicas that are known are asked on.
-            self._wait_seconds = _SOON_SECONDS
+            # The known replicas stay in use.
+            self._wait_seconds = _LOOK_UP_AGAIN_SECONDS
         finally:
             self._looked_up, self._looking = self._clock(), None

@@ -1,11 +1,11 @@
-"""Calls to whichever replica of a model server serves a model.
+"""Calls the replicas of a model server that serve a model.
 
-Replicas are asked in turn. One that has no version of a model yet, or cannot be reached, is passed
-over for a moment, as long as there are others.
+Replicas are called in turn. A replica that has no version of a model yet, or cannot be reached, is
+skipped for a moment if there are others.
 
-Not by gRPC's own balancing: its client-side health checks, in grpcio 1.85, end the process with a
-segmentation fault when connections break soon after they were made, and without them a second
-attempt cannot be sent to another replica than the first.
+gRPC's own load balancing is not used. Its client-side health checks, in grpcio 1.85, crash the
+process with a segmentation fault if connections break soon after they were made. Without them, a
+retry cannot be sent to a different replica.
 """
 
 import time
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", protocol.MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", protocol.MAX_MESSAGE_BYTES),
-    # A restarted model server is found again at once, not after gRPC's default of up to 120 s.
+    # Reconnect to a restarted model server at once, not after gRPC's default of up to 120 s.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),
 )
 
-_PASSED_OVER_SECONDS: Final = 1.0
-"""How long a replica is asked only if all others are passed over too."""
+_SKIP_SECONDS: Final = 1.0
+"""How long a replica is skipped, unless all others are skipped too."""
 _RETIREMENT_SECONDS: Final = 60.0
 
 _ERRORS: Final[dict[grpc.StatusCode, type[ModelServerError]]] = {
@@ -60,7 +60,7 @@ class Replicas:
     Args:
         addresses: of the replicas.
         credentials: for TLS; without them the connection is not encrypted.
-        clock: seconds, from any start.
+        clock: returns the time in seconds, from any starting point.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Replicas:
         """By address."""
         self._turns: dict[str, int] = {}
         self._retired: list[tuple[float, _Replica]] = []
-        """Gone from the name, with when to close them."""
+        """Replicas whose addresses are gone, with the times to close them."""
 
     async def close(self) -> None:
         """Close all connections; calls in flight are cancelled."""
@@ -94,20 +94,20 @@ class Replicas:
         timeout_seconds: float,
         has_model: Callable[[bytes], bool] = lambda _: True,
     ) -> bytes:
-        """Call a method about a model; gives the serialised response.
+        """Call a method for a model; returns the serialised response.
 
-        Where a replica has not got the model the next one is asked, each once.
+        If a replica does not have the model, the next one is called; each is called once.
 
         Args:
             path: of the method.
             model: its name.
             request: serialised.
-            timeout_seconds: the deadline, which travels with the calls.
-            has_model: whether, by its response, a replica has the model.
+            timeout_seconds: the deadline, which is sent with the calls.
+            has_model: tells from a response whether the replica has the model.
 
         Raises:
-            ModelNotFoundError: no replica that can be reached has the model.
-            ModelServerError: a call failed otherwise, by the subclass that says why.
+            ModelNotFoundError: no reachable replica has the model.
+            ModelServerError: a call failed for another reason; the subclass says which.
         """
         deadline = self._clock() + timeout_seconds
         await self._follow_addresses(timeout_seconds)
@@ -116,21 +116,21 @@ class Replicas:
             try:
                 response = await replica.call(path, request, deadline - self._clock())
             except ModelNotFoundError:
-                self._pass_over(replica, model)
+                self._skip(replica, model)
                 if not self._usable(model):
                     raise
             except ModelServerExhaustedError:
                 raise
             except ModelServerUnavailableError:
-                self._pass_over(replica, None)
+                self._skip(replica, None)
                 self._addresses.look_again()
-                # A call that it may have received is for the caller to repeat.
-                if replica.is_connected_or_tries or not self._usable(model):
+                # The replica may have received the call, so only the caller may repeat it.
+                if replica.may_be_reachable or not self._usable(model):
                     raise
             else:
                 if has_model(response):
                     return response
-                self._pass_over(replica, model)
+                self._skip(replica, model)
                 if not self._usable(model):
                     return response
 
@@ -141,19 +141,20 @@ class Replicas:
             if address not in self._replicas:
                 self._replicas[address] = _Replica(address, self._addresses.host, self._credentials)
         for address in self._replicas.keys() - {*addresses}:
-            # Calls in flight have their time.
+            # Calls in flight get time to finish.
             self._retired.append((now + _RETIREMENT_SECONDS, self._replicas.pop(address)))
         while self._retired and self._retired[0][0] <= now:
             await self._retired.pop(0)[1].close()
 
-    def _pass_over(self, replica: "_Replica", model: str | None) -> None:
-        replica.pass_over(model, self._clock() + _PASSED_OVER_SECONDS)
+    def _skip(self, replica: "_Replica", model: str | None) -> None:
+        replica.skip(model, self._clock() + _SKIP_SECONDS)
 
     def _next(self, model: str) -> "_Replica":
-        """The next one in turn, of those that are not passed over."""
+        """The next replica in turn that is not skipped."""
         candidates = self._usable(model) or [*self._replicas.values()]
-        # Turns are by model, as calls about the models alternate: with common ones each replica
-        # would be asked about one model only. They begin apart, so that replicas share the work.
+        # Turns are counted per model. Calls alternate between models, so with a shared counter each
+        # replica would only ever get one model. They start at different replicas to spread the
+        # work.
         turn = self._turns.get(model, len(self._turns))
         self._turns[model] = turn + 1
         return candidates[turn % len(candidates)]
@@ -164,7 +165,7 @@ class Replicas:
 
 
 class _Replica:
-    """One replica, and what is known of it."""
+    """One replica and its state."""
 
     def __init__(
         self, address: str, host: str | None, credentials: grpc.ChannelCredentials | None
@@ -172,7 +173,7 @@ class _Replica:
         self.address = address
         options: list[tuple[str, int | str]] = [*_CHANNEL_OPTIONS]
         if host is not None:
-            # Certificates are for the name, not for the address that it has.
+            # Certificates are for the name, not for its address.
             name, _, _ = host.rpartition(":")
             options += [
                 ("grpc.default_authority", host),
@@ -184,25 +185,25 @@ class _Replica:
             else grpc.aio.secure_channel(address, credentials, options=options)
         )
         self._methods: dict[str, _Method] = {}
-        self._passed_over_until: dict[str | None, float] = {}
+        self._skipped_until: dict[str | None, float] = {}
 
     async def close(self) -> None:
         await self._channel.close()
 
-    def pass_over(self, model: str | None, until: float) -> None:
-        """Do not ask it about a model, or about any (None), while others can be asked."""
-        self._passed_over_until[model] = until
+    def skip(self, model: str | None, until: float) -> None:
+        """Skip this replica for a model, or for all models (None), while there are others."""
+        self._skipped_until[model] = until
 
     @property
-    def is_connected_or_tries(self) -> bool:
-        """Whether it is not known to be unreachable."""
+    def may_be_reachable(self) -> bool:
+        """Whether the replica is not known to be unreachable."""
         state = self._channel.get_state(try_to_connect=True)
         return state is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
     def is_usable(self, model: str, now: float) -> bool:
-        """Whether it is worth asking about a model."""
-        return self.is_connected_or_tries and all(
-            now >= self._passed_over_until.get(each, now) for each in (model, None)
+        """Whether to call the replica for a model."""
+        return self.may_be_reachable and all(
+            now >= self._skipped_until.get(each, now) for each in (model, None)
         )
 
     async def call(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
@@ -217,6 +218,6 @@ class _Replica:
 
     def _method(self, path: str) -> "_Method":
         if path not in self._methods:
-            # Requests are handed over as bytes: the inputs are serialised once, not once a model.
+            # Requests are passed as bytes, so that inputs are serialised once for all models.
             self._methods[path] = self._channel.unary_unary(path)
         return self._methods[path]

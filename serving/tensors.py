@@ -1,4 +1,4 @@
-"""NumPy arrays to and from ``TensorProto``, in both encodings that TensorFlow Serving uses."""
+"""Converts NumPy arrays to and from ``TensorProto``, in both encodings of TensorFlow Serving."""
 
 import math
 from typing import Any, Final
@@ -25,21 +25,21 @@ _DTYPES: Final[dict["DataType", tuple[np.dtype[Any], str]]] = {
 _DATA_TYPES: Final = {dtype: data_type for data_type, (dtype, _) in _DTYPES.items()}
 
 _MAX_RANK: Final = 254
-"""TensorFlow's own limit; the product of very many sizes would take hours."""
+"""TensorFlow's own limit; multiplying very many sizes would take hours."""
 
 MAX_TENSOR_BYTES: Final = 64 * 1024 * 1024
-"""A short message may announce a huge shape; nothing larger than this is ever allocated."""
+"""A short message may declare a huge shape; nothing larger than this is ever allocated."""
 
 
 class TensorError(ValueError):
-    """The message does not hold the tensor that it announces."""
+    """The message does not contain the tensor that it declares."""
 
 
 def encode(array: NDArray[Any]) -> TensorProto:
     """Encode an array as ``tensor_content``: little-endian, C order.
 
     Raises:
-        TensorError: the dtype has no ``DataType`` here.
+        TensorError: the dtype is not supported.
     """
     return TensorProto(
         dtype=data_type(array.dtype),
@@ -49,10 +49,10 @@ def encode(array: NDArray[Any]) -> TensorProto:
 
 
 def encode_values(array: NDArray[Any]) -> TensorProto:
-    """Encode an array in its typed repeated field, as TensorFlow Serving answers by default.
+    """Encode an array in its typed repeated field, the default of TensorFlow Serving's answers.
 
     Raises:
-        TensorError: the dtype has no ``DataType`` here.
+        TensorError: the dtype is not supported.
     """
     tensor = TensorProto(dtype=data_type(array.dtype), tensor_shape=shape_proto(array.shape))
     _, value_field = _DTYPES[tensor.dtype]
@@ -65,12 +65,13 @@ def encode_values(array: NDArray[Any]) -> TensorProto:
 def decode(tensor: TensorProto) -> NDArray[Any]:
     """Decode a tensor from ``tensor_content`` or from its typed repeated field.
 
-    The array may be a read-only view of the message's bytes. As TensorFlow has it, fewer values
-    than the shape asks for repeat the last one, more are cut, none are zeros.
+    The array may be a read-only view of the message's bytes. As in TensorFlow, if there are fewer
+    values than the shape needs, the last one is repeated; extra values are dropped; no values mean
+    zeros.
 
     Raises:
-        TensorError: unknown dtype, unknown rank, a bad or huge shape, or ``tensor_content`` of the
-            wrong length.
+        TensorError: unknown dtype, unknown rank, an invalid or huge shape, or ``tensor_content`` of
+            the wrong length.
     """
     dtype = dtype_of(tensor)
     shape = decode_shape(tensor.tensor_shape)
@@ -93,7 +94,7 @@ def dtype_of(tensor: TensorProto) -> np.dtype[Any]:
     """The NumPy dtype of a message.
 
     Raises:
-        TensorError: there is none here.
+        TensorError: the dtype is not supported.
     """
     if tensor.dtype not in _DTYPES:
         raise TensorError(f"dtype {tensor.dtype} is not supported")
@@ -101,7 +102,7 @@ def dtype_of(tensor: TensorProto) -> np.dtype[Any]:
 
 
 def size_bytes(tensor: TensorProto) -> int:
-    """The size of the array that ``decode`` would make, however short the message is.
+    """The size of the array that ``decode`` would return, however short the message is.
 
     Raises:
         TensorError: unknown dtype or a shape that is not fully known.
@@ -113,7 +114,7 @@ def data_type(dtype: DTypeLike) -> "DataType":
     """The ``DataType`` of a NumPy dtype.
 
     Raises:
-        TensorError: there is none here.
+        TensorError: the dtype is not supported.
     """
     little_endian = np.dtype(dtype).newbyteorder("<")
     if little_endian not in _DATA_TYPES:
@@ -122,7 +123,7 @@ def data_type(dtype: DTypeLike) -> "DataType":
 
 
 def shape_proto(shape: tuple[int, ...]) -> TensorShapeProto:
-    """A shape as a message; -1 stands for a dimension that is not fixed."""
+    """A shape as a message; -1 means a dimension of any size."""
     return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
 
 
@@ -141,13 +142,13 @@ def decode_shape(shape: TensorShapeProto) -> tuple[int, ...]:
 
 
 def _from_values(values: Any, dtype: np.dtype[Any], count: int) -> NDArray[Any]:  # noqa: ANN401
-    # No more than the shape has, however many were sent.
+    # At most as many values as the shape needs.
     values = values[:count]
     if dtype == np.dtype("<f2"):
         # half_val carries the 16 bits of each value as an integer.
         given = np.fromiter((value & 0xFFFF for value in values), "<u2", len(values)).view(dtype)
     elif dtype.kind in "iu":
-        # Wider than the dtype is: what does not fit wraps round, as it does in TensorFlow.
+        # Read into a wider type first, so that values out of range wrap around as in TensorFlow.
         wide = np.uint64 if dtype == np.dtype("<u8") else np.int64
         given = np.array(values, wide).astype(dtype)
     else:

@@ -1,4 +1,4 @@
-"""Keys and certificates for the wire between gateway and model server."""
+"""TLS credentials for the connection between gateway and model server."""
 
 from pathlib import Path
 
@@ -6,22 +6,22 @@ import grpc
 from google.protobuf import text_format
 
 from serving.errors import TlsConfigError
+from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.server_files_pb2 import SSLConfig
-from serving.regular_files import read_config_file, unreadable_reason
 
 
 def read_channel_credentials(
     ca_file: Path, certificate_file: Path | None = None, key_file: Path | None = None
 ) -> grpc.ChannelCredentials:
-    """What a client needs: whom to trust, and, where the server asks, who it is itself.
+    """Read the credentials of a client: the trusted CA and, optionally, a client certificate.
 
     Args:
-        ca_file: PEM of the authority that signed the server's certificate.
-        certificate_file: PEM of the client's certificate.
-        key_file: PEM of its private key.
+        ca_file: PEM file with the CA that signed the server's certificate.
+        certificate_file: PEM file with the client's certificate.
+        key_file: PEM file with its private key.
 
     Raises:
-        TlsConfigError: a file cannot be read, or of certificate and key there is only one.
+        TlsConfigError: a file cannot be read, or only one of certificate and key is given.
     """
     if (certificate_file is None) != (key_file is None):
         raise TlsConfigError("a client's certificate and its key go together")
@@ -33,15 +33,15 @@ def read_channel_credentials(
 
 
 def read_server_credentials(path: Path) -> grpc.ServerCredentials:
-    """What a server needs, from TensorFlow Serving's ``--ssl_config_file``.
+    """Read the credentials of a server from TensorFlow Serving's ``--ssl_config_file``.
 
     Raises:
-        TlsConfigError: the file cannot be read, is malformed or lacks what TLS needs.
+        TlsConfigError: the file cannot be read, is malformed or incomplete.
     """
     try:
         config = text_format.Parse(read_tls_file(path), SSLConfig())
     except text_format.ParseError:
-        # Without its message and cause, which quote the line: it may be a line of the key.
+        # The message and cause are dropped: they quote a line, which may be part of the key.
         raise TlsConfigError(f"{path} cannot be parsed as an SSLConfig") from None
     if not (config.server_key and config.server_cert):
         raise TlsConfigError(f"{path} needs server_key and server_cert")
@@ -55,10 +55,10 @@ def read_server_credentials(path: Path) -> grpc.ServerCredentials:
 
 
 def read_tls_file(path: Path) -> bytes:
-    """Read a key, a certificate or what names them.
+    """Read a file with keys or certificates.
 
     Raises:
-        TlsConfigError: it cannot be read.
+        TlsConfigError: the file cannot be read.
     """
     try:
         return read_config_file(path)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.contract import CHANNELS, IMAGE_SIZE, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
+from imaging.model_input import CHANNELS, IMAGE_SIZE
+from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from tests.first_minutes import watch_first_minutes
 
 _PROOF = "proof"
@@ -26,6 +27,12 @@ SHARED_DICOM = _SHARED_DATA / "dicom"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the tests marked soak at length")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, each in an event loop of its own."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import numpy as np
 from api.decoding import limits
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.processes import DecoderProcesses
-from serving.errors import DamagedImageError
+from imaging.errors import DamagedImageError
 from tests.image_files import gradient, saved
 
 _FILE = saved(gradient(), "PNG")

@@ -11,7 +11,7 @@ from typing import TypeVar
 from serving.client import ModelServerClient
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
-from serving.model_config import ModelConfig, default_model_configs
+from serving.volume.model_config import ModelConfig, default_model_configs
 
 T = TypeVar("T")
 
@@ -62,6 +62,12 @@ def embedded_model_server(
     """An embedded model server; gives its address."""
     with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
         yield server.address
+
+
+def predictions_in_progress(server: EmbeddedModelServer) -> int:
+    """How many predictions a server has begun and not ended."""
+    gauge = "covidscan_model_server_requests_in_progress"
+    return int(server.metrics.registry.get_sample_value(gauge, {"method": "Predict"}) or 0)
 
 
 @contextmanager

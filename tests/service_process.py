@@ -14,8 +14,8 @@ import httpx
 COVIDSCAN = [sys.executable, "-m", "covidscan"]
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 20) -> None:
-    """Wait for a condition, asking every 20 ms."""
+def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 60) -> None:
+    """Wait for a condition, asking every 20 ms; the time is long enough for a busy machine."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -2,5 +2,5 @@
 
 import os
 
-# Read by TensorFlow when it is first imported; its start-up banners would bury our own lines.
+# Set before TensorFlow is first imported: its startup banners would bury our own log lines.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -10,7 +10,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from serving.contract import CHANNELS, CLASS_NAMES, IMAGE_SIZE, INPUT_NAME, OUTPUT_NAME
+from imaging.model_input import CHANNELS, IMAGE_SIZE
+from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME
 from trainer import imagenet
 from trainer.recipe import Recipe
 
@@ -25,13 +26,13 @@ _IMAGENET_INPUTS: Final[dict[str, Callable[..., NDArray[Any]]]] = {
     "resnet50": keras.applications.resnet50.preprocess_input,
     "xception": keras.applications.xception.preprocess_input,
 }
-"""What each backbone's ImageNet weights were trained on, from RGB in 0 to 255."""
+"""Maps RGB in 0 to 255 to the input that each backbone's ImageNet weights were trained on."""
 
 _LAST_OF_RESIDUAL_BRANCH: Final = re.compile(
     r"conv\d_block\d_3_bn"  # ResNet50
     r"|block(?:[2-4]|13)_sepconv2_bn|block(?:[5-9]|1[0-2])_sepconv3_bn"  # Xception
 )
-"""By the names that keras.applications gives its layers."""
+"""Matches the layer names of keras.applications."""
 
 ADAPTER: Final = "adapter"
 _DROPOUT: Final = 0.5
@@ -43,16 +44,16 @@ def build(name: str, recipe: Recipe, *, weights_dir: Path | None = None) -> kera
 
     Args:
         name: one of ``serving.contract.MODEL_NAMES``.
-        recipe: its weights, initialisation and momentum of batch normalisation. Keras' default
+        recipe: its weights, initialisation and batch normalisation momentum. Keras' default
             momentum of 0.99 needs thousands of steps before the moving averages, which inference
             uses, catch up with the weights.
-        weights_dir: where ImageNet weights lie; without it they are downloaded.
+        weights_dir: folder of the ImageNet weights. Without it, they are downloaded.
 
     Returns:
         A model from float32 ``[N, 64, 64, 3]`` to float32 probabilities ``[N, 2]``.
 
     Raises:
-        RecipeError: the ImageNet weights cannot be had.
+        RecipeError: the ImageNet weights are not available.
     """
     image = layers.Input((IMAGE_SIZE, IMAGE_SIZE, CHANNELS), name=INPUT_NAME)
     adapted = layers.Conv2D(CHANNELS, 3, padding="same", name=ADAPTER)(image)
@@ -65,11 +66,11 @@ def build(name: str, recipe: Recipe, *, weights_dir: Path | None = None) -> kera
         len(CLASS_NAMES),
         activation="softmax",
         name=OUTPUT_NAME,
-        dtype="float32",  # a softmax in 16 bits has steps that calibration would see
+        dtype="float32",  # a 16-bit softmax has steps large enough to affect calibration
     )(hidden)
     model = keras.Model(image, probabilities, name=name)
-    if recipe.initialisation == "calm":
-        _initialise_calmly(model, backbone_too=recipe.weights == "none")
+    if recipe.initialisation == "zero-init-residual":
+        _initialise_for_fast_start(model, backbone_too=recipe.weights == "none")
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = recipe.batch_norm_momentum
@@ -77,10 +78,10 @@ def build(name: str, recipe: Recipe, *, weights_dir: Path | None = None) -> kera
 
 
 def standardise(model: keras.Model, images: NDArray[np.float32]) -> None:
-    """Let the adapter start as the standardisation of these images: mean 0, deviation 1.
+    """Initialise the adapter to standardise these images to mean 0 and deviation 1.
 
     Args:
-        model: not yet trained.
+        model: not trained yet.
         images: float32 ``[N, 64, 64, 3]``.
     """
     mean, deviation = images.mean(), images.std()
@@ -90,21 +91,21 @@ def standardise(model: keras.Model, images: NDArray[np.float32]) -> None:
 def _build_backbone(
     name: str, adapted: keras.KerasTensor, recipe: Recipe, weights_dir: Path | None
 ) -> keras.Model:
-    # Handed over as a tensor: Xception refuses an input_shape under 71 pixels, yet runs at 64.
+    # Passed as a tensor: Xception rejects an input_shape below 71 pixels, but runs at 64.
     backbone = _BACKBONES[name](weights=None, include_top=False, input_tensor=adapted)
     if recipe.weights == "imagenet":
         weights = imagenet.find_weights(name, weights_dir)
-        # A backbone of its own: the files know nothing of an adapter, and are read by position.
+        # A separate backbone: the weight files have no adapter, and are read by position.
         with imagenet.loading(name):
             trained = _BACKBONES[name](weights=weights, include_top=False)
-        # By position as well: Xception leaves the names of some layers to chance.
+        # By position as well: some layer names of Xception differ from run to run.
         for layer, source in zip(backbone.layers[2:], trained.layers[1:], strict=True):
             layer.set_weights(source.get_weights())
     return backbone
 
 
 def _set_adapter(model: keras.Model, kernel: NDArray[Any], bias: NDArray[Any]) -> None:
-    """Let the adapter map each pixel by itself: ``pixel @ kernel + bias``."""
+    """Make the adapter map each pixel independently: ``pixel @ kernel + bias``."""
     adapter = model.get_layer(ADAPTER)
     around = np.zeros(adapter.kernel.shape, np.float32)
     centre = around.shape[0] // 2
@@ -114,7 +115,7 @@ def _set_adapter(model: keras.Model, kernel: NDArray[Any], bias: NDArray[Any]) -
 
 
 def _expect_imagenet(model: keras.Model) -> None:
-    """Let the adapter start as what keras.applications does to the images of these weights."""
+    """Initialise the adapter to the preprocessing of keras.applications for these weights."""
 
     def transform(pixels: NDArray[np.float32]) -> NDArray[Any]:
         return _IMAGENET_INPUTS[model.name](pixels.copy() * 255)
@@ -123,13 +124,13 @@ def _expect_imagenet(model: keras.Model) -> None:
     _set_adapter(model, transform(np.eye(CHANNELS, dtype=np.float32)) - bias, bias[0])
 
 
-def _initialise_calmly(model: keras.Model, *, backbone_too: bool) -> None:
-    """Start a model from where its architecture learns fastest.
+def _initialise_for_fast_start(model: keras.Model, *, backbone_too: bool) -> None:
+    """Initialise a model so that its architecture learns from the first step on.
 
     In residual networks the last scale of each residual branch starts at zero, so that every block
     starts as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1). VGG16, which has no
-    normalisation before its ReLUs, starts as He et al. 2015 (arXiv 1502.01852) have it: Keras'
-    default halves the variance of activations at every ReLU, and there are thirteen in a row. The
+    normalisation before its ReLUs, starts as in He et al. 2015 (arXiv 1502.01852): Keras' default
+    halves the variance of activations at every ReLU, and there are thirteen in a row. The
     classifier starts undecided, at zero, so that its first guesses do not send noise through the
     backbone.
     """

@@ -1,16 +1,16 @@
-"""Every exception of the trainer; each message is one line that says what to do."""
+"""The exceptions of the trainer. Each message is one line that says what to do."""
 
 
 class TrainerError(Exception):
-    """The base of all exceptions of ``trainer``."""
+    """Base class of all exceptions of ``trainer``."""
 
 
 class DatasetError(TrainerError):
-    """The folder of images is not one that can be trained on."""
+    """The dataset cannot be used for training."""
 
 
 class RecipeError(TrainerError):
-    """The recipe is not one, or not for this machine."""
+    """The recipe is invalid, or cannot be used on this machine."""
 
 
 class RunError(TrainerError):
@@ -18,8 +18,8 @@ class RunError(TrainerError):
 
 
 class TrainingError(TrainerError):
-    """Training did not lead to a model that may be published."""
+    """Training did not produce a model that may be published."""
 
 
 class ExportError(TrainerError):
-    """The exported graph does not answer as the trained model does."""
+    """The exported graph gives other answers than the trained model."""

@@ -1,4 +1,4 @@
-"""ImageNet weights: keras.applications' own, downloaded or from a folder."""
+"""ImageNet weights of keras.applications, downloaded or from a folder."""
 
 import contextlib
 import socket
@@ -9,16 +9,16 @@ from typing import Final
 from trainer.errors import RecipeError
 
 _TIMEOUT_SECONDS: Final = 20.0
-"""Without an answer; the download as a whole may take longer."""
+"""Timeout for each network operation. The whole download may take longer."""
 
 
 def file_name(name: str) -> str:
-    """What keras.applications calls the weights of a backbone without its top."""
+    """Return keras.applications' file name for the weights of a backbone without its top."""
     return f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 def find_weights(name: str, weights_dir: Path | None) -> str:
-    """What keras.applications is to load: a file of this folder, or what it downloads itself.
+    """Return what to pass to keras.applications: a file in the folder, or "imagenet" to download.
 
     Raises:
         RecipeError: the folder does not hold the file.
@@ -33,20 +33,20 @@ def find_weights(name: str, weights_dir: Path | None) -> str:
 
 @contextlib.contextmanager
 def loading(name: str) -> Iterator[None]:
-    """Load weights in the body: a network that does not answer is an error, and never waited for.
+    """Load weights in the body, with a network timeout.
 
     Raises:
-        RecipeError: they cannot be downloaded, or the file is damaged.
+        RecipeError: the weights cannot be downloaded, or the file is damaged.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:
         yield
-    # Keras raises a bare Exception where a download fails, and whatever h5py does for bad files.
+    # Keras raises a bare Exception if a download fails; h5py raises various types for bad files.
     except Exception as error:
         raise RecipeError(
             f"the ImageNet weights of {name} cannot be loaded: download {file_name(name)} of"
-            " keras.applications elsewhere and name its folder with --weights-dir, or train"
+            " keras.applications elsewhere and give its folder with --weights-dir, or train"
             " without them, with --weights none"
         ) from error
     finally:

@@ -1,7 +1,7 @@
-"""What TensorFlow's native code writes to standard error, kept back where it is only noise.
+"""Suppresses what TensorFlow's native code writes to standard error if it is only noise.
 
-On a machine without a GPU it greets with some 16 lines, among them errors that are none. Its log
-level does not reach them all.
+On a machine without a GPU, TensorFlow starts with some 16 lines, including harmless error messages.
+Its log level does not control all of them.
 """
 
 import os
@@ -14,9 +14,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_native_output() -> Iterator[None]:
-    """Keep back what native code writes; all of it is shown if the body raises.
+    """Suppress the output of native code. All of it is shown if the body raises.
 
-    What Python itself writes to ``sys.stderr`` meanwhile is kept back, too.
+    Output that Python writes to ``sys.stderr`` meanwhile is suppressed as well.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -37,8 +37,8 @@ def quiet_native_output() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and let it look for devices, without its greetings."""
+    """Import TensorFlow and let it detect devices, without its startup messages."""
     with quiet_native_output():
-        import tensorflow as tf  # noqa: PLC0415 - this is what writes
+        import tensorflow as tf  # noqa: PLC0415 - importing it writes the messages
 
         tf.config.list_logical_devices()

@@ -1,4 +1,4 @@
-"""From a folder of images to published versions and a report of what they are worth."""
+"""Runs the training pipeline: from a folder of images to published versions and a report."""
 
 import dataclasses
 import datetime as dt
@@ -12,7 +12,8 @@ from typing import Any, Final
 import keras
 
 from serving import volume
-from serving.model_card import ModelCard
+from serving.probabilities import soft_vote
+from serving.volume.model_card import ModelCard
 from trainer.dataset.contradictions import find_contradictions, refuse_contradictions
 from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import load_images, read_frame
@@ -21,73 +22,75 @@ from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_datas
 from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
 from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
 from trainer.evaluation.inference import predict
-from trainer.evaluation.metrics import Probabilities, soft_vote
+from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
+from trainer.ood.score import MAX_IMAGES, fit_ood_scorer
 from trainer.publication.artefacts import write_artefacts
 from trainer.publication.export import describe_environment, publish
-from trainer.publication.feature_distance import MAX_IMAGES, fit_distance
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
-from trainer.run import Run, resume_run, start_run
-from trainer.training.checkpoint import Epoch
+from trainer.run_folder import Run, resume_run, start_run
+from trainer.training.checkpoint import BestWeights, Epoch
 from trainer.training.fit import train
 
 logger = logging.getLogger(__name__)
 
 _TRAINING_SHARE: Final = 0.75
-"""Of what a CNN takes; the rest is to measure and to publish it."""
-_DEMO_DISTANCE_IMAGES: Final = 32
-"""The gateway rejects nothing by the distance of demo models, so a rough one is enough."""
+"""Share of a CNN's total work. The rest is evaluation and publication."""
+_DEMO_OOD_IMAGES: Final = 32
+"""The gateway rejects nothing by the OOD score of demo models, so a rough one is enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be trained, on what, and when it may be published."""
+    """What to train, on what, and when to publish it."""
 
     dataset_dir: Path
     """Images in the layout ``COVID/``, ``non-COVID/``."""
     models_dir: Path
     """The versioned volume."""
     recipes: Mapping[str, Recipe]
-    """Which CNNs, and how each of them is trained."""
+    """The recipe of each CNN to train."""
     split: SplitOptions = field(default_factory=SplitOptions)
     seed: int = DEFAULT_SEED
-    """Of all that is random in training."""
+    """The random seed of training."""
     weights_dir: Path | None = None
-    """Where ImageNet weights lie; without it they are downloaded."""
+    """Folder of the ImageNet weights. Without it, they are downloaded."""
     run_dir: Path | None = None
-    """Where checkpoints, artefacts and report go; without it a new folder under ``runs/``."""
+    """Folder for checkpoints, artefacts and report. Without it, a new folder under ``runs/``."""
     resume: bool = False
+    keep_run: bool = True
+    """Whether to write checkpoints, artefacts and the report. Without them, a run cannot be
+    resumed, and only its published versions remain."""
     min_sensitivity: float | None = None
-    """Of the operating point."""
+    """The required sensitivity of the operating point."""
     min_accuracy: float | None = None
-    """On the test part; a model below it is not published."""
+    """The required accuracy on the test part. Models below it are not published."""
     publish: bool = True
-    """Whether models go to the volume at all; where they are only measured, as in
-    cross-validation, they do not."""
+    """Whether to publish models at all. Cross-validation only measures them."""
     force: bool = False
-    """Publish in spite of objections."""
+    """Publish despite objections."""
     demo: bool = False
     """Whether the images are phantoms."""
     on_progress: Callable[[str, float], None] | None = None
-    """Is called with a CNN's name and how much of its work is done, 0 to 1."""
+    """Called with a CNN's name and the share of its work that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to."""
+    """The result of a run."""
 
     run_dir: Path
     evaluations: list[Evaluation]
-    """Of each CNN, and of their ensemble where there are several."""
+    """One per CNN, and one for the ensemble if there are several CNNs."""
     objections: dict[str, list[str]]
-    """Of each CNN that was not published: why not."""
+    """For each CNN that was not published, the reasons."""
 
 
 @dataclass(frozen=True)
 class _Context:
-    """What every CNN of a run has in common."""
+    """What all CNNs of a run share."""
 
     plan: Plan
     run: Run
@@ -97,7 +100,7 @@ class _Context:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A CNN, calibrated, and what it says of the parts that it did not learn from."""
+    """A calibrated CNN and its predictions for the parts that it did not learn from."""
 
     model: keras.Model
     evaluation: Evaluation
@@ -106,10 +109,10 @@ class _Judged:
 
 
 def train_and_publish(plan: Plan) -> Outcome:
-    """Train CNNs on one dataset; each is published as soon as it is done, if the gate lets it.
+    """Train CNNs on one dataset. Each is published when it is done, unless the gate objects.
 
     Raises:
-        TrainerError: dataset, recipe, run or a training is not good enough to go on.
+        TrainerError: the dataset, a recipe or the run cannot be used, or a training failed.
         VolumeError: the volume cannot be written.
     """
     data = load_images(read_frame(plan.dataset_dir))
@@ -137,26 +140,27 @@ def train_and_publish(plan: Plan) -> Outcome:
         if plan.on_progress:
             plan.on_progress(name, 1.0)
         del judged
-        # Three models and their optimisers at once would not fit a small machine.
+        # Three models and their optimisers do not fit into a small machine's memory at once.
         keras.backend.clear_session()
     if len(evaluations) > 1:
         evaluations.append(_evaluate_ensemble(context, evaluations, validations))
-    write_report(
-        context.run.directory,
-        evaluations,
-        split.test,
-        dataset=dataset,
-        leakage=leakage,
-        histories=histories,
-        demo=plan.demo,
-    )
+    if plan.keep_run:
+        write_report(
+            context.run.directory,
+            evaluations,
+            split.test,
+            dataset=dataset,
+            leakage=leakage,
+            histories=histories,
+            demo=plan.demo,
+        )
     return Outcome(context.run.directory, evaluations, objections)
 
 
 def _log_leakage(split: Split, leakage: LeakageReport) -> None:
     logger.info(
-        "%d images to train on, %d to validate, %d to test; of these one nearest neighbour is right"
-        " on %.1f %%, a histogram of grey levels on %.1f %%",
+        "%d training, %d validation and %d test images; on the test images, one nearest neighbour"
+        " is right in %.1f %%, a histogram of grey levels in %.1f %%",
         len(split.train),
         len(split.validation),
         len(split.test),
@@ -166,7 +170,7 @@ def _log_leakage(split: Split, leakage: LeakageReport) -> None:
     for found in leakage.duplicates:
         if found.exact or found.near:
             logger.warning(
-                "%s and %s share %d pairs of equal and %d of nearly equal images",
+                "%s and %s share %d pairs of equal and %d pairs of nearly equal images",
                 *found.parts,
                 len(found.exact),
                 len(found.near),
@@ -181,7 +185,7 @@ def _open_run(plan: Plan, split: Split, dataset: dict[str, Any]) -> Run:
     }
     run = (resume_run if plan.resume else start_run)(plan.run_dir, settings)
     run.write_split(split)
-    logger.info("checkpoints, artefacts and the report go to %s", run.directory)
+    logger.info("writing checkpoints, artefacts and the report to %s", run.directory)
     return run
 
 
@@ -192,17 +196,18 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
         split,
         recipe,
         seed=plan.seed,
-        checkpoints=run.checkpoints(name),
+        checkpoints=run.checkpoints(name) if plan.keep_run else BestWeights(),
         weights_dir=plan.weights_dir,
-        tensorboard_dir=run.tensorboard_dir(name),
-        on_progress=partial(_tell_training, plan, name),
+        tensorboard_dir=run.tensorboard_dir(name) if plan.keep_run else None,
+        on_progress=partial(_report_training_progress, plan, name),
     )
     validation = predict(trained.model, split.validation)
     uncalibrated = predict(trained.model, split.test)
     temperature = fit_temperature(validation, split.validation.labels)
     validation = scale(validation, temperature)
     bake_temperature(trained.model, temperature)
-    write_artefacts(trained.model, run.artefacts_dir(name))
+    if plan.keep_run:
+        write_artefacts(trained.model, run.artefacts_dir(name))
     evaluation = evaluate(
         name,
         scale(uncalibrated, temperature),
@@ -217,13 +222,13 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
     return _Judged(trained.model, evaluation, validation, trained.history)
 
 
-def _tell_training(plan: Plan, name: str, share: float) -> None:
+def _report_training_progress(plan: Plan, name: str, share: float) -> None:
     if plan.on_progress:
         plan.on_progress(name, _TRAINING_SHARE * share)
 
 
 def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | None, list[str]]:
-    """Publish a CNN unless the gate objects; returns its version, or the objections."""
+    """Publish a CNN unless the gate objects. Return its version, or the objections."""
     plan, run, evaluation = context.plan, context.run, judged.evaluation
     name = evaluation.name
     version = run.published_version(name)
@@ -240,11 +245,11 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
     if report.objections and not plan.force:
         logger.error("%s is not published: %s", name, "; ".join(report.objections))
         return None, report.objections
-    distance = fit_distance(
+    scorer = fit_ood_scorer(
         judged.model,
         context.split.train,
         context.split.validation,
-        max_images=_DEMO_DISTANCE_IMAGES if plan.demo else MAX_IMAGES,
+        max_images=_DEMO_OOD_IMAGES if plan.demo else MAX_IMAGES,
     )
     card = ModelCard(
         name=name,
@@ -261,14 +266,14 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
         temperature=evaluation.temperature or 1.0,
         uncalibrated_ece=evaluation.uncalibrated_ece,
         operating_point=evaluation.operating_point,
-        feature_distance=distance.described,
+        ood_score=scorer.described,
         gate={
             "objections": report.objections,
             "forced": bool(report.objections),
             "compared_with": report.compared_with,
         },
     )
-    version = publish(judged.model, plan.models_dir, card, context.split.train, distance)
+    version = publish(judged.model, plan.models_dir, card, context.split.train, scorer)
     run.note_published(name, version)
     accuracy = evaluation.metrics["accuracy"]
     logger.info("published %s version %d, accuracy %.3f", name, version, accuracy)

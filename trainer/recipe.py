@@ -1,4 +1,4 @@
-"""A recipe: everything that decides how a model is trained."""
+"""A recipe: all settings of a model's training."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from serving.contract import MODEL_NAMES
 from trainer.errors import RecipeError
 
 NAMED_RECIPES: Final = ("reference", "robust", "demo")
-"""The files in ``trainer/recipes/``, each a template for one's own."""
+"""The files in ``trainer/recipes/``. Each can serve as a template for your own."""
 
 DEFAULT_RECIPE: Final = "reference"
 
@@ -23,84 +23,99 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: Literal["imagenet", "none"] = Field(
-        "imagenet", description="What the backbone starts from."
+        "imagenet", description="Initial weights of the backbone."
     )
-    initialisation: Literal["keras", "calm"] = Field(
+    initialisation: Literal["keras", "zero-init-residual"] = Field(
         "keras",
-        description="Of what starts from nothing: as Keras has it, or such that deep networks"
-        " learn from the first step on (docs/decisions/0006).",
+        description="Of layers without pretrained weights: Keras' default, or one with which deep"
+        " networks learn from the first step on (docs/decisions/0006).",
     )
     epochs: int = Field(50, ge=1, description="Passes over the training images.")
-    batch_size: int = Field(32, ge=2, description="Images a step.")
-    learning_rate: float = Field(0.003, gt=0, description="At its highest.")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the first moment.")
-    beta_2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the second moment.")
-    epsilon: float = Field(0.1, gt=0, description="Adam's, added to the root of the moment.")
+    batch_size: int = Field(32, ge=2, description="Images per step.")
+    learning_rate: float = Field(0.003, gt=0, description="Highest learning rate.")
+    beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's decay rate of the first moment.")
+    beta_2: float = Field(0.999, ge=0, lt=1, description="Adam's decay rate of the second moment.")
+    epsilon: float = Field(
+        0.1, gt=0, description="Adam's epsilon, added to the root of the second moment."
+    )
     weight_decay: float = Field(
-        0.0, ge=0, description="Decoupled from the gradient, as in AdamW; kernels only."
+        0.0, ge=0, description="Weight decay, decoupled as in AdamW; kernels only."
     )
     clip_norm: float = Field(
-        0.0, ge=0, description="Shorten a step's whole gradient to this length; 0 for never."
+        0.0, ge=0, description="Clip the global norm of the gradient to this value; 0: never."
     )
     schedule: Literal["plateau", "cosine", "constant"] = Field(
-        "plateau", description="How the learning rate falls."
+        "plateau", description="Schedule of the learning rate."
     )
     warmup_share: float = Field(
-        0.0, ge=0, lt=1, description="Cosine: share of all steps over which it first rises."
+        0.0, ge=0, lt=1, description="Cosine: share of all steps for the linear warm-up."
     )
     plateau_factor: float = Field(
-        0.7, gt=0, lt=1, description="Plateau: what multiplies it when validation stands still."
+        0.7,
+        gt=0,
+        lt=1,
+        description="Plateau: factor for the learning rate when validation stops improving.",
     )
-    plateau_patience: int = Field(5, ge=1, description="Plateau: epochs to wait before that.")
-    min_learning_rate: float = Field(1e-4, ge=0, description="Where it stops falling.")
+    plateau_patience: int = Field(
+        5, ge=1, description="Plateau: epochs without improvement before that."
+    )
+    min_learning_rate: float = Field(1e-4, ge=0, description="Lowest learning rate.")
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Share of each label that is spread over both classes."
     )
     batch_norm_momentum: float = Field(
-        0.99, ge=0, lt=1, description="Of batch normalisation's moving averages."
+        0.99, ge=0, lt=1, description="Momentum of batch normalisation's moving averages."
     )
-    recalibrate: bool = Field(
-        False, description="Measure the moving averages anew before each validation."
+    precise_batch_norm: bool = Field(
+        False, description="Recompute the moving averages before each validation."
     )
     select_by: Literal["accuracy", "loss"] = Field(
-        "accuracy", description="What of validation picks the epoch that is kept."
+        "accuracy", description="Validation metric that selects the epoch to keep."
     )
     select_from: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Share of the epochs before those that it picks from: a good epoch while the"
+        description="Share of the epochs to skip before selecting: a good epoch while the"
         " learning rate is still high is often good by chance.",
     )
-    flip_horizontal: bool = Field(True, description="Mirror left and right, at random.")
-    flip_vertical: bool = Field(True, description="Mirror top and bottom, at random.")
-    rotation_degrees: float = Field(360.0, ge=0, le=360, description="Turn, to either side.")
-    shift: float = Field(0.1, ge=0, lt=1, description="Move, as a share of height and width.")
-    zoom: float = Field(0.1, ge=0, lt=1, description="In and out, as a share.")
-    brightness: float = Field(0.0, ge=0, le=1, description="Add up to this much, or take it away.")
-    contrast: float = Field(0.0, ge=0, lt=1, description="Stretch round the mean, as a share.")
+    flip_horizontal: bool = Field(True, description="Mirror left and right at random.")
+    flip_vertical: bool = Field(True, description="Mirror top and bottom at random.")
+    rotation_degrees: float = Field(
+        360.0, ge=0, le=360, description="Largest rotation, to either side."
+    )
+    shift: float = Field(
+        0.1, ge=0, lt=1, description="Largest shift, as a share of height and width."
+    )
+    zoom: float = Field(0.1, ge=0, lt=1, description="Largest zoom in or out, as a share.")
+    brightness: float = Field(
+        0.0, ge=0, le=1, description="Largest value to add to or subtract from all pixels."
+    )
+    contrast: float = Field(
+        0.0, ge=0, lt=1, description="Largest change of contrast around the mean, as a share."
+    )
     gamma: float = Field(
         0.0, ge=0, le=2, description="Raise pixels to a power of up to exp(gamma), or its inverse."
     )
     mixup: float = Field(
-        0.0, ge=0, le=1, description="Blend pairs of images and labels, by Beta(mixup, mixup)."
+        0.0, ge=0, le=1, description="Blend pairs of images and labels by Beta(mixup, mixup)."
     )
     cutmix: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Paste a patch of another image, and of labels that share: by Beta(a, a), a of"
-        " each batch at most this.",
+        description="Paste a patch of another image, and the same share of its label; the share is"
+        " drawn from Beta(a, a), with a per batch at most this.",
     )
     fill: Literal["nearest", "constant", "reflect"] = Field(
-        "nearest", description="What is moved in from outside: the edge, black, or a mirror image."
+        "nearest", description="What fills moved-in pixels: the edge, black, or a mirror image."
     )
     mixed_precision: Literal["auto", "on", "off"] = Field(
-        "auto", description="Compute in 16 bits; auto: where GPU or CPU gains by it."
+        "auto", description="Compute in 16 bits; auto: if the GPU or CPU benefits."
     )
 
     def changed(self, **options: Any) -> Self:  # noqa: ANN401
-        """This recipe with some options changed.
+        """Return this recipe with some options changed.
 
         Raises:
             RecipeError: an option is unknown or out of its range.
@@ -116,23 +131,23 @@ def read_recipes(
 ) -> dict[str, Recipe]:
     """Read the recipe of each CNN.
 
-    A recipe file is TOML: options at its top hold for every CNN, those in a table ``[vgg16]`` for
-    that one. What it leaves out is as in the reference recipe.
+    A recipe file is TOML. Options at the top level apply to every CNN, those in a table
+    ``[vgg16]`` to that one. Omitted options are as in the reference recipe.
 
     Args:
         source: one of ``NAMED_RECIPES``, or the path of a recipe file.
-        names: of the CNNs that are wanted.
-        overrides: options that hold for all of them, whatever the file says.
+        names: names of the CNNs.
+        overrides: options that apply to all of them, whatever the file says.
 
     Raises:
-        RecipeError: there is no such recipe, or it is not one.
+        RecipeError: there is no such recipe, or it is invalid.
     """
     options = _read_toml(source)
     tables = {key: value for key, value in options.items() if isinstance(value, dict)}
     shared = {key: value for key, value in options.items() if key not in tables}
-    strangers = set(tables) - set(MODEL_NAMES)
-    if strangers:
-        raise RecipeError(f"{source}: [{min(strangers)}] is none of {', '.join(MODEL_NAMES)}")
+    unknown = set(tables) - set(MODEL_NAMES)
+    if unknown:
+        raise RecipeError(f"{source}: [{min(unknown)}] is none of {', '.join(MODEL_NAMES)}")
     try:
         return {
             name: Recipe().changed(**{**shared, **tables.get(name, {}), **(overrides or {})})

@@ -1,1 +1,1 @@
-"""Decodes uploads in child processes, so that no file can take the service with it."""
+"""Decodes uploads in child processes, so that no file can crash the service."""

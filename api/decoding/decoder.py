@@ -1,4 +1,4 @@
-"""One decoder process, seen from the gateway."""
+"""One decoder process, as the gateway uses it."""
 
 import contextlib
 import logging
@@ -20,14 +20,14 @@ from typing import Any, Final, TypeVar
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.worker import Said, serve_decoder
-from serving.errors import DamagedImageError, TooMuchMemoryError
+from imaging.errors import DamagedImageError, TooMuchMemoryError
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_PRELOADED: Final = ["api.decoding.reading", "serving.dicom.reader"]
-"""What the process that all decoders are forked from imports once for all of them."""
+_PRELOADED: Final = ["api.decoding.reading", "imaging.dicom.reader"]
+"""Modules that the fork server imports once for all decoders."""
 _CRASHES: Final = frozenset(
     -getattr(signal, name)
     for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV")
@@ -35,29 +35,29 @@ _CRASHES: Final = frozenset(
 )
 _TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
 _UNKNOWN_END: Final = 255
-"""The exit code that ``multiprocessing`` gives where it was not told one."""
+"""The exit code that ``multiprocessing`` reports if it does not know the real one."""
 _END_SECONDS: Final = 1.0
 _FIRST_AT_EXIT: Final = 100
-_LEAST_WAIT_SECONDS: Final = 0.001
-"""A timeout of zero would be none."""
+_MIN_WAIT_SECONDS: Final = 0.001
+"""A timeout of zero would mean none."""
 _TIMEVAL: Final = struct.Struct("@ll")
 """C's ``struct timeval``: seconds and microseconds."""
 _MAX_PATH_BYTES: Final = 70
-"""Of the 107 that the path of a Unix socket may have; the rest is for what multiprocessing adds."""
-_SHORT: Final = "/tmp"  # noqa: S108 - multiprocessing makes a folder in it that is ours alone
-"""Where the socket is if the folder for temporary files has a longer path."""
+"""The path of a Unix socket may have 107 bytes; the rest is for what multiprocessing appends."""
+_SHORT: Final = "/tmp"  # noqa: S108 - multiprocessing creates a private folder in it
+"""The folder for the socket if the path of the folder for temporary files is longer."""
 _start_lock = threading.Lock()
-"""Decoders are started from several threads, which share the server and its socket."""
+"""Decoders are started from several threads, which share the fork server and its socket."""
 
 
 class Decoder:
-    """A process that decodes one file after the other, and the pipe to it.
+    """A process that decodes one file after another, and the pipe to it.
 
     Args:
-        memory: what the files of all decoders may need together.
-        cpu_seconds: of CPU time that one file may take.
-        max_pixels: of an image, at most.
-        max_file_bytes: of a file, at most.
+        memory: the budget that all decoders share.
+        cpu_seconds: the CPU time that one file may take.
+        max_pixels: the largest image, width times height.
+        max_file_bytes: the largest file.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Decoder:
     ) -> None:
         self._memory = memory
         context = _context()
-        self._pipe, childs_end = context.Pipe()
+        self._pipe, child_end = context.Pipe()
         self._process = context.Process(
             target=serve_decoder,
-            args=(childs_end, cpu_seconds, max_pixels, max_file_bytes),
+            args=(child_end, cpu_seconds, max_pixels, max_file_bytes),
             daemon=True,
             name="decoder",
         )
@@ -76,27 +76,28 @@ class Decoder:
             if sys.platform != "win32":
                 _keep_socket()
             self._process.start()
-        childs_end.close()
-        # At exit a process sends its children SIGTERM, which decoders ignore, and waits for them.
+        child_end.close()
+        # At exit, multiprocessing sends children SIGTERM, which decoders ignore, and waits for
+        # them.
         self._at_exit = multiprocessing.util.Finalize(
             self, self._process.kill, exitpriority=_FIRST_AT_EXIT
         )
         self.end_reason: str | None = None
-        """Why it can no longer be used, if it cannot."""
+        """Why the process can no longer be used; None while it can."""
 
     def run(self, job: Callable[[bytes], _T], data: bytes, *, deadline: float) -> _T:
-        """Run a job on a file; the errors are those of ``DecoderProcesses.submit``."""
+        """Run a job on a file; raises the errors of ``DecoderProcesses.submit``."""
         try:
             self._limit_waits(deadline)
             self._pipe.send((job, data))
             said, *told = self._receive(deadline)
             if said == Said.NEEDS:
-                said, *told = self._granted(*told, deadline=deadline)
+                said, *told = self._receive_with_memory(*told, deadline=deadline)
         except (TimeoutError, BlockingIOError) as error:
             self.end_reason = "timeout"
             raise DecodeTimeoutError from error
         except (EOFError, ConnectionError) as error:
-            raise self._how_it_ended() from error
+            raise self._exit_error() from error
         match said:
             case Said.DONE:
                 result: _T = told[0]
@@ -107,35 +108,35 @@ class Decoder:
             case Said.NO_MEMORY:
                 raise TooMuchMemoryError("the image takes too much memory to decode")
             case _:
-                # Exceptions' messages are not logged; this one is a type and a place in our code.
-                logger.error("an error in a decoder process", extra={"reason": told[0]})
+                # Messages of exceptions are not logged; this is only a type and a line of our code.
+                logger.error("unhandled exception in a decoder process", extra={"reason": told[0]})
                 raise DecoderFaultError(told[0])
 
     def look(self) -> None:
-        """Find out whether the process has ended while it had nothing to do."""
-        # It says nothing of its own accord, so what can be read is the end.
+        """Find out whether the process has ended while it was idle."""
+        # An idle process sends nothing, so readable data means the end of the pipe.
         if self.end_reason is None and self._pipe.poll():
             self.end_reason = "ended"
 
     def kill(self) -> None:
-        """End the process, whatever it does; a ``run`` in another thread then raises."""
+        """Kill the process, whatever it does; a ``run`` in another thread then raises."""
         self._process.kill()
         if self._process.exitcode == _UNKNOWN_END and not self._pipe.poll():
-            # The process that forked it has ended, so ``multiprocessing`` takes it for ended, too.
+            # The fork server has ended, so ``multiprocessing`` assumes that this process has, too.
             os.kill(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process and forget it."""
+        """Kill the process and release its resources."""
         self.kill()
         self._at_exit.cancel()
         self._process.join(_END_SECONDS)
         self._pipe.close()
         with contextlib.suppress(ValueError):
-            # It did not end in time: the operating system has it.
+            # It did not end in time; the operating system will end it.
             self._process.close()
 
-    def _granted(self, needed_bytes: int, *, deadline: float) -> Any:  # noqa: ANN401
-        """What the decoder says once it has been told whether it may have the memory."""
+    def _receive_with_memory(self, needed_bytes: int, *, deadline: float) -> Any:  # noqa: ANN401
+        """The decoder's reply after it learns whether it may use the memory."""
         if needed_bytes > self._memory.total_bytes:
             self._pipe.send(None)
             return self._receive(deadline)
@@ -150,14 +151,14 @@ class Decoder:
             self._memory.release(needed_bytes)
 
     def _limit_waits(self, deadline: float) -> None:
-        """Bound each wait for a process that has stopped in the middle of a message.
+        """Limit each wait for a process that has stopped in the middle of a message.
 
-        A file is larger than what the pipe holds. A message that stops half-way ends at its second
-        wait, so all of it takes at most twice the time that is left.
+        A file is larger than the buffer of the pipe. A message that stops half-way fails at its
+        second wait, so the whole message takes at most twice the time that is left.
         """
         if sys.platform == "win32":
             return
-        left_seconds = max(_LEAST_WAIT_SECONDS, deadline - time.monotonic())
+        left_seconds = max(_MIN_WAIT_SECONDS, deadline - time.monotonic())
         timeout = _TIMEVAL.pack(int(left_seconds), int(left_seconds % 1 * 1_000_000))
         end = socket.socket(fileno=self._pipe.fileno())
         try:
@@ -166,12 +167,12 @@ class Decoder:
         finally:
             end.detach()
 
-    def _receive(self, deadline: float) -> Any:  # noqa: ANN401 - what a job makes of a file
+    def _receive(self, deadline: float) -> Any:  # noqa: ANN401 - any result of a job
         if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
             raise TimeoutError
         return self._pipe.recv()
 
-    def _how_it_ended(self) -> Exception:
+    def _exit_error(self) -> Exception:
         self._process.join(_END_SECONDS)
         code = self._process.exitcode
         if code == _TOO_SLOW:
@@ -179,13 +180,13 @@ class Decoder:
             return DamagedImageError("the image takes too long to decode")
         if code in _CRASHES:
             self.end_reason = "crash"
-            return DamagedImageError("the image's decoder failed")
+            return DamagedImageError("the image's decoder crashed")
         self.end_reason = "ended"
         return DecoderEndedError(f"a decoder process ended with {code}")
 
 
 def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
-    """How processes are started: forked from one that has nothing but the decoders in it."""
+    """How processes are started: by a fork server that has only the decoder modules loaded."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -194,24 +195,24 @@ def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
 
 
 def _keep_socket() -> None:
-    """Make sure that the server that decoders are forked from can be reached, if it has started.
+    """Make sure that the fork server can be reached, if it has been started.
 
-    A cleaner of temporary files may have removed its socket. Then another server is started. How
-    decoders of the former one end is not known any more; they go on working.
+    A cleaner of temporary files may have removed its socket. Then a new fork server is started. The
+    decoders of the old one keep working, but their exit codes are no longer known.
     """
     with _short_temporary_folder():
-        # Made once, and kept.
+        # Created once per process, and kept.
         folder = Path(multiprocessing.util.get_temp_dir())
     folder.mkdir(mode=0o700, exist_ok=True)
     if not any(folder.glob("listener-*")):
         with contextlib.suppress(FileNotFoundError):
-            # There is no public way. It fails on the socket that is gone, when all else is done.
+            # There is no public function. It fails on the missing socket, as its last step.
             forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @contextlib.contextmanager
 def _short_temporary_folder() -> Iterator[None]:
-    """Where the path of the folder for temporary files is too long for a socket, have another."""
+    """Use another folder for temporary files if the usual path is too long for a socket."""
     usual = tempfile.gettempdir()
     if len(os.fsencode(usual)) > _MAX_PATH_BYTES:
         tempfile.tempdir = _SHORT

@@ -1,8 +1,8 @@
-"""Why a file was not decoded although nothing is known to be wrong with it."""
+"""Errors of decoding that are not known to be the file's fault."""
 
 
 class DecodingError(Exception):
-    """The base of the errors of decoder processes that are not a file's fault."""
+    """The base of these errors."""
 
 
 class DecodeTimeoutError(DecodingError):
@@ -10,8 +10,8 @@ class DecodeTimeoutError(DecodingError):
 
 
 class DecoderEndedError(DecodingError):
-    """The decoder process ended, and not because of what it was decoding."""
+    """The decoder process ended, but not because of the file."""
 
 
 class DecoderFaultError(DecodingError):
-    """The decoder raised an error that nobody expected; the message says its type and place."""
+    """The decoder raised an unexpected exception; the message has its type and source line."""

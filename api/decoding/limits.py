@@ -1,4 +1,4 @@
-"""What a decoder's process may take: memory for one file, and CPU time for one file."""
+"""Limits of a decoder process: memory and CPU time per file."""
 
 import os
 import sys
@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Final
 
 _DATA_PAGES: Final = 5
-"""The place of data and stack in ``/proc/self/statm``, in pages."""
-_FIRST_VICTIM: Final = "500"
-"""Where the kernel runs out of memory, a decoder goes before the gateway and the model server."""
+"""The index of data plus stack, in pages, in ``/proc/self/statm``."""
+_OOM_SCORE_ADJUSTMENT: Final = "500"
+"""If memory runs out, the kernel kills a decoder before the gateway and the model server."""
 
 
 _NICENESS: Final = 5
-"""Many files to decode do not keep the models from answering what has been decoded."""
+"""Decoding many files must not slow the models down on images that are already decoded."""
 
 
 def prepare_process() -> None:
-    """Write no core dump, which would hold an image; give way to the models and the gateway."""
+    """Disable core dumps, which could contain an image, and lower this process's priority."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - not on Windows
@@ -24,16 +24,16 @@ def prepare_process() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICENESS)
     try:
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_VICTIM)
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_ADJUSTMENT)
     except OSError:
-        # Not Linux, or not allowed: the other limits hold all the same.
+        # Not Linux, or not permitted; the other limits still apply.
         return
 
 
 def limit_memory(further_bytes: int) -> None:
-    """Let this process take so much more private memory; beyond it allocations fail.
+    """Let this process allocate this much more private memory; further allocations fail.
 
-    Linux counts every private mapping that can be written to. Other systems count less, or nothing.
+    Linux counts every private writable mapping. Other systems count less, or nothing.
     """
     if sys.platform == "win32":
         return
@@ -49,7 +49,7 @@ def limit_memory(further_bytes: int) -> None:
 
 
 def limit_cpu(further_seconds: int) -> None:
-    """Let this process take so much more CPU time; then the kernel ends it (SIGXCPU)."""
+    """Let this process use this much more CPU time; then the kernel ends it (SIGXCPU)."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - not on Windows
@@ -61,7 +61,7 @@ def limit_cpu(further_seconds: int) -> None:
 
 
 def _within(hard: int, soft: int) -> int:
-    """A limit that may be set: whoever started the service may have set a lower one."""
+    """The soft limit, capped at the hard limit with which the service was started."""
     import resource  # noqa: PLC0415 - not on Windows
 
     return soft if hard == resource.RLIM_INFINITY else min(soft, hard)

@@ -1,14 +1,14 @@
-"""How much memory all decoders together may take."""
+"""The memory that all decoders together may use."""
 
 import threading
 import time
 
 
 class MemoryBudget:
-    """Hands out memory to threads, each of which waits for what it needs.
+    """Gives memory to threads, each of which waits until enough is free.
 
     Args:
-        total_bytes: for all of them together.
+        total_bytes: for all threads together.
     """
 
     def __init__(self, total_bytes: int) -> None:
@@ -18,14 +18,14 @@ class MemoryBudget:
 
     @property
     def held_bytes(self) -> int:
-        """How much is handed out."""
+        """The memory in use."""
         return self.total_bytes - self._free_bytes
 
     def acquire(self, needed_bytes: int, *, deadline: float) -> bool:
-        """Take memory out; false where there was not enough by the deadline.
+        """Take memory; returns False if not enough was free by the deadline.
 
         Args:
-            needed_bytes: how much, at most the total.
+            needed_bytes: the amount, at most the total.
             deadline: by ``time.monotonic``.
         """
         with self._changed:
@@ -37,7 +37,7 @@ class MemoryBudget:
             return enough
 
     def release(self, held_bytes: int) -> None:
-        """Give memory back."""
+        """Return memory."""
         with self._changed:
             self._free_bytes += held_bytes
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""A fixed number of decoder processes, started once, and replaced when one ends."""
+"""A fixed number of decoder processes; each is replaced if it ends."""
 
 import asyncio
 import logging
@@ -20,15 +20,15 @@ _T = TypeVar("_T")
 class DecoderProcesses:
     """Runs jobs on files in child processes, one file at a time in each.
 
-    A file that makes its decoder crash, hang or take too much memory costs that one process, which
-    is replaced. The file that it worked on is refused; no other is affected.
+    If a file makes its decoder crash, hang or use too much memory, only that process is replaced.
+    The file is rejected; no other file is affected.
 
     Args:
-        count: how many processes.
-        memory: what their files may need together.
-        cpu_seconds: of CPU time that one file may take.
-        max_pixels: of an image, at most.
-        max_file_bytes: of a file, at most.
+        count: the number of processes.
+        memory: the budget that all decoders share.
+        cpu_seconds: the CPU time that one file may take.
+        max_pixels: the largest image, width times height.
+        max_file_bytes: the largest file.
         observe_restart: called with the reason whenever a process has to be replaced.
     """
 
@@ -52,22 +52,22 @@ class DecoderProcesses:
         )
         self._observe_restart = observe_restart
         self._closed = False
-        # Each thread has a process of its own, for whose answers it waits.
+        # Each thread has its own process and waits for its replies.
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
         self._own = threading.local()
         self._decoders: set[Decoder] = set()
 
     @property
     def closed(self) -> bool:
-        """Whether no file is decoded any more."""
+        """Whether ``close`` was called."""
         return self._closed
 
     async def start(self) -> None:
-        """Start all processes, and wait until they have been."""
+        """Start all processes and wait until they have started."""
         everybody = threading.Barrier(self.count)
 
         def start_own() -> None:
-            # So that each of these runs in another thread.
+            # Makes each of these run in a different thread.
             everybody.wait()
             self._start_own()
 
@@ -78,24 +78,24 @@ class DecoderProcesses:
         """Run a job in a process.
 
         Args:
-            job: a function of a module, or a partial of one, that the process can import.
+            job: a module-level function, or a partial of one, that the process can import.
             data: the file.
-            deadline: by ``time.monotonic``; a process that is not done by then is ended.
+            deadline: by ``time.monotonic``; a process that has not finished by then is killed.
 
         Returns:
             The job's result, or one of these errors: an ``ImageError`` that the job raised;
-            ``DamagedImageError`` where the decoder crashed on the file or took too much CPU time;
+            ``DamagedImageError`` if the decoder crashed on the file or used too much CPU time;
             ``TooMuchMemoryError``; a ``DecodingError``.
         """
         future: Future[_T] = Future()
         try:
             self._threads.submit(self._run, future, job, data, deadline)
         except RuntimeError:
-            future.set_exception(DecoderEndedError("the service stops"))
+            future.set_exception(DecoderEndedError("the service is stopping"))
         return future
 
     def close(self) -> None:
-        """End all processes; files that are being decoded are given up."""
+        """Kill all processes; files that are being decoded are abandoned."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for decoder in list(self._decoders):
@@ -107,21 +107,21 @@ class DecoderProcesses:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            # The operating system may have ended it while it was idle.
+            # The operating system may have ended the process while it was idle.
             self._replace_ended()
             decoder = self._start_own()
             future.set_result(decoder.run(job, data, deadline=deadline))
-        except Exception as error:  # noqa: BLE001 - it is the answer of whoever waits
+        except Exception as error:  # noqa: BLE001 - passed on to the caller that waits
             future.set_exception(error)
-        # The caller has its answer by now.
+        # The caller already has its result.
         self._replace_ended()
 
     def _start_own(self) -> Decoder:
-        """This thread's process, started if there is none."""
+        """This thread's process, started if necessary."""
         decoder: Decoder | None = getattr(self._own, "decoder", None)
         if decoder is None:
             if self._closed:
-                raise DecoderEndedError("the service stops")
+                raise DecoderEndedError("the service is stopping")
             try:
                 decoder = self._new_decoder()
             except (OSError, EOFError) as error:
@@ -129,7 +129,7 @@ class DecoderProcesses:
             self._own.decoder = decoder
             self._decoders.add(decoder)
             if self.closed:
-                # Meanwhile.
+                # ``close`` was called meanwhile.
                 decoder.kill()
         return decoder
 
@@ -145,9 +145,9 @@ class DecoderProcesses:
         decoder.close()
         if self._closed:
             return
-        logger.warning("a decoder process is replaced", extra={"reason": decoder.end_reason})
+        logger.warning("replacing a decoder process", extra={"reason": decoder.end_reason})
         self._observe_restart(decoder.end_reason)
         try:
             self._start_own()
         except DecoderEndedError:
-            logger.exception("the next file will start it")
+            logger.exception("a decoder process could not be replaced; the next file tries again")

@@ -1,7 +1,7 @@
-"""What is read of a file: for the models, for people, and for a viewer. Runs in a decoder process.
+"""Reads a file for the models, for display, or for the viewer. Runs in a decoder process.
 
-Everything here is a plain function of a file's bytes, and its results are plain data, as both
-travel between processes.
+Functions and results are passed between processes, so these are module-level functions of a file's
+bytes that return plain data.
 """
 
 import hashlib
@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.input_check import image_review, look_at
-from api.schemas.prediction import ReviewReason
-from api.schemas.problem import RefusalReason
-from serving.dicom.description import DicomDescription, DicomOptions
-from serving.dicom.recognition import is_dicom
-from serving.preprocess import decode_image, preprocess
+from api.decoding.pixel_checks import check_pixels, image_review
+from api.decoding.reasons import RefusalReason, ReviewReason
+from imaging.dicom.description import DicomDescription, DicomOptions
+from imaging.dicom.recognition import is_dicom
+from imaging.preprocess import decode_image, preprocess
 
 _Level = TypeVar("_Level", np.uint8, np.float32)
 
@@ -27,20 +26,20 @@ _WHITE: Final = 255.0
 
 @dataclass(frozen=True)
 class ModelInput:
-    """An image as the models take it, and what it is."""
+    """The input of the models, and properties of the image."""
 
     tensor: NDArray[np.float32]
     """``[64, 64, 3]`` RGB, 0 to 1."""
-    seen: list[RefusalReason]
-    """What speaks against it as a chest scan, before any model is asked."""
+    pixel_reasons: list[RefusalReason]
+    """Reasons against it being a chest scan, from the pixels alone."""
     review: list[ReviewReason]
-    """Why it may have been stored or read wrongly."""
+    """Signs that it was stored or read incorrectly."""
     format: str
     width: int
     height: int
     sha256: str
     bits_used: int | None
-    """Of 16-bit samples that were scaled."""
+    """The bits in use, if 16-bit samples were scaled."""
     dicom: DicomDescription | None
     decode_seconds: float
     preprocess_seconds: float
@@ -48,7 +47,7 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as the models take it, and as people see it."""
+    """The input of the models, and the same image for display."""
 
     tensor: NDArray[np.float32]
     """``[64, 64, 3]`` RGB, 0 to 1."""
@@ -58,12 +57,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class UnwindowedImage:
-    """An image before any window, for a viewer that has windows of its own."""
+    """An image before windowing, for a viewer that applies its own window."""
 
     values: NDArray[np.float32]
-    """``[height, width]``: Hounsfield units in a CT, otherwise what the file stores."""
+    """``[height, width]``: Hounsfield units for a CT, otherwise the stored values."""
     center: float | None
-    """Of the window that the models see it through; none of a look-up table."""
+    """Of the window that the models see; None for a look-up table."""
     width: float | None
     inverted: bool
     """Whether the lowest value is white."""
@@ -71,10 +70,10 @@ class UnwindowedImage:
 
 
 def read_model_input(data: bytes, *, dicom: DicomOptions, max_pixels: int) -> ModelInput:
-    """Read a file for the models.
+    """Decode a file for the models.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: the file cannot be decoded.
     """
     started = time.perf_counter()
     image = decode_image(data, max_pixels=max_pixels, dicom=dicom)
@@ -84,7 +83,9 @@ def read_model_input(data: bytes, *, dicom: DicomOptions, max_pixels: int) -> Mo
     modality = None if image.dicom is None else image.dicom.modality
     return ModelInput(
         tensor=tensor,
-        seen=look_at(tensor, width=image.width, height=image.height, modality=modality),
+        pixel_reasons=check_pixels(
+            tensor, width=image.width, height=image.height, modality=modality
+        ),
         review=image_review(tensor, bits_used=image.bits_used),
         format=image.format,
         width=image.width,
@@ -100,10 +101,10 @@ def read_model_input(data: bytes, *, dicom: DicomOptions, max_pixels: int) -> Mo
 def read_picture(
     data: bytes, *, dicom: DicomOptions, max_pixels: int, longest_side: int
 ) -> Picture:
-    """Read a file for the models and for people; ``longest_side`` bounds the picture, in pixels.
+    """Decode a file for the models and for display; ``longest_side`` limits the picture, in pixels.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: the file cannot be decoded.
     """
     pixels = decode_image(data, max_pixels=max_pixels, dicom=dicom).pixels
     return Picture(preprocess(pixels), _within(pixels, longest_side))
@@ -112,10 +113,10 @@ def read_picture(
 def read_unwindowed(
     data: bytes, *, dicom: DicomOptions, max_pixels: int, longest_side: int
 ) -> UnwindowedImage:
-    """Read a file for a viewer; ``longest_side`` bounds what it is given, in pixels.
+    """Decode a file for the viewer; ``longest_side`` limits the image, in pixels.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: the file cannot be decoded.
     """
     if not is_dicom(data):
         image = decode_image(data, max_pixels=max_pixels)
@@ -123,8 +124,8 @@ def read_unwindowed(
         return UnwindowedImage(
             grey.astype(np.float32), _WHITE / 2, _WHITE, inverted=False, dicom=None
         )
-    # Only where it is needed: docs/decisions/0011.
-    from serving.dicom.reader import read_values  # noqa: PLC0415
+    # Imported only if needed: docs/decisions/0011.
+    from imaging.dicom.reader import read_values  # noqa: PLC0415
 
     read = read_values(data, options=dicom, max_pixels=max_pixels)
     window = read.description.window

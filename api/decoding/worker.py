@@ -1,6 +1,6 @@
-"""The child process that decodes: one file after the other, within limits.
+"""The child process that decodes files, one after another, within limits.
 
-The messages between it and the process that started it::
+The messages between it and its parent process::
 
     parent                            child
     (job, data)                ──▶
@@ -18,27 +18,27 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from api.decoding import limits
-from serving.decode_memory import decode_memory_bytes
-from serving.errors import ImageError
+from imaging.decode_memory import decode_memory_bytes
+from imaging.errors import ImageError
 
 Job = Callable[[bytes], Any]
-"""What is done with a file's bytes; a function of a module, or a partial of one."""
+"""A function of a file's bytes: a module-level function, or a partial of one."""
 
 SMALL_BYTES: Final = 64 * 1024 * 1024
-"""Memory that a decoder may take for a file without asking."""
+"""Memory that a decoder may use for a file without asking."""
 _HEADER_BYTES: Final = 96 * 1024 * 1024
 """Memory for reading a file's header."""
 _FILE_COPIES: Final = 2
-"""While a file is received."""
+"""Copies of a file in memory while it is received."""
 
 _STOP_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-"""Windows has not all of them."""
+"""Windows does not have all of them."""
 
 _OWN_CODE: Final = ("api.", "serving.")
 
 
 class Said(IntEnum):
-    """What a worker's message is."""
+    """The kinds of messages that a worker sends."""
 
     NEEDS = 0
     DONE = 1
@@ -50,16 +50,16 @@ class Said(IntEnum):
 def serve_decoder(
     connection: "Connection[Any, Any]", cpu_seconds: int, max_pixels: int, max_file_bytes: int
 ) -> None:
-    """Decode what comes in until the connection ends.
+    """Decode files until the connection is closed.
 
     Args:
-        connection: to the process that started this one.
-        cpu_seconds: that one file may take; a worker that exceeds it is ended by the kernel.
-        max_pixels: of an image, at most.
-        max_file_bytes: of a file, at most.
+        connection: to the parent process.
+        cpu_seconds: the CPU time that one file may take; the kernel ends a worker that exceeds it.
+        max_pixels: the largest image, width times height.
+        max_file_bytes: the largest file.
     """
-    # The parent alone ends this process. Signals that stop a service often reach all its processes:
-    # from Ctrl-C, a terminal that is closed, a service manager.
+    # Only the parent ends this process. Signals that stop a service often reach all its processes:
+    # on Ctrl-C, when a terminal is closed, from a service manager.
     for name in _STOP_SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -96,12 +96,12 @@ def _answer(
         return (Said.NO_MEMORY,)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
-    except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
+    except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
         return Said.FAILED, f"{type(error).__name__} at {_place(error)}"
 
 
 def _place(error: Exception) -> str:
-    """Where in our own code an exception came from; its message may quote the file."""
+    """The line of our own code that raised an exception, whose message may quote the file."""
     places = [
         f"{name}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)

@@ -1,1 +1,1 @@
-"""Which parts of an image speak for COVID-19, and which against it."""
+"""Saliency: which parts of an image make COVID-19 more or less probable to the models."""

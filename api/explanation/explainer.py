@@ -1,4 +1,4 @@
-"""Explains a prediction: the models are asked again, with parts of the image hidden."""
+"""Explains a prediction by asking the models again with parts of the image hidden."""
 
 import asyncio
 import time
@@ -9,72 +9,75 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from api.caller import Caller
-from api.client_activity import ClientActivity
-from api.ensemble import POSITIVE_CLASS
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
-from api.fair_slots import FairSlots
-from api.fan_out import IMAGES_TOGETHER, FanOut
-from api.image_preparation import ImagePreparation
-from api.prediction import LEAST_TIMEOUT_SECONDS, Predictor
-from api.prediction_options import PredictionOptions
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus, PredictionAnswer
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
+from api.prediction.deadline import Deadline
+from api.prediction.ensemble import POSITIVE_CLASS
+from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.options import PredictionOptions
+from api.prediction.predictor import Predictor
+from api.prediction.preparation import ImagePreparation
+from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult
 from api.settings import Settings
-from serving.contract import IMAGE_SIZE
+from imaging.model_input import IMAGE_SIZE
+from serving.probabilities import soft_vote
 
 MASKS: Final = 192
 CELLS: Final = 7
 DARKEST_OF: Final = 9
-"""Side of the square, in a model's pixels, whose darkest value stands in a hidden place."""
+"""The side of the square, in pixels of the model input, whose darkest value replaces a hidden
+pixel."""
 VALUES_SIDE: Final = 16
-"""Rows and columns of a map in numbers."""
+"""Rows and columns of a map's numeric values."""
 PICTURE_SIDE: Final = 512
-"""The longest side of the picture that comes with the maps, in pixels."""
+"""The longest side of the picture that is returned with the maps, in pixels."""
 
 ENSEMBLE: Final = "ensemble"
 
 _WAITING: Final = 8
 IMAGES_ASKED: Final = 1 + MASKS
-"""What an explanation is counted as: the image itself, and the image under each mask."""
+"""The images that an explanation counts as: the image itself, and once for each mask."""
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""As of a batch: there is room for other callers in between."""
+"""The same as for a batch, so that other callers get their turn in between."""
 
 _MASKS: Final = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
-"""The same for all images, so that the same image is explained in the same way."""
+"""The same for all images, so that an image always has the same explanation."""
 
 
 @dataclass(frozen=True)
 class ModelMap:
-    """What one model, or the ensemble, goes by."""
+    """The saliency map of one model or of the ensemble."""
 
     name: str
     version: int | None
     status: ModelAnswerStatus
     values: NDArray[np.float64] | None
-    """How much more probable COVID is with a place shown than with it hidden, ``[64, 64]``."""
+    """How much more probable COVID is with a pixel shown than with it hidden, ``[64, 64]``."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction, and where in the image it comes from."""
+    """A prediction and its saliency maps."""
 
-    prediction: PredictionAnswer
+    prediction: PredictionResult
     maps: list[ModelMap]
-    """The ensemble's first."""
+    """The ensemble's map comes first."""
     picture: NDArray[np.uint8]
-    """As the models saw it, but larger, ``[height, width, 3]`` RGB."""
+    """The image as the models saw it, but larger, ``[height, width, 3]`` RGB."""
     images_asked: int
     explanation_seconds: float
 
 
 class Explainer:
-    """Makes explanations, a bounded number at a time.
+    """Makes explanations, a limited number at a time.
 
     Args:
-        predictor: makes the prediction, and records it.
-        preparation: reads images.
+        predictor: makes and records the prediction.
+        preparation: decodes images.
         fan_out: asks the models.
-        settings: deadlines, quorum, and how many explanations are made at once.
+        settings: give deadlines, quorum, and the number of concurrent explanations.
         activity: of the clients.
     """
 
@@ -104,23 +107,26 @@ class Explainer:
         options: PredictionOptions,
         caller: Caller,
     ) -> Explanation:
-        """Predict one image, and say which parts of it the models go by.
+        """Predict one image and compute the saliency map of each model.
 
         Args:
-            filename: as the client named it; only echoed.
+            filename: from the client; only repeated in the result.
             data: the file.
-            options: what the caller chose.
-            caller: who asks; the request is echoed in the answer, the key is for the audit trail.
+            options: chosen by the caller.
+            caller: the sender; the result repeats the request id, the audit trail records the key
+                id.
 
         Raises:
-            ProblemError: too much is in progress, the image cannot be read or is refused, too few
-                models answered in time, or the answer could not be recorded.
+            ImageError: the image cannot be decoded.
+            PredictionError: the image is rejected, or too few models answered in time.
+            OverloadedError: too many images are in progress.
+            AuditUnavailableError: the prediction could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
         async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
             prediction = await self._predictor.predict(filename, data, options, caller)
             started = time.perf_counter()
-            deadline = started + budget_seconds
+            deadline = Deadline.after(budget_seconds)
             image = await self._preparation.show(
                 data,
                 options.dicom,
@@ -140,20 +146,19 @@ class Explainer:
         )
 
     async def _ask(
-        self, image: NDArray[np.float32], client: str, deadline: float
-    ) -> list[list[ModelAnswer]]:
-        """Of each mask, what each model says of the image under it."""
+        self, image: NDArray[np.float32], client: str, deadline: Deadline
+    ) -> list[list[ModelResult]]:
+        """The models' results for the image under each mask."""
         at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
         hidden = darkened(image, side=DARKEST_OF)
 
-        async def ask(mask: NDArray[np.float32]) -> list[ModelAnswer]:
+        async def ask(mask: NDArray[np.float32]) -> list[ModelResult]:
             async with at_once:
                 return await self._fan_out.ask(
                     perturbed(image, mask, hidden),
                     client=client,
-                    timeout_seconds=min(
-                        self._settings.model_timeout_seconds,
-                        max(LEAST_TIMEOUT_SECONDS, deadline - time.perf_counter()),
+                    timeout_seconds=deadline.timeout_seconds(
+                        at_most=self._settings.model_timeout_seconds
                     ),
                 )
 
@@ -161,7 +166,7 @@ class Explainer:
 
 
 def _model_maps(
-    wholes: Sequence[ModelAnswer], answers: Sequence[Sequence[ModelAnswer]]
+    wholes: Sequence[ModelResult], answers: Sequence[Sequence[ModelResult]]
 ) -> list[ModelMap]:
     return [
         _model_map(whole, [of_one_mask[number] for of_one_mask in answers])
@@ -169,24 +174,24 @@ def _model_maps(
     ]
 
 
-def _model_map(whole: ModelAnswer, parts: Sequence[ModelAnswer]) -> ModelMap:
+def _model_map(whole: ModelResult, parts: Sequence[ModelResult]) -> ModelMap:
     failed = [answer.status for answer in (whole, *parts) if answer.probabilities is None]
     if failed:
         return ModelMap(whole.name, whole.version, failed[0], None)
     if any(answer.version != whole.version for answer in parts):
-        # The version has been replaced meanwhile: what two say does not compare.
+        # The version was replaced meanwhile; results of two versions are not comparable.
         return ModelMap(whole.name, whole.version, ModelAnswerStatus.NOT_AVAILABLE, None)
     values = relevance(_MASKS, np.array([_positive(answer) for answer in parts]))
     return ModelMap(whole.name, whole.version, ModelAnswerStatus.OK, values)
 
 
-def _positive(answer: ModelAnswer) -> float:
+def _positive(answer: ModelResult) -> float:
     if answer.probabilities is None:
         raise ValueError("a model that did not answer has no probability")
     return answer.probabilities[POSITIVE_CLASS]
 
 
 def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
-    """The mean of the models' maps, as the ensemble's probability is that of theirs."""
+    """The mean of the models' maps, because the ensemble's probability is the mean of theirs."""
     given = [each.values for each in maps if each.values is not None]
-    return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, np.mean(given, axis=0))
+    return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, soft_vote(given))

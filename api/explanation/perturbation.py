@@ -1,6 +1,6 @@
-"""Saliency by perturbation: hide parts of the image, and see what the models then say.
+"""Saliency by perturbation: hides parts of the image and compares the models' results.
 
-It needs nothing of a model but its probabilities, so every model server computes it.
+It only needs probabilities, so it works with every model server.
 """
 
 import cv2
@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Masks = NDArray[np.float32]
-"""``[K, height, width]``, how much of each pixel is hidden, 0 to 1."""
+"""``[K, height, width]``: how much of each pixel is hidden, 0 to 1."""
 
 
 def random_masks(size: int, *, count: int, cells: int, seed: int) -> Masks:
-    """Masks that hide each of some cells at random, half of them, with soft edges (RISE).
+    """Random masks that hide about half of the cells of a grid, with soft edges (RISE).
 
-    After Petsiuk et al. 2018, arXiv 1806.07421. Every second mask hides what the one before it
-    shows, so that each pixel is hidden as much as it is shown.
+    Based on Petsiuk et al. 2018, arXiv 1806.07421. Every second mask is the inverse of the one
+    before it, so that each pixel is hidden as often as it is shown.
 
     Args:
         size: height and width of the image.
-        count: how many; even.
-        cells: along each side.
-        seed: the same gives the same.
+        count: the number of masks; even.
+        cells: per side of the grid.
+        seed: the same seed gives the same masks.
     """
     rng = np.random.default_rng(seed)
     cell = -(-size // cells)
@@ -36,14 +36,15 @@ def random_masks(size: int, *, count: int, cells: int, seed: int) -> Masks:
 
 
 def darkened(image: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
-    """What stands in a hidden place: of each pixel the darkest near it (grey erosion).
+    """The replacement for hidden pixels: the darkest pixel near each one (grey erosion).
 
-    So lung stays lung, and what is bright in it goes. A blurred or grey place would look like the
-    very opacity that the models look for, and a black one has edges that are in no image.
+    This keeps lung tissue and removes bright structures in it. A blurred or grey area would look
+    like the opacities that the models look for, and a black one would have edges that no real image
+    has.
 
     Args:
         image: float32 ``[height, width, 3]``.
-        side: of the square that is near, in pixels.
+        side: of the square around each pixel, in pixels.
     """
     return np.asarray(cv2.erode(image, np.ones((side, side), np.uint8)), np.float32)
 
@@ -51,20 +52,21 @@ def darkened(image: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
 def perturbed(
     image: NDArray[np.float32], mask: NDArray[np.float32], hidden: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The image with what stands in hidden places, as far as the mask ``[height, width]`` says."""
+    """Blend the image with ``hidden``, weighted by the mask ``[height, width]``."""
     weights = mask[..., None]
     return image * (1 - weights) + hidden * weights
 
 
 def relevance(masks: Masks, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much more probable the class is where a place is shown than where it is hidden.
+    """How much more probable the class is with a pixel shown than with it hidden.
 
     Args:
-        masks: what was hidden.
-        probabilities: what was said then, ``[K]``.
+        masks: of the hidden pixels.
+        probabilities: the model's probability of the class under each mask, ``[K]``.
 
     Returns:
-        ``[height, width]``, -1 to 1: above zero a place speaks for the class, below against it.
+        ``[height, width]``, -1 to 1: above zero a pixel is evidence for the class, below zero
+        evidence against it.
     """
     shown = 1 - masks
     with_it = np.tensordot(probabilities, shown, 1) / shown.sum(axis=0)

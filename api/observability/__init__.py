@@ -1,1 +1,1 @@
-"""What one can see of the gateway: metrics, the log of requests, traces, the audit trail."""
+"""Observability: metrics, request log, traces, audit trail."""

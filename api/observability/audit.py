@@ -1,4 +1,4 @@
-"""The audit trail: a line for each prediction, enough to replay it, with no pixel and no name."""
+"""The audit trail: one line per prediction, enough to replay it, without pixels and file names."""
 
 import errno
 import logging
@@ -6,25 +6,32 @@ import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
-from api.errors import AuditUnavailableError
-from api.schemas.common import ClassName, Probabilities, Probability, Schema
+from api.decoding.reasons import ReviewReason
+from api.prediction.results import ClassName, ModelAnswerStatus, PredictionResult
+from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
-from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer, ReviewReason
 from api.start_errors import AuditTrailError
 from serving.deadlines import DeadlineThreads, call_with_deadline
-from serving.regular_files import open_regular_file
+from serving.files.regular_files import open_regular_file
 
 logger = logging.getLogger(__name__)
 
 _MODE: Final = 0o600
 _PATIENCE_SECONDS: Final = 5.0
-"""For a disk, which may be one of the network, to take a line."""
+"""How long to wait for a write; the disk may be a network disk."""
+
+
+class AuditUnavailableError(Exception):
+    """A prediction could not be recorded and is therefore withheld."""
+
+    kind: ClassVar[str] = "audit-unavailable"
+    retry_after_seconds: ClassVar[int] = 1
 
 
 class AuditedModel(Schema):
-    """What one model said."""
+    """The result of one model."""
 
     name: str
     version: int | None
@@ -33,16 +40,16 @@ class AuditedModel(Schema):
 
 
 class AuditRecord(Schema):
-    """One prediction: on what, by what, and what came out."""
+    """One prediction: its image, its models and its result."""
 
     time: datetime
     request_id: str
     key_id: str | None
-    """Whose key; the secret is not in it."""
+    """The id of the API key, without its secret."""
     covidscan: str
     """The gateway's version."""
     preprocessing: str
-    """The preprocess's fingerprint."""
+    """The fingerprint of the preprocessing."""
     image: ImageInfo
     operating_point: Probability
     prediction: ClassName
@@ -54,74 +61,68 @@ class AuditRecord(Schema):
     @classmethod
     def of(
         cls,
-        answer: PredictionAnswer,
+        answer: PredictionResult,
         *,
         key_id: str | None,
         covidscan: str,
         preprocessing: str,
         operating_point: float,
     ) -> Self:
-        """The record of an answer."""
-        return cls(
-            time=datetime.now(UTC),
-            request_id=answer.request_id,
-            key_id=key_id,
-            covidscan=covidscan,
-            preprocessing=preprocessing,
-            image=answer.image,
-            operating_point=operating_point,
-            prediction=answer.prediction,
-            probabilities=answer.probabilities,
-            degraded=answer.degraded,
-            review_reasons=answer.review_reasons,
-            models=[
-                AuditedModel(
-                    name=model.name,
-                    version=model.version,
-                    status=model.status,
-                    probabilities=model.probabilities,
-                )
-                for model in answer.models
-            ],
+        """The record of a prediction."""
+        return cls.model_validate(
+            {
+                "time": datetime.now(UTC),
+                "request_id": answer.request_id,
+                "key_id": key_id,
+                "covidscan": covidscan,
+                "preprocessing": preprocessing,
+                "image": answer.image,
+                "operating_point": operating_point,
+                "prediction": answer.prediction,
+                "probabilities": answer.probabilities,
+                "degraded": answer.degraded,
+                "review_reasons": answer.review_reasons,
+                "models": answer.models,
+            }
         )
 
 
 class AuditTrail:
-    """Appends records to a file, which may be rotated while it is used: it is opened for each.
+    """Appends records to a file. The file is opened for each record, so it may be rotated.
 
-    Only to a regular file: a pipe, a terminal or ``/dev/stdout`` that is one of them may take no
-    line for ever, and nobody could tell that half a line was lost.
+    It must be a regular file: a pipe or a terminal, such as ``/dev/stdout``, may block for ever,
+    and a partly written line would go unnoticed.
 
     Args:
-        path: the file, of JSON lines.
+        path: the file, in JSON Lines format.
 
     Raises:
-        AuditTrailError: it cannot be written to.
+        AuditTrailError: the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._torn = False
+        self._has_partial_line = False
         try:
-            self._torn = call_with_deadline(self._begin, seconds=_PATIENCE_SECONDS)
+            self._has_partial_line = call_with_deadline(self._open, seconds=_PATIENCE_SECONDS)
         except OSError as error:
             reason = f"audit_file cannot be written: {error.strerror}"
             if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
                 reason += (
-                    f"; put {path} on a volume that the user of this process may write to, in the"
-                    " containers 10001 (chown -R 10001:10001)"
+                    f"; put {path} on a volume that the user of this process can write to (in the"
+                    " containers: chown -R 10001:10001)"
                 )
             elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 reason += f"; make room on the file system of {path}"
             raise AuditTrailError(reason) from error
-        # One thread, so that the lines stand in the order of the answers.
+        # One thread, so that the lines are in the order of the predictions.
         self._threads = DeadlineThreads("audit", threads=1, seconds=_PATIENCE_SECONDS)
 
     async def write(self, record: AuditRecord) -> None:
-        """Append a record; it is in the file when this returns.
+        """Append a record; it is in the file when this method returns.
 
         Raises:
-            AuditUnavailableError: it is not.
+            AuditUnavailableError: the record could not be written in time.
         """
         line = record.model_dump_json().encode() + b"\n"
         try:
@@ -129,31 +130,31 @@ class AuditTrail:
         except OSError as error:
             logger.exception("the audit trail cannot be written: %s", error.strerror)
             raise AuditUnavailableError(
-                "the answer could not be recorded and is therefore not given; try again"
+                "the prediction could not be recorded and is therefore withheld; try again"
             ) from error
 
-    def _begin(self) -> bool:
+    def _open(self) -> bool:
         self._append(b"")
-        return _ends_torn(self._path)
+        return _ends_with_partial_line(self._path)
 
     def _append(self, line: bytes) -> None:
         descriptor = open_regular_file(
             self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode=_MODE
         )
         try:
-            # One write of O_APPEND: several gateways may share the file. After half a line, which
-            # a full disk leaves, this one begins on a line of its own.
-            whole = b"\n" + line if self._torn else line
+            # A single write with O_APPEND, because several gateways may share the file. If a full
+            # disk has left a partial line, start a new line first.
+            whole = b"\n" + line if self._has_partial_line else line
             written = os.write(descriptor, whole)
-            self._torn = written != len(whole)
-            if self._torn:
-                raise OSError(errno.ENOSPC, "only a part of the line was written")
+            self._has_partial_line = written != len(whole)
+            if self._has_partial_line:
+                raise OSError(errno.ENOSPC, "only part of the line was written")
         finally:
             os.close(descriptor)
 
 
-def _ends_torn(path: Path) -> bool:
-    """Whether half a line is the last thing in a file, as a full disk leaves it."""
+def _ends_with_partial_line(path: Path) -> bool:
+    """Whether a file ends with a partial line, which a full disk may have caused."""
     with os.fdopen(open_regular_file(path, os.O_RDONLY), "rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False

@@ -1,4 +1,4 @@
-"""What the gateway tells Prometheus. No label carries what a client made up."""
+"""The gateway's Prometheus metrics. No label has a value that a client can choose freely."""
 
 import platform
 from collections.abc import Callable
@@ -14,23 +14,23 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from api.ensemble import POSITIVE_CLASS
-from api.schemas.prediction import ModelAnswer, PredictionAnswer
+from api.prediction.ensemble import POSITIVE_CLASS
+from api.prediction.results import ModelResult, PredictionResult
 
 _LATENCY_BUCKETS_SECONDS: Final = (
     *(0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
     *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0),
 )
-_DISTANCE_BUCKETS: Final = (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4)
+_OOD_SCORE_BUCKETS: Final = (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4)
 _PROBABILITY_BUCKETS: Final = tuple(tenth / 10 for tenth in range(1, 11))
 
 
 class Metrics:
-    """The counters and histograms of one gateway, in a registry of their own.
+    """The metrics of one gateway, in their own registry.
 
     Args:
         version: of covidscan.
-        preprocessing: the preprocess's fingerprint.
+        preprocessing: the fingerprint of the preprocessing.
     """
 
     def __init__(self, *, version: str, preprocessing: str) -> None:
@@ -46,51 +46,51 @@ class Metrics:
         )
         self._request_durations = Histogram(
             "covidscan_request_duration_seconds",
-            "From a request's head to the end of its answer.",
+            "Time from a request's head to the end of its response.",
             ["route", "status"],
             buckets=_LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
         self.requests_in_progress = Gauge(
             "covidscan_requests_in_progress",
-            "Requests that are not answered yet.",
+            "Requests in progress.",
             registry=self.registry,
         )
         self._refused_images = Counter(
             "covidscan_refused_images",
-            "Files that are no image that can be read, or no chest scan, by the reason.",
+            "Rejected files: unreadable, or not like a chest scan, by reason.",
             ["reason"],
             registry=self.registry,
         )
         self._stages = Histogram(
             "covidscan_stage_duration_seconds",
-            "Parts of a prediction: decode, preprocess, inference.",
+            "Duration of each stage of a prediction: decode, preprocess, inference.",
             ["stage"],
             buckets=_LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
         self._model_durations = Histogram(
             "covidscan_model_duration_seconds",
-            "Round trips to the model server.",
+            "Duration of calls to the model server.",
             ["model"],
             buckets=_LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
         self._model_answers = Counter(
             "covidscan_model_answers",
-            "What models answered: ok, or why not.",
+            "Outcomes of model calls, by status.",
             ["model", "status"],
             registry=self.registry,
         )
         self._model_predictions = Counter(
             "covidscan_model_predictions",
-            "Predictions of each model's versions.",
+            "Predictions by model and version.",
             ["model", "version", "prediction"],
             registry=self.registry,
         )
         self._predictions = Counter(
             "covidscan_predictions",
-            "The ensemble's predictions.",
+            "Predictions of the ensemble.",
             ["prediction"],
             registry=self.registry,
         )
@@ -100,92 +100,96 @@ class Metrics:
             buckets=_PROBABILITY_BUCKETS,
             registry=self.registry,
         )
-        self._feature_distances = Histogram(
-            "covidscan_feature_distance",
-            "How far images are from those that the models learned from; above 1 is refused.",
-            buckets=_DISTANCE_BUCKETS,
+        self._ood_scores = Histogram(
+            "covidscan_ood_score",
+            "Distance of images from the training images; above 1 an image is rejected.",
+            buckets=_OOD_SCORE_BUCKETS,
             registry=self.registry,
         )
         self._degraded = Counter(
-            "covidscan_degraded_answers", "Answers that lack a model.", registry=self.registry
+            "covidscan_degraded_answers",
+            "Predictions without one or more of the models.",
+            registry=self.registry,
         )
         self._reviews = Counter(
             "covidscan_review_answers",
-            "Answers that somebody should look at, by reason.",
+            "Predictions marked for review, by reason.",
             ["reason"],
             registry=self.registry,
         )
         self._refused_connections = Counter(
             "covidscan_refused_connections",
-            "Connections refused before there was a request: too many, too slow, no HTTP.",
+            "Connections rejected before a request: too many, too slow, not HTTP.",
             ["status"],
             registry=self.registry,
         )
         self._decoder_restarts = Counter(
             "covidscan_decoder_restarts",
-            "Decoder processes replaced: after a crash, out of time, or ended from outside.",
+            "Decoder processes replaced: crashed, timed out, or ended from outside.",
             ["reason"],
             registry=self.registry,
         )
         self._accept_errors = Counter(
             "covidscan_accept_errors",
-            "Connections that could not be accepted, by the error, such as EMFILE.",
+            "Connections that could not be accepted, by error, such as EMFILE.",
             ["error"],
             registry=self.registry,
         )
         self.audit_failures = Counter(
             "covidscan_audit_failures",
-            "Predictions that could not be recorded and were not given.",
+            "Predictions withheld because they could not be recorded.",
             registry=self.registry,
         )
         build = Gauge(
             "covidscan_build_info",
-            "Always 1; what runs here.",
+            "Always 1; the labels describe the running version.",
             ["version", "python", "preprocessing"],
             registry=self.registry,
         )
         build.labels(version, platform.python_version(), preprocessing).set(1)
 
     def watch(self, name: str, what: str, read: Callable[[], float]) -> None:
-        """Add a gauge that is read when Prometheus asks."""
+        """Add a gauge that is read at each scrape."""
         Gauge(f"covidscan_{name}", what, registry=self.registry).set_function(read)
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request that has ended."""
+        """Count a finished request."""
         self._requests.labels(method, route, status).inc()
         self._request_durations.labels(route, status).observe(seconds)
 
     def observe_refused_connection(self, status: int) -> None:
-        """Count a connection on which no request could be answered."""
+        """Count a connection that was rejected before a request."""
         self._refused_connections.labels(int(status)).inc()
 
     def observe_decoder_restart(self, reason: str) -> None:
-        """Count a decoder process that had to be replaced."""
+        """Count a replaced decoder process."""
         self._decoder_restarts.labels(reason).inc()
 
     def observe_accept_error(self, name: str) -> None:
-        """Count an attempt to accept a connection that failed."""
+        """Count a connection that could not be accepted."""
         self._accept_errors.labels(name).inc()
 
     def observe_refused_image(self, reason: str) -> None:
-        """Count a file that could not be read, or is refused as no chest scan."""
+        """Count a file that is unreadable or does not look like a chest scan."""
         self._refused_images.labels(reason).inc()
 
-    def observe_model(self, answer: ModelAnswer) -> None:
-        """Count what one model said, or that it did not."""
+    def observe_model(self, answer: ModelResult) -> None:
+        """Count the result of one model."""
         self._model_durations.labels(answer.name).observe(answer.duration_seconds)
         self._model_answers.labels(answer.name, answer.status).inc()
         if answer.prediction is not None:
             self._model_predictions.labels(answer.name, answer.version, answer.prediction).inc()
 
-    def observe_feature_distance(self, distance: float) -> None:
-        """Count how far an image is from the training images, refused or not."""
-        self._feature_distances.observe(distance)
+    def observe_ood_score(self, score: float) -> None:
+        """Count an image's out-of-distribution score, whether it is rejected or not."""
+        self._ood_scores.observe(score)
 
-    def observe_prediction(self, answer: PredictionAnswer) -> None:
-        """Count what the ensemble said; its models are counted by themselves."""
-        for name, seconds in answer.timing.model_dump(exclude={"total_seconds"}).items():
-            self._stages.labels(name.removesuffix("_seconds")).observe(seconds)
+    def observe_prediction(self, answer: PredictionResult) -> None:
+        """Count a prediction of the ensemble; ``observe_model`` counts the models."""
+        timing = answer.timing
+        self._stages.labels("decode").observe(timing.decode_seconds)
+        self._stages.labels("preprocess").observe(timing.preprocess_seconds)
+        self._stages.labels("inference").observe(timing.inference_seconds)
         self._predictions.labels(answer.prediction).inc()
         self._probabilities.observe(answer.probabilities[POSITIVE_CLASS])
         if answer.degraded:

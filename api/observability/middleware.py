@@ -1,4 +1,4 @@
-"""Each request once it is answered: a line in the log, and the figures of the metrics."""
+"""Logs and counts each request after its response."""
 
 import logging
 import time
@@ -7,26 +7,26 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access.open_paths import OPEN_PATHS
+from api.http.access.open_paths import OPEN_PATHS
 from api.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 _METHODS: Final = frozenset(method.value for method in HTTPMethod)
-_TURNED_AWAY: Final = frozenset(
+_STATUSES_WITH_ADDRESS: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 )
 
 
 class ObservationMiddleware:
-    """Logs and counts.
+    """Logs and counts requests.
 
-    A route is named by its template, never by the path that was asked, and the client's address
-    only where it was turned away.
+    Routes are named by their template, never by the requested path. Client addresses are logged
+    only for rejected requests (401, 403, 429).
 
     Args:
-        app: what answers the request.
-        metrics: what is counted.
+        app: the wrapped ASGI application.
+        metrics: count the requests.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
@@ -40,7 +40,7 @@ class ObservationMiddleware:
             return
         started = time.perf_counter()
         received_bytes = sent_bytes = 0
-        # What escapes from here is answered as this.
+        # The status of a response to an exception that passes through here.
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
         async def receive_counted() -> Message:
@@ -69,15 +69,15 @@ class ObservationMiddleware:
 
 
 def _route(scope: Scope) -> str:
-    """The template of the route that answered; ``none`` where the request did not get to one."""
-    # Of static files the mount has set the root path.
+    """The template of the matched route; ``none`` if the request did not reach one."""
+    # For static files the mount sets the root path.
     return getattr(scope.get("route"), "path", None) or scope.get("root_path") or "none"
 
 
 def _log(scope: Scope, status: int, seconds: float, received_bytes: int, sent_bytes: int) -> None:
     state = scope["state"]
     details = {name: state[name] for name in ("key_id", "problem", "versions") if state.get(name)}
-    if status in _TURNED_AWAY and scope["client"]:
+    if status in _STATUSES_WITH_ADDRESS and scope["client"]:
         details["client"] = scope["client"][0]
     logger.log(
         logging.DEBUG if scope["path"] in OPEN_PATHS else logging.INFO,

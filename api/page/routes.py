@@ -10,18 +10,21 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from api.client_gone import while_connected
-from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import MissingFileError
-from api.form_request import FormRoute
+from api.composition import Services
+from api.dependencies import CallerDep, ServicesDep
+from api.http.disconnect import while_connected
+from api.http.errors import MissingFileError
+from api.http.form_request import FormRoute
+from api.http.problem_table import ANSWERED
+from api.http.problems import problem_headers, to_problem
+from api.http.static_files import WholeFiles
+from api.http.uploads import form_limits, read_upload
+from api.http.validation_problems import page_form_problem
 from api.page import viewing
 from api.page.view import make_templates
-from api.prediction_options import PredictionOptions
-from api.problems import to_problem
+from api.prediction.options import PredictionOptions
 from api.routes.forms import ImageQuery
-from api.static_files import WholeFiles
-from api.uploads import form_limits, read_upload
-from api.validation_problems import page_form_problem
+from api.schemas.prediction import PredictionAnswer
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
 _CONTENT_SECURITY_POLICY: Final = (
@@ -58,18 +61,22 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
             if not isinstance(file, UploadFile) or not (file.filename or file.size):
                 raise MissingFileError("choose an image first")
             data = await read_upload(file, services.settings)
-            predicting = services.predictor.predict(
+            predicting = services.core.predictor.predict(
                 file.filename or "", data, _options(form), caller
             )
-            answer = await while_connected(request, predicting)
-            request.state.versions = {model.name: model.version for model in answer.models}
-    except HTTPException as error:
+            result = await while_connected(request, predicting)
+            request.state.versions = {model.name: model.version for model in result.models}
+    except (*ANSWERED, HTTPException) as error:
         problem = to_problem(error, request.url.path, caller.request_id)
         request.state.problem = problem.type
         return await _render(
-            request, services, status=error.status_code, headers=error.headers, problem=problem
+            request,
+            services,
+            status=problem.status,
+            headers=problem_headers(error),
+            problem=problem,
         )
-    return await _render(request, services, answer=answer)
+    return await _render(request, services, answer=PredictionAnswer.model_validate(result))
 
 
 def _options(form: FormData) -> PredictionOptions:

@@ -8,11 +8,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.client_gone import while_connected
 from api.dependencies import CallerDep, ServicesDep
-from api.form_request import FormRoute
+from api.http.disconnect import while_connected
+from api.http.form_request import FormRoute
+from api.http.uploads import form_limits, read_upload
+from api.prediction.deadline import Deadline
 from api.routes.forms import MULTIPART, ImageForm, ImageQuery
-from api.uploads import form_limits, read_upload
 
 PATH: Final = "/view"
 HEADER: Final = "X-View"
@@ -68,11 +69,11 @@ async def view(
     """The image's values, float32, little endian, row by row; what they are is in ``X-View``."""
     await services.rate_limits.count_images(caller.key_id, 1)
     data = await read_upload(form.file, services.settings)
-    viewing = services.preparation.view(
+    viewing = services.core.preparation.view(
         data,
         query.options.dicom,
         client=caller.client,
-        deadline=time.perf_counter() + services.settings.request_timeout_seconds,
+        deadline=Deadline.after(services.settings.request_timeout_seconds),
         longest_side=_LONGEST_SIDE,
     )
     image = await while_connected(request, viewing)

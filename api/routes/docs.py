@@ -1,4 +1,4 @@
-"""``GET /docs``: Swagger UI from files on this machine, because hospitals have no internet."""
+"""``GET /docs``: Swagger UI from local files, because hospital networks have no internet access."""
 
 from pathlib import Path
 from typing import Final
@@ -7,11 +7,11 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
-from api.static_files import WholeFiles
+from api.http.static_files import WholeFiles
 
 _ASSETS: Final = "docs-assets"
 
-# Swagger UI sets styles inline and draws its icons as data; no script of it is inline.
+# Swagger UI uses inline styles and data: icons, but no inline scripts.
 _CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self';"
     " img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none';"
@@ -24,7 +24,7 @@ _templates = Jinja2Templates(Path(__file__).parent / "templates")
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
-    """The API's documentation, to read and to try."""
+    """The interactive API documentation."""
     return _templates.TemplateResponse(
         request,
         "docs.html",
@@ -34,6 +34,6 @@ async def docs(request: Request) -> HTMLResponse:
 
 
 def mount_docs(app: FastAPI) -> None:
-    """Add the docs page and what it loads; fastapi-offline ships the files."""
+    """Add the docs page and its assets, which fastapi-offline provides."""
     app.mount(f"/{_ASSETS}", WholeFiles(packages=[("fastapi_offline", "static")]), name=_ASSETS)
     app.include_router(router)

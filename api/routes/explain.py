@@ -10,26 +10,27 @@ from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 from pydantic import Field
 
-from api.client_gone import while_connected
 from api.dependencies import CallerDep, ServicesDep
-from api.errors import ModelsUnavailableError
 from api.explanation.explainer import IMAGES_ASKED, VALUES_SIDE, Explanation, ModelMap
 from api.explanation.picture import heatmap, overlaid, png
-from api.form_request import FormRoute
+from api.http.disconnect import while_connected
+from api.http.form_request import FormRoute
+from api.http.uploads import form_limits, read_upload
+from api.prediction.errors import ModelsUnavailableError
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
-from api.routes.problems import problem_responses
+from api.routes.problem_docs import problem_responses
 from api.schemas.explanation import ExplanationAnswer, SaliencyMap
-from api.uploads import form_limits, read_upload
+from api.schemas.prediction import PredictionAnswer
 
 PATH: Final = "/explain"
 
 _PNG: Final = "image/png"
-_LEAST_SCALE: Final = 0.05
-"""What changes the probability by less is not shown in the strongest colours."""
+_MIN_SCALE: Final = 0.05
+"""Smaller changes of the probability never get the strongest colours."""
 
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "The maps; where only `image/png` is accepted, one of them over the image.",
+        "description": "The maps; with `Accept: image/png`, the image with one map over it.",
         "content": {_PNG: {"schema": {"type": "string", "format": "binary"}}},
     },
     **problem_responses(ONE_IMAGE_PROBLEMS),
@@ -39,10 +40,11 @@ router = APIRouter(tags=["prediction"], route_class=FormRoute)
 
 
 class ExplainQuery(ImageQuery):
-    """What may be chosen of an explanation."""
+    """The query of ``POST /explain``."""
 
     map: Literal["ensemble", "vgg16", "resnet50", "xception"] = Field(
-        default="ensemble", description="The map that is drawn, where a PNG is asked for."
+        default="ensemble",
+        description="The map that is drawn over the image, for `Accept: image/png`.",
     )
 
 
@@ -61,14 +63,14 @@ async def explain(
     caller: CallerDep,
     request: Request,
 ) -> ExplanationAnswer | Response:
-    """Predict one image, and say which parts of it the models go by.
+    """Predict one image and show which parts of it the models react to.
 
-    Parts of the image are hidden at random, and the models are asked again: a part with which COVID
-    is more probable than without it speaks for it. This takes as long as some 190 predictions.
-    With `Accept: image/png` the answer is the image with one map over it.
+    Parts of the image are hidden at random and the models predict again. A part is evidence for
+    COVID if COVID is more probable with it than without it. This takes as long as about 190
+    predictions. With `Accept: image/png` the response is the image with one map over it.
 
-    It tells what the models react to, not where there is disease. Decision support for research,
-    not a medical device.
+    The maps show what the models react to, not where disease is. Decision support for research, not
+    a medical device.
     """
     await services.rate_limits.count_images(caller.key_id, IMAGES_ASKED)
     data = await read_upload(form.file, services.settings)
@@ -86,7 +88,7 @@ async def explain(
 def _answer(explanation: Explanation) -> ExplanationAnswer:
     scale = _scale(explanation.maps)
     return ExplanationAnswer(
-        prediction=explanation.prediction,
+        prediction=PredictionAnswer.model_validate(explanation.prediction),
         maps=[_map_answer(each, scale, explanation) for each in explanation.maps],
         scale=scale,
         picture=_text(png(explanation.picture)),
@@ -128,7 +130,7 @@ def _drawn(explanation: Explanation, name: str) -> bytes:
 
 def _scale(maps: list[ModelMap]) -> float:
     return max(
-        _LEAST_SCALE,
+        _MIN_SCALE,
         *(float(np.abs(each.values).max()) for each in maps if each.values is not None),
     )
 

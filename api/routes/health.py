@@ -1,4 +1,4 @@
-"""``GET /healthz`` and ``GET /readyz``, for whoever supervises the gateway."""
+"""``GET /healthz`` and ``GET /readyz``, for health checks."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -7,16 +7,16 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
-from api.model_training import ModelTraining
-from api.routes.problems import ACCESS_PROBLEMS, problem_responses
+from api.prediction.model_training import ModelTraining
+from api.prediction.results import ModelAnswerStatus
+from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
-from api.schemas.prediction import ModelAnswerStatus
 
 router = APIRouter(tags=["health"])
 
 
 class ReadinessQuery(BaseModel):
-    """What may be chosen of readiness."""
+    """The query of ``GET /readyz``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,13 +27,13 @@ class ReadinessQuery(BaseModel):
 
 @router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> Health:
-    """Answers as long as the gateway's process does, whatever the model server's state."""
+    """Responds while the gateway's process is alive, whatever the state of the model server."""
     return Health(status="ok")
 
 
 @router.get(
     "/readyz",
-    summary="Can predictions be answered?",
+    summary="Is the service ready to predict?",
     responses={
         HTTPStatus.SERVICE_UNAVAILABLE.value: {
             "model": Readiness,
@@ -52,9 +52,9 @@ async def readyz(
     response: Response,
     query: Annotated[ReadinessQuery, Query()],
 ) -> Readiness:
-    """Ready means that as many models have an available version as must answer (the quorum).
+    """The gateway is ready if enough models (the quorum) have an available version.
 
-    The body has the state of each model. The answer is at most a second old.
+    The body has the state of each model. The information is at most one second old.
     """
     models = await services.model_status.readiness()
     available = sum(status is ModelAnswerStatus.OK for status in models.values())

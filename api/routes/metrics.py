@@ -10,5 +10,5 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(services: ServicesDep) -> Response:
-    """What Prometheus reads."""
+    """The metrics in Prometheus format."""
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from api.dependencies import ServicesDep
-from api.routes.problems import ACCESS_PROBLEMS, problem_responses
-from api.schemas.models import ModelsAnswer
+from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
+from api.schemas.models import ModelInfo, ModelsAnswer
 from serving.contract import CLASS_NAMES
 
 router = APIRouter(tags=["models"])
@@ -16,9 +16,11 @@ router = APIRouter(tags=["models"])
     responses=problem_responses(ACCESS_PROBLEMS),
 )
 async def models(services: ServicesDep) -> ModelsAnswer:
-    """Each model's versions: state, demo or not, and metrics on its held-out test set."""
+    """The versions of each model: state, demo or not, and metrics on the held-out test set."""
     return ModelsAnswer(
         classes=list(CLASS_NAMES),
         operating_point=services.settings.operating_point,
-        models=await services.model_status.read_all(),
+        models=[
+            ModelInfo.model_validate(model) for model in await services.model_status.read_all()
+        ],
     )

@@ -1,17 +1,21 @@
 """``POST /predict`` and ``POST /predict/batch``."""
 
 import asyncio
+import dataclasses
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
-from api.caller import Caller
-from api.client_gone import while_connected
-from api.dependencies import CallerDep, Services, ServicesDep
-from api.errors import ProblemError
-from api.form_request import FormRoute
-from api.prediction_options import PredictionOptions
-from api.problems import to_problem
+from api.composition import Services
+from api.dependencies import CallerDep, ServicesDep
+from api.http.disconnect import while_connected
+from api.http.form_request import FormRoute
+from api.http.problem_table import ANSWERED
+from api.http.problems import to_problem
+from api.http.uploads import form_limits, read_upload
+from api.load.caller import Caller
+from api.prediction.options import PredictionOptions
+from api.prediction.results import PredictionResult, Timing
 from api.routes.forms import (
     MULTIPART,
     ONE_IMAGE,
@@ -22,10 +26,9 @@ from api.routes.forms import (
     ImagesForm,
     PredictQuery,
 )
-from api.routes.problems import problem_responses
+from api.routes.problem_docs import problem_responses
 from api.schemas.batch import BatchAnswer, BatchItem
-from api.schemas.prediction import PredictionAnswer, Timing
-from api.uploads import form_limits, read_upload
+from api.schemas.prediction import PredictionAnswer
 
 PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"
@@ -49,25 +52,25 @@ async def predict(
     request: Request,
     response: Response,
 ) -> PredictionAnswer:
-    """Ask the three CNNs about a chest CT slice or X-ray, all at once.
+    """Predict a chest CT slice or X-ray with three CNNs.
 
-    Of a DICOM file one frame is read, through its window, and none of the patient's data.
+    One frame of a DICOM file is read, through its window, and none of the patient's data.
 
-    The answer holds the ensemble's verdict, each model's own with its confidence and duration, and
-    where the time went, which the `Server-Timing` header repeats for browsers.
+    The response has the ensemble's verdict, the verdict of each model with its confidence and
+    duration, and the duration of each stage, which the `Server-Timing` header repeats for browsers.
 
-    What is no chest scan as far as can be told is refused, with machine-readable `reasons`.
+    Images that do not look like chest scans are rejected, with machine-readable `reasons`.
 
     Decision support for research, not a medical device.
     """
     await services.rate_limits.count_images(caller.key_id, 1 + query.tta)
-    answer = await while_connected(
+    result = await while_connected(
         request,
         _predict(services, form.file, query.options, caller),
     )
-    request.state.versions = {model.name: model.version for model in answer.models}
-    response.headers["Server-Timing"] = server_timing(answer.timing)
-    return answer
+    request.state.versions = {model.name: model.version for model in result.models}
+    response.headers["Server-Timing"] = server_timing(result.timing)
+    return PredictionAnswer.model_validate(result)
 
 
 @router.post(
@@ -82,7 +85,7 @@ async def predict_batch(
     caller: CallerDep,
     request: Request,
 ) -> BatchAnswer:
-    """Predict several images; one that fails has its problem in its place, the others an answer."""
+    """Predict several images. Each image has its own result or problem in the response."""
     await services.rate_limits.count_images(caller.key_id, len(form.files))
     items = await while_connected(
         request,
@@ -101,7 +104,7 @@ def server_timing(timing: Timing) -> str:
     """The ``Server-Timing`` header (W3C), in milliseconds."""
     return ", ".join(
         f"{name.removesuffix('_seconds')};dur={seconds * 1000:.3f}"
-        for name, seconds in timing.model_dump().items()
+        for name, seconds in dataclasses.asdict(timing).items()
     )
 
 
@@ -110,9 +113,9 @@ async def _predict(
     file: UploadFile,
     options: PredictionOptions,
     caller: Caller,
-) -> PredictionAnswer:
+) -> PredictionResult:
     data = await read_upload(file, services.settings)
-    return await services.predictor.predict(file.filename or "", data, options, caller)
+    return await services.core.predictor.predict(file.filename or "", data, options, caller)
 
 
 async def _predict_items(
@@ -141,7 +144,8 @@ async def _predict_item(
     filename = file.filename or ""
     try:
         result = await _predict(services, file, options, caller)
-    except ProblemError as error:
+    except ANSWERED as error:
         problem = to_problem(error, instance, caller.request_id)
         return BatchItem(filename=filename, result=None, problem=problem)
-    return BatchItem(filename=filename, result=result, problem=None)
+    answer = PredictionAnswer.model_validate(result)
+    return BatchItem(filename=filename, result=answer, problem=None)

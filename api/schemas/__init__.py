@@ -1,1 +1,1 @@
-"""The answers, field by field."""
+"""The response schemas of the API."""

@@ -1,4 +1,4 @@
-"""The answer of ``POST /predict/batch``."""
+"""The response of ``POST /predict/batch``."""
 
 from api.schemas.common import Schema
 from api.schemas.prediction import PredictionAnswer
@@ -6,7 +6,7 @@ from api.schemas.problem import Problem
 
 
 class BatchItem(Schema):
-    """One file of a batch: a prediction or a problem, the other is null."""
+    """One file of a batch: either a result or a problem; the other is null."""
 
     filename: str
     result: PredictionAnswer | None
@@ -14,7 +14,7 @@ class BatchItem(Schema):
 
 
 class BatchAnswer(Schema):
-    """The answer of ``POST /predict/batch``, in the order of the files."""
+    """The response of ``POST /predict/batch``, with one item per file, in order."""
 
     request_id: str
     succeeded: int

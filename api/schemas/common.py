@@ -1,21 +1,26 @@
-"""What all answers share. No field has a default: it is always there, or not in the schema."""
+"""What all responses share. Fields have no defaults, so every field is always present."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ClassName = Literal["COVID", "non-COVID"]
+from api.prediction.results import ClassName
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Probabilities = Annotated[
     dict[ClassName, Probability],
-    Field(description="The probability of each class; they sum to one."),
+    Field(description="The probability of each class. They add up to 1."),
 ]
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class Schema(BaseModel):
-    """The base of all answers: immutable, and nothing beyond the schema."""
+    """The base of all responses: immutable, no extra fields, can be built from plain results."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        from_attributes=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )

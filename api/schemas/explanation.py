@@ -1,36 +1,39 @@
-"""The answer of ``POST /explain``."""
+"""The response of ``POST /explain``."""
 
+from api.prediction.results import ModelAnswerStatus
 from api.schemas.common import Schema, Seconds
-from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer
+from api.schemas.prediction import PredictionAnswer
 
 
 class SaliencyMap(Schema):
-    """Where in the image one model's answer, or the ensemble's, comes from."""
+    """The saliency map of one model, or of the ensemble."""
 
     name: str
-    """Of the model, or ``ensemble``."""
+    """The name of the model, or ``ensemble``."""
     version: int | None
-    """The version that answered; null of the ensemble."""
+    """The version that answered; null for the ensemble."""
     status: ModelAnswerStatus
-    """``ok``, or why there is no map of this model."""
+    """``ok``, or why this model has no map."""
     values: list[list[float]] | None
     """Row by row from the top: how much more probable COVID is with that part of the image shown
-    than with it hidden. Above zero it speaks for COVID, below against it."""
-    heatmap: str | None
-    """PNG in base64, RGBA and of the picture's size, to lay over it: red speaks for COVID, blue
+    than with it hidden. Values above zero are evidence for COVID, values below zero evidence
     against it."""
+    heatmap: str | None
+    """An overlay for the picture: a base64 PNG, RGBA, of the same size. Red is evidence for COVID,
+    blue evidence against it."""
 
 
 class ExplanationAnswer(Schema):
-    """The answer of ``POST /explain``. Decision support for research, not a medical device."""
+    """The response of ``POST /explain``. Decision support for research, not a medical device."""
 
     prediction: PredictionAnswer
     maps: list[SaliencyMap]
-    """The ensemble's first, then each model's."""
+    """The ensemble's map, then the map of each model."""
     scale: float
-    """The value at which colours are strongest, the same in all maps."""
+    """The absolute value at which colours are strongest; the same for all maps."""
     picture: str
-    """PNG in base64: the image as the models saw it, its longest side at most 512 pixels."""
+    """A base64 PNG: the image as the models saw it, with a longest side of at most 512 pixels."""
     images_asked: int
-    """How often the models were asked, with other parts hidden each time."""
+    """The number of versions of the image, with different parts hidden, that the models
+    predicted."""
     explanation_seconds: Seconds

@@ -1,33 +1,34 @@
-"""The answers of ``GET /healthz`` and ``GET /readyz``."""
+"""The responses of ``GET /healthz`` and ``GET /readyz``."""
 
 from typing import Literal
 
+from api.prediction.results import ModelAnswerStatus
 from api.schemas.common import Probability, Schema
-from api.schemas.prediction import ModelAnswerStatus
 
 
 class Health(Schema):
-    """The answer of ``GET /healthz``: the gateway's process is alive."""
+    """The response of ``GET /healthz``: the gateway's process is alive."""
 
     status: Literal["ok"]
 
 
 class Training(Schema):
-    """Demo models that are being trained, beside the gateway."""
+    """The training of demo models while the gateway runs."""
 
     status: Literal["running", "failed"]
-    """After a failure the service's log says why; the next start of the service trains again."""
+    """After a failure, the log has the reason; training runs again when the service is
+    restarted."""
     share: Probability | None
-    """How much is done, of all models together; null after a failure."""
+    """The completed share of all models together; null after a failure."""
     remaining_seconds: float | None
-    """Until every model answers, an estimate; null after a failure."""
+    """The estimated time until every model is available; null after a failure."""
 
 
 class Readiness(Schema):
-    """The answer of ``GET /readyz``."""
+    """The response of ``GET /readyz``."""
 
     ready: bool
-    """True where enough models answer for ``POST /predict`` to answer."""
+    """True if enough models are available for ``POST /predict``."""
     models: dict[str, ModelAnswerStatus]
-    """The state of each model; ``ok`` where a version of it is available."""
+    """The state of each model; ``ok`` if a version is available."""
     training: Training | None

@@ -1,9 +1,9 @@
-"""The answer of ``GET /models``."""
+"""The response of ``GET /models``."""
 
 from pydantic import Field
 
-from api.schemas.common import ClassName, Probability, Schema
-from api.schemas.prediction import ModelAnswerStatus
+from api.prediction.results import ClassName, ModelAnswerStatus
+from api.schemas.common import Probability, Schema
 from serving.contract import CLASS_NAMES
 
 
@@ -14,31 +14,31 @@ class VersionInfo(Schema):
     state: str
     """START, LOADING, AVAILABLE, UNLOADING or END, as TensorFlow Serving names them."""
     error: str | None
-    """Why the version is not served, where it is broken."""
+    """Why the version could not be loaded, if it could not."""
     demo: bool | None
-    """True where it learned from phantoms; null where the volume is not mounted here."""
+    """True if it was trained on phantoms; null if the volume is not mounted at the gateway."""
     created_at: str | None
     metrics: dict[str, float] | None
-    """On the held-out test set of its training."""
+    """Measured on the held-out test set of its training run."""
 
 
 class ModelInfo(Schema):
-    """One model and the versions that the model server knows of, newest first."""
+    """One model and its versions on the model server, newest first."""
 
     name: str
     available: bool
-    """Whether any version answers predictions."""
+    """Whether a version is available for predictions."""
     serving_version: int | None
     """The newest available version."""
     status: ModelAnswerStatus
-    """``ok``, or why nothing is known about the model."""
+    """``ok``, or why the model is not available."""
     demo: bool | None
-    """Of the version that serves."""
+    """Of the serving version."""
     versions: list[VersionInfo]
 
 
 class ModelsAnswer(Schema):
-    """The answer of ``GET /models``."""
+    """The response of ``GET /models``."""
 
     classes: list[ClassName] = Field(examples=[list(CLASS_NAMES)])
     operating_point: Probability

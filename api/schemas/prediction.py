@@ -1,51 +1,17 @@
-"""The answer of ``POST /predict``."""
+"""The response of ``POST /predict``."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.common import ClassName, Probabilities, Probability, Schema, Seconds
+from api.decoding.reasons import RefusalReason, ReviewReason
+from api.prediction.results import ClassName, ModelAnswerStatus
+from api.schemas.common import Probabilities, Probability, Schema, Seconds
 from api.schemas.image import ImageInfo
-from api.schemas.problem import RefusalReason
-
-
-class ModelAnswerStatus(StrEnum):
-    """How a model's part of an answer came out."""
-
-    OK = "ok"
-    TIMEOUT = "timeout"
-    NOT_AVAILABLE = "not_available"
-    UNREACHABLE = "unreachable"
-    INVALID_ANSWER = "invalid_answer"
-    ERROR = "error"
-
-
-class ReviewReason(StrEnum):
-    """Why a verdict should not be taken as it is."""
-
-    MODELS_DISAGREE = "models_disagree"
-    NEAR_OPERATING_POINT = "near_operating_point"
-    UNSTABLE = "unstable"
-    """Variants of the image, where they were asked for, are called otherwise."""
-    FORCED = "forced"
-    """The image would have been refused."""
-    BIT_DEPTH = "bit_depth"
-    """Its 16-bit samples fill fewer bits (``image.bits_used``) and were scaled."""
-    SATURATED = "saturated"
-    """Most of what the models see is black or white."""
-    FEW_GREY_LEVELS = "few_grey_levels"
-    """The models see few grey levels."""
-    TOO_DARK = "too_dark"
-    """Nothing that the models see is bright."""
-    TOO_BRIGHT = "too_bright"
-    """Nothing that the models see is dark."""
-    NOISE = "noise"
-    """The models see noise."""
 
 
 class Agreement(Schema):
-    """How many models share the ensemble's prediction."""
+    """How many models agree with the ensemble's prediction."""
 
     agreeing: int
     answered: int
@@ -53,37 +19,38 @@ class Agreement(Schema):
 
 
 class Interval(Schema):
-    """Of the ensemble's probability of COVID, over variants of the image."""
+    """The range of the ensemble's probability of COVID over augmented views of the image."""
 
     low: Probability
     high: Probability
     variants: int
-    """How many were asked about, the image itself not counted."""
+    """The number of views, without the image itself."""
 
 
 class Uncertainty(Schema):
-    """How firm the ensemble's probability of COVID is."""
+    """How certain the ensemble's probability of COVID is."""
 
     models_spread: Probability
-    """From the lowest of the models' probabilities of COVID to the highest."""
+    """The models' highest probability of COVID minus the lowest."""
     interval: Interval | None
-    """From the lowest to the highest where the image is turned, shifted, enlarged and brightened a
-    little (``?tta=``); null where that was not asked for, or no model answered it all."""
+    """The lowest and highest probability when the image is slightly rotated, shifted, zoomed and
+    brightened (``?tta=``). Null if that was not requested, or if no view was answered by the same
+    models as the image."""
 
 
 class InputCheck(Schema):
-    """Whether the image looks like what the models are for."""
+    """Whether the image looks like a chest scan."""
 
     reasons: list[RefusalReason]
-    """Why it would have been refused but for ``?force=true``; empty where nothing speaks against
-    it."""
-    feature_distance: Annotated[float, Field(ge=0)] | None
-    """How far it is from the images that the models learned from, the mean of the models' own;
-    above 1 it is too far. Null where no model that answered can tell."""
+    """The reasons to reject it without ``?force=true``; empty if there are none."""
+    ood_score: Annotated[float, Field(ge=0)] | None
+    """The out-of-distribution score: the distance from the models' training images, as the mean
+    over the models. Above 1 the image is too far. Null if no model that answered provides a
+    score."""
 
 
 class ModelAnswer(Schema):
-    """One model's part; all that the model did not give is null."""
+    """The result of one model. Fields that the model did not provide are null."""
 
     name: str
     version: int | None
@@ -94,20 +61,21 @@ class ModelAnswer(Schema):
     confidence: Probability | None
     """The probability of the predicted class."""
     probabilities: Probabilities | None
-    feature_distance: Annotated[float, Field(ge=0)] | None
-    """How far the image is from those that the model learned from, as the model sees them; above 1
-    it is too far. Null where the version does not tell."""
+    ood_score: Annotated[float, Field(ge=0)] | None
+    """The out-of-distribution score: the distance from this model's training images. Above 1 the
+    image is too far. Null if the version does not provide it."""
     duration_seconds: Seconds
-    """Round trip to the model server, which other images may share, measured at the gateway."""
+    """Round trip to the model server, measured at the gateway; the call may be shared with other
+    images."""
 
 
 class Timing(Schema):
-    """Where the time went, measured with a monotonic clock."""
+    """The duration of each stage, measured with a monotonic clock."""
 
     decode_seconds: Seconds
     preprocess_seconds: Seconds
     inference_seconds: Seconds
-    """From the first model asked to the last answer; the models are asked at once."""
+    """From the first call to the last answer; the models are called concurrently."""
     total_seconds: Seconds
 
 
@@ -134,7 +102,7 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
     "confidence": 0.9312,
     "probabilities": {"COVID": 0.9312, "non-COVID": 0.0688},
     "agreement": {"agreeing": 3, "answered": 3, "asked": 3},
-    "input_check": {"reasons": [], "feature_distance": 0.47},
+    "input_check": {"reasons": [], "ood_score": 0.47},
     "uncertainty": {
         "models_spread": 0.06,
         "interval": {"low": 0.9021, "high": 0.9507, "variants": 8},
@@ -151,10 +119,10 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
             "prediction": "COVID",
             "confidence": confidence,
             "probabilities": {"COVID": confidence, "non-COVID": round(1 - confidence, 4)},
-            "feature_distance": feature_distance,
+            "ood_score": ood_score,
             "duration_seconds": duration_seconds,
         }
-        for name, confidence, feature_distance, duration_seconds in (
+        for name, confidence, ood_score, duration_seconds in (
             ("vgg16", 0.97, 0.52, 0.0131),
             ("resnet50", 0.9136, 0.42, 0.0084),
             ("xception", 0.91, 0.47, 0.0079),
@@ -170,16 +138,16 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
 
 
 class PredictionAnswer(Schema):
-    """The answer of ``POST /predict``. Decision support for research, not a medical device."""
+    """The response of ``POST /predict``. Decision support for research, not a medical device."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PREDICTION_EXAMPLE]})
 
     request_id: str
     filename: str
-    """As the client named it."""
+    """The name that the client sent."""
     image: ImageInfo
     prediction: ClassName
-    """The ensemble's class at the operating point."""
+    """The class that the ensemble predicts at the operating point."""
     confidence: Probability
     """The ensemble's probability of the predicted class."""
     probabilities: Probabilities
@@ -188,15 +156,15 @@ class PredictionAnswer(Schema):
     input_check: InputCheck
     uncertainty: Uncertainty
     review: bool
-    """True where somebody should look before anybody relies on the verdict."""
+    """True if a person should review the image before anyone relies on the verdict."""
     review_reasons: list[ReviewReason]
-    """Why: the models disagree, the ensemble's probability lies close to the operating point or its
-    interval on both sides of it, the prediction was forced, or the image looks as if it was stored
-    or read wrongly."""
+    """Why a review is needed: the models disagree; the ensemble's probability is close to the
+    operating point, or its interval contains it; the prediction was forced; or the image seems to
+    have been stored or read incorrectly."""
     degraded: bool
-    """True where a model is missing from the ensemble."""
+    """True if a model is missing from the ensemble."""
     demo: bool | None
-    """True where any answering model learned from phantoms and says nothing about patients; null
-    where that cannot be told because the volume is not mounted at the gateway."""
+    """True if any model that answered was trained on phantoms, so that the prediction says nothing
+    about patients. Null if this is unknown because the volume is not mounted at the gateway."""
     models: list[ModelAnswer]
     timing: Timing

@@ -1,31 +1,13 @@
-"""An error, and why an image is refused."""
-
-from enum import StrEnum
+"""The schema of errors."""
 
 from pydantic import ConfigDict
 
+from api.decoding.reasons import RefusalReason
 from api.schemas.common import Schema
 
 
-class RefusalReason(StrEnum):
-    """Why an image is refused although it can be read."""
-
-    NOT_CHEST = "not_chest"
-    """It is unlike the images that the models learned from."""
-    COLOUR_PHOTO = "colour_photo"
-    """It has colours that are no tint."""
-    TOO_SMALL = "too_small"
-    """It has less to see than the models look at."""
-    BLANK = "blank"
-    """It is nearly one grey level."""
-    ANNOTATED = "annotated"
-    """Coloured marks are drawn on it."""
-    WRONG_MODALITY = "wrong_modality"
-    """The DICOM file says that it is neither a CT nor a radiograph."""
-
-
 class Problem(Schema):
-    """An error, RFC 9457."""
+    """An error (RFC 9457)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -34,8 +16,8 @@ class Problem(Schema):
                     "type": "urn:covidscan:problem:refused-image",
                     "title": "Refused image",
                     "status": 422,
-                    "detail": "it is a colour picture, and chest images are grey; send a chest CT"
-                    " or X-ray, or ask with ?force=true all the same",
+                    "detail": "the image is a colour picture, and chest images are greyscale; send"
+                    " a chest CT or X-ray, or add ?force=true to predict anyway",
                     "instance": "/predict",
                     "request_id": "019ab0c2-64a4-7cf1-9c57-2f0a1d3b8e61",
                     "reasons": ["colour_photo"],
@@ -51,7 +33,7 @@ class Problem(Schema):
     detail: str
     """What went wrong and what to change."""
     instance: str
-    """The path that was asked."""
+    """The path of the request."""
     request_id: str
     reasons: list[RefusalReason]
-    """Why an image that can be read is refused; empty of every other problem."""
+    """Why a readable image was rejected; empty for every other problem."""

@@ -1,1 +1,1 @@
-"""What post-training int8 would give and take."""
+"""Measures what post-training int8 would gain and lose."""

@@ -1,9 +1,9 @@
-"""What post-training int8 (NNCF) would give and take: speed beside f32 and bf16, and confusion.
+"""Measures what post-training int8 (NNCF) would gain and lose against f32 and bf16.
 
     pip install -r benchmarks/int8/requirements.txt
     python -m benchmarks.int8 --dataset path/to/folder --calibration train.txt --files test.txt
 
-NNCF is no part of the project; the requirements are this benchmark's own.
+NNCF is not part of the project; these requirements are only for this benchmark.
 """
 
 import argparse
@@ -35,8 +35,12 @@ def main() -> None:
     """Quantise, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--dataset", type=Path, required=True, help="holds COVID/ and non-COVID/")
-    parser.add_argument("--calibration", type=Path, required=True, help="a list of images")
-    parser.add_argument("--files", type=Path, help="another, to judge by; without it all images")
+    parser.add_argument(
+        "--calibration", type=Path, required=True, help="text file that lists images"
+    )
+    parser.add_argument(
+        "--files", type=Path, help="text file that lists the images to evaluate; default: all"
+    )
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     arguments = parser.parse_args()
     seen = read_labelled(arguments.dataset, arguments.calibration).images
@@ -53,7 +57,7 @@ def main() -> None:
         ],
     }
     given = read_labelled(arguments.dataset, arguments.files)
-    _tell_speed(models, given.images)
+    _print_speed(models, given.images)
     sys.stdout.write(f"\n{len(given)} images, {given.positive.sum()} of them COVID; {CONFUSION}\n")
     sys.stdout.write("\n| model | arithmetic | labels changed | confusion |\n|---|---|---|---|\n")
     found = {
@@ -77,7 +81,7 @@ def main() -> None:
 def quantised(
     models_dir: Path, name: str, images: NDArray[np.float32], *, thorough: bool = False
 ) -> LoadedModel:
-    """A CNN's newest version in int8, its ranges fitted to these images."""
+    """Return a CNN's newest version in int8, with its ranges fitted to these images."""
     core = openvino.Core()
     version = volume.versions(models_dir, name)[-1]
     model = nncf.quantize(
@@ -91,7 +95,7 @@ def quantised(
     return LoadedModel(core.compile_model(model, "CPU", options), SignatureDefMap())
 
 
-def _tell_speed(models: dict[str, list[LoadedModel]], images: NDArray[np.float32]) -> None:
+def _print_speed(models: dict[str, list[LoadedModel]], images: NDArray[np.float32]) -> None:
     sys.stdout.write(
         "| arithmetic | three models, one image | of f32 | images/s, batches of 16 | of f32 |\n"
         "|---|---|---|---|---|\n"
@@ -106,7 +110,7 @@ def _tell_speed(models: dict[str, list[LoadedModel]], images: NDArray[np.float32
 
 
 def _seconds(models: Sequence[LoadedModel], images: NDArray[np.float32]) -> float:
-    """The median time for all three, one after the other."""
+    """Return the median time for all three models, one after the other."""
     taken = []
     until = time.perf_counter() + _SECONDS
     while (started := time.perf_counter()) < until:

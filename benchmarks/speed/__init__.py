@@ -1,1 +1,1 @@
-"""The speed benchmark: covidscan beside its peers and beside its engine alone, in one run."""
+"""The speed benchmark: covidscan, its peers and its engine alone, in one run."""

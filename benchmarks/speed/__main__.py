@@ -1,4 +1,4 @@
-"""The speed benchmark: every contender in one run, then how covidscan behaves.
+"""The speed benchmark: all contenders in one run, then the behaviour of covidscan.
 
     python -m benchmarks.speed
 
@@ -36,20 +36,22 @@ _ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Measure, and write what came out."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
-    parser.add_argument("--requests", type=int, default=20_000, help="of the run for leaks")
-    parser.add_argument("--only", nargs="*", help="contenders, by name; covidscan is always in")
+    parser.add_argument("--seconds", type=float, default=8.0, help="duration of each measurement")
+    parser.add_argument("--requests", type=int, default=20_000, help="length of the leak test")
+    parser.add_argument(
+        "--only", nargs="*", help="names of contenders; covidscan is always included"
+    )
     parser.add_argument(
         "--also", nargs="+", default=[], help="other checkouts of covidscan, as NAME=PATH"
     )
     parser.add_argument(
-        "--contenders-only", action="store_true", help="not how covidscan itself behaves"
+        "--contenders-only", action="store_true", help="skip the behaviour of covidscan itself"
     )
     parser.add_argument("--directory", type=Path, default=_ROOT / "build" / "benchmarks" / "speed")
-    parser.add_argument("--no-report", action="store_true", help="print, and write nothing")
+    parser.add_argument("--no-report", action="store_true", help="print, and write no files")
     arguments = parser.parse_args()
     try:
         wrk = wrk_version()
@@ -101,12 +103,13 @@ def _compare(bench: Bench, entries: Sequence[Entry], rounds: int) -> dict[str, A
     alone: dict[str, list[Any]] = {}
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
-        # The reference that loads its models each time says in one round all that it has to say.
+        # One round is enough for the reference that loads its models in each request.
         left_out = {F32.name, *([REFERENCE_EACH.name] if number else [])}
         others = [entry for entry in entries if entry.name not in left_out]
         if number % 2:
             others.reverse()
-        # What all ratios are to comes twice, as the machine may be slower by the end of a round.
+        # The base of all ratios runs twice, because the machine may be slower by the end of a
+        # round.
         measure_processor(alone, bench)
         measure_round(bench, [F32, *others, F32], measured, expected)
         measure_processor(alone, bench)

@@ -1,4 +1,4 @@
-"""How covidscan behaves: at a part of its capacity, beyond it, as load grows, and over time."""
+"""Measures covidscan at a part of its capacity, beyond it, as load grows, and over time."""
 
 import subprocess
 import sys
@@ -13,23 +13,23 @@ from benchmarks.speed.rounds import Bench, cpu_seconds, say
 GATEWAY: Final = "covidscan serve"
 MODEL_SERVER: Final = "covidscan model-server"
 
-_STRANGERS: Final = 64
+_RANDOM_CLIENTS: Final = 64
 _PART_OF_CAPACITY: Final = 0.7
 _OVERLOAD: Final = 4.0
-# So many that each comes back late: wrk takes an answer that is later than the next question
-# would be for several.
+# So many that no client has to send its next request before it has got its last answer: wrk counts
+# an answer that comes later than the next request was due several times.
 _CROWD: Final = 400
 _GROWTH: Final = (1, 2, 4, 8, 16, 32, 64)
 _LONG_WARM_UP: Final = 2_000
 
 
 def at_a_part_of_capacity(bench: Bench, capacity: float, latency_seconds: float) -> dict[str, Any]:
-    """Strangers whose requests come at random, at 70 % of what the service can do."""
-    pause_seconds = _STRANGERS / (_PART_OF_CAPACITY * capacity) - latency_seconds
+    """Measure independent clients with random requests, at 70 % of the service's capacity."""
+    pause_seconds = _RANDOM_CLIENTS / (_PART_OF_CAPACITY * capacity) - latency_seconds
     load = put_load(
         bench.port,
         bench.uploads["png"],
-        clients=_STRANGERS,
+        clients=_RANDOM_CLIENTS,
         seconds=3 * bench.seconds,
         pause_seconds=pause_seconds,
     )
@@ -44,15 +44,15 @@ def at_a_part_of_capacity(bench: Bench, capacity: float, latency_seconds: float)
 
 
 def overloaded(bench: Bench, capacity: float) -> dict[str, Any]:
-    """Four times as many requests as the service can answer."""
+    """Measure four times as many requests as the service can answer."""
     pause_seconds = _CROWD / (_OVERLOAD * capacity)
     load = _crowd(bench, pause_seconds)
-    # Answers take time, so the crowd asks less often than its pauses alone would have it.
+    # Answers take time, so the clients send less often than their pauses alone would give.
     for _ in range(2):
         pause_seconds *= load.requests / load.seconds / (_OVERLOAD * capacity)
         load = _crowd(bench, pause_seconds)
     refused = load.statuses.get("503", 0)
-    # The quickest answers are the refusals: a prediction takes many times longer.
+    # The fastest answers are the refusals: a prediction takes many times longer.
     share = min(99, max(1, 100 * refused // load.requests))
     say(
         f"  at {load.requests / load.seconds / capacity:.1f} times capacity:"
@@ -73,7 +73,7 @@ def overloaded(bench: Bench, capacity: float) -> dict[str, Any]:
 
 
 def growth(bench: Bench, contender: Contender) -> dict[str, list[dict[str, Any]]]:
-    """More and more clients, then more and more images in a request."""
+    """Measure a growing number of clients, then a growing number of images per request."""
     clients, batches = [], []
     for count in _GROWTH:
         before = contender.usage().cpu_seconds
@@ -97,7 +97,7 @@ def growth(bench: Bench, contender: Contender) -> dict[str, list[dict[str, Any]]
 
 
 def over_time(bench: Bench, contender: Contender, requests: int, capacity: float) -> dict[str, Any]:
-    """Thousands of requests: what is held after the first of them, and after all."""
+    """Measure resources after the first 2,000 of thousands of requests, and after all of them."""
 
     def answer(count: int) -> None:
         put_load(bench.port, bench.uploads["png"], clients=32, seconds=count / capacity)
@@ -120,7 +120,7 @@ def over_time(bench: Bench, contender: Contender, requests: int, capacity: float
 
 
 def start(bench: Bench, entry: Entry) -> dict[str, Any]:
-    """How long until all models are ready, and how long the gateway's import takes."""
+    """Measure the time until all models are ready, and the time of the gateway's import."""
     imports, ready = [], []
     for _ in range(3):
         began = time.perf_counter()

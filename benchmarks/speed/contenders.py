@@ -1,4 +1,4 @@
-"""Who is compared, how each is started, and what each says of an image."""
+"""The contenders: how each is started, and how its answers are read."""
 
 import dataclasses
 import subprocess
@@ -21,11 +21,11 @@ _START_SECONDS: Final = 180.0
 _REQUEST_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
-# One for all: making one takes so long that a service that is polled with new ones starts later.
+# One client for all: creating one takes so long that it would delay a service that is starting.
 _client: Final = httpx.Client(timeout=_REQUEST_SECONDS, headers={"Connection": "close"})
 
 Answer = dict[str, float]
-"""Of each model, the probability of COVID."""
+"""Each model's probability of COVID."""
 
 
 def _flat(answer: dict[str, Any]) -> Answer:
@@ -34,7 +34,7 @@ def _flat(answer: dict[str, Any]) -> Answer:
 
 def _ours(answer: dict[str, Any]) -> Answer:
     if answer["degraded"]:
-        raise KeyError("not all models are there yet")
+        raise KeyError("not all models are ready yet")
     positive = CLASS_NAMES[POSITIVE_CLASS_INDEX]
     return {model["name"]: model["probabilities"][positive] for model in answer["models"]}
 
@@ -44,15 +44,15 @@ class Entry:
     """A contender in the table.
 
     Args:
-        name: in results.
-        label: in the report.
-        arguments: what Python runs; ``{models}`` and ``{port}`` are filled in.
-        environment: beside the benchmark's own.
-        read: from an answer's JSON.
-        peer: its folder, whose requirements get a virtual environment of their own.
-        tolerance: how far its probabilities may be from those of covidscan in f32.
-        slow: takes seconds for one image; asked by one client only.
-        root: where it runs, which is where Python finds covidscan.
+        name: the name in the results.
+        label: the label in the report.
+        arguments: the arguments for Python; ``{models}`` and ``{port}`` are filled in.
+        environment: in addition to the benchmark's own.
+        read: reads the JSON of an answer.
+        peer: its folder, whose requirements get their own virtual environment.
+        tolerance: the largest difference of its probabilities from those of covidscan in f32.
+        slow: takes seconds for one image, so it is measured with one client only.
+        root: the working directory, where Python finds covidscan.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Entry:
 
     @property
     def requirements(self) -> Path | None:
-        """A peer's own."""
+        """The requirements file, for a peer."""
         return _PEERS / self.peer / "requirements.txt" if self.peer else None
 
 
@@ -77,7 +77,7 @@ def _covidscan(precision: str, tolerance: float) -> Entry:
         f"covidscan-{precision}",
         f"**covidscan**, {precision}",
         arguments,
-        # wrk goes on with connections that were idle, and counts those that were closed as failed.
+        # wrk reuses idle connections, and counts closed ones as failed.
         {"COVIDSCAN_PRECISION": precision, "COVIDSCAN_IDLE_TIMEOUT_SECONDS": "60"},
         _ours,
         tolerance=tolerance,
@@ -91,11 +91,11 @@ def _peer(folder: str, label: str, *options: str, name: str = "", slow: bool = F
 
 
 def other_checkout(name: str, root: Path) -> Entry:
-    """Another checkout of covidscan, an earlier one or one with a change, beside this one.
+    """Return an entry for another checkout of covidscan, such as an earlier version.
 
     Args:
-        name: of it in the table.
-        root: where it lies.
+        name: its name in the table.
+        root: its folder.
     """
     label = f"covidscan: {name}"
     return dataclasses.replace(F32, name=name, label=label, tolerance=1e-3, root=root.resolve())
@@ -127,10 +127,10 @@ ALL: Final = (F32, BF16, REFERENCE_EACH, REFERENCE_ONCE, *PEERS, *PEERS_ON_OUR_E
 
 
 def install(entry: Entry, directory: Path) -> Path:
-    """The interpreter that an entry runs in; a peer's environment is made where it is not there.
+    """Return the interpreter for an entry, creating a peer's environment if it is missing.
 
     Raises:
-        StartError: pip could not install it; the message is pip's.
+        StartError: pip could not install it. The message is pip's.
     """
     if entry.requirements is None or entry.peer is None:
         return Path(sys.executable)
@@ -151,7 +151,7 @@ def install(entry: Entry, directory: Path) -> Path:
 def started(
     entry: Entry, directory: Path, port: int, probe: Upload
 ) -> Iterator[tuple[Contender, float]]:
-    """Run an entry; yields it with the seconds from its start to its first answer.
+    """Run an entry; yield it with the seconds from its start to its first answer.
 
     Raises:
         StartError: it does not answer.
@@ -176,11 +176,11 @@ def started(
 
 
 def ask(entry: Entry, port: int, upload: Upload) -> Answer:
-    """One answer.
+    """Request one answer.
 
     Raises:
-        httpx.HTTPError: there is none.
-        KeyError: it does not hold what it should.
+        httpx.HTTPError: there is no answer.
+        KeyError: the answer is incomplete.
     """
     response = _client.post(
         f"http://127.0.0.1:{port}/predict", files={"file": (upload.path.name, upload.content)}
@@ -189,17 +189,17 @@ def ask(entry: Entry, port: int, upload: Upload) -> Answer:
 
 
 def largest_difference(entry: Entry, port: int, expected: Mapping[Path, Answer]) -> float:
-    """How far an entry's probabilities are from those expected.
+    """Return the largest difference of an entry's probabilities from the expected ones.
 
     Raises:
-        StartError: further than its tolerance; it would not be compared on the same work.
+        StartError: it exceeds the tolerance, so the comparison would be unfair.
     """
     differences = []
     for path, answer in expected.items():
         given = ask(entry, port, Upload(path.suffix, path))
         differences += [abs(given[name] - value) for name, value in answer.items()]
     largest = max(differences)
-    # A NaN compares false and so is refused as well.
+    # Written so that a NaN, for which every comparison is false, is rejected as well.
     if not largest <= entry.tolerance:
         raise StartError(f"answers differ by {largest:.2g}")
     return largest

@@ -1,4 +1,4 @@
-"""The files that are sent: what a caller would upload."""
+"""The files to send: what a caller would upload."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +10,19 @@ _JPEG_QUALITY = 90
 
 @dataclass(frozen=True)
 class Upload:
-    """A file and what it is called in tables."""
+    """A file, and its kind in tables."""
 
     kind: str
     path: Path
 
     @property
     def content(self) -> bytes:
-        """Its bytes."""
+        """The bytes of the file."""
         return self.path.read_bytes()
 
 
 def prepare_uploads(phantoms: Path, directory: Path, *, each: int = 4) -> dict[str, list[Upload]]:
-    """Phantoms of both classes, 256 x 256, as PNG and as JPEG."""
+    """Write phantoms of both classes, 256 x 256, as PNG and as JPEG."""
     chosen = [
         path
         for label in ("COVID", "non-COVID")

@@ -1,7 +1,7 @@
--- wrk's side of the benchmark: posts files as a form would, tells what came back as JSON.
+-- wrk's side of the benchmark: posts files as a form would, and reports results as JSON.
 -- UPLOADS: paths, separated by colons, sent in turn. FIELD: the name of the form's field.
--- TOGETHER: files in one request. PAUSE_MS: clients pause this long on average between requests,
--- at random with an exponential distribution, so that their requests come like those of strangers.
+-- TOGETHER: files per request. PAUSE_MS: mean pause of each client between requests. Pauses are
+-- exponentially distributed, so that requests arrive like those of independent clients.
 local boundary = "----covidscan-benchmark"
 local field = os.getenv("FIELD") or "file"
 local together = tonumber(os.getenv("TOGETHER") or "1")

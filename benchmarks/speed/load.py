@@ -1,4 +1,4 @@
-"""The load: wrk, which is not ours, on one thread."""
+"""Generates load with wrk, an independent tool, on one thread."""
 
 import json
 import os
@@ -15,12 +15,12 @@ _SCRIPT: Final = Path(__file__).with_name("load.lua")
 
 
 class LoadError(RuntimeError):
-    """wrk is missing, or did not do what it should."""
+    """wrk is missing or failed."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What clients saw; ``clients`` of them, each with one request at a time."""
+    """The results for ``clients`` clients, each with one request at a time."""
 
     clients: int
     seconds: float
@@ -34,24 +34,24 @@ class Load:
 
     @property
     def answered_per_second(self) -> float:
-        """Requests that were answered 200, a second."""
+        """Requests answered with 200, per second."""
         return self.statuses.get("200", 0) / self.seconds
 
     def percentile(self, percent: int) -> float:
-        """A percentile of the latency, in seconds."""
+        """Return a percentile of the latency, in seconds."""
         return self.percentiles_seconds[percent - 1]
 
 
 def wrk_version() -> str:
-    """Which wrk there is.
+    """Return the version of wrk.
 
     Raises:
-        LoadError: none; ``apt-get install wrk`` has it.
+        LoadError: wrk is not installed; ``apt-get install wrk`` installs it.
     """
     if shutil.which("wrk") is None:
         raise LoadError("wrk is needed: apt-get install wrk")
-    told = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False)
-    return told.stdout.partition("\n")[0].partition(" [")[0]
+    completed = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False)
+    return completed.stdout.partition("\n")[0].partition(" [")[0]
 
 
 def put_load(
@@ -65,17 +65,17 @@ def put_load(
     together: int = 1,
     pause_seconds: float = 0.0,
 ) -> Load:
-    """Let clients ask, again and again.
+    """Let clients send requests continuously.
 
     Args:
-        port: on 127.0.0.1.
+        port: the port on 127.0.0.1.
         uploads: sent in turn.
         clients: connections, each with one request at a time.
-        seconds: for how long.
-        path: what is asked.
+        seconds: the duration.
+        path: the request's path.
         field: the form's field.
-        together: files in one request.
-        pause_seconds: the mean of a random pause of each client between two requests.
+        together: files per request.
+        pause_seconds: the mean of each client's random pause between two requests.
 
     Raises:
         LoadError: wrk failed.
@@ -88,7 +88,7 @@ def put_load(
         "PAUSE_MS": str(1000 * pause_seconds),
     }
     command = ["wrk", "--threads=1", f"--connections={clients}", f"--duration={round(seconds)}s"]
-    told = subprocess.run(
+    completed = subprocess.run(
         [*command, "--timeout=60s", f"--script={_SCRIPT}", f"http://127.0.0.1:{port}{path}"],
         env=environment,
         capture_output=True,
@@ -96,9 +96,9 @@ def put_load(
         check=False,
         timeout=seconds + 90,
     )
-    found = [line for line in told.stdout.splitlines() if line.startswith("JSON ")]
+    found = [line for line in completed.stdout.splitlines() if line.startswith("JSON ")]
     if not found:
-        raise LoadError(f"wrk said: {told.stdout}{told.stderr}")
+        raise LoadError(f"wrk failed: {completed.stdout}{completed.stderr}")
     return Load(
         clients=clients,
         **json.loads(found[0].removeprefix("JSON ")),

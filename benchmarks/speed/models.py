@@ -1,4 +1,4 @@
-"""The models that all contenders serve, trained once: for the product and as Keras saves them.
+"""Trains the models that all contenders serve, once: for the product and as Keras saves them.
 
 python -m benchmarks.speed.models DIR
 """
@@ -16,7 +16,7 @@ from trainer.recipe import read_recipes
 
 
 def main() -> None:
-    """Train the demo models where they are not there yet: ``volume/`` and ``keras/``."""
+    """Train the demo models if they are missing: ``volume/`` and ``keras/``."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("directory", type=Path)
     directory = parser.parse_args().directory

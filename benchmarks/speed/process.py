@@ -1,4 +1,4 @@
-"""A contender's processes: started, asked what they use, and ended without a trace."""
+"""Starts a contender's processes, measures their resources, and ends them completely."""
 
 import os
 import signal
@@ -15,16 +15,16 @@ _END_SECONDS: Final = 20.0
 
 
 class StartError(RuntimeError):
-    """A contender did not start; the message is what it said last."""
+    """A contender did not start. The message is its last output."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What processes have used, or hold."""
+    """The resources of processes."""
 
     cpu_seconds: float
     memory_bytes: int
-    """Proportional set size: what processes share is counted once."""
+    """Proportional set size: memory shared by processes counts once."""
     resident_bytes: int
     open_files: int
     threads: int
@@ -32,13 +32,13 @@ class Usage:
 
 @dataclass(frozen=True)
 class Contender:
-    """A service that runs."""
+    """A running service."""
 
     process: subprocess.Popen[bytes]
     port: int
 
     def usage(self, only: str = "") -> Usage:
-        """Of all its processes, or of those whose command line has ``only`` in it."""
+        """Return the usage of all its processes, or of those with ``only`` in the command line."""
         usages = [_usage(pid) for pid in _family(self.process.pid) if only in _command(pid)]
         return Usage(
             sum(usage.cpu_seconds for usage in usages),
@@ -57,7 +57,7 @@ def running(
     log: Path,
     directory: Path | None = None,
 ) -> Iterator[Contender]:
-    """Start a service in a session of its own, and end all of it afterwards."""
+    """Start a service in its own session, and end all its processes afterwards."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -75,7 +75,7 @@ def running(
 
 
 def last_words(log: Path) -> str:
-    """The end of what a service said."""
+    """Return the last lines of a service's log."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return " / ".join(lines[-3:])[-600:].replace(f"{Path.cwd()}/", "")
 
@@ -94,7 +94,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _family(root: int) -> list[int]:
-    """A process and all that descend from it, of its session too where they lost their parent."""
+    """Return a process and all its descendants, and orphans of its session."""
     parents: dict[int, int] = {}
     sessions: dict[int, int] = {}
     for entry in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""What the processor can do: multiplication of matrices in 32 bits."""
+"""Measures the processor: multiplication of 32-bit matrices."""
 
 import time
 from typing import Final
@@ -6,14 +6,14 @@ from typing import Final
 import numpy as np
 
 IMAGE_GFLOP: Final = 3.87
-"""Of the three CNNs together, for one image (docs/decisions/0002)."""
+"""Work of the three CNNs together for one image (docs/decisions/0002)."""
 
 _SIDE: Final = 2048
 _ROUNDS: Final = 9
 
 
 def sgemm_gflops() -> float:
-    """The median of a few products of two square matrices, in GFLOP a second."""
+    """Return the median of a few products of two square matrices, in GFLOP/s."""
     matrix = np.random.default_rng(0).random((_SIDE, _SIDE), np.float32)
     seconds = []
     for _ in range(_ROUNDS):

@@ -1,4 +1,4 @@
-"""The engine alone, without any server: a tensor that is ready, to probabilities.
+"""Measures the engine alone, without a server: from a prepared tensor to probabilities.
 
 python -m benchmarks.speed.raw_engine --volume DIR --precision f32
 """
@@ -14,12 +14,13 @@ from typing import Any, Final
 import numpy as np
 import openvino
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import CHANNELS, IMAGE_SIZE, MODEL_NAMES
+from serving.contract import MODEL_NAMES
 
 BATCHES: Final = (8, 16, 32, 64)
 STREAMS: Final = (1, 2)
-"""All cores for one run, or two runs at a time on half of them each."""
+"""All cores for one run, or two runs at a time with half of the cores each."""
 
 Models = dict[str, openvino.CompiledModel]
 
@@ -29,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--volume", type=Path, required=True)
     parser.add_argument("--precision", required=True)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each measurement")
     arguments = parser.parse_args()
     compiled = {
         streams: compile_models(arguments.volume, arguments.precision, streams)
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 def compile_models(volume_dir: Path, precision: str, streams: int) -> Models:
-    """The newest version of each CNN."""
+    """Compile the newest version of each CNN."""
     core = openvino.Core()
     options = {
         "INFERENCE_PRECISION_HINT": precision,
@@ -75,7 +76,7 @@ def compile_models(volume_dir: Path, precision: str, streams: int) -> Models:
 
 
 def median_latency(model: openvino.CompiledModel, seconds: float) -> float:
-    """Of one image, by itself."""
+    """Return the median latency of one image, run alone."""
     request = model.create_infer_request()
     inputs = {0: _images(1)}
     request.infer(inputs, share_inputs=True)
@@ -88,14 +89,14 @@ def median_latency(model: openvino.CompiledModel, seconds: float) -> float:
 
 
 def throughput(models: Models, rows: int, streams: int, seconds: float) -> float:
-    """Images a second, each through all three models."""
+    """Return images per second, each through all three models."""
     images = {0: _images(rows)}
     began = threading.Barrier(streams)
     counts: list[tuple[int, float]] = []
 
     def work(first: int) -> None:
         requests = [model.create_infer_request() for model in models.values()]
-        # They begin with different models, so that they are not all at the heaviest.
+        # Each starts with another model, so that they do not all run the heaviest at once.
         requests = requests[first:] + requests[:first]
         _run(requests, images)
         began.wait()

@@ -1,4 +1,4 @@
-"""What came out: a file of results, and the tables of docs/performance.md."""
+"""Writes the results: a file, and the tables of docs/performance.md."""
 
 import json
 import statistics
@@ -18,7 +18,7 @@ Results = dict[str, Any]
 
 
 def write_report(results: Results, root: Path) -> None:
-    """Write the results, and put the tables where the document has room for them."""
+    """Write the results, and replace the tables between the markers of the document."""
     target = root / "benchmarks" / "results" / f"{results['date']}.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(results, indent=1) + "\n")
@@ -29,7 +29,7 @@ def write_report(results: Results, root: Path) -> None:
 
 
 def tables(results: Results) -> str:
-    """All tables, as Markdown."""
+    """Return all tables, as Markdown."""
     machine = results["machine"]
     return "\n\n".join(
         [
@@ -57,7 +57,7 @@ def tables(results: Results) -> str:
 
 
 def goals_table(results: Results) -> str:
-    """What was aimed at, and what came out."""
+    """Return the goals and the measured values."""
     rows = [
         (what, goal, found, "yes" if reached else "**no**")
         for what, goal, found, reached in _goals(results)
@@ -115,12 +115,12 @@ def _behaviour_goals(label: str, found: Results) -> Iterable[tuple[str, str, str
         0.9,
     )
     slowest_ms = 1000 * crowd["slowest_refusal_seconds"]
-    told = crowd["refused"] == crowd["refused_with_retry_after"] and not crowd["failed"]
+    complete = crowd["refused"] == crowd["refused_with_retry_after"] and not crowd["failed"]
     yield (
         f"{label}, the rest: 503 with Retry-After",
         "within 50 ms",
-        f"within {slowest_ms:.0f} ms" + ("" if told else ", not all so"),
-        told and slowest_ms <= 50,
+        f"within {slowest_ms:.0f} ms" + ("" if complete else ", not all so"),
+        complete and slowest_ms <= 50,
     )
     seconds = found["import_seconds"]
     yield (f"{label}: gateway, import", "< 1 s", f"{seconds:.2f} s", seconds < 1)
@@ -146,7 +146,7 @@ def _long_goals(label: str, long: Results) -> Iterable[tuple[str, str, str, bool
 
 
 def contenders_table(results: Results) -> str:
-    """Who did what, side by side."""
+    """Return the comparison of all contenders."""
     ours = results["contenders"]["covidscan-f32"]
     rows = []
     for name, found in results["contenders"].items():
@@ -233,7 +233,7 @@ def _at_least(what: str, value: float, goal: float) -> tuple[str, str, str, bool
     return what, f"≥ {goal:g}", f"{value:.2f}", value >= goal
 
 
-def _median(results: Results, name: str, what: str) -> Any:  # noqa: ANN401 - of a JSON document
+def _median(results: Results, name: str, what: str) -> Any:  # noqa: ANN401 - from a JSON document
     values = results["contenders"].get(name, {}).get(what)
     return statistics.median(values) if values else None
 

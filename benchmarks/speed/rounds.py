@@ -1,4 +1,4 @@
-"""Rounds: every contender in turn, each time in the other order, and medians of what they did."""
+"""Rounds: each measures every contender, in alternating order; results are medians."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ _WARM_UP_CLIENTS: Final = 8
 
 @dataclass
 class Measured:
-    """What one contender did, in every round."""
+    """The results of one contender in all rounds."""
 
     ready_seconds: list[float] = field(default_factory=list)
     png_seconds: list[float] = field(default_factory=list)
@@ -32,17 +32,17 @@ class Measured:
     many_seconds: list[float] = field(default_factory=list)
     """The median latency of many clients."""
     one_cpu_seconds: list[float] = field(default_factory=list)
-    """Of an image, where there is one client."""
+    """Per image, with one client."""
     many_cpu_seconds: list[float] = field(default_factory=list)
     memory_bytes: list[int] = field(default_factory=list)
     difference: float = 0.0
-    """How far its probabilities were from covidscan's in f32, at most."""
+    """The largest difference of its probabilities from covidscan's in f32."""
     errors: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a benchmark lives, and how long its measurements take."""
+    """The folder, port and uploads of a benchmark, and the duration of its measurements."""
 
     directory: Path
     port: int
@@ -51,16 +51,16 @@ class Bench:
 
 
 def raw_engine(bench: Bench, precision: str) -> dict[str, Any]:
-    """The engine alone, in a process of its own."""
+    """Measure the engine alone, in its own process."""
     command = [sys.executable, "-m", "benchmarks.speed.raw_engine", f"--precision={precision}"]
     volume = bench.directory / "models" / "volume"
-    told = subprocess.run(
+    completed = subprocess.run(
         [*command, f"--volume={volume}", f"--seconds={bench.seconds / 4}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    found: dict[str, Any] = json.loads(told.stdout)
+    found: dict[str, Any] = json.loads(completed.stdout)
     return found
 
 
@@ -70,7 +70,7 @@ def measure_round(
     measured: dict[str, Measured],
     expected: Mapping[Path, Answer],
 ) -> None:
-    """Let each contender run once, alone on the machine."""
+    """Measure each contender once, alone on the machine."""
     for entry in entries:
         found = measured.setdefault(entry.name, Measured())
         try:
@@ -83,7 +83,7 @@ def measure_round(
 
 
 def measure_processor(found: dict[str, list[Any]], bench: Bench) -> None:
-    """The processor and the engine alone, as often as the contenders."""
+    """Measure the processor and the engine alone, once per call."""
     found.setdefault("sgemm_gflops", []).append(sgemm_gflops())
     for precision in PRECISIONS:
         alone = raw_engine(bench, precision)
@@ -95,13 +95,13 @@ def measure_processor(found: dict[str, list[Any]], bench: Bench) -> None:
 
 
 def cpu_seconds(contender: Contender, before: float, load: Load, images: int = 1) -> float:
-    """The processor's time for an image, of a load that is over."""
+    """Return the CPU time per image of a finished load."""
     answered = load.statuses.get("200", 0) * images
     return (contender.usage().cpu_seconds - before) / max(1, answered)
 
 
 def say(line: str) -> None:
-    """Tell whoever waits."""
+    """Print progress to stderr."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

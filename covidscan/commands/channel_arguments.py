@@ -1,21 +1,21 @@
-"""``--grpc_channel_arguments``, as TensorFlow Serving has it."""
+"""Parses ``--grpc_channel_arguments``, in TensorFlow Serving's format."""
 
 import re
 from typing import Final
 
 BOUNDED_AGE: Final = "grpc.max_connection_age_ms=30000,grpc.max_connection_age_grace_ms=60000"
-"""gRPC's clients look a name up again only when a connection ends. Without a bound most would never
-find replicas that are added. The grace period lets calls in flight finish."""
+"""gRPC clients resolve a name again only when a connection ends. Without a maximum age, most
+clients would never find added replicas. The grace period lets calls in flight finish."""
 
 _LARGEST: Final = 2**31 - 1
-"""gRPC's numbers have 32 bits."""
+"""gRPC integers have 32 bits."""
 
 
 def parse_channel_arguments(text: str) -> dict[str, int | str]:
-    """Read ``name=value,name=value``; values that are whole numbers become numbers.
+    """Parse ``name=value,name=value``. Values that are integers become ``int``.
 
     Raises:
-        ValueError: a part is not such a pair, is there twice, or has a number that is too large.
+        ValueError: a part is not a pair, a name is repeated, or a number is too large.
     """
     arguments: dict[str, int | str] = {}
     for part in filter(None, text.split(",")):
@@ -23,7 +23,7 @@ def parse_channel_arguments(text: str) -> dict[str, int | str]:
         if not name or not equals or not value:
             raise ValueError(f"{part!r} is not name=value")
         if name in arguments:
-            raise ValueError(f"{name} is there twice")
+            raise ValueError(f"{name} is given twice")
         arguments[name] = _number_or_text(value)
     return arguments
 

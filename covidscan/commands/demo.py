@@ -6,34 +6,33 @@ from typing import Annotated
 import typer
 
 from covidscan.commands.failure import FAILURE, fail
+from covidscan.commands.options import DEFAULT_MODELS_DIR, ModelsDir
 from covidscan.commands.training_report import print_evaluations, run_trainer
 from serving import volume
 from serving.contract import MODEL_NAMES
 
 
 def demo(
-    models_dir: Annotated[
-        Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
-    ] = Path("models"),
-    dataset_dir: Annotated[Path, typer.Option(help="Where the phantoms are written.")] = Path(
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
+    dataset_dir: Annotated[Path, typer.Option(help="Folder for the phantoms.")] = Path(
         "data/phantoms"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for all steps.")] = 7,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Train only models that have no version yet.")
     ] = False,
 ) -> None:
     """Draw CT-like phantoms, train the three CNNs on them from scratch, and publish them.
 
-    Takes a few minutes on two cores. Demo models say nothing about patients, and every answer of
-    theirs says so.
+    Takes a few minutes on two cores. Demo models say nothing about patients, and each of their
+    answers says so.
     """
     names = [name for name in MODEL_NAMES if not (if_missing and volume.versions(models_dir, name))]
     if not names:
         typer.echo(f"every model has a version in {models_dir}")
         return
     with run_trainer():
-        # Said before TensorFlow is loaded, which may take most of a minute on a busy machine.
+        # Checked before TensorFlow is loaded, which may take most of a minute on a busy machine.
         volume.check_writable(models_dir, *names)
         from trainer.native_output import start_tensorflow
 

@@ -8,48 +8,50 @@ import typer
 
 from covidscan.commands.failure import BAD_USE, fail, say
 from covidscan.commands.model_name import ModelName
+from covidscan.commands.options import (
+    DEFAULT_MODELS_DIR,
+    LabelledDataset,
+    ModelsDir,
+    PatientGroups,
+    ReportDir,
+)
 from covidscan.commands.training_report import print_evaluations, run_trainer
 
 
 def evaluate(
-    dataset: Annotated[
-        Path, typer.Option(help="A folder with COVID/ and non-COVID/, full of images.")
-    ],
-    models_dir: Annotated[
-        Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
-    ] = Path("models"),
+    dataset: LabelledDataset,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
     model: Annotated[
         list[ModelName] | None,
         typer.Option(help="Which CNN; repeatable.", show_default="all that are published"),
     ] = None,
     files: Annotated[
         list[Path] | None,
-        typer.Option(help="Only images listed here, one a line, as COVID/a.png; repeatable."),
+        typer.Option(
+            help="Text file that lists the images to use, one per line, such as COVID/a.png;"
+            " repeatable."
+        ),
     ] = None,
-    groups: Annotated[
-        Path | None, typer.Option(help="CSV: file, patient. Intervals are then of patients.")
-    ] = None,
+    groups: PatientGroups = None,
     operating_point: Annotated[
         float | None,
         typer.Option(
             min=0.000001,
             max=0.999999,
-            help="From which probability on.",
+            help="Probability from which an image counts as COVID.",
             show_default="each model's own, 0.5 for the ensemble",
         ),
     ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="For the report.", show_default="a new one in runs/")
-    ] = None,
+    run_dir: ReportDir = None,
 ) -> None:
     """Measure the published models on labelled images, exactly as they are served."""
     with run_trainer():
         if importlib.util.find_spec("openvino") is None:
             fail("OpenVINO is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-        from trainer.served import Examination, evaluate_served
+        from trainer.evaluate_published import EvaluationRequest, evaluate_published
 
-        findings = evaluate_served(
-            Examination(
+        result = evaluate_published(
+            EvaluationRequest(
                 dataset_dir=dataset,
                 models_dir=models_dir,
                 names=[str(name) for name in model or ()],
@@ -59,5 +61,5 @@ def evaluate(
                 run_dir=run_dir,
             )
         )
-    print_evaluations(findings.evaluations)
-    say(f"report: {findings.run_dir / 'report.html'}")
+    print_evaluations(result.evaluations)
+    say(f"report: {result.run_dir / 'report.html'}")

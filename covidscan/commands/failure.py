@@ -1,10 +1,10 @@
-"""How a command prints a line, and how it ends when it cannot do its work."""
+"""How a command prints a line, and how it reports a failure and exits."""
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
-from serving.file_names import readable_text
+from serving.files.names import readable_text
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -14,18 +14,18 @@ BAD_USE: Final = 2
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Print a line, in which a file may have any name."""
+    """Print a line that may contain arbitrary file names."""
     typer.echo(readable_text(message), err=err)
 
 
 def fail(message: str, code: int = FAILURE) -> NoReturn:
-    """Say why on stderr and exit."""
+    """Print the reason on stderr and exit."""
     say(f"covidscan: {message}", err=True)
     raise typer.Exit(code)
 
 
 def settings_faults(error: "ValidationError") -> str:
-    """What is wrong with the settings, in one line."""
+    """Describe what is wrong with the settings, in one line."""
     faults = [
         ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
         for fault in error.errors()

@@ -1,4 +1,4 @@
-"""``covidscan keys``: who may ask the gateway."""
+"""``covidscan keys``: manages API keys."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,34 +7,32 @@ from typing import Annotated
 
 import typer
 
-from api.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
-from api.access.key_file import change_key_file, read_key_file
+from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
+from api.http.access.key_file import change_key_file, read_key_file
 from covidscan.commands.failure import BAD_USE, fail
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 
 KeysFile = Annotated[
     Path,
-    typer.Option(
-        "--file", envvar="COVIDSCAN_API_KEYS_FILE", dir_okay=False, help="The file of records."
-    ),
+    typer.Option("--file", envvar="COVIDSCAN_API_KEYS_FILE", dir_okay=False, help="The key file."),
 ]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is, such as pacs-2.")],
+    name: Annotated[str, typer.Argument(help="Name of the key's owner, such as pacs-2.")],
     file: Annotated[
         Path | None,
         typer.Option(
             envvar="COVIDSCAN_API_KEYS_FILE",
             dir_okay=False,
-            help="File that the record is added to; without it the record is printed.",
+            help="Key file to add the record to. Without it, the record is printed.",
         ),
     ] = None,
 ) -> None:
-    """Make a key and print it; it cannot be read again, as only its hash is kept."""
-    with _told_in_one_line():
+    """Create a key and print it. Only its hash is stored, so it cannot be shown again."""
+    with _report_key_errors():
         key, record = create_key(name)
         if file is not None:
             change_key_file(file, lambda records: [*records, record])
@@ -45,19 +43,19 @@ def create(
 
 @app.command("list")
 def list_keys(file: KeysFile) -> None:
-    """List the keys of a file: id and name."""
-    with _told_in_one_line():
+    """List the keys of a key file: id and name."""
+    with _report_key_errors():
         for record in read_key_file(file):
             typer.echo(f"{record.id}  {record.name}")
 
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` prints it.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `list` prints.")],
     file: KeysFile,
 ) -> None:
-    """Take a key out of a file; a running gateway refuses it within a second."""
-    with _told_in_one_line():
+    """Remove a key from a key file. A running gateway rejects it within a second."""
+    with _report_key_errors():
         change_key_file(file, lambda records: _without(records, key_id))
 
 
@@ -69,7 +67,7 @@ def _without(records: Sequence[ApiKeyRecord], key_id: str) -> Sequence[ApiKeyRec
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def _report_key_errors() -> Iterator[None]:
     try:
         yield
     except ApiKeysError as error:

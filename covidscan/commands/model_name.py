@@ -1,4 +1,4 @@
-"""The CNNs, as the contract names them, for options and arguments."""
+"""The names of the CNNs as an enum, for options and arguments."""
 
 from enum import StrEnum
 

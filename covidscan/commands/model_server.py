@@ -1,4 +1,4 @@
-"""``covidscan model-server``; what it shares with TensorFlow Serving is called as it is there."""
+"""``covidscan model-server``. Options that TensorFlow Serving also has keep its names."""
 
 import asyncio
 import dataclasses
@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.log_format import LogFormat
+from api.observability.log_format import LogFormat
 from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
 from covidscan.commands.failure import BAD_USE, fail
 from serving.precision import Precision
 
 if TYPE_CHECKING:
     from serving.batching_parameters import BatchingParameters
-    from serving.model_config import ModelConfig
+    from serving.volume.model_config import ModelConfig
 
 _MICROSECONDS = 1e-6
 
 
 class Switch(enum.StrEnum):
-    """A boolean whose value is said, as TensorFlow Serving has it: --enable_batching=true."""
+    """A boolean option with an explicit value, as in TensorFlow Serving: --enable_batching=true."""
 
     TRUE = "true"
     FALSE = "false"
 
     def __bool__(self) -> bool:
-        """Whether it is on."""
+        """Return whether the switch is on."""
         return self is Switch.TRUE
 
 
@@ -40,7 +40,7 @@ def model_server(
         typer.Option(
             "--config",
             "--model_config_file",
-            help="A models.config; without it the three CNNs are served.",
+            help="A models.config file. Without it, the three CNNs are served.",
         ),
     ] = None,
     model_config_file_poll_wait_seconds: Annotated[
@@ -48,18 +48,19 @@ def model_server(
         typer.Option(
             "--model_config_file_poll_wait_seconds",
             min=0,
-            help="Pause between two looks at that file for changes; 0: none.",
+            help="Interval for checking that file for changes, in seconds; 0 never checks.",
         ),
     ] = 0,
     model_name: Annotated[
-        str | None, typer.Option("--model_name", help="Of the one model to serve, without a file.")
+        str | None, typer.Option("--model_name", help="The one model to serve without a file.")
     ] = None,
     model_base_path: Annotated[
-        Path | None, typer.Option("--model_base_path", help="Of that model: holds its versions.")
+        Path | None,
+        typer.Option("--model_base_path", help="Folder that holds the versions of that model."),
     ] = None,
     models_dir: Annotated[
         Path | None,
-        typer.Option(help="Where the models lie, in place of the paths in models.config."),
+        typer.Option(help="Folder of the models. Overrides the paths in models.config."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8500,
@@ -73,32 +74,32 @@ def model_server(
     ] = None,
     ssl_config_file: Annotated[
         Path | None,
-        typer.Option("--ssl_config_file", help="An SSLConfig in text: listen with TLS."),
+        typer.Option("--ssl_config_file", help="An SSLConfig in text format. Enables TLS."),
     ] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port for Prometheus, on the same host."),
+        typer.Option(min=0, max=65535, help="Port for Prometheus metrics, on the same host."),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="bf16 is faster, and differs by hundredths.")
+        Precision, typer.Option(help="bf16 is faster; probabilities differ by hundredths.")
     ] = Precision.F32,
     enable_batching: Annotated[
         Switch,
         typer.Option(
             "--enable_batching",
-            help="Requests share runs of a network.",
+            help="Combine requests into batches.",
         ),
     ] = Switch.FALSE,
     batching_parameters_file: Annotated[
         Path | None,
-        typer.Option("--batching_parameters_file", help="BatchingParameters in text."),
+        typer.Option("--batching_parameters_file", help="BatchingParameters in text format."),
     ] = None,
     file_system_poll_wait_seconds: Annotated[
         float,
         typer.Option(
             "--file_system_poll_wait_seconds",
             min=0.01,
-            help="Pause between two looks for new versions.",
+            help="Interval for checking for new versions, in seconds.",
         ),
     ] = 1.0,
     num_load_threads: Annotated[
@@ -108,38 +109,43 @@ def model_server(
         int, typer.Option("--max_num_load_retries", min=0, help="Attempts after the first.")
     ] = 1,
     load_retry_interval_micros: Annotated[
-        int, typer.Option("--load_retry_interval_micros", min=0, help="Pause between attempts.")
+        int,
+        typer.Option(
+            "--load_retry_interval_micros", min=0, help="Pause between attempts, in microseconds."
+        ),
     ] = 2_000_000,
     allow_version_labels_for_unavailable_models: Annotated[
         Switch,
         typer.Option(
             "--allow_version_labels_for_unavailable_models",
-            help="Labels may name versions that are not loaded.",
+            help="Allow labels for versions that are not loaded.",
         ),
     ] = Switch.FALSE,
     enable_serialization_as_tensor_content: Annotated[
         Switch,
         typer.Option(
             "--enable_serialization_as_tensor_content",
-            help="Compact tensors in answers.",
+            help="Send tensors in the compact form, tensor_content.",
         ),
     ] = Switch.FALSE,
     grpc_max_threads: Annotated[
-        int, typer.Option("--grpc_max_threads", min=1, help="Predictions in progress at most.")
+        int,
+        typer.Option("--grpc_max_threads", min=1, help="Largest number of concurrent predictions."),
     ] = 100,
     grpc_channel_arguments: Annotated[
         str,
         typer.Option(
             "--grpc_channel_arguments",
-            help="gRPC's own options, name=value,name=value; by default connections end after"
+            help="gRPC channel options, name=value,name=value. By default, connections end after"
             " 30 s, so that clients find new replicas.",
         ),
     ] = BOUNDED_AGE,
     grace_seconds: Annotated[
-        float, typer.Option(min=0, help="For calls in flight when the server stops.")
+        float,
+        typer.Option(min=0, help="Seconds that calls in flight may take when the server stops."),
     ] = 2.0,
     log_format: Annotated[
-        LogFormat, typer.Option(envvar="COVIDSCAN_LOG_FORMAT", help="How log lines look.")
+        LogFormat, typer.Option(envvar="COVIDSCAN_LOG_FORMAT", help="Format of log lines.")
     ] = LogFormat.AUTO,
     exit_with_stdin: Annotated[
         bool, typer.Option(hidden=True, help="Stop when standard input is closed.")
@@ -147,10 +153,10 @@ def model_server(
 ) -> None:
     """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
     try:
-        from covidscan.model_server import Surroundings, run_model_server
+        from covidscan.service.standalone_model_server import ProcessOptions, run_model_server
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-    from covidscan.service_logs import configure_service_logging
+    from covidscan.service.service_logs import configure_service_logging
     from serving.embedded.options import ModelServerOptions
     from serving.errors import BatchingParametersError, ModelConfigError, TlsConfigError
     from serving.tls import read_server_credentials
@@ -175,7 +181,7 @@ def model_server(
         )
     except (ModelConfigError, BatchingParametersError, TlsConfigError) as error:
         fail(str(error), BAD_USE)
-    surroundings = Surroundings(
+    process_options = ProcessOptions(
         metrics_address=None if metrics_port is None else (host, metrics_port),
         read_configs=read_configs if config and model_config_file_poll_wait_seconds else None,
         config_poll_seconds=model_config_file_poll_wait_seconds,
@@ -183,7 +189,7 @@ def model_server(
     )
     address = f"unix:{socket.resolve()}" if socket else f"{host}:{port}"
     try:
-        asyncio.run(run_model_server(configs, address, options, surroundings))
+        asyncio.run(run_model_server(configs, address, options, process_options))
     except ModelConfigError as error:
         fail(
             f"{error}; --allow_version_labels_for_unavailable_models=true lets labels wait for"
@@ -194,7 +200,7 @@ def model_server(
         fail(f"cannot listen on {address}: {error}")
     except OSError as error:
         fail(f"cannot listen on {host}:{metrics_port} for metrics: {error.strerror}")
-    # Ending the usual way would wait for a model that is being loaded, which nothing interrupts.
+    # A normal exit would wait for a model that is being loaded, which cannot be interrupted.
     logging.shutdown()
     os._exit(0)
 
@@ -202,12 +208,13 @@ def model_server(
 def _model_configs(
     config: Path | None, models_dir: Path | None, name: str | None, base_path: Path | None
 ) -> "list[ModelConfig]":
-    from serving.model_config import ModelConfig, default_model_configs, read_model_configs
+    from serving.volume.model_config import ModelConfig, default_model_configs, read_model_configs
 
     if name is not None or base_path is not None:
         if name is None or base_path is None or config is not None or models_dir is not None:
             fail(
-                "--model_name and --model_base_path go together, without --config and --models-dir",
+                "--model_name and --model_base_path must be given together, without --config and"
+                " --models-dir",
                 BAD_USE,
             )
         return [ModelConfig(name, base_path.resolve())]

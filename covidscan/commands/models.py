@@ -1,4 +1,4 @@
-"""``covidscan models``: which versions there are, and which of them stay."""
+"""``covidscan models``: lists and removes versions, and rolls back to them."""
 
 import json
 from collections.abc import Iterator
@@ -11,18 +11,16 @@ import typer
 
 from covidscan.commands.failure import BAD_USE, fail, say
 from covidscan.commands.model_name import ModelName
+from covidscan.commands.options import DEFAULT_MODELS_DIR, ModelsDir
 from covidscan.commands.tables import add_text_row
-from serving import rollback, volume
+from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume import rollback
+from serving.volume.model_card import ModelCard
 
 app = typer.Typer(no_args_is_help=True, help="List, roll back, remove and prune versions.")
 
-ModelsDir = Annotated[
-    Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
-]
-_DEFAULT_MODELS_DIR: Final = Path("models")
 
 _METRICS: Final = ("accuracy", "auroc", "ece")
 _UNKNOWN: Final = "-"
@@ -50,10 +48,10 @@ class _Version:
 
 @app.command("list")
 def list_versions(
-    models_dir: ModelsDir = _DEFAULT_MODELS_DIR,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every version on the volume, newest first; a model server serves the newest."""
+    """List every version on the volume, newest first. A model server serves the newest."""
     versions = [version.describe() for version in _read_versions(models_dir)]
     if as_json:
         say(json.dumps(versions, indent=2))
@@ -70,10 +68,10 @@ def roll_back(
         int | None,
         typer.Option(min=0, help="Which version.", show_default="the one before the newest"),
     ] = None,
-    models_dir: ModelsDir = _DEFAULT_MODELS_DIR,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
 ) -> None:
-    """Publish an older version again, as a new one, which a running server takes at once."""
-    with _refusing():
+    """Publish an older version again as a new one. A running server loads it at once."""
+    with _report_volume_errors():
         version, original = rollback.roll_back(models_dir, str(model), to)
     say(f"{model} version {version} is version {original} again")
 
@@ -82,20 +80,22 @@ def roll_back(
 def remove(
     model: Annotated[ModelName, typer.Argument(help="Which CNN.")],
     version: Annotated[int, typer.Argument(min=0, help="Which version.")],
-    models_dir: ModelsDir = _DEFAULT_MODELS_DIR,
-    yes: Annotated[bool, typer.Option("--yes", help="Even if it is the one being served.")] = False,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
+    yes: Annotated[bool, typer.Option("--yes", help="Even if it is the version being served.")] = (
+        False
+    ),
 ) -> None:
-    """Remove a version; its number is never used again."""
+    """Remove a version. Its number is never used again."""
     published = volume.versions(models_dir, str(model))
     if published == [version]:
-        fail(f"{version} is the only version of {model}; train another before", BAD_USE)
+        fail(f"{version} is the only version of {model}; train another one first", BAD_USE)
     if published and version == published[-1] and not yes:
         fail(
             f"{version} is the version of {model} that is served, and {published[-2]} would take"
             " its place; add --yes if that is what you want",
             BAD_USE,
         )
-    with _refusing():
+    with _report_volume_errors():
         volume.remove(models_dir, str(model), version)
     say(f"removed {model} version {version}")
 
@@ -106,19 +106,19 @@ def prune(
         list[ModelName] | None, typer.Argument(help="Which CNNs.", show_default="all")
     ] = None,
     keep: Annotated[
-        int, typer.Option(min=1, help="How many stay, the newest included.")
+        int, typer.Option(min=1, help="How many versions to keep, including the newest.")
     ] = volume.DEFAULT_VERSIONS_KEPT,
-    models_dir: ModelsDir = _DEFAULT_MODELS_DIR,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
 ) -> None:
     """Remove all but the newest versions."""
     for name in map(str, model or MODEL_NAMES):
-        with _refusing():
+        with _report_volume_errors():
             gone = volume.prune(models_dir, name, keep=keep)
         say(f"{name}: removed {', '.join(map(str, gone)) or 'nothing'}")
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _report_volume_errors() -> Iterator[None]:
     try:
         yield
     except VolumeError as error:
@@ -132,7 +132,7 @@ def _read_versions(models_dir: Path) -> Iterator[_Version]:
             try:
                 card = ModelCard.read(volume.version_dir(models_dir, name, version))
             except VolumeError:
-                # Listed all the same: what cannot be read may well be what is to be removed.
+                # Listed anyway: a version that cannot be read may be the one to remove.
                 card = None
             yield _Version(name, version, version == published[-1], card)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from covidscan.commands.failure import FAILURE, fail
+from covidscan.commands.options import DicomWindow
 from covidscan.commands.tables import add_text_row
-from serving.dicom.description import WindowChoice
+from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
     import httpx
@@ -24,20 +25,20 @@ def predict(
         ),
     ],
     url: Annotated[
-        str, typer.Option(envvar="COVIDSCAN_URL", help="The running gateway.")
+        str, typer.Option(envvar="COVIDSCAN_URL", help="URL of the running gateway.")
     ] = "http://127.0.0.1:8000",
     api_key: Annotated[
         str | None,
-        typer.Option(envvar="COVIDSCAN_API_KEY", help="Key, where the gateway asks for one."),
+        typer.Option(envvar="COVIDSCAN_API_KEY", help="API key, if the gateway requires one."),
     ] = None,
-    window: Annotated[
-        WindowChoice, typer.Option(help="What DICOM files' grey values come from.")
-    ] = WindowChoice.AUTO,
+    window: DicomWindow = WindowChoice.AUTO,
     frame: Annotated[
-        int | None, typer.Option(min=1, help="Of DICOM files.", show_default="the middle one")
+        int | None,
+        typer.Option(min=1, help="Frame of DICOM files.", show_default="the middle one"),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Predict also what is refused as no chest scan.")
+        bool,
+        typer.Option("--force", help="Predict even images that do not look like chest scans."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each answer as a line of JSON.")
@@ -45,7 +46,7 @@ def predict(
 ) -> None:
     """Send images to a running gateway and print what the models say.
 
-    The exit code is 1 where any file got no prediction.
+    The exit code is 1 if any file got no prediction.
     """
     import httpx
 
@@ -57,7 +58,7 @@ def predict(
             )
             answers = [(file, _post(client, file, query)) for file in files]
     except httpx.HTTPError as error:
-        fail(f"the gateway at {url} cannot be asked: {error}")
+        fail(f"the gateway at {url} cannot be reached: {error}")
     if as_json:
         for _, answer in answers:
             typer.echo(json.dumps(answer))
@@ -68,10 +69,10 @@ def predict(
 
 
 def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str, Any]:
-    from serving.file_names import readable_name
-    from serving.folder import open_regular
+    from serving.files.folder import open_regular
+    from serving.files.names import readable_name
 
-    # HTTP takes no name that is not Unicode.
+    # Multipart file names must be valid Unicode.
     name = readable_name(file.name)
     try:
         with open_regular(file) as content:
@@ -81,7 +82,7 @@ def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str
     try:
         answer: dict[str, Any] = response.json()
     except ValueError:
-        fail(f"{client.base_url} answered {response.status_code} and no JSON: is it covidscan?")
+        fail(f"{client.base_url} answered {response.status_code} without JSON: is it covidscan?")
     return answer
 
 
@@ -111,7 +112,7 @@ def _print_table(answers: list[tuple[Path, dict[str, Any]]]) -> None:
     console = Console()
     console.print(table)
     if any(answer.get("demo") for _, answer in answers):
-        console.print("Demo models: they learned from phantoms and say nothing about patients.")
+        console.print("Demo models: trained on phantoms. They say nothing about patients.")
 
 
 def _model_cells(model: dict[str, Any]) -> list[str]:

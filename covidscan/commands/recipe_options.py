@@ -1,4 +1,4 @@
-"""Every option of a recipe as an option of a command, declared once: in ``trainer.recipe``."""
+"""Turns each field of a recipe into a command-line option. ``trainer.recipe`` declares them."""
 
 import inspect
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from trainer.recipe import Recipe
 def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each field of a recipe.
 
-    The command takes them as ``**overrides``, in which only what was given on the command line
-    appears.
+    The command receives them as ``**overrides``, which contains only the options given on the
+    command line.
     """
 
     def run(**options: Any) -> None:  # noqa: ANN401

@@ -2,32 +2,30 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
+from covidscan.commands.options import DEFAULT_MODELS_DIR, ModelsDir
 from serving.precision import Precision
-
-_DEFAULT_MODELS_DIR: Final = Path("models")
 
 
 def replay(
     audit_file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="What COVIDSCAN_AUDIT_FILE named.")
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="The audit file (COVIDSCAN_AUDIT_FILE)."),
     ],
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", exists=True, help="The images, or folders of them."),
+        typer.Argument(metavar="IMAGE...", exists=True, help="The images, or folders of images."),
     ],
-    models_dir: Annotated[
-        Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
-    ] = _DEFAULT_MODELS_DIR,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
     precision: Annotated[
         Precision,
         typer.Option(
             envvar="COVIDSCAN_PRECISION",
-            help="That the service computed in; bf16 needs a tolerance of some 0.02.",
+            help="Precision that the service used; bf16 needs a tolerance of about 0.02.",
         ),
     ] = Precision.F32,
     tolerance: Annotated[
@@ -35,13 +33,13 @@ def replay(
         typer.Option(min=0, help="Largest difference of a probability that counts as the same."),
     ] = 1e-5,
 ) -> None:
-    """Make audited predictions once more and say which come out as they were.
+    """Repeat audited predictions and report which of them come out the same.
 
-    The exit code is 1 where any came out differently, or none could be made.
+    The exit code is 1 if any prediction differs, or if none could be repeated.
     """
     from covidscan.replay import Outcome, Replayer, find_images
+    from imaging.fingerprint import preprocess_fingerprint
     from serving.embedded.errors import ModelLoadError
-    from serving.fingerprint import preprocess_fingerprint
 
     found = find_images(images)
     for name in found.unreadable:
@@ -57,7 +55,7 @@ def replay(
                 largest = max(largest, replayed.largest_difference or 0.0)
                 if replayed.record is not None and replayed.outcome is Outcome.DIFFERENT:
                     changed = replayed.record.preprocessing != preprocess_fingerprint()
-                    why = " (another preprocessing)" if changed else ""
+                    why = " (preprocessing has changed)" if changed else ""
                     say(
                         f"{replayed.record.request_id}: differs by"
                         f" {replayed.largest_difference:.2e}{why}"

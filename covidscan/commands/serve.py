@@ -1,12 +1,12 @@
 """``covidscan serve``."""
 
 import asyncio
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from covidscan.commands.failure import BAD_USE, fail, settings_faults
+from covidscan.commands.options import ModelsDirSetting, ModelServerSetting
 
 
 def serve(
@@ -16,32 +16,27 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port to listen on.", show_default="8000")
     ] = None,
-    models_dir: Annotated[
-        Path | None, typer.Option(help="The versioned volume.", show_default="models")
-    ] = None,
-    model_server: Annotated[
-        str | None,
-        typer.Option(help="Address of a model server; without it the embedded one is started."),
-    ] = None,
+    models_dir: ModelsDirSetting = None,
+    model_server: ModelServerSetting = None,
     demo: Annotated[
         bool | None,
         typer.Option(
             "--demo",
-            help="Train demo models in the background where a model has no version yet.",
+            help="Train demo models in the background for models that have no version yet.",
             show_default="no",
         ),
     ] = None,
 ) -> None:
-    """Start the gateway, and the embedded model server where no other is named.
+    """Start the gateway, and the embedded model server if no other one is set.
 
-    Every option can be given as COVIDSCAN_<NAME> in the environment or in .env instead.
+    Every option can also be set as COVIDSCAN_<NAME> in the environment or in .env.
     """
     from pydantic import ValidationError
 
-    from api.access.api_keys import ApiKeysError
+    from api.http.access.api_keys import ApiKeysError
     from api.settings import Settings
     from api.start_errors import AuditTrailError, NoTemporaryFolderError
-    from covidscan.service import PartMissingError, run_service
+    from covidscan.service.service import PartMissingError, run_service
     from serving.errors import TlsConfigError
 
     options: dict[str, Any] = {

@@ -4,7 +4,7 @@ import typer
 
 
 def settings() -> None:
-    """Print every setting of the gateway with its default, as a table in Markdown."""
+    """Print every setting of the gateway with its default, as a Markdown table."""
     from covidscan.settings_table import settings_table
 
     typer.echo(settings_table())

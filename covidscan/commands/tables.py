@@ -1,4 +1,4 @@
-"""Tables on the terminal whose cells are text and never markup."""
+"""Terminal tables whose cells are plain text, never markup."""
 
 from typing import TYPE_CHECKING
 
@@ -7,15 +7,15 @@ if TYPE_CHECKING:
 
 
 def add_text_row(table: "Table", *cells: str, end_section: bool = False) -> None:
-    """Add a row that shows its cells as they are, be it ``[bold]`` or ``:smile:``.
+    """Add a row that shows its cells literally, even ``[bold]`` or ``:smile:``.
 
     Args:
-        table: to be added to.
-        cells: what a file, a user or a server has named; made readable where it is not.
-        end_section: whether to draw a line below.
+        table: the table to extend.
+        cells: text from files, users or servers. Unprintable characters are made readable.
+        end_section: whether to draw a line below the row.
     """
     from rich.text import Text
 
-    from serving.file_names import readable_name
+    from serving.files.names import readable_name
 
     table.add_row(*(Text(readable_name(cell)) for cell in cells), end_section=end_section)

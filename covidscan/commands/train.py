@@ -7,6 +7,7 @@ import typer
 
 from covidscan.commands.failure import FAILURE, fail, say
 from covidscan.commands.model_name import ModelName
+from covidscan.commands.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
 from covidscan.commands.recipe_options import with_recipe_options
 from covidscan.commands.training_report import print_evaluations, run_trainer
 from serving.contract import MODEL_NAMES
@@ -19,12 +20,8 @@ _SPLIT = "Split"
 
 @with_recipe_options
 def train(
-    dataset: Annotated[
-        Path, typer.Option(help="A folder with COVID/ and non-COVID/, full of images.")
-    ],
-    models_dir: Annotated[
-        Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
-    ] = Path("models"),
+    dataset: LabelledDataset,
+    models_dir: ModelsDir = DEFAULT_MODELS_DIR,
     model: Annotated[
         list[ModelName] | None,
         typer.Option(help="Which CNN; repeatable.", show_default="all three"),
@@ -35,67 +32,84 @@ def train(
     weights_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Where ImageNet weights lie; without it they are downloaded.",
+            help="Folder with the ImageNet weights. Without it, they are downloaded.",
             rich_help_panel="Recipe",
         ),
     ] = None,
     split: Annotated[
         SplitKind,
         typer.Option(
-            help="At random, by blocks of file numbers, by patients (--groups), or as listed.",
+            help="Random, by blocks of file numbers, by patients (--groups), or from file lists.",
             rich_help_panel=_SPLIT,
         ),
     ] = "random",
     test_share: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Of all images.", rich_help_panel=_SPLIT)
+        float,
+        typer.Option(
+            min=0.01, max=0.9, help="Share of all images for testing.", rich_help_panel=_SPLIT
+        ),
     ] = 0.2,
     validation_share: Annotated[
         float,
-        typer.Option(min=0.01, max=0.9, help="Of what is left.", rich_help_panel=_SPLIT),
+        typer.Option(
+            min=0.01,
+            max=0.9,
+            help="Share of the remaining images for validation.",
+            rich_help_panel=_SPLIT,
+        ),
     ] = 0.1,
     fold: Annotated[
         int,
         typer.Option(
-            min=0, help="Which part is tested, for cross-validation.", rich_help_panel=_SPLIT
+            min=0, help="Index of the test part, for cross-validation.", rich_help_panel=_SPLIT
         ),
     ] = 0,
     groups: Annotated[
-        Path | None, typer.Option(help="CSV: file, patient.", rich_help_panel=_SPLIT)
+        Path | None,
+        typer.Option(help="CSV with the columns file and patient.", rich_help_panel=_SPLIT),
     ] = None,
     train_files: Annotated[
         list[Path] | None,
-        typer.Option(help="Images, one a line; repeatable.", rich_help_panel=_SPLIT),
+        typer.Option(
+            help="Text file that lists images, one per line; repeatable.", rich_help_panel=_SPLIT
+        ),
     ] = None,
     validation_files: Annotated[
         list[Path] | None,
-        typer.Option(help="As --train-files; else a share of them.", rich_help_panel=_SPLIT),
+        typer.Option(
+            help="Like --train-files. Without it, a share of the training images.",
+            rich_help_panel=_SPLIT,
+        ),
     ] = None,
     test_files: Annotated[
-        list[Path] | None, typer.Option(help="As --train-files.", rich_help_panel=_SPLIT)
+        list[Path] | None, typer.Option(help="Like --train-files.", rich_help_panel=_SPLIT)
     ] = None,
     min_sensitivity: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Of the operating point.", show_default="Youden's"),
+        typer.Option(
+            min=0, max=1, help="Sensitivity of the operating point.", show_default="Youden's"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and of training.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for split and training.")] = 42,
     run_dir: Annotated[
         Path | None,
         typer.Option(
-            help="For checkpoints, artefacts and report.", show_default="a new one in runs/"
+            help="Folder for checkpoints, artefacts and report.",
+            show_default="a new one in runs/",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a run with these options stopped.")
+        bool, typer.Option("--resume", help="Continue a stopped run that had the same options.")
     ] = False,
     publish: Annotated[
-        bool, typer.Option(help="Publish, or only measure, as in cross-validation.")
+        bool, typer.Option(help="Publish the models, or only measure, as in cross-validation.")
     ] = True,
     force: Annotated[
-        bool, typer.Option("--force", help="Publish in spite of what speaks against it.")
+        bool, typer.Option("--force", help="Publish despite the objections of the release gate.")
     ] = False,
     **overrides: Any,  # noqa: ANN401
 ) -> None:
-    """Train CNNs on your own images, report what they are worth, and publish each of them."""
+    """Train CNNs on your own images, report how good they are, and publish them."""
     with run_trainer():
         from trainer.native_output import start_tensorflow
 

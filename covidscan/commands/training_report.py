@@ -1,4 +1,4 @@
-"""What the training commands share: how they fail, and the table they end with."""
+"""Shared by the training commands: error handling and the final table."""
 
 import importlib.util
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trainer.evaluation.evaluation import Evaluation
 
 INTERRUPTED: Final = 130
-"""As shells have it for a command that Ctrl-C ended."""
+"""The shell convention for a command that Ctrl-C ended."""
 
 _COLUMNS: Final = {
     "accuracy": "Accuracy",
@@ -28,7 +28,7 @@ _COLUMNS: Final = {
 
 @contextmanager
 def run_trainer() -> Iterator[None]:
-    """Run the body; end the command in one line where the trainer says that it cannot go on."""
+    """Run the body. Turns errors of the trainer into a one-line message and an exit code."""
     if importlib.util.find_spec("tensorflow") is None:
         fail("TensorFlow is not installed; run: pip install 'covidscan[trainer]'", BAD_USE)
     from serving.errors import ServingError
@@ -47,7 +47,7 @@ def run_trainer() -> Iterator[None]:
 
 
 def print_evaluations(evaluations: "Sequence[Evaluation]") -> None:
-    """Print what each model is worth on the held-out test part."""
+    """Print the metrics of each model on the held-out test part."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,1 +1,1 @@
-"""Whole folders and archives scored: a table with a row for each file."""
+"""Scores whole folders and archives into a table with one row per file."""

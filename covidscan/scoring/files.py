@@ -7,7 +7,7 @@ from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.source import DamagedArchiveError, File, Source, SourceError
 from covidscan.scoring.tar_source import TarSource, why_not_tar
 from covidscan.scoring.zip_source import ZipSource, is_zip
-from serving.folder import open_regular
+from serving.files.folder import open_regular
 
 __all__ = ["DamagedArchiveError", "File", "Source", "SourceError", "open_source"]
 
@@ -15,7 +15,7 @@ _ZIP_STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 def open_source(path: Path, *, limit_bytes: int) -> Source:
-    """A folder, a ZIP archive or a tar archive.
+    """Open a folder, a ZIP archive or a tar archive.
 
     Raises:
         SourceError: it is none of these, or cannot be read.
@@ -25,7 +25,7 @@ def open_source(path: Path, *, limit_bytes: int) -> Source:
             return FolderSource(path)
         with open_regular(path) as file:
             start = file.read(4)
-        # By its beginning: the last member of a tar archive may be a ZIP archive.
+        # Decided by the first bytes: the last member of a tar archive may be a ZIP archive.
         if start in _ZIP_STARTS:
             return ZipSource(path, limit_bytes)
         reason = why_not_tar(path)

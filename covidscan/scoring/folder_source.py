@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covidscan.scoring.source import UNREADABLE, Fault, File
-from serving.file_names import UniqueNames
-from serving.folder import LeftOut, list_folder
+from serving.files.folder import LeftOut, list_folder
+from serving.files.names import UniqueNames
 
 
 class FolderSource:
-    """A folder with all folders below it.
+    """A folder with all its subfolders.
 
     Args:
         path: the folder.
@@ -21,7 +21,7 @@ class FolderSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Names only: a million of them are some hundred megabytes.
+        # Names only. A million of them take some hundred megabytes.
         listing = list_folder(path)
         self._names = sorted([*listing.names, *listing.unreadable])
         self._unreadable = listing.unreadable
@@ -29,11 +29,11 @@ class FolderSource:
 
     @property
     def count(self) -> int | None:
-        """How many there are, with a row for each folder that cannot be listed."""
+        """The number of files, plus one for each folder that cannot be listed."""
         return len(self._names)
 
     def files(self, *, skip: frozenset[str]) -> Iterator[File]:
-        """All but those of these names."""
+        """Yield all files except those named in ``skip``."""
         names = UniqueNames()
         for raw in self._names:
             name = names.add(raw)

@@ -1,7 +1,7 @@
-"""Unpacks compressed data in bounded pieces, so that a bomb of a few bytes costs no memory.
+"""Decompresses data in bounded pieces, so that a decompression bomb costs no memory.
 
-The readers of ``zipfile`` and ``tarfile`` do not bound what bzip2 and LZMA give for one piece of
-input, nor how large a dictionary LZMA asks for.
+The readers of ``zipfile`` and ``tarfile`` do not limit how much bzip2 and LZMA output for one piece
+of input, nor how large a dictionary LZMA requests.
 """
 
 import bz2
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _PIECE_BYTES: Final = 1 << 16
 
 _MAX_XZ_BYTES: Final = 288 << 20
-"""That a decompressor may take; ``xz -9`` needs 65 MiB, and 7-Zip's best 257 MiB."""
+"""Memory limit for a decompressor. ``xz -9`` needs 65 MiB, and 7-Zip's best setting 257 MiB."""
 
 INFLATE_ERRORS: Final = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
-"""What reading from damaged data raises."""
+"""The exceptions raised when damaged data is read."""
 
 
 class Decompressor(Protocol):
-    """What ``bz2`` and ``lzma`` have, and ``Deflate`` here."""
+    """The interface of the decompressors of ``bz2`` and ``lzma``, and of ``Deflate``."""
 
     @property
     def eof(self) -> bool:
@@ -32,25 +32,25 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is nothing more to get from what was given."""
+        """Whether more input is needed before there is more output."""
 
     @property
     def unused_data(self) -> bytes:
-        """What was given beyond the end."""
+        """The input after the end of the stream."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Up to so many bytes."""
+        """Return at most ``max_length`` bytes."""
 
 
 class Packed(Protocol):
-    """Compressed data, from where they stand."""
+    """A source of compressed data."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to so many bytes."""
+        """Return at most ``size`` bytes from the current position."""
 
 
 class Deflate:
-    """A decompressor for Deflate, with the attributes of those of ``bz2`` and ``lzma``.
+    """A Deflate decompressor with the interface of those of ``bz2`` and ``lzma``.
 
     Args:
         wbits: as in ``zlib``: -15 for raw data, 31 for gzip.
@@ -67,66 +67,66 @@ class Deflate:
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is nothing more to get from what was given."""
+        """Whether more input is needed before there is more output."""
         return not self._was_cut and not self._inner.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:
-        """What was given beyond the end."""
+        """The input after the end of the stream."""
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Up to so many bytes."""
+        """Return at most ``max_length`` bytes."""
         found = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        # All input may be taken in while some of its output still waits.
+        # All input may have been consumed while some of its output is still pending.
         self._was_cut = len(found) == max_length
         return found
 
 
 def gzip_decompressor() -> Decompressor:
-    """For one member of a gzip file."""
+    """Return a decompressor for one member of a gzip file."""
     return Deflate(31)
 
 
 def bzip2_decompressor() -> Decompressor:
-    """For one stream of a bzip2 file."""
+    """Return a decompressor for one stream of a bzip2 file."""
     return bz2.BZ2Decompressor()
 
 
 def xz_decompressor() -> Decompressor:
-    """For one stream of an ``.xz`` or ``.lzma`` file."""
+    """Return a decompressor for one stream of an ``.xz`` or ``.lzma`` file."""
     return lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
 
 
 def raw_lzma_decompressor(properties: bytes, max_length: int) -> Decompressor:
-    """For LZMA data as ZIP archives hold it, of which no more than some bytes are wanted.
+    """Return a decompressor for LZMA data in a ZIP archive.
 
     Args:
-        properties: the 5 bytes that say how it was packed.
-        max_length: how many bytes will be read at most.
+        properties: the 5 bytes that describe the compression.
+        max_length: the most bytes that will be read.
 
     Raises:
-        ValueError: these are no properties.
+        ValueError: the properties are invalid.
     """
     if len(properties) != 5 or properties[0] >= 9 * 5 * 5:  # noqa: PLR2004
         raise ValueError("LZMA properties are damaged")
     rest, lc = divmod(properties[0], 9)
     pb, lp = divmod(rest, 5)
-    # No match can go back further than to the beginning.
+    # No match can reach back beyond the beginning.
     dictionary = min(int.from_bytes(properties[1:], "little"), max(max_length, 4096))
     chain = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": dictionary}
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[chain])
 
 
 class Inflated(io.RawIOBase):
-    """Compressed data as a file that can be read and sought; going back starts anew.
+    """Compressed data as a readable and seekable file. Seeking back restarts decompression.
 
-    Reading raises ``INFLATE_ERRORS`` where the data are damaged, ``EOFError`` where they are cut.
+    Reading raises ``INFLATE_ERRORS`` if the data is damaged, ``EOFError`` if it is truncated.
 
     Args:
         packed: the compressed data.
-        make: makes a decompressor for each of the streams that follow one another in them.
-        rewind: goes back to their beginning; without it there is no going back.
+        make: creates a decompressor for each of the concatenated streams.
+        rewind: returns to the beginning of the data. Without it, seeking back is not possible.
     """
 
     def __init__(
@@ -141,24 +141,24 @@ class Inflated(io.RawIOBase):
         self._may_be_rubbish = self._ended = False
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It can be sought."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Bytes from the beginning."""
+        """Return the position in bytes from the beginning."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place counted from the beginning; no further than the end."""
+        """Go to a position counted from the beginning, at most to the end."""
         if whence != io.SEEK_SET:
             raise io.UnsupportedOperation("only from the beginning")
         if offset < self._position:
             if self._rewind is None:
-                raise io.UnsupportedOperation("there is no going back")
+                raise io.UnsupportedOperation("cannot seek back")
             self._rewind()
             self._begin(b"", may_be_rubbish=False)
             self._position = 0
@@ -168,14 +168,14 @@ class Inflated(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Some bytes, 0 at the end."""
+        """Read some bytes; 0 at the end."""
         view = memoryview(buffer).cast("B")
-        found = self._some(len(view)) if len(view) else b""
+        found = self._read_some(len(view)) if len(view) else b""
         view[: len(found)] = found
         self._position += len(found)
         return len(found)
 
-    def _some(self, max_length: int) -> bytes:
+    def _read_some(self, max_length: int) -> bytes:
         while not self._ended:
             if self._decompressor.eof:
                 self._begin_next_stream()
@@ -184,7 +184,7 @@ class Inflated(io.RawIOBase):
             if not data and self._decompressor.needs_input:
                 data = self._packed.read(_PIECE_BYTES)
                 if not data:
-                    raise EOFError("the compressed data are cut off")
+                    raise EOFError("the compressed data is cut off")
             try:
                 found = self._decompressor.decompress(data, max_length)
             except INFLATE_ERRORS:
@@ -205,7 +205,7 @@ class Inflated(io.RawIOBase):
             if not rest:
                 self._ended = True
                 return
-        # As gunzip does: what follows and is no stream is left alone.
+        # Like gunzip, ignore trailing data that is not a stream.
         self._begin(rest.lstrip(b"\0"), may_be_rubbish=True)
 
     def _begin(self, data: bytes, *, may_be_rubbish: bool) -> None:

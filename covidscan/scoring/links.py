@@ -1,17 +1,17 @@
-"""Where a link inside an archive leads: to a member, and never out of the archive."""
+"""Resolves links inside an archive: to a member, and never out of the archive."""
 
 from collections import deque
 from collections.abc import Mapping, Set
 from typing import Final
 
-from serving.folder import LeftOut
+from serving.files.folder import LeftOut
 
 _MAX_HOPS: Final = 40
-"""As many as Linux follows."""
+"""The limit that Linux has."""
 
 
 def member_key(name: str) -> str:
-    """A member's name as links are compared with: ``./a//b`` and ``/a/b`` are ``a/b``."""
+    """Return a member's name in the form that links are compared in: ``./a//b`` becomes ``a/b``."""
     return "/".join(_parts(name))
 
 
@@ -22,12 +22,12 @@ def resolve_link(
 
     Args:
         name: the link's key.
-        links: of each link's key its target, relative to the link's folder.
+        links: each link's key, and its target relative to the link's folder.
         files: the keys of all regular members.
         folders: the keys of all folders.
 
     Returns:
-        The key of the member that it leads to, or why it leads to none.
+        The key of the member that it leads to, or the reason if there is none.
     """
     waiting = deque(name.split("/"))
     found: list[str] = []
@@ -57,7 +57,7 @@ def resolve_link(
 
 
 def folders_above(key: str) -> list[str]:
-    """The keys of the folders that a member lies in."""
+    """Return the keys of the folders that contain a member."""
     parts = key.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
 

@@ -1,4 +1,4 @@
-"""Knows archives and compressed files by how they begin."""
+"""Recognises archives and compressed files by their first bytes."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ _TAR_MAGIC_OFFSET: Final = 257
 
 
 def archive_kind(data: bytes) -> str | None:
-    """What kind of archive or compressed file this is; None if it is neither.
+    """Return the kind of archive or compressed file, or None if it is neither.
 
     Args:
         data: the file, or its first kilobyte.

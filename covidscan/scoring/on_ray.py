@@ -1,4 +1,4 @@
-"""The same on Ray Data, for archives beyond one machine."""
+"""Scores a folder on Ray Data, for archives too large for one machine."""
 
 import os
 from collections import Counter
@@ -14,30 +14,31 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.rows import COLUMNS, Status
-from covidscan.scoring.run import BATCH_FILES, Summary
 from covidscan.scoring.scorer import ScoreOptions, Scorer
+from covidscan.scoring.scoring_run import BATCH_FILES, Summary
 from covidscan.scoring.source import UNREADABLE, Fault, File, SourceError
 from covidscan.scoring.table import SCHEMA
-from serving.file_names import UniqueNames, is_system_file
-from serving.folder import LeftOut
+from serving.files.folder import LeftOut
+from serving.files.names import UniqueNames, is_system_file
+from serving.files.replacement import replacing
 
 _CPUS: Final = 0.25
-"""That a worker counts for: it waits most of the time."""
+"""CPUs reserved per worker: a worker waits most of the time."""
 
 _BLOCKS_PER_WORKER: Final = 8
 
 
 def score_on_ray(path: str, options: ScoreOptions, out: Path, *, workers: int) -> Summary:
-    """Score a folder, which may be wherever Arrow reads from, such as ``s3://``.
+    """Score a folder, which may be anywhere that Arrow can read, such as ``s3://``.
 
     Args:
         path: the folder.
-        options: the same for all files; every machine must reach their model server.
-        out: the table.
-        workers: actors that read and ask.
+        options: the same for all files. Every machine must be able to reach their model server.
+        out: the table to write.
+        workers: the number of actors that read files and send requests.
 
     Raises:
-        SourceError: it is no folder, or cannot be listed.
+        SourceError: it is not a folder, or cannot be listed.
     """
     left_out: Counter[LeftOut] = Counter()
     listed = _list_elsewhere if "://" in path else _list_here
@@ -48,11 +49,11 @@ def score_on_ray(path: str, options: ScoreOptions, out: Path, *, workers: int) -
 
 
 class RayScorer(Scorer):
-    """What Ray Data's ``map_batches`` calls in each of its actors.
+    """Called by Ray Data's ``map_batches`` in each actor.
 
     Args:
         options: the same for all files.
-        filesystem: where the files lie; None for the disk of this machine.
+        filesystem: where the files lie. None for this machine's disk.
     """
 
     def __init__(self, options: ScoreOptions, filesystem: FileSystem | None) -> None:
@@ -60,7 +61,7 @@ class RayScorer(Scorer):
         self._filesystem = filesystem
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Columns ``name``, ``location`` and ``fault`` to ``COLUMNS``."""
+        """Turn the columns ``name``, ``location`` and ``fault`` into ``COLUMNS``."""
         rows = self.score(
             [
                 self._file(str(name), bytes(location), str(fault))
@@ -92,9 +93,9 @@ class _FileElsewhere(File):
 
 def _list_here(path: str, left_out: Counter[LeftOut]) -> tuple[FileSystem | None, pa.Table]:
     if not Path(path).is_dir():
-        raise SourceError(f"{path} is not a folder; for an archive leave --ray out, or unpack it")
+        raise SourceError(f"{path} is not a folder; to score an archive, omit --ray or unpack it")
     try:
-        # On a cluster every machine must have the folder under the same path.
+        # On a cluster, every machine must have the folder under the same path.
         source = FolderSource(Path(path).resolve())
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
@@ -115,7 +116,7 @@ def _list_elsewhere(uri: str, left_out: Counter[LeftOut]) -> tuple[FileSystem | 
         raise SourceError(f"{uri} cannot be listed: {error}") from error
     unique = UniqueNames()
     names, locations = [], []
-    # Not by Ray Data, which leaves out what begins with an underscore.
+    # Listed here because Ray Data leaves out names that begin with an underscore.
     for info in sorted(infos, key=lambda info: info.path):
         name = info.path.removeprefix(root).lstrip("/")
         if info.type != FileType.File:
@@ -155,12 +156,10 @@ def _rows(
 def _write(batches: Iterator[pa.Table], out: Path) -> tuple[dict[str, int], Counter[str]]:
     counts: dict[str, int] = dict.fromkeys(map(str, Status), 0)
     problems: Counter[str] = Counter()
-    draft = out.with_name(f".{out.name}")
-    with draft.open("wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
+    with replacing(out) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for batch in batches:
             writer.write_table(batch.select(SCHEMA.names).cast(SCHEMA))
             for status in batch["status"].to_pylist():
                 counts[status] += 1
             problems.update(filter(None, batch["problem"].to_pylist()))
-    draft.rename(out)
     return counts, problems

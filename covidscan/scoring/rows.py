@@ -1,27 +1,27 @@
-"""A row for each file: what the models say of it, or what is wrong with it."""
+"""Builds the table's row for each file: what the models say, or what is wrong with the file."""
 
 from enum import StrEnum
 from typing import Any, Final
 
-from api.ensemble import POSITIVE_CLASS
-from api.errors import ProblemError
-from api.schemas.prediction import PredictionAnswer
+from api.load.errors import OverloadedError
+from api.prediction.ensemble import POSITIVE_CLASS
+from api.prediction.errors import PredictionError, RefusedImageError, refusal_reasons
+from api.prediction.results import PredictionResult
 from covidscan.scoring.source import Fault
+from imaging.errors import ImageError
 from serving.contract import MODEL_NAMES
 
 Row = dict[str, Any]
 
-_FIRST_FAULT_OF_OURS: Final = 500
-
 
 class Status(StrEnum):
-    """How a file came out."""
+    """The outcome for a file."""
 
     OK = "ok"
     REFUSED = "refused"
-    """It is no image that is read, or no chest scan: asking again would change nothing."""
+    """Not a readable image, or it does not look like a chest scan. A retry would change nothing."""
     FAILED = "failed"
-    """It was not answered; another run tries it again."""
+    """Not answered; another run tries it again."""
 
 
 COLUMNS: Final[dict[str, type]] = {
@@ -45,7 +45,7 @@ COLUMNS: Final[dict[str, type]] = {
     "prediction": str,
     "probability": float,
     "models_spread": float,
-    "feature_distance": float,
+    "ood_score": float,
     "low": float,
     "high": float,
     "agreeing": int,
@@ -58,13 +58,13 @@ COLUMNS: Final[dict[str, type]] = {
         for column, kind in (("probability", float), ("version", int), ("status", str))
     },
 }
-"""Every column and what it holds; any but the first two may be null. ``reasons`` say why a file is
-refused or was forced, ``probability`` is the ensemble's, of COVID, ``low`` and ``high`` its range
-where variants were asked about."""
+"""Every column and its type. All but the first two may be null. ``reasons`` say why a file is
+refused or was forced, ``probability`` is the ensemble's for COVID, ``low`` and ``high`` its range
+over the test-time augmentation variants, if there are any."""
 
 
-def answered(name: str, answer: PredictionAnswer) -> Row:
-    """The row of a file that the models have answered."""
+def answered(name: str, answer: PredictionResult) -> Row:
+    """Return the row of a file that the models have answered."""
     image, interval = answer.image, answer.uncertainty.interval
     row = _empty(name, Status.OK) | {
         "format": image.format,
@@ -75,7 +75,7 @@ def answered(name: str, answer: PredictionAnswer) -> Row:
         "prediction": answer.prediction,
         "probability": answer.probabilities[POSITIVE_CLASS],
         "models_spread": answer.uncertainty.models_spread,
-        "feature_distance": answer.input_check.feature_distance,
+        "ood_score": answer.input_check.ood_score,
         "reasons": ",".join(answer.input_check.reasons),
         "agreeing": answer.agreement.agreeing,
         "degraded": answer.degraded,
@@ -102,19 +102,22 @@ def answered(name: str, answer: PredictionAnswer) -> Row:
     return row
 
 
-def refused(name: str, error: ProblemError) -> Row:
-    """The row of a file that has no answer."""
-    ours = error.status_code >= _FIRST_FAULT_OF_OURS
-    status = Status.FAILED if ours else Status.REFUSED
-    return _empty(name, status) | {
+def refused(name: str, error: ImageError | RefusedImageError) -> Row:
+    """Return the row of a file that is not a readable image or does not look like a chest scan."""
+    return _empty(name, Status.REFUSED) | {
         "problem": error.kind,
-        "detail": str(error.detail),
-        "reasons": ",".join(error.reasons),
+        "detail": str(error),
+        "reasons": ",".join(refusal_reasons(error)),
     }
 
 
+def failed(name: str, error: PredictionError | OverloadedError) -> Row:
+    """Return the row of a file that another run may answer."""
+    return _empty(name, Status.FAILED) | {"problem": error.kind, "detail": str(error)}
+
+
 def not_read(name: str, fault: Fault) -> Row:
-    """The row of a file that the disk or the archive does not give."""
+    """Return the row of a file that could not be read from the disk or the archive."""
     status = Status.REFUSED if fault.lasting else Status.FAILED
     return _empty(name, status) | {"problem": fault.problem, "detail": fault.detail}
 

@@ -1,4 +1,4 @@
-"""Scores files through a model server, as the gateway would: in a process, or in a Ray actor."""
+"""Scores files through a model server as the gateway would, in a process or a Ray actor."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,32 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from api.caller import Caller
-from api.client_activity import ClientActivity
-from api.errors import MissingFileError, ProblemError, UnknownFormatError, UploadTooLargeError
-from api.fair_slots import FairSlots
-from api.fan_out import IMAGES_TOGETHER, FanOut
-from api.image_preparation import ImagePreparation
-from api.model_cards import ModelCards
-from api.model_server_credentials import model_server_credentials
+from api.composition import Core
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.errors import OverloadedError
+from api.load.fair_slots import FairSlots
 from api.observability.metrics import Metrics
-from api.prediction import Predictor
-from api.prediction_options import PredictionOptions
+from api.prediction.errors import PredictionError, RefusedImageError
+from api.prediction.fan_out import IMAGES_TOGETHER
+from api.prediction.options import PredictionOptions
 from api.settings import Settings
 from covidscan.scoring.nested import archive_kind
-from covidscan.scoring.rows import Row, answered, not_read, refused
+from covidscan.scoring.rows import Row, answered, failed, not_read, refused
 from covidscan.scoring.source import UNREADABLE, Fault, File
-from serving.client import ModelServerClient
+from imaging.errors import ImageError, UnknownImageFormatError
 
 _IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""Of one scorer: while some are asked about others are read."""
+"""Per scorer: while some images are being predicted, others are read."""
 
 _CALLER: Final = Caller(request_id="", key_id=None, client="")
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What decides what a row says."""
+    """Everything that determines the content of a row."""
 
     settings: Settings
     """Model server, limits and operating point."""
@@ -40,7 +38,7 @@ class ScoreOptions:
 
 
 class Scorer:
-    """Keeps one connection to the model server.
+    """Scores files over one connection to the model server.
 
     Args:
         options: the same for all files.
@@ -49,16 +47,15 @@ class Scorer:
     def __init__(self, options: ScoreOptions) -> None:
         self._options = options
         self._runner = asyncio.Runner()
-        self._client, self._preparation, self._predictor = self._runner.run(_parts(options))
+        self._core = self._runner.run(_build_core(options.settings))
 
     def score(self, files: Sequence[File]) -> list[Row]:
-        """The row of each file, in their order."""
+        """Return one row per file, in the same order."""
         return self._runner.run(self._score(files))
 
     def close(self) -> None:
         """Close the connection and end the threads."""
-        self._preparation.close()
-        self._runner.run(self._client.close())
+        self._runner.run(self._core.close())
         self._runner.close()
 
     async def _score(self, files: Sequence[File]) -> list[Row]:
@@ -77,45 +74,48 @@ class Scorer:
         try:
             data = await asyncio.to_thread(file.read, limit_bytes)
         except OSError as error:
-            detail = error.strerror or "it cannot be read"
+            detail = error.strerror or "the file cannot be read"
             return not_read(file.name, Fault(UNREADABLE, detail, lasting=False))
+        fault = _size_fault(data, limit_bytes)
+        return not_read(file.name, fault) if fault else await self._predict(file.name, data)
+
+    async def _predict(self, name: str, data: bytes) -> Row:
         try:
-            if not data:
-                raise MissingFileError("the file is empty")
-            if len(data) > limit_bytes:
-                raise UploadTooLargeError("the file is larger than COVIDSCAN_MAX_UPLOAD_BYTES")
-            answer = await self._predictor.predict(
-                Path(file.name).name,
-                data,
-                self._options.prediction,
-                _CALLER,
+            answer = await self._core.predictor.predict(
+                Path(name).name, data, self._options.prediction, _CALLER
             )
-        except ProblemError as error:
-            kind = archive_kind(data)
-            if kind is not None and isinstance(error, UnknownFormatError | UploadTooLargeError):
-                detail = f"the file is {kind}; unpack it, and score what it holds"
-                return not_read(file.name, Fault("nested-archive", detail))
-            return refused(file.name, error)
-        return answered(file.name, answer)
+        except (ImageError, RefusedImageError) as error:
+            archive = archive_kind(data)
+            if archive is not None and isinstance(error, UnknownImageFormatError):
+                return not_read(name, _nested(archive))
+            return refused(name, error)
+        except (PredictionError, OverloadedError) as error:
+            return failed(name, error)
+        return answered(name, answer)
 
 
-async def _parts(options: ScoreOptions) -> tuple[ModelServerClient, ImagePreparation, Predictor]:
-    # In the loop that will use them: a gRPC channel belongs to the running one.
-    settings = options.settings
-    if settings.model_server is None:
-        raise ValueError("a scorer needs a model server")
-    metrics = Metrics(version="", preprocessing="")
+def _size_fault(data: bytes, limit_bytes: int) -> Fault | None:
+    if not data:
+        return Fault("missing-file", "the file is empty")
+    if len(data) > limit_bytes:
+        archive = archive_kind(data)
+        if archive is not None:
+            return _nested(archive)
+        return Fault("too-large", "the file is larger than COVIDSCAN_MAX_UPLOAD_BYTES")
+    return None
+
+
+def _nested(kind: str) -> Fault:
+    return Fault("nested-archive", f"the file is {kind}; unpack it and score its contents")
+
+
+async def _build_core(settings: Settings) -> Core:
+    # Must run in the event loop that will use it.
     activity = ClientActivity()
-    client = ModelServerClient(settings.model_server, model_server_credentials(settings))
-    preparation = ImagePreparation.of(settings, metrics, activity, processes=1)
-    fan_out = FanOut.of(client, settings, activity)
-    predictor = Predictor(
-        preparation,
-        fan_out,
-        ModelCards(settings.models_dir),
+    return Core.build(
         settings,
-        metrics=metrics,
+        metrics=Metrics(version="", preprocessing=""),
         load=FairSlots(_IMAGES_AT_ONCE, shared=_IMAGES_AT_ONCE, activity=activity),
-        audit=None,
+        activity=activity,
+        decode_processes=1,
     )
-    return client, preparation, predictor

@@ -1,4 +1,4 @@
-"""What a folder or an archive is to a scoring: files, one after another, within a limit."""
+"""The interface of a folder or archive for scoring: a sequence of files, each within a limit."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from serving.folder import LeftOut, open_regular
+from serving.files.folder import LeftOut, open_regular
 
 
 class SourceError(Exception):
@@ -14,7 +14,7 @@ class SourceError(Exception):
 
 
 class DamagedArchiveError(SourceError):
-    """The archive cannot be read any further; what came before is good."""
+    """The archive cannot be read any further. What came before is valid."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Fault:
 
 
 UNREADABLE: Final = "unreadable"
-"""The problem of what the disk does not give."""
+"""The problem of files that the disk fails to deliver."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class File:
     """A file to be scored."""
 
     name: str
-    """Readable, and no other file's: relative to the folder, or as the archive has it."""
+    """Readable and unique: relative to the folder, or as in the archive."""
     path: Path | None = None
-    """Where it can be read, if it lies on a disk."""
+    """Where to read it, if it lies on a disk."""
     data: bytes | None = None
-    """Its content, at most one byte more than the limit, if it came out of an archive."""
+    """The content of a file from an archive, at most one byte more than the limit."""
     fault: Fault | None = None
-    """Set instead of both where it cannot be read."""
+    """Set instead of path and data if the file cannot be read."""
 
     def read(self, limit_bytes: int) -> bytes:
-        """Its content, at most one byte more than the limit; empty if it has a fault.
+        """Return the content, at most one byte more than the limit; empty if the file has a fault.
 
         Raises:
             OSError: it cannot be read.
@@ -57,19 +57,19 @@ class File:
 
 
 class Source(Protocol):
-    """Where files come from, in the same order and with the same names each time."""
+    """A source of files, with the same order and the same names each time."""
 
     left_out: Counter[LeftOut]
-    """What has no row, and why; complete once all files were given."""
+    """The number of entries without a row, by reason. Complete once all files were yielded."""
 
     @property
     def count(self) -> int | None:
-        """How many there are; None where that is known at the end alone."""
+        """The number of files, or None if it is only known at the end."""
 
     def files(self, *, skip: frozenset[str]) -> Iterator[File]:
-        """All but those of these names.
+        """Yield all files except those named in ``skip``.
 
         Raises:
             DamagedArchiveError: the archive cannot be read to its end.
-            SourceError: the disk gives an error.
+            SourceError: the disk reports an error.
         """

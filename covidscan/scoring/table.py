@@ -1,6 +1,6 @@
-"""The table on disk: parts while it grows, so that a run that was cut off goes on; then one file.
+"""The table on disk: written in parts, so that an interrupted run can continue; then one file.
 
-Beside ``results.parquet`` there is ``results.parquet.parts/`` until all files are scored.
+Until all files are scored, ``results.parquet.parts/`` exists beside ``results.parquet``.
 """
 
 import json
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from covidscan.scoring.rows import COLUMNS, Row, Status
+from serving.files.replacement import replacing
 
 _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -33,31 +34,33 @@ class GrowingTable:
     """A table that is written part by part.
 
     Args:
-        path: of the whole table.
-        options: what decides what its rows say; a run with others does not go on with its parts.
+        path: the path of the finished table.
+        options: what determines the content of its rows. Only a run with the same options continues
+            with existing parts.
     """
 
     def __init__(self, path: Path, options: dict[str, object]) -> None:
         self.problems: Counter[str] = Counter()
-        """How many rows of the finished table have which problem."""
+        """The number of rows in the finished table by problem."""
         self._path = path
         self._parts_dir = path.with_name(f"{path.name}.parts")
         self._options_file = self._parts_dir / "options.json"
-        said = json.dumps(options, sort_keys=True)
+        written = json.dumps(options, sort_keys=True)
         try:
             self._parts_dir.mkdir(parents=True, exist_ok=True)
             if not self._options_file.exists():
-                self._options_file.write_text(said)
-            same = self._options_file.read_text() == said
+                self._options_file.write_text(written)
+            same = self._options_file.read_text() == written
         except OSError as error:
             raise TableError(f"{self._parts_dir} cannot be used: {error.strerror}") from error
         if not same:
             raise TableError(
-                f"{self._parts_dir} is of a run with other options; remove it, or use those"
+                f"{self._parts_dir} belongs to a run with other options; remove it, or use the same"
+                " options"
             )
 
     def done(self) -> frozenset[str]:
-        """The files that need not be scored again: those that failed need to."""
+        """Return the files that need not be scored again. Failed ones need to."""
         names: set[str] = set()
         for part in self._parts():
             table = _read(part, ["file", "status"])
@@ -67,37 +70,33 @@ class GrowingTable:
         return frozenset(names)
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Write a part, whole or not at all.
+        """Write a part, completely or not at all.
 
         Raises:
             TableError: it cannot be written.
         """
-        number = len(self._parts())
-        draft = self._parts_dir / f".{number:06d}.parquet"
+        part = self._parts_dir / f"{len(self._parts()):06d}.parquet"
         try:
-            # Arrow takes no path that is not UTF-8.
-            with draft.open("wb") as file:
+            # Arrow accepts only paths that are valid UTF-8.
+            with replacing(part) as file:
                 pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), file)
-            draft.rename(self._parts_dir / f"{number:06d}.parquet")
         except OSError as error:
-            raise TableError(f"{draft} cannot be written: {error.strerror}") from error
+            raise TableError(f"{part} cannot be written: {error.strerror}") from error
 
     def finish(self) -> dict[str, int]:
-        """Make one table of the parts; gives how many rows have which status.
+        """Combine the parts into one table; return the number of rows by status.
 
         Raises:
             TableError: it cannot be written.
         """
         counts = dict.fromkeys(map(str, Status), 0)
-        draft = self._path.with_name(f".{self._path.name}")
         try:
-            with draft.open("wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
+            with replacing(self._path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
                 for table in self._latest():
                     writer.write_table(table)
                     for status in table["status"].to_pylist():
                         counts[status] += 1
                     self.problems.update(filter(None, table["problem"].to_pylist()))
-            draft.rename(self._path)
             shutil.rmtree(self._parts_dir)
         except OSError as error:
             raise TableError(f"{self._path} cannot be written: {error.strerror}") from error
@@ -107,7 +106,7 @@ class GrowingTable:
         return sorted(self._parts_dir.glob("[0-9]*.parquet"))
 
     def _latest(self) -> Iterator[pa.Table]:
-        """The parts, without rows of files that a later part has as well."""
+        """Yield the parts, without rows of files that a later part contains as well."""
         parts = self._parts()
         last = {name: part for part in parts for name in _names(part)}
         for part in parts:

@@ -1,4 +1,4 @@
-"""Reads members of tar archives, their headers within a limit."""
+"""Reads the members of tar archives, and limits the size of their headers."""
 
 import io
 import lzma
@@ -17,7 +17,7 @@ from covidscan.scoring.inflate import (
     gzip_decompressor,
     xz_decompressor,
 )
-from serving.folder import open_regular
+from serving.files.folder import open_regular
 
 _DECOMPRESSORS: Final = {
     b"\x1f\x8b": gzip_decompressor,
@@ -25,31 +25,31 @@ _DECOMPRESSORS: Final = {
     b"\xfd7zXZ\0": xz_decompressor,
     b"\x5d\0\0": xz_decompressor,
 }
-"""By how a file begins."""
+"""Decompressors by the first bytes of a file."""
 
 _BLOCK_BYTES: Final = 512
 _PIECE_BYTES: Final = 1 << 16
 _MAX_HEADER_BYTES: Final = 1 << 16
-"""Of one member, with all extensions: a path has 4 KiB at most, and attributes little more."""
+"""For one member with all extensions: a path has at most 4 KiB, and attributes little more."""
 
 
 class TarDamageError(Exception):
-    """The archive is cut off, or is made to exhaust memory."""
+    """The archive is cut off, or is crafted to exhaust memory."""
 
 
 TAR_ERRORS: Final = (
     *(TarDamageError, tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError),
-    # Numbers in headers that are none or too large, and extensions of extensions.
+    # Invalid or too large numbers in headers, and nested extensions.
     *(ValueError, ArithmeticError, RecursionError),
 )
-"""What an archive raises that is damaged, or none."""
+"""The exceptions raised by an archive that is damaged, or that is not a tar archive."""
 
 
 _Sparse = list[tuple[int, int]] | None
 
 
 class MemberKind(Enum):
-    """What a member is."""
+    """The type of a member."""
 
     REGULAR = auto()
     FOLDER = auto()
@@ -60,17 +60,17 @@ class MemberKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """A member, as much of it as is needed to read it; there may be a million of them."""
+    """What is needed to read a member. There may be a million of them."""
 
     name: str
     kind: MemberKind
     target: str
-    """Of a link."""
+    """The target, if the member is a link."""
     offset: int
-    """Of its data, in bytes from the beginning of the unpacked archive."""
+    """Position of its data in the decompressed archive, in bytes."""
     size: int
     sparse: "_Sparse"
-    """Offset and size of its pieces, where it has holes."""
+    """Offset and size of its pieces, if it is sparse."""
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def open_tar(path: Path) -> Iterator["TarReader"]:
     """Open a tar archive, compressed or not.
 
     Raises:
-        TAR_ERRORS: it is none, or its first header is damaged.
+        TAR_ERRORS: it is not a tar archive, or its first header is damaged.
     """
     with open_regular(path) as file:
         start = file.read(max(map(len, _DECOMPRESSORS)))
@@ -94,7 +94,7 @@ class TarReader:
     """A tar archive.
 
     Args:
-        file: the archive, unpacked.
+        file: the decompressed archive.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -107,11 +107,11 @@ class TarReader:
             )
 
     def members(self) -> Iterator[TarMember]:
-        """All members, in the order of the archive."""
+        """Yield all members, in the order of the archive."""
         while True:
             with self._headers.bounded():
                 info = self._archive.next()
-            # It keeps them all.
+            # ``tarfile`` would keep them all in memory.
             self._archive.members.clear()  # type: ignore[attr-defined]
             if info is None:
                 return
@@ -121,12 +121,12 @@ class TarReader:
             )
 
     def check_end(self) -> None:
-        """See that the archive ends as one does, and not where it was cut or is damaged.
+        """Check that the archive ends properly, and is not truncated or damaged.
 
-        ``tarfile`` takes whatever is no header for the end.
+        ``tarfile`` treats anything that is not a header as the end.
 
         Raises:
-            TarDamageError: it does not.
+            TarDamageError: the archive does not end properly.
         """
         end = self._headers.last_header
         if len(end) < _BLOCK_BYTES:
@@ -138,7 +138,7 @@ class TarReader:
                 raise TarDamageError("another archive follows after its end and was not read")
 
     def read(self, member: TarMember, size: int) -> bytes:
-        """The first bytes of a regular member."""
+        """Return the first bytes of a regular member."""
         info = tarfile.TarInfo(member.name)
         info.offset_data, info.size = member.offset, member.size
         info.sparse = member.sparse  # type: ignore[assignment]
@@ -157,9 +157,9 @@ def _kind(info: tarfile.TarInfo) -> MemberKind:
 
 
 class _BoundedHeaders:
-    """An archive whose headers may not be longer than ``_MAX_HEADER_BYTES``.
+    """An archive whose headers may not exceed ``_MAX_HEADER_BYTES``.
 
-    ``tarfile`` reads extended headers as a whole, however large they say they are.
+    ``tarfile`` reads extended headers as a whole, whatever size they claim.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -169,7 +169,7 @@ class _BoundedHeaders:
 
     @contextmanager
     def bounded(self) -> Iterator[None]:
-        """While headers are read."""
+        """Apply the limit while headers are read."""
         self._left = _MAX_HEADER_BYTES
         try:
             yield
@@ -177,7 +177,7 @@ class _BoundedHeaders:
             self._left = None
 
     def read(self, size: int = -1) -> bytes:
-        """Bytes from where the file stands."""
+        """Return bytes from the current position."""
         if self._left is None:
             return self._file.read(size)
         self._left -= size
@@ -189,9 +189,9 @@ class _BoundedHeaders:
         return data
 
     def seek(self, offset: int) -> int:
-        """Go to a place."""
+        """Go to a position."""
         return self._file.seek(offset)
 
     def tell(self) -> int:
-        """Where the file stands."""
+        """Return the current position."""
         return self._file.tell()

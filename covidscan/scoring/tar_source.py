@@ -8,12 +8,12 @@ from pathlib import Path
 from covidscan.scoring.links import folders_above, member_key, resolve_link
 from covidscan.scoring.source import DamagedArchiveError, File, SourceError
 from covidscan.scoring.tar_members import TAR_ERRORS, MemberKind, TarMember, TarReader, open_tar
-from serving.file_names import UniqueNames, is_system_file
-from serving.folder import LeftOut
+from serving.files.folder import LeftOut
+from serving.files.names import UniqueNames, is_system_file
 
 
 def why_not_tar(path: Path) -> str | None:
-    """Why it is not a tar archive, compressed or not; None if it begins as one does."""
+    """Return why a file is not a tar archive; None if it begins as one, compressed or not."""
     try:
         with open_tar(path):
             return None
@@ -23,25 +23,25 @@ def why_not_tar(path: Path) -> str | None:
 
 @dataclass
 class _Seen:
-    """What is known of the members so far, by their keys."""
+    """What is known about the members so far, by their keys."""
 
     regular: dict[str, TarMember] = field(default_factory=dict)
-    """The last one of a name, as when the archive is unpacked."""
+    """The last member of each name, as when the archive is unpacked."""
     folders: set[str] = field(default_factory=set)
     symbolic: dict[str, str] = field(default_factory=dict)
-    """Of each symbolic link its target."""
+    """The target of each symbolic link."""
     rows: list[tuple[str, TarMember | str]] = field(default_factory=list)
-    """Of each link the name of its row, and what it means or the key of a symbolic link."""
+    """For each link, the name of its row and its member, or the key of a symbolic link."""
 
 
 class TarSource:
     """A tar archive.
 
-    Links come after all other members: what they lead to may lie anywhere.
+    Links come after all other members, because their targets may lie anywhere.
 
     Args:
-        path: of the archive.
-        limit_bytes: of a member; of what is larger one byte more is given.
+        path: the archive.
+        limit_bytes: the limit for a member. Larger members are cut after one byte more.
     """
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
@@ -50,15 +50,15 @@ class TarSource:
 
     @property
     def count(self) -> int | None:
-        """Unknown: the archive would have to be unpacked to be counted."""
+        """None: the archive would have to be unpacked to count its members."""
         return None
 
     def files(self, *, skip: frozenset[str]) -> Iterator[File]:
-        """All but those of these names.
+        """Yield all files except those named in ``skip``.
 
         Raises:
             DamagedArchiveError: the archive cannot be read to its end.
-            SourceError: the disk gives an error.
+            SourceError: the disk reports an error.
         """
         self.left_out.clear()
         seen = _Seen()
@@ -100,7 +100,7 @@ class TarSource:
                 yield File(name, data=reader.read(member, self._limit_bytes + 1))
 
     def _note_link(self, member: TarMember, key: str, name: str | None, seen: _Seen) -> None:
-        """Remember a link; without a name it gets no row, but others may lead to it."""
+        """Record a link. Without a name it gets no row, but other links may lead to it."""
         found: TarMember | str | LeftOut = key
         if member.kind is MemberKind.SYMBOLIC_LINK:
             seen.symbolic[key] = member.target
@@ -128,7 +128,7 @@ class TarSource:
                 self.left_out[target] += 1
             elif name not in skip:
                 rows.append((target.offset, name, target))
-        # In the order of what they lead to: a compressed archive is read once more and no oftener.
+        # In the order of their targets, so that a compressed archive is read only once more.
         last: TarMember | None = None
         data = b""
         for _, name, target in sorted(rows, key=lambda row: row[:2]):
@@ -138,7 +138,7 @@ class TarSource:
 
 
 def _hard_link(key: str, seen: _Seen) -> TarMember | str | LeftOut:
-    """What a hard link means, of the members before it."""
+    """Return what a hard link refers to among the members before it."""
     if key in seen.regular:
         return seen.regular[key]
     if key in seen.symbolic:

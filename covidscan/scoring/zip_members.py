@@ -1,4 +1,4 @@
-"""Reads members of ZIP archives: stored, Deflate, bzip2, LZMA and xz, each within a limit."""
+"""Reads the members of ZIP archives: stored, Deflate, bzip2, LZMA and xz, within a size limit."""
 
 import io
 import itertools
@@ -29,7 +29,7 @@ _LZMA_HEADER: Final = struct.Struct("<2xH")
 _ENCRYPTION_FLAGS: Final = 0x1 | 0x40 | 0x2000
 _AES: Final = 99
 _XZ: Final = 95
-_METHODS_NOT_READ: Final = {
+_UNSUPPORTED_METHODS: Final = {
     1: "Shrink",
     6: "Implode",
     9: "Deflate64",
@@ -54,20 +54,20 @@ class ZipMember:
 
     info: zipfile.ZipInfo
     name: str
-    """Readable, and no other member's."""
+    """Readable and unique."""
     key: str
-    """As links name it."""
+    """The name that links refer to."""
     overlaps: bool
-    """Whether its data reach into another member's."""
+    """Whether its data reaches into another member's."""
 
     @property
     def file_type(self) -> int:
-        """As in ``stat``; 0 where the archive does not say."""
+        """The file type as in ``stat``; 0 if the archive does not say."""
         return stat.S_IFMT(self.info.external_attr >> 16)
 
 
 def find_overlapping(infos: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """The numbers of members whose data reach into another's, as in archives made to explode."""
+    """Return the numbers of members whose data reaches into another's, as in ZIP bombs."""
     order = sorted(range(len(infos)), key=lambda number: infos[number].header_offset)
     return {
         number
@@ -78,19 +78,19 @@ def find_overlapping(infos: Sequence[zipfile.ZipInfo]) -> set[int]:
 
 
 def read_member(archive: IO[bytes], member: ZipMember, limit_bytes: int) -> bytes:
-    """A member's content, at most one byte more than the limit.
+    """Return a member's content, at most one byte more than the limit.
 
     Raises:
-        MemberError: it is encrypted, damaged, or packed in a way that is not read.
+        MemberError: it is encrypted, damaged, or compressed with an unsupported method.
         OSError: the archive cannot be read.
     """
     info = member.info
     if info.flag_bits & _ENCRYPTION_FLAGS or info.compress_type == _AES:
         raise MemberError("encrypted-file", "the file is encrypted; unpack the archive first")
     if member.overlaps:
-        raise _damaged("its data reach into another file's")
+        raise _damaged("its data reaches into another file's")
     section = _find_data(archive, info)
-    # One byte more than the directory promises shows that it lies.
+    # Reading one byte more than the directory promises shows whether the size is true.
     wanted = min(info.file_size, limit_bytes) + 1
     try:
         data = _unpacked(section, info, wanted).read(wanted)
@@ -122,7 +122,7 @@ def _find_data(archive: IO[bytes], info: zipfile.ZipInfo) -> "_Section":
 
 
 class _Section:
-    """The next bytes of a file and no more."""
+    """A limited number of bytes from the current position of a file."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._left = file, size
@@ -151,10 +151,10 @@ def _unpacked(section: "_Section", info: zipfile.ZipInfo, wanted: int) -> "_Sect
         case _ if info.compress_type == _XZ:
             make = xz_decompressor
         case method:
-            name = _METHODS_NOT_READ.get(method, f"method {method}")
+            name = _UNSUPPORTED_METHODS.get(method, f"method {method}")
             raise MemberError(
                 "unsupported-compression",
-                f"the file is packed with {name}, which is not read; unpack the archive first",
+                f"the file is packed with {name}, which is not supported; unpack the archive first",
             )
     return io.BufferedReader(Inflated(section, make))
 

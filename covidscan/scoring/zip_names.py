@@ -1,11 +1,11 @@
-"""Member names of ZIP archives, whose encoding is not always what their flags say."""
+"""Decodes member names of ZIP archives, whose encoding flags may be wrong."""
 
 import struct
 import zipfile
 from typing import IO, Final
 
 _ENTRY: Final = struct.Struct("<4s4xH18xHHH12x")
-"""Of an entry of the directory: signature, flags, lengths of name, extra fields and comment."""
+"""A directory entry: signature, flags, and lengths of name, extra fields and comment."""
 
 _ENTRY_SIGNATURE: Final = b"PK\x01\x02"
 _FLAGS_OFFSET: Final = 8
@@ -14,10 +14,10 @@ _UNIX_SYSTEMS: Final = (3, 19)
 
 
 class NameTolerantFile:
-    """An archive in which no name is said to be UTF-8 that is not.
+    """An archive file that hides false UTF-8 flags.
 
-    ``zipfile`` refuses the whole archive for one such name. It reads the directory in one piece;
-    in that piece the flag of these names is taken back.
+    ``zipfile`` rejects the whole archive for one name that is flagged as UTF-8 and is not. It reads
+    the directory in one piece; in that piece, this class clears the flag of such names.
 
     Args:
         file: the archive.
@@ -26,23 +26,23 @@ class NameTolerantFile:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.undecodable: set[int] = set()
-        """The numbers of these names' entries in the directory."""
+        """The numbers of the directory entries of such names."""
 
     def read(self, size: int = -1) -> bytes:
-        """Bytes from where the file stands."""
+        """Return bytes from the current position."""
         data = self._file.read(size)
         return self._corrected(data) if data.startswith(_ENTRY_SIGNATURE) else data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Go to a position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Where the file stands."""
+        """Return the current position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """It can be sought."""
+        """Return True."""
         return True
 
     def _corrected(self, directory: bytes) -> bytes:
@@ -63,23 +63,23 @@ class NameTolerantFile:
 
 
 def raw_name(info: zipfile.ZipInfo, *, undecodable: bool) -> str | bytes:
-    """A member's name: as text where its encoding is known, else its bytes.
+    """Return a member's name: as text if its encoding is known, else as bytes.
 
     Args:
-        info: of the member.
-        undecodable: whether it was said to be UTF-8 and is not.
+        info: the member.
+        undecodable: whether it was flagged as UTF-8 and is not.
     """
     if info.flag_bits & _UTF_8_FLAG or info.filename != info.orig_filename:
         return info.filename
     name = stored_name(info)
     if undecodable or info.create_system in _UNIX_SYSTEMS or _is_utf_8(name):
-        # Unix and macOS store what the file system has, which is mostly UTF-8.
+        # Unix and macOS store the file system's bytes, which are mostly UTF-8.
         return name
     return info.filename
 
 
 def stored_name(info: zipfile.ZipInfo) -> bytes:
-    """A member's name as the archive has it."""
+    """Return a member's name as the archive stores it."""
     return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8_FLAG else "cp437")
 
 

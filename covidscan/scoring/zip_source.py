@@ -11,14 +11,14 @@ from covidscan.scoring.links import folders_above, member_key, resolve_link
 from covidscan.scoring.source import File, SourceError
 from covidscan.scoring.zip_members import MemberError, ZipMember, find_overlapping, read_member
 from covidscan.scoring.zip_names import NameTolerantFile, raw_name
-from serving.file_names import UniqueNames, is_system_file, readable_name
-from serving.folder import LeftOut, open_regular
+from serving.files.folder import LeftOut, open_regular
+from serving.files.names import UniqueNames, is_system_file, readable_name
 
 _MAX_LINK_BYTES: Final = 4096
 
 
 def is_zip(path: Path) -> bool:
-    """Whether it ends as a ZIP archive does, as self-extracting ones do."""
+    """Return whether a file ends like a ZIP archive. Self-extracting archives do as well."""
     return zipfile.is_zipfile(path)
 
 
@@ -26,8 +26,8 @@ class ZipSource:
     """A ZIP archive.
 
     Args:
-        path: of the archive.
-        limit_bytes: of a member; of what is larger one byte more is given.
+        path: the archive.
+        limit_bytes: the limit for a member. Larger members are cut after one byte more.
 
     Raises:
         OSError: it cannot be read.
@@ -47,7 +47,7 @@ class ZipSource:
             raw = raw_name(info, undecodable=number in undecodable)
             key = member_key(readable_name(raw))
             self._folders.update(folders_above(key))
-            # Not by its own method, which fails where there is no name.
+            # Not ``info.is_dir()``, which fails for empty names.
             if info.filename.endswith("/"):
                 self._folders.add(key)
                 continue
@@ -58,7 +58,7 @@ class ZipSource:
 
     def _add(self, member: ZipMember, *, system: bool) -> None:
         if member.file_type in {0, stat.S_IFREG}:
-            # The last one of a name, as when the archive is unpacked.
+            # The last member of each name, as when the archive is unpacked.
             self._regular[member.key] = member
         if system:
             self.left_out[LeftOut.SYSTEM] += 1
@@ -68,7 +68,7 @@ class ZipSource:
             self.left_out[LeftOut.SPECIAL] += 1
 
     def _resolve_links(self) -> None:
-        """Put in place of each link the member that it leads to."""
+        """Replace each link by the member that it leads to."""
         links = [member for member in self._members if member.file_type == stat.S_IFLNK]
         if not links:
             return
@@ -88,14 +88,14 @@ class ZipSource:
 
     @property
     def count(self) -> int | None:
-        """How many members there are."""
+        """The number of members."""
         return len(self._members)
 
     def files(self, *, skip: frozenset[str]) -> Iterator[File]:
-        """All but those of these names.
+        """Yield all files except those named in ``skip``.
 
         Raises:
-            SourceError: the archive cannot be read any more.
+            SourceError: the archive can no longer be read.
         """
         try:
             with open_regular(self._path) as archive:
@@ -116,7 +116,7 @@ def _read_target(archive: IO[bytes], link: ZipMember) -> str:
     try:
         return readable_name(read_member(archive, link, _MAX_LINK_BYTES))
     except MemberError:
-        # It is then a link to nothing, and counted as one.
+        # Then it counts as a link to nothing.
         return ""
 
 
@@ -129,4 +129,4 @@ def _read_directory(path: Path) -> tuple[list[zipfile.ZipInfo], set[int]]:
         except NotImplementedError as error:
             raise SourceError(f"{path} needs a later version of ZIP: {error}") from error
         except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            raise SourceError(f"{path} is damaged or cut off: it has no good directory") from error
+            raise SourceError(f"{path} is damaged or cut off: it has no valid directory") from error

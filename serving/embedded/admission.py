@@ -1,4 +1,4 @@
-"""What a version must be before it may replace one that serves: of the signature agreed upon."""
+"""Checks that a version has the contract's signature before it replaces the serving one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,27 +6,22 @@ from typing import Final
 
 import numpy as np
 
-from serving.contract import (
-    CHANNELS,
-    CLASS_NAMES,
-    IMAGE_SIZE,
-    INPUT_NAME,
-    MODEL_NAMES,
-    OUTPUT_NAME,
-)
+from imaging.model_input import CHANNELS, IMAGE_SIZE
+from serving.contract import CLASS_NAMES, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from serving.embedded.engine import LoadedModel, TensorSignature
 from serving.embedded.errors import ModelLoadError
+from serving.probabilities import are_distributions
 from serving.protos.model_status_pb2 import Code
 
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """The inputs of a model, all of them, and the outputs that it has among others."""
+    """The exact inputs of a model, and the outputs that it must have at least."""
 
     inputs: Sequence[TensorSignature]
     outputs: Sequence[TensorSignature]
     distributions: Sequence[str] = field(default_factory=tuple)
-    """Of the outputs, those whose rows are probabilities that sum to one."""
+    """The outputs whose rows are probabilities that sum to one."""
 
 
 CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
@@ -41,30 +36,27 @@ CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
         distributions=[OUTPUT_NAME],
     ),
 )
-"""The signature of the three CNNs, by the name of the model."""
-
-_ROW_SUM_TOLERANCE: Final = 1e-2
-"""bfloat16 rounds probabilities to about three digits."""
+"""The signatures of the three CNNs, by model name."""
 
 
 def admit(model: LoadedModel, expected: ModelSignature) -> None:
-    """Refuse a model that callers could not use.
+    """Reject a model that does not have the expected signature.
 
     Raises:
-        ModelLoadError: its tensors are not those expected, or what should be probabilities is not.
+        ModelLoadError: the tensors differ from the expected ones, or outputs that should be
+            probabilities are not.
     """
     if list(model.inputs) != list(expected.inputs):
         raise _unfit("inputs", model.inputs, expected.inputs)
     if not all(output in model.outputs for output in expected.outputs):
         raise _unfit("outputs", model.outputs, expected.outputs)
-    answers = model.answer_zeros()
+    answers = model.warm_up()
     for name in expected.distributions:
         rows = answers[name]
-        # A NaN fails both comparisons and so is refused as well.
-        if not ((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=_ROW_SUM_TOLERANCE)):
+        if not are_distributions(rows):
             raise ModelLoadError(
                 Code.INVALID_ARGUMENT,
-                f"{name} of an image of zeros is no probability distribution: {rows[0].tolist()}",
+                f"{name} of a zero image is not a probability distribution: {rows[0].tolist()}",
             )
 
 
@@ -73,7 +65,7 @@ def _unfit(
 ) -> ModelLoadError:
     return ModelLoadError(
         Code.INVALID_ARGUMENT,
-        f"the signature does not fit: {kind} are {_listing(found)}, expected {_listing(expected)}",
+        f"signature mismatch: {kind} are {_listing(found)}, expected {_listing(expected)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Joining the tensors of several requests into one batch, and taking its answers apart again."""
+"""Joins the tensors of several requests into one batch, and splits its outputs again."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ Tensors = dict[str, NDArray[Any]]
 
 
 def count_rows(inputs: Tensors, batching: BatchingParameters) -> int:
-    """The rows of a request: the size of the first dimension, which all of its tensors share.
+    """The number of rows of a request: the size of the first dimension, the same for all tensors.
 
     Raises:
-        CallError: they do not, or there are more rows than a batch may have.
+        CallError: the sizes differ, or there are more rows than a batch may have.
     """
     if any(array.ndim == 0 for array in inputs.values()):
         raise invalid_argument("Batching Run() input tensors must have at least one dimension")
@@ -31,8 +31,11 @@ def count_rows(inputs: Tensors, batching: BatchingParameters) -> int:
     return rows
 
 
-def kind_of(inputs: Tensors) -> tuple[object, ...]:
-    """Requests of one kind fit into one batch: their tensors differ in the rows alone."""
+BatchKey = tuple[object, ...]
+
+
+def batch_key(inputs: Tensors) -> BatchKey:
+    """Requests with the same key can share a batch: their tensors differ only in the rows."""
     return tuple((name, array.dtype, array.shape[1:]) for name, array in sorted(inputs.items()))
 
 
@@ -41,7 +44,7 @@ def infer_together(
     requests: Sequence[Tensors],
     batching: BatchingParameters,
 ) -> list[Tensors]:
-    """Answer requests of one kind by as few runs as the parameters allow.
+    """Answer requests with the same batch key with as few runs as the parameters allow.
 
     Raises:
         CallError: an output does not have a row for each row of the input.
@@ -88,7 +91,7 @@ def _infer_padded(
 
 
 def _pad(array: NDArray[Any], size: int) -> NDArray[Any]:
-    # With a row that is there, as TensorFlow Serving does: zeros may mean something to a model.
+    # Pad with an existing row, as TensorFlow Serving does: zeros could be special to a model.
     return (
         np.concatenate([array, np.repeat(array[:1], size - len(array), axis=0)])
         if (size > len(array))

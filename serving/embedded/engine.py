@@ -1,8 +1,8 @@
-"""The engine: OpenVINO Runtime, which reads TensorFlow's SavedModels without TensorFlow."""
+"""The engine: OpenVINO Runtime, which reads SavedModels without TensorFlow."""
 
 import queue
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +11,8 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from serving.contract import DISTANCE_OUTPUT_NAME, SIGNATURE_NAME
+from serving.contract import SIGNATURE_NAME
 from serving.embedded.errors import ModelLoadError
-from serving.embedded.on_demand import CONDITION_NAME, compute_on_demand
 from serving.embedded.saved_model import read_signatures
 from serving.errors import ServingError
 from serving.precision import Precision
@@ -35,19 +34,19 @@ _MAX_ROWS_KEPT: Final = 64
 
 
 class InferenceError(ServingError):
-    """The engine failed on inputs that fit the signature."""
+    """The engine failed on inputs that match the signature."""
 
 
 @dataclass(frozen=True)
 class TensorSignature:
-    """Name, dtype and shape of an input or output; -1 is a dimension of any size."""
+    """Name, dtype and shape of an input or output; -1 means any size."""
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether a concrete shape fits; no dimension may be empty."""
+        """Whether a concrete shape matches; no dimension may be empty."""
         return len(shape) == len(self.shape) and all(
             size > 0 and expected in (-1, size)
             for size, expected in zip(shape, self.shape, strict=True)
@@ -55,57 +54,54 @@ class TensorSignature:
 
 
 class LoadedModel:
-    """A compiled model, ready to infer from several threads at once.
+    """A compiled model; several threads may use it concurrently.
 
     Args:
         compiled: the signature ``serving_default`` of a SavedModel.
-        signatures: all that the SavedModel has.
+        signatures: all signatures of the SavedModel.
     """
 
     def __init__(self, compiled: openvino.CompiledModel, signatures: SignatureDefMap) -> None:
         self._compiled = compiled
         self.signatures = signatures
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-        inputs = [_tensor_signature(port) for port in compiled.inputs]
-        self.inputs = [signature for signature in inputs if signature.name != CONDITION_NAME]
+        self.inputs = [_tensor_signature(port) for port in compiled.inputs]
         self.outputs = [_tensor_signature(port) for port in compiled.outputs]
-        self._has_condition = len(inputs) > len(self.inputs)
 
-    def infer(
-        self, inputs: Mapping[str, NDArray[Any]], wanted: Collection[str] | None = None
-    ) -> dict[str, NDArray[Any]]:
-        """Run the model; arrays must fit the signature.
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the model; the arrays must match the signature.
 
         Args:
-            inputs: by the names of the signature.
-            wanted: the outputs to answer with; all where there is none.
+            inputs: by name.
+
+        Returns:
+            All outputs, by name.
 
         Raises:
             InferenceError: the engine failed.
         """
-        fed = dict(inputs)
-        if self._has_condition:
-            fed[CONDITION_NAME] = np.array(wanted is None or DISTANCE_OUTPUT_NAME in wanted)
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
-            results = request.infer(fed, share_inputs=True)
+            results = request.infer(dict(inputs), share_inputs=True)
             return {
                 signature.name: np.array(results[port])
                 for signature, port in zip(self.outputs, self._compiled.outputs, strict=True)
-                if wanted is None or signature.name in wanted
             }
         except RuntimeError as error:
             raise InferenceError("the engine failed on this request") from error
         finally:
-            # A request keeps the memory of the largest run that it ever made.
+            # An infer request keeps the memory of its largest run, so large ones are not reused.
             if all(len(array) <= _MAX_ROWS_KEPT for array in inputs.values() if array.ndim):
                 self._idle.put(request)
 
-    def answer_zeros(self) -> dict[str, NDArray[Any]]:
-        """What it answers to zeros, one of them where a dimension may have any size.
+    def warm_up(self) -> dict[str, NDArray[Any]]:
+        """Run the model on zeros, with size 1 for dimensions of any size.
+
+        Returns:
+            All outputs.
 
         Raises:
             InferenceError: the engine failed.
@@ -121,13 +117,13 @@ class LoadedModel:
 
 
 class Engine:
-    """Loads versions for the CPU.
+    """Loads versions onto the CPU.
 
     Args:
         precision: of its arithmetic.
-        streams: runs of a model at the same time, each on its share of the cores.
-        pin_threads: whether a model's threads stay on cores of its own choice. Models do not know
-            of each other, so several choose the same cores: docs/decisions/0007.
+        streams: concurrent runs of a model, each on its share of the cores.
+        pin_threads: whether a model pins its threads to cores. Models do not coordinate, so several
+            would choose the same cores: docs/decisions/0007.
     """
 
     def __init__(
@@ -138,9 +134,9 @@ class Engine:
         pin_threads: bool = False,
     ) -> None:
         self._core = openvino.Core()
-        # OpenVINO's bindings set themselves up for NumPy when the first tensor is made. Two
-        # threads that both make the first one wait for each other for ever, so it is made here,
-        # before there are threads.
+        # OpenVINO's bindings initialise NumPy support when the first tensor is created. Two threads
+        # that do so at the same time deadlock, so the first tensor is created here, before there
+        # are threads.
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._options = {
             "INFERENCE_PRECISION_HINT": precision.value,
@@ -159,10 +155,10 @@ class Engine:
         if SIGNATURE_NAME not in signatures.signature_def:
             raise _unservable(f'Serving signature key "{SIGNATURE_NAME}" not found.')
         try:
-            model = compute_on_demand(self._core.read_model(version_dir), DISTANCE_OUTPUT_NAME)
+            model = self._core.read_model(version_dir)
             loaded = LoadedModel(self._core.compile_model(model, "CPU", self._options), signatures)
-            # So that the first request does not pay for the engine's set-up.
-            loaded.answer_zeros()
+            # So that the first request does not have to wait for the engine's initialisation.
+            loaded.warm_up()
         except (RuntimeError, InferenceError) as error:
             raise _unservable(f"{version_dir} cannot be served: {_reason(error)}") from error
         return loaded
@@ -184,7 +180,7 @@ def _unservable(reason: str) -> ModelLoadError:
 
 
 def _reason(error: Exception) -> str:
-    """OpenVINO's message without the lines that name its own source files."""
+    """OpenVINO's message without the lines that mention its own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not _OPENVINO_SOURCE.search(line)]
-    return " ".join(said) or type(error).__name__
+    kept = [line for line in lines if not _OPENVINO_SOURCE.search(line)]
+    return " ".join(kept) or type(error).__name__

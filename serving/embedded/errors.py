@@ -1,9 +1,9 @@
-"""How a version that cannot be loaded and a call that is refused are told apart and answered.
+"""Errors for versions that cannot be loaded and for calls that are rejected.
 
 ::
 
     ServingError
-    ├── ModelLoadError   a version's directory does not hold what can be served
+    ├── ModelLoadError   a version cannot be served
     └── CallError        a call ends with this status and message
 """
 
@@ -14,11 +14,11 @@ from serving.protos.model_status_pb2 import Code
 
 
 class ModelLoadError(ServingError):
-    """A version's directory does not hold what can be served.
+    """A version cannot be served.
 
     Args:
-        code: as GetModelStatus tells it.
-        message: TensorFlow Serving's own, where it has one.
+        code: for GetModelStatus.
+        message: TensorFlow Serving's own, if it has one.
     """
 
     def __init__(self, code: Code, message: str) -> None:
@@ -37,20 +37,20 @@ class CallError(ServingError):
 
 
 def invalid_argument(message: str) -> CallError:
-    """The request itself is wrong."""
+    """The request is not valid."""
     return CallError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def not_found(message: str) -> CallError:
-    """What is asked for is not there."""
+    """The requested object does not exist."""
     return CallError(grpc.StatusCode.NOT_FOUND, message)
 
 
 def failed_precondition(message: str) -> CallError:
-    """The request does not fit the state that things are in."""
+    """The request does not fit the current state."""
     return CallError(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
 def unknown(message: str) -> CallError:
-    """It failed, for a reason that the message tells."""
+    """The request failed for the reason in the message."""
     return CallError(grpc.StatusCode.UNKNOWN, message)

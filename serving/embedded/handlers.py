@@ -1,4 +1,4 @@
-"""From a call on the wire to a service's method: its status, its metrics, and nothing leaked."""
+"""gRPC handlers for the services: parse requests, set status codes, count calls, hide internals."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from serving.protos.predict_pb2 import PredictRequest, PredictResponse
 logger = logging.getLogger(__name__)
 
 _MESSAGE_LIMIT: Final = 1024
-"""TensorFlow Serving cuts its messages here."""
+"""TensorFlow Serving truncates its messages at this length."""
 
 _Request = TypeVar("_Request", bound=Message)
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 class CallHandlers:
-    """Makes gRPC handlers of services.
+    """Creates gRPC handlers for services.
 
     Args:
-        repository: the models, whose names may stand in metrics.
-        metrics: where every call is counted.
+        repository: the models, whose names may be used as metric labels.
+        metrics: count every call.
     """
 
     def __init__(self, repository: ModelRepository, metrics: Metrics) -> None:
@@ -51,7 +51,7 @@ class CallHandlers:
         self._stopping = False
 
     async def finish(self, timeout_seconds: float) -> None:
-        """Refuse calls from now on, and wait until those in progress are answered, if they are."""
+        """Reject new calls, and wait for those in progress until the timeout."""
         self._stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
@@ -96,7 +96,7 @@ class CallHandlers:
                 request = request_type.FromString(message)
             except DecodeError:
                 await context.abort(
-                    grpc.StatusCode.INTERNAL, f"this is no {request_type.DESCRIPTOR.name}"
+                    grpc.StatusCode.INTERNAL, f"this is not a {request_type.DESCRIPTOR.name}"
                 )
             del message
             if self._stopping:
@@ -110,11 +110,11 @@ class CallHandlers:
             except CallError as error:
                 code, refusal = error.code, error
             except asyncio.CancelledError:
-                # The deadline has passed, or the client is gone.
+                # The deadline has passed, or the client has disconnected.
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception:
-                logger.exception("%s failed", name)
+                logger.exception("unhandled exception in %s", name)
                 code = grpc.StatusCode.INTERNAL
                 refusal = CallError(code, "the model server failed on this request")
             finally:

@@ -1,7 +1,8 @@
-"""``grpc.health.v1``: what can be served, by model and for the whole server.
+"""``grpc.health.v1``: the health of each model and of the whole server.
 
-Not the servicer of grpcio-health-checking: in its 1.71 one watcher that leaves makes the others
-deaf, and one that reads nothing holds a lock that keeps the server from stopping.
+The servicer of grpcio-health-checking is not used. In version 1.71, when one watcher leaves, the
+others get no more updates, and a watcher that does not read holds a lock that keeps the server from
+stopping.
 """
 
 import asyncio
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    """Tells states, and changes of them to whoever watches.
+    """Reports states, and sends changes to watchers.
 
     Args:
-        whole_server: names of the whole server, which serves while all models do.
+        whole_server: the service names for the whole server, which is serving while all models are.
     """
 
     def __init__(self, whole_server: Collection[str]) -> None:
@@ -35,42 +36,42 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody watches."""
+        """Whether there are watchers."""
         return bool(self._watchers)
 
     def set(self, serving: Mapping[str, bool]) -> None:
-        """Replace the states of all models: whether each serves; other names are unknown."""
+        """Replace the states of all models: whether each is serving. Other names are unknown."""
         self._models = set(serving)
         self._not_serving = {name for name, serves in serving.items() if not serves}
-        self._tell_watchers()
+        self._notify_watchers()
 
     def update(self, model: str, *, serving: bool) -> None:
-        """Change the state of one model, which is known."""
+        """Change the state of one known model."""
         if serving == (model not in self._not_serving):
             return
         if serving:
             self._not_serving.discard(model)
         else:
             self._not_serving.add(model)
-        self._tell_watchers()
+        self._notify_watchers()
 
     def stop(self) -> None:
-        """Say NOT_SERVING from now on."""
+        """Report NOT_SERVING from now on."""
         self._stopping = True
-        self._tell_watchers()
+        self._notify_watchers()
 
     def close(self) -> None:
-        """Let watchers go.
+        """End all watches.
 
-        Not before the server stops: gRPC's clients begin to watch anew at once.
+        Call this only when the server stops, because gRPC clients restart their watch at once.
         """
         self._closed = True
-        self._tell_watchers()
+        self._notify_watchers()
 
     async def Check(  # noqa: N802 - gRPC's name
         self, request: health_pb2.HealthCheckRequest, context: "_Context"
     ) -> health_pb2.HealthCheckResponse:
-        """The state of a name; NOT_FOUND where it is unknown."""
+        """The state of a name; NOT_FOUND if it is unknown."""
         state = self._state(request.service)
         if state == _States.SERVICE_UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND, "service name unknown")
@@ -79,17 +80,17 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def Watch(  # noqa: N802 - gRPC's name
         self, request: health_pb2.HealthCheckRequest, context: "_Context"
     ) -> None:
-        """The state of a name, and each that follows; an unknown one may become known."""
+        """Send the state of a name and all its changes; an unknown name may become known."""
         changed = asyncio.Event()
         self._watchers.add(changed)
-        told = None
+        sent = None
         try:
             while True:
                 changed.clear()
                 state = self._state(request.service)
-                if state != told:
+                if state != sent:
                     await context.write(_States(status=state))
-                    told = state
+                    sent = state
                 if self._closed:
                     return
                 await changed.wait()
@@ -105,6 +106,6 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             return int(_States.SERVICE_UNKNOWN)
         return int(_States.SERVING if serves and not self._stopping else _States.NOT_SERVING)
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for changed in self._watchers:
             changed.set()

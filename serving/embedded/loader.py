@@ -1,4 +1,4 @@
-"""Loading a version: away from the event loop, again if it fails, and not unless it fits."""
+"""Loads versions in threads, with retries, and checks their signatures."""
 
 import asyncio
 import logging
@@ -11,28 +11,27 @@ from serving import volume
 from serving.embedded.admission import ModelSignature, admit
 from serving.embedded.engine import Engine, LoadedModel
 from serving.embedded.errors import ModelLoadError
-from serving.embedded.memory import return_freed_memory
+from serving.embedded.malloc_trim import return_freed_memory
 from serving.errors import VolumeError
 
 logger = logging.getLogger(__name__)
 
-_LOOKERS: Final = 32
+_LISTING_THREADS: Final = 32
 _LOOK_SECONDS: Final = 5.0
-"""For a folder to be listed, which may lie on a mount that hangs."""
+"""The time limit for listing a folder, which may be on a hanging mount."""
 
 
 class Loader:
-    """Loads versions in threads of its own.
+    """Loads versions in its own threads.
 
-    A version that is being retried holds no thread between two attempts, so it never delays
-    another.
+    A version that is being retried occupies no thread between attempts, so it never delays another.
 
     Args:
-        engine: what reads and compiles.
-        contract: the signatures that models of these names must have.
-        threads: how many versions are read and compiled at once.
-        retries: attempts after the first.
-        retry_interval_seconds: pause between two attempts.
+        engine: reads and compiles versions.
+        contract: the required signatures, by model name.
+        threads: how many versions are loaded concurrently.
+        retries: the number of attempts after the first.
+        retry_interval_seconds: the pause between two attempts.
     """
 
     def __init__(
@@ -47,10 +46,10 @@ class Loader:
         self._engine = engine
         self._contract = contract
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
-        # Of their own, so that a mount that hangs holds up neither loading nor the end.
-        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
+        # Separate threads, so that a hanging mount delays neither loading nor shutdown.
+        self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="look")
         self._hanging: set[Path] = set()
-        """Folders that a thread has not come back from; none is sent after it."""
+        """Folders on which a thread hangs; no other thread is used for them."""
         self._retries = retries
         self._retry_interval_seconds = retry_interval_seconds
 
@@ -58,7 +57,7 @@ class Loader:
         """Read, compile, warm up and check one version.
 
         Raises:
-            ModelLoadError: it cannot be served, and could not at the last attempt.
+            ModelLoadError: all attempts have failed.
         """
         loop = asyncio.get_running_loop()
         attempts_left = self._retries
@@ -73,14 +72,14 @@ class Loader:
             await asyncio.sleep(self._retry_interval_seconds)
 
     async def look(self, model_dir: Path) -> dict[int, Path]:
-        """Whatever counts as a version in a model's directory, by number.
+        """List the versions in a model's directory, by number.
 
         Raises:
-            VolumeError: the directory is not there, cannot be read or does not answer.
+            VolumeError: the directory does not exist, cannot be read or does not answer.
         """
         if model_dir in self._hanging:
             raise VolumeError(f"{model_dir} still does not answer")
-        looking = self._lookers.submit(volume.version_candidates, model_dir)
+        looking = self._listing_threads.submit(volume.version_candidates, model_dir)
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 return await asyncio.wrap_future(looking)
@@ -91,12 +90,12 @@ class Loader:
             raise VolumeError(f"{model_dir} does not answer within {_LOOK_SECONDS:g} s") from error
 
     def release(self, model: LoadedModel | None) -> None:
-        """Let a model go in a thread: the engine takes up to tens of milliseconds to free it."""
+        """Free a model in a thread, because the engine takes up to tens of milliseconds."""
         self._executor.submit(_forget, model)
 
     def stop(self) -> None:
-        """Begin no further load."""
-        self._lookers.shutdown(wait=False, cancel_futures=True)
+        """Start no further loads."""
+        self._listing_threads.shutdown(wait=False, cancel_futures=True)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, name: str, version_dir: Path) -> LoadedModel:
@@ -110,4 +109,4 @@ class Loader:
 
 
 def _forget(_: LoadedModel | None) -> None:
-    """Be the last to hold a model, so that it is freed here."""
+    """Hold the last reference to a model, so that it is freed in this thread."""

@@ -1,4 +1,4 @@
-"""What a model server tells Prometheus: requests, batches and loads, by model and version."""
+"""Prometheus metrics of a model server: requests, batches and loads, by model and version."""
 
 from typing import Final
 
@@ -15,9 +15,10 @@ _ROWS_BUCKETS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 1024
 
 
 class Metrics:
-    """The counters and histograms of one model server, in a registry of their own.
+    """The metrics of one model server, in their own registry.
 
-    A label never carries what a client made up: of a model that is not served it stays empty.
+    No label has a value that a client can choose freely: the model label is empty for unknown
+    models.
     """
 
     def __init__(self) -> None:
@@ -30,39 +31,39 @@ class Metrics:
         )
         self._in_progress = Gauge(
             "covidscan_model_server_requests_in_progress",
-            "Calls that are not answered yet.",
+            "Calls in progress.",
             ["method"],
             registry=self.registry,
         )
         self._latency = Histogram(
             "covidscan_model_server_request_latency_seconds",
-            "From a request decoded to its answer, waiting included.",
+            "Time from a decoded request to its answer, including waiting.",
             ["method", "model", "version"],
             buckets=_LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
         self._rows = Histogram(
             "covidscan_model_server_batch_size_rows",
-            "Rows, images that is, in each run of a network.",
+            "Rows (images) in each run of a network.",
             ["model", "version"],
             buckets=_ROWS_BUCKETS,
             registry=self.registry,
         )
         self._states = Counter(
             "covidscan_model_server_version_states",
-            "How often a version came into a state; END with an error is ERROR.",
+            "State changes of versions; END with an error counts as ERROR.",
             ["model", "version", "state"],
             registry=self.registry,
         )
 
     def begin_request(self, method: str) -> None:
-        """Count a call that has come in; ``observe_request`` must follow."""
+        """Count a call that starts; ``observe_request`` must follow."""
         self._in_progress.labels(method).inc()
 
     def observe_request(
         self, method: str, model: str, version: str, code: str, seconds: float
     ) -> None:
-        """Count a call that has ended; ``model`` and ``version`` are empty where unknown."""
+        """Count a call that has ended; ``model`` and ``version`` are empty if unknown."""
         self._in_progress.labels(method).dec()
         self._requests.labels(method, model, version, code).inc()
         self._latency.labels(method, model, version).observe(seconds)

@@ -5,19 +5,19 @@ import logging
 from serving.embedded.errors import invalid_argument, not_found
 from serving.embedded.repository import ModelRepository
 from serving.errors import ModelConfigError
-from serving.model_config import model_configs
 from serving.protos.model_config_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
     StatusProto,
 )
+from serving.volume.model_config import model_configs
 
 logger = logging.getLogger(__name__)
 
 
 class ModelService:
-    """Tells the state of every version that was ever seen, and changes which models are served.
+    """Reports the state of every version ever seen, and changes which models are served.
 
     Args:
         repository: the models.
@@ -27,10 +27,10 @@ class ModelService:
         self._repository = repository
 
     async def get_model_status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
-        """GetModelStatus: all versions newest first, or the one asked for.
+        """GetModelStatus: all versions, newest first, or the requested one.
 
         Raises:
-            CallError: with TensorFlow Serving's code and message for this refusal.
+            CallError: with TensorFlow Serving's status code and message.
         """
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
@@ -47,12 +47,12 @@ class ModelService:
     async def handle_reload_config_request(
         self, request: ReloadConfigRequest
     ) -> ReloadConfigResponse:
-        """HandleReloadConfigRequest: serve the models of this configuration and no others.
+        """HandleReloadConfigRequest: serve exactly the models of this configuration.
 
-        A configuration that is refused changes nothing.
+        A rejected configuration changes nothing.
 
         Raises:
-            CallError: with TensorFlow Serving's code and message for this refusal.
+            CallError: with TensorFlow Serving's status code and message.
         """
         if not request.config.HasField("model_config_list"):
             raise invalid_argument(
@@ -63,6 +63,6 @@ class ModelService:
             configs = model_configs(request.config.model_config_list)
         except ModelConfigError as error:
             raise invalid_argument(str(error)) from error
-        logger.info("models.config is replaced by one of %d models", len(configs))
+        logger.info("the configuration was replaced by one with %d models", len(configs))
         await self._repository.reload(configs)
         return ReloadConfigResponse(status=StatusProto())

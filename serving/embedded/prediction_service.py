@@ -12,22 +12,22 @@ from serving.embedded.errors import CallError, invalid_argument
 from serving.embedded.repository import ModelRepository
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion
-from serving.embedded.signature import check_signature_name, decode_inputs, wanted_outputs
+from serving.embedded.signature import check_signature_name, decode_inputs, requested_outputs
 from serving.protos.model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 
 MAX_BYTES_IN_PROGRESS: Final = 1024 * 1024 * 1024
-"""Of the tensors of all requests in progress, as they are once decoded."""
+"""The limit for the decoded tensors of all requests in progress."""
 
 
 class PredictionService:
-    """Answers predictions from the newest available version, or the one asked for.
+    """Answers predictions with the newest available version, or the requested one.
 
     Args:
         repository: the models.
-        scheduler: when and with what a request runs.
-        max_concurrent_requests: more than these are refused.
-        answer_as_content: whether tensors go out as ``tensor_content`` and not value by value.
+        scheduler: runs requests, in batches.
+        max_concurrent_requests: more requests than this are rejected.
+        answer_as_content: whether responses use ``tensor_content`` instead of typed fields.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class PredictionService:
         self._encode = tensors.encode if answer_as_content else tensors.encode_values
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
-        """Predict; takes the inputs out of the request.
+        """Predict; removes the inputs from the request.
 
         Raises:
-            CallError: with TensorFlow Serving's code and message for this refusal.
+            CallError: with TensorFlow Serving's status code and message.
         """
         if self._concurrent_requests >= self._max_concurrent_requests:
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-        size_bytes = max(_announced_bytes(request), request.ByteSize())
+        size_bytes = max(_declared_bytes(request), request.ByteSize())
         if self._bytes_in_progress + size_bytes > MAX_BYTES_IN_PROGRESS:
             raise CallError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, "the requests in progress are too large"
@@ -69,10 +69,10 @@ class PredictionService:
     async def get_model_metadata(
         self, request: GetModelMetadataRequest
     ) -> GetModelMetadataResponse:
-        """GetModelMetadata: all signatures that a version's SavedModel has.
+        """GetModelMetadata: all signatures of a version's SavedModel.
 
         Raises:
-            CallError: with TensorFlow Serving's code and message for this refusal.
+            CallError: with TensorFlow Serving's status code and message.
         """
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
@@ -85,7 +85,7 @@ class PredictionService:
                 raise invalid_argument(f"Metadata field {field} is not supported")
         version = self._repository.find(request.model_spec)
         response = GetModelMetadataResponse(
-            model_spec=_answering_spec(request.model_spec.name, version)
+            model_spec=_response_spec(request.model_spec.name, version)
         )
         packed = response.metadata[protocol.SIGNATURE_DEF_FIELD]
         packed.type_url = protocol.SIGNATURE_DEF_MAP_TYPE_URL
@@ -99,36 +99,37 @@ class PredictionService:
         check_signature_name(request.model_spec.signature_name)
         model = version.loaded
         inputs = decode_inputs(model, request)
-        wanted = wanted_outputs(model, request.output_filter)
-        # While it waits, a request holds its arrays alone and not their messages too.
+        requested = requested_outputs(model, request.output_filter)
+        # While a request waits, it keeps only its arrays in memory, not their messages.
         request.ClearField("inputs")
         try:
-            outputs = await self._scheduler.infer(version, inputs, wanted)
+            outputs = await self._scheduler.infer(version, inputs)
         except InferenceError as error:
-            # The engine checks what a signature cannot say, that two inputs have as many rows.
-            fault_is_theirs = len({len(array) for array in inputs.values() if array.ndim}) > 1
+            # The engine also checks what a signature cannot express: that inputs have equal row
+            # counts.
+            is_client_error = len({len(array) for array in inputs.values() if array.ndim}) > 1
             raise CallError(
-                grpc.StatusCode.INVALID_ARGUMENT if fault_is_theirs else grpc.StatusCode.INTERNAL,
+                grpc.StatusCode.INVALID_ARGUMENT if is_client_error else grpc.StatusCode.INTERNAL,
                 str(error),
             ) from error
         response = PredictResponse(
-            model_spec=_answering_spec(request.model_spec.name, version, SIGNATURE_NAME)
+            model_spec=_response_spec(request.model_spec.name, version, SIGNATURE_NAME)
         )
-        for name in wanted:
+        for name in requested:
             response.outputs[name].CopyFrom(self._encode(outputs[name]))
         return response
 
 
-def _announced_bytes(request: PredictRequest) -> int:
+def _declared_bytes(request: PredictRequest) -> int:
     size_bytes = 0
     for tensor in request.inputs.values():
-        # What cannot be decoded is refused, in its turn and with its reason, before it is.
+        # A tensor that cannot be decoded is rejected later, with its reason.
         with contextlib.suppress(tensors.TensorError):
             size_bytes += tensors.size_bytes(tensor)
     return size_bytes
 
 
-def _answering_spec(name: str, version: ServableVersion, signature_name: str = "") -> ModelSpec:
+def _response_spec(name: str, version: ServableVersion, signature_name: str = "") -> ModelSpec:
     spec = ModelSpec(name=name, signature_name=signature_name)
     spec.version.value = version.number
     return spec

@@ -1,4 +1,4 @@
-"""All servables of a model server, kept in step with the volume and with models.config."""
+"""All servables of a model server, kept in sync with the volume and models.config."""
 
 import asyncio
 import logging
@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from serving.embedded.errors import failed_precondition, invalid_argument, not_found, unknown
 from serving.embedded.loader import Loader
 from serving.embedded.servable import Servable, ServableVersion
-from serving.model_config import MAX_MODELS, ModelConfig
 from serving.protos.model_status_pb2 import Code
 from serving.protos.predict_pb2 import ModelSpec
+from serving.volume.model_config import MAX_MODELS, ModelConfig
 
 logger = logging.getLogger(__name__)
 
 
 class ModelRepository:
-    """Polls the directory of every model and swaps versions.
+    """Polls the directory of each model and swaps versions.
 
     Args:
-        loader: what loads versions.
-        poll_seconds: pause between two looks at a model's directory.
-        allow_labels_for_unavailable: whether a label may name a version that does not answer.
+        loader: loads versions.
+        poll_seconds: the interval for polling a model's directory.
+        allow_labels_for_unavailable: whether a label may refer to an unavailable version.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ModelRepository:
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._served: dict[str, Servable] = {}
         self._servables: dict[str, Servable] = {}
-        """Those that are served, and those that were, whose status may still be asked for."""
+        """Current and former models; the status of former ones may still be requested."""
         self._reloading = asyncio.Lock()
 
     @property
@@ -46,14 +46,14 @@ class ModelRepository:
         return self._served
 
     def versions(self, name: str) -> Sequence[ServableVersion]:
-        """Every version of a model that was ever seen, newest first, of a removed model too."""
+        """Every version of a model ever seen, newest first, even of a removed model."""
         return self._servables[name].versions if name in self._servables else ()
 
     def find(self, spec: ModelSpec) -> ServableVersion:
-        """The available version that a request asks for, or the newest.
+        """The available version that a request selects, by default the newest.
 
         Raises:
-            CallError: there is none; with TensorFlow Serving's code and message.
+            CallError: there is none; with TensorFlow Serving's status code and message.
         """
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
@@ -75,17 +75,17 @@ class ModelRepository:
     def on_change(self, listener: Callable[[ServableVersion | None], None]) -> None:
         """Call ``listener`` with a version after every change of its state.
 
-        It is called with None after models have come or gone.
+        It is called with None after models were added or removed.
         """
         self._listeners.append(listener)
 
     def configure(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve these models from now on, and no others; loading goes on in the background.
+        """Serve exactly these models from now on; loading continues in the background.
 
-        Nothing changes where the configuration is refused.
+        A rejected configuration changes nothing.
 
         Raises:
-            CallError: a label names a version that does not answer.
+            CallError: a label refers to an unavailable version.
         """
         self._check_labels(configs)
         gone = self._watches.keys() - {config.name for config in configs}
@@ -97,14 +97,14 @@ class ModelRepository:
             self._serve(config)
         self._forget_oldest()
         if gone or came:
-            # Once for all of them: each listener looks at every model.
+            # Once for all changes, because each listener checks every model.
             self._changed(None)
 
     async def reload(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve these models from now on; returns once their versions are loaded.
+        """Serve exactly these models from now on; returns once their versions are loaded.
 
         Raises:
-            CallError: the configuration is refused, or a model of it has only broken versions.
+            CallError: the configuration is rejected, or one of its models has only broken versions.
         """
         async with self._reloading:
             self.configure(configs)
@@ -145,7 +145,7 @@ class ModelRepository:
             )
 
     def _forget_oldest(self) -> None:
-        """Keep the number of models bounded that are known though they are not served."""
+        """Limit the number of former models that are kept."""
         removed = [name for name in self._servables if name not in self._served]
         for name in removed[: max(0, len(removed) - MAX_MODELS)]:
             del self._servables[name]

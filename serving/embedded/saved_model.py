@@ -1,4 +1,4 @@
-"""What a SavedModel says of itself: its signatures, read without TensorFlow."""
+"""Reads the signatures of a SavedModel without TensorFlow."""
 
 from pathlib import Path
 from typing import Final
@@ -6,29 +6,29 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from serving.embedded.errors import ModelLoadError
+from serving.files.regular_files import check_regular_files, read_regular_file
 from serving.protos.model_metadata_pb2 import SignatureDefMap
 from serving.protos.model_status_pb2 import Code
 from serving.protos.saved_model_pb2 import SavedModel
-from serving.regular_files import check_regular_files, read_regular_file
 
 GRAPH_FILE: Final = "saved_model.pb"
 SERVING_TAGS: Final = ["serve"]
 _NOT_READ: Final = frozenset({"assets.extra"})
-"""Model cards and warm-up records: as for TensorFlow Serving, no part of the model."""
+"""Model cards and warm-up records; not part of the model, as for TensorFlow Serving."""
 _MAX_GRAPH_BYTES: Final = 2**31 - 1
-"""No protobuf message is larger."""
+"""The largest possible protobuf message."""
 
 
 def read_signatures(version_dir: Path) -> SignatureDefMap:
-    """The signatures of the meta graph that is meant for serving.
+    """The signatures of the meta graph for serving.
 
     Raises:
-        ModelLoadError: this is no SavedModel, or none for serving; with TensorFlow Serving's code
-            and message.
+        ModelLoadError: this is not a SavedModel, or not one for serving; with TensorFlow Serving's
+            code and message.
     """
     graph_file = version_dir / GRAPH_FILE
     try:
-        # The engine opens what it needs itself, and a FIFO would hold it for ever.
+        # The engine opens files itself, and a FIFO would block it for ever.
         check_regular_files(version_dir, ignoring=_NOT_READ)
         saved_model = SavedModel.FromString(
             read_regular_file(graph_file, max_bytes=_MAX_GRAPH_BYTES)

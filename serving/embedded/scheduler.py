@@ -1,14 +1,13 @@
-"""When requests run, and together with which: a fixed number of threads, batches in the queue.
+"""Schedules requests on a fixed number of threads, in batches.
 
-A request runs at once where a thread is idle. Otherwise it joins the newest waiting batch of its
-model that has room for it, so batches grow by themselves as the load does, and no request waits for
-company that may not come. All of it happens on the event loop; only the network runs in a thread.
+A request runs at once if a thread is idle. Otherwise it joins the newest waiting batch of its model
+if that has room. So batches grow with the load, and no request waits for others that may not come.
+Everything happens on the event loop; only the network runs in a thread.
 """
 
 import asyncio
-import dataclasses
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +15,7 @@ from functools import partial
 import grpc
 
 from serving.batching_parameters import BatchingParameters
-from serving.embedded.batch_tensors import Tensors, count_rows, infer_together, kind_of
+from serving.embedded.batch_tensors import BatchKey, Tensors, batch_key, count_rows, infer_together
 from serving.embedded.engine import InferenceError, LoadedModel
 from serving.embedded.errors import CallError
 from serving.embedded.servable import ServableVersion
@@ -24,7 +23,7 @@ from serving.embedded.servable import ServableVersion
 
 @dataclass(frozen=True)
 class _Task:
-    """One request, waiting."""
+    """One waiting request."""
 
     inputs: Tensors
     rows: int
@@ -33,14 +32,12 @@ class _Task:
 
 @dataclass(eq=False)
 class _Batch:
-    """Requests that run as one."""
+    """Requests that run together."""
 
     version: ServableVersion
     model: LoadedModel
-    """Held here: a version that is unloaded meanwhile still answers these."""
-    kind: tuple[object, ...]
-    wanted: Collection[str] | None
-    """The outputs, the same for all of its requests; None is all."""
+    """Kept here, so that a version that is unloaded meanwhile still answers these requests."""
+    key: BatchKey
     tasks: list[_Task] = field(default_factory=list)
 
     @property
@@ -48,17 +45,17 @@ class _Batch:
         return sum(task.rows for task in self.tasks)
 
     def drop_abandoned(self) -> None:
-        """Forget requests whose deadline has passed or whose client is gone."""
+        """Remove requests whose deadline has passed or whose client has disconnected."""
         self.tasks = [task for task in self.tasks if not task.answer.done()]
 
 
 class Scheduler:
-    """Runs requests of all models on one pool of threads, oldest batch first.
+    """Runs the requests of all models on one thread pool, oldest batch first.
 
     Args:
-        threads: runs at the same time where there are no batching parameters.
-        batching: how requests share a run; without it each has its own.
-        observe_batch: called with the version and the rows of every run.
+        threads: the number of concurrent runs without batching parameters.
+        batching: how requests are batched; without it each request runs alone.
+        observe_batch: called with the version and the number of rows of each run.
     """
 
     def __init__(
@@ -75,20 +72,17 @@ class Scheduler:
         self._waiting: deque[_Batch] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def infer(
-        self,
-        version: ServableVersion,
-        inputs: Tensors,
-        wanted: Collection[str] | None = None,
-    ) -> Tensors:
-        """Run one request; the version must be available, and arrays must fit its signature.
+    async def infer(self, version: ServableVersion, inputs: Tensors) -> Tensors:
+        """Run one request; the version must be available, and the arrays must match its signature.
 
-        Cancelling the call takes the request out of the queue.
+        Cancelling removes the request from the queue.
 
         Args:
-            version: what runs.
-            inputs: by the names of its signature.
-            wanted: the outputs to answer with; all where there is none.
+            version: to run.
+            inputs: by name.
+
+        Returns:
+            All outputs of the signature.
 
         Raises:
             CallError: the queue is full, or the request does not fit into a batch.
@@ -97,11 +91,11 @@ class Scheduler:
         answer: asyncio.Future[Tensors] = asyncio.get_running_loop().create_future()
         if self._batching is None:
             rows = max((len(array) for array in inputs.values() if array.ndim), default=1)
-            batch = _Batch(version, version.loaded, (), wanted)
+            batch = _Batch(version, version.loaded, ())
             self._waiting.append(batch)
         else:
             rows = count_rows(inputs, self._batching)
-            batch = self._batch_for(version, kind_of(inputs), wanted, rows, self._batching)
+            batch = self._batch_for(version, batch_key(inputs), rows, self._batching)
         batch.tasks.append(_Task(inputs, rows, answer))
         self._start_waiting()
         try:
@@ -114,7 +108,7 @@ class Scheduler:
             raise
 
     async def stop(self) -> None:
-        """Run nothing further; calls that still wait must have been cancelled."""
+        """Run nothing more; waiting calls must have been cancelled."""
         self._waiting.clear()
         running = list(self._running)
         for task in running:
@@ -125,19 +119,16 @@ class Scheduler:
     def _batch_for(
         self,
         version: ServableVersion,
-        kind: tuple[object, ...],
-        wanted: Collection[str] | None,
+        key: BatchKey,
         rows: int,
         batching: BatchingParameters,
     ) -> _Batch:
-        # As in TensorFlow Serving, requests for other outputs run apart.
-        kind = (*kind, wanted if wanted is None else frozenset(wanted))
         waiting = [batch for batch in self._waiting if batch.version is version]
         for batch in waiting:
             batch.drop_abandoned()
         waiting = [batch for batch in waiting if batch.tasks]
         newest = waiting[-1] if waiting else None
-        if newest and newest.kind == kind and newest.rows + rows <= batching.rows_together:
+        if newest and newest.key == key and newest.rows + rows <= batching.rows_together:
             return newest
         if len(waiting) >= batching.max_enqueued_batches:
             raise CallError(
@@ -146,7 +137,7 @@ class Scheduler:
                 f" {len(waiting)} batches enqueued and max_enqueued_batches is"
                 f" {batching.max_enqueued_batches}",
             )
-        batch = _Batch(version, version.loaded, kind, wanted)
+        batch = _Batch(version, version.loaded, key)
         self._waiting.append(batch)
         return batch
 
@@ -164,37 +155,50 @@ class Scheduler:
         self._running.discard(running)
         error = None if running.cancelled() else running.exception()
         for task in batch.tasks:
-            # A fault of ours, out of memory say: nobody may wait for an answer that never comes.
+            # An internal error, such as out of memory. No caller may wait for an answer for ever.
             if error is not None and not task.answer.done():
                 task.answer.set_exception(error)
         self._idle_threads += 1
         self._start_waiting()
 
     async def _run(self, batch: _Batch) -> None:
-        try:
-            answers = await self._infer(batch)
-        except (CallError, InferenceError) as error:
-            if len(batch.tasks) > 1:
-                # What one request cannot have must not fail its neighbours.
-                for task in batch.tasks:
-                    await self._run(dataclasses.replace(batch, tasks=[task]))
-            elif not batch.tasks[0].answer.done():
-                batch.tasks[0].answer.set_exception(error)
-        else:
-            for task, outputs in zip(batch.tasks, answers, strict=True):
-                if not task.answer.done():
-                    task.answer.set_result(outputs)
+        answered = await self._try(batch, batch.tasks)
+        if not answered:
+            # A failing request must not make the others in its batch fail.
+            for task in batch.tasks:
+                await self._try(batch, [task])
 
-    async def _infer(self, batch: _Batch) -> list[Tensors]:
-        self._observe_batch(batch.version, batch.rows)
-        requests = [task.inputs for task in batch.tasks]
-        infer = partial(batch.model.infer, wanted=batch.wanted)
-        if self._batching is None:
-            run = partial(_infer_alone, infer, requests)
+    async def _try(self, batch: _Batch, tasks: Sequence[_Task]) -> bool:
+        """Run requests together; returns False if that failed and each must be tried alone."""
+        try:
+            answers = await self._infer(batch, tasks)
+        except (CallError, InferenceError) as error:
+            if len(tasks) > 1:
+                return False
+            _settle(tasks[0], error)
         else:
-            run = partial(infer_together, infer, requests, self._batching)
+            for task, outputs in zip(tasks, answers, strict=True):
+                _settle(task, outputs)
+        return True
+
+    async def _infer(self, batch: _Batch, tasks: Sequence[_Task]) -> list[Tensors]:
+        self._observe_batch(batch.version, sum(task.rows for task in tasks))
+        requests = [task.inputs for task in tasks]
+        if self._batching is None:
+            run = partial(_infer_alone, batch.model, requests)
+        else:
+            run = partial(infer_together, batch.model.infer, requests, self._batching)
         return await asyncio.get_running_loop().run_in_executor(self._executor, run)
 
 
-def _infer_alone(infer: Callable[[Tensors], Tensors], requests: list[Tensors]) -> list[Tensors]:
-    return [infer(inputs) for inputs in requests]
+def _settle(task: _Task, result: Tensors | Exception) -> None:
+    if task.answer.done():
+        return
+    if isinstance(result, Exception):
+        task.answer.set_exception(result)
+    else:
+        task.answer.set_result(result)
+
+
+def _infer_alone(model: LoadedModel, requests: list[Tensors]) -> list[Tensors]:
+    return [model.infer(inputs) for inputs in requests]

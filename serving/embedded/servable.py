@@ -1,8 +1,7 @@
-"""One model's versions: which are wanted, which are loaded, and how each of them fares.
+"""The versions of one model: which should be served, which are loaded, and their states.
 
-A new version is loaded beside the old one and replaces it only once it answers; a version that
-cannot be loaded leaves the one that serves in place. All methods run on the event loop; only the
-loading itself runs in a thread.
+A new version is loaded beside the old one and replaces it only once it is available. If it cannot
+be loaded, the old one stays. All methods run on the event loop; only loading runs in a thread.
 """
 
 import asyncio
@@ -16,15 +15,15 @@ from serving.embedded.engine import LoadedModel
 from serving.embedded.errors import ModelLoadError
 from serving.embedded.loader import Loader
 from serving.errors import VolumeError
-from serving.model_config import ModelConfig
 from serving.protos.model_status_pb2 import Code, ModelVersionStatus
+from serving.volume.model_config import ModelConfig
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class ServableVersion:
-    """A version that was seen at least once, and stays known after it has ended."""
+    """A version that was seen at least once; it stays known after it has ended."""
 
     model_name: str
     number: int
@@ -35,7 +34,7 @@ class ServableVersion:
 
     @property
     def available(self) -> bool:
-        """Whether it answers predictions."""
+        """Whether the version answers predictions."""
         return self.state == ModelVersionStatus.AVAILABLE
 
     @property
@@ -47,7 +46,7 @@ class ServableVersion:
 
     @property
     def status(self) -> ModelVersionStatus:
-        """As GetModelStatus tells it."""
+        """The status for GetModelStatus."""
         status = ModelVersionStatus(version=self.number, state=self.state)
         status.status.error_code = self.error.code if self.error else Code.OK
         status.status.error_message = self.error.message if self.error else ""
@@ -59,7 +58,7 @@ class Servable:
 
     Args:
         config: name, directory and which versions are served.
-        loader: what loads versions.
+        loader: loads versions.
         on_change: called after every change of a version's state.
     """
 
@@ -76,46 +75,47 @@ class Servable:
         self._loading: dict[int, tuple[Path, asyncio.Task[None]]] = {}
         self._refused: set[tuple[int, Path]] = set()
         self._polling = asyncio.Lock()
-        self._complaint = ""
+        self._last_warning = ""
 
     @property
     def versions(self) -> Sequence[ServableVersion]:
-        """Every version that was ever seen, newest first."""
+        """Every version ever seen, newest first."""
         return [self._versions[number] for number in sorted(self._versions, reverse=True)]
 
     def find(self, number: int | None = None) -> ServableVersion | None:
-        """The available version of this number, or the newest available one."""
+        """The available version with this number, or the newest available one."""
         for version in self.versions:
             if version.available and number in (None, version.number):
                 return version
         return None
 
     async def poll(self) -> None:
-        """Look at the directory once, begin to load what is new, unload what is not wanted.
+        """List the directory once, start loading new versions, unload unwanted ones.
 
-        A directory that cannot be read for the moment leaves what serves in service.
+        If the directory temporarily cannot be read, the current versions keep serving.
         """
-        # One look at a time, or the older of two could undo what the newer one did.
+        # One poll at a time, so that an older listing cannot undo the effect of a newer one.
         async with self._polling:
             try:
                 self._follow(await self._loader.look(self.config.base_path))
             except VolumeError as error:
-                self._tell_once(str(error))
+                self._warn_once(str(error))
             except Exception:
-                # Whatever it is, the next look may succeed, and nothing else would ever look again.
+                # Whatever the error is, the next poll may succeed. Raising it would stop the
+                # polling.
                 logger.exception("the versions of model %s cannot be followed", self.config.name)
             else:
-                self._tell_once("")
+                self._warn_once("")
 
     async def settle(self) -> None:
-        """Look, and wait until nothing is left to be loaded."""
+        """Poll, and wait until nothing is left to load."""
         await self.poll()
         while self._loading:
             await asyncio.wait([task for _, task in self._loading.values()])
             await self.poll()
 
     def stop(self) -> None:
-        """Take every version out of service, and load none."""
+        """Unload every version, and cancel all loading."""
         for _, task in self._loading.values():
             task.cancel()
         for version in self.versions:
@@ -128,8 +128,8 @@ class Servable:
         for number in wanted:
             if self._is_new(number, sound[number]):
                 self._begin_to_load(number, sound[number])
-        # Where nothing that is wanted answers, because it is being loaded or all of it is broken,
-        # what serves stays.
+        # If no selected version is available, because they are loading or broken, the current
+        # versions stay.
         broken = len(sound) < len(on_disk)
         if any(self.find(number) for number in wanted) or not (wanted or broken):
             for version in self.versions:
@@ -176,13 +176,13 @@ class Servable:
             self._versions[number] = version
             self._set_state(version, ModelVersionStatus.AVAILABLE)
             logger.info("model %s version %d is available", self.config.name, number)
-            # Now, and not at the next look: what it replaces is unloaded.
+            # Unload the replaced version now, not at the next poll.
             await self.poll()
 
     def _refuse(self, version: ServableVersion, error: ModelLoadError) -> None:
         version.error = error
         self._refused.add((version.number, version.path))
-        # From another directory a version of this number may be serving.
+        # A version with this number, from another directory, may be serving.
         if self.find(version.number) is None:
             self._versions[version.number] = version
         self._set_state(version, ModelVersionStatus.END)
@@ -191,17 +191,17 @@ class Servable:
         )
 
     def _unload(self, version: ServableVersion) -> None:
-        # Calls in flight hold the model themselves, so it ends when the last of them does.
+        # Calls in flight hold the model themselves, so it is freed when the last of them ends.
         model, version.model = version.model, None
         self._loader.release(model)
         del model
         self._set_state(version, ModelVersionStatus.END)
-        logger.info("model %s version %d is unloaded", self.config.name, version.number)
+        logger.info("model %s version %d was unloaded", self.config.name, version.number)
 
-    def _tell_once(self, complaint: str) -> None:
-        if complaint != self._complaint and complaint:
+    def _warn_once(self, complaint: str) -> None:
+        if complaint != self._last_warning and complaint:
             logger.warning("model %s: %s", self.config.name, complaint)
-        self._complaint = complaint
+        self._last_warning = complaint
 
     def _set_state(self, version: ServableVersion, state: "ModelVersionStatus.State") -> None:
         version.state = state

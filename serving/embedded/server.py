@@ -1,4 +1,4 @@
-"""The embedded model server: its parts put together, and its life from start to stop."""
+"""The embedded model server: its components, and its life cycle."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,20 +24,20 @@ from serving.embedded.repository import ModelRepository
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion
 from serving.errors import ModelConfigError
-from serving.model_config import ModelConfig
+from serving.volume.model_config import ModelConfig
 
-_LAST_WORDS_SECONDS: Final = 0.3
+_FLUSH_SECONDS: Final = 0.3
 _NOT_SERVING_SECONDS: Final = 0.5
 
 _CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
     "grpc.max_send_message_length": protocol.MAX_MESSAGE_BYTES,
     "grpc.max_receive_message_length": protocol.MAX_MESSAGE_BYTES,
-    # Two servers on one port would share its calls in silence.
+    # Otherwise two servers on one port would silently share its calls.
     "grpc.so_reuseport": 0,
 }
 
 _WHOLE_SERVER: Final = ("", "ModelService", "PredictionService")
-"""What TensorFlow Serving's health service calls the server."""
+"""The names of the whole server in TensorFlow Serving's health service."""
 
 
 class EmbeddedModelServer:
@@ -51,9 +51,9 @@ class EmbeddedModelServer:
 
     Args:
         configs: the models and their directories.
-        address: ``host:port`` (port 0 takes a free one) or ``unix:/path``.
+        address: ``host:port`` (port 0 selects a free one) or ``unix:/path``.
         options: everything else.
-        contract: the signatures that models of these names must have.
+        contract: the required signatures, by model name.
     """
 
     def __init__(
@@ -86,19 +86,19 @@ class EmbeddedModelServer:
         )
         self._handlers = CallHandlers(self._repository, self.metrics)
         self._health = HealthService(_WHOLE_SERVER)
-        self._repository.on_change(self._tell_health)
+        self._repository.on_change(self._update_health)
         self._repository.on_change(self.metrics.observe_version)
         self._server = grpc.aio.server(
             options=[*(_CHANNEL_ARGUMENTS | dict(self._options.channel_arguments)).items()]
         )
 
     async def __aenter__(self) -> Self:
-        """Open the port and begin to load; health tells when all models are there.
+        """Open the port and start loading; health checks report when all models are available.
 
         Raises:
             RuntimeError: the address cannot be bound.
-            ModelConfigError: a label is given to a version that is not loaded yet, and that is not
-                allowed.
+            ModelConfigError: a label refers to a version that is not loaded yet, and the options do
+                not allow that.
         """
         self._add_services()
         if self._options.credentials is None:
@@ -111,7 +111,7 @@ class EmbeddedModelServer:
             self._repository.configure(self._configs)
         except CallError as error:
             raise ModelConfigError(str(error)) from error
-        self._tell_health(None)
+        self._update_health(None)
         await self._server.start()
         return self
 
@@ -121,23 +121,23 @@ class EmbeddedModelServer:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Refuse new calls, let those in flight finish within the grace period, unload."""
+        """Reject new calls, finish those in flight within the grace period, unload all models."""
         self._health.stop()
         if self._health.is_watched:
-            # Who watches goes to other replicas before calls are refused.
+            # Watching clients switch to other replicas before calls are rejected.
             await asyncio.sleep(_NOT_SERVING_SECONDS)
         await self._handlers.finish(self._options.grace_seconds)
         self._health.close()
-        # What is answered may still be on its way out.
-        await self._server.stop(_LAST_WORDS_SECONDS)
+        # Responses may still be in transit.
+        await self._server.stop(_FLUSH_SECONDS)
         await self._repository.stop()
         await self._scheduler.stop()
 
     async def reload(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve these models from now on and no others; returns once they are loaded.
+        """Serve exactly these models from now on; returns once they are loaded.
 
         Raises:
-            CallError: the configuration is refused, or a model of it has only broken versions.
+            CallError: the configuration is rejected, or one of its models has only broken versions.
         """
         await self._repository.reload(configs)
 
@@ -160,8 +160,8 @@ class EmbeddedModelServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    def _tell_health(self, changed: ServableVersion | None) -> None:
-        """Health of the model that has changed, or of all models after some came or went."""
+    def _update_health(self, changed: ServableVersion | None) -> None:
+        """Update the health of the changed model, or of all models if some came or went."""
         served = self._repository.served
         if changed is None:
             self._health.set({name: model.find() is not None for name, model in served.items()})

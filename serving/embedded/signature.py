@@ -1,4 +1,4 @@
-"""A request's tensors against a model's signature: nothing that does not fit reaches the engine."""
+"""Checks the tensors of requests against a model's signature before they reach the engine."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,21 +16,21 @@ from serving.protos.tensor_pb2 import TensorProto
 
 
 def check_signature_name(name: str) -> None:
-    """Only the default signature is served; the engine reads no other.
+    """Check that the default signature is requested; the engine supports no other.
 
     Raises:
-        CallError: another one is asked for.
+        CallError: another one is requested.
     """
     if name not in ("", SIGNATURE_NAME):
         raise failed_precondition(f'Serving signature key "{name}" not found.')
 
 
 def decode_inputs(model: LoadedModel, request: PredictRequest) -> dict[str, NDArray[Any]]:
-    """The arrays of a request, by the names of the model's inputs.
+    """Decode the arrays of a request, by the names of the model's inputs.
 
     Raises:
-        CallError: names, dtypes or shapes are not those of the signature; the messages are
-            TensorFlow Serving's, which checks all but the shapes.
+        CallError: names, dtypes or shapes do not match the signature. The messages are those of
+            TensorFlow Serving, which does not check shapes.
     """
     expected = {signature.name for signature in model.inputs}
     given = set(request.inputs)
@@ -54,28 +54,28 @@ def decode_inputs(model: LoadedModel, request: PredictRequest) -> dict[str, NDAr
     }
 
 
-def wanted_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str]:
-    """The names of the outputs to answer with: those of the filter, or all.
+def requested_outputs(model: LoadedModel, output_filter: Iterable[str]) -> list[str]:
+    """The names of the outputs to return: those of the filter, or all.
 
     Raises:
-        CallError: the filter names one that the signature does not have, or one twice.
+        CallError: the filter has an unknown name, or a name twice.
     """
     names = [signature.name for signature in model.outputs]
-    wanted: list[str] = []
+    requested: list[str] = []
     for name in output_filter:
         if name not in names:
             raise invalid_argument(
                 f"output tensor alias not found in signature: {name}"
                 f" Outputs expected to be in the set {_set(names)}."
             )
-        if name in wanted:
+        if name in requested:
             raise invalid_argument(f"duplicate output tensor alias: {name}")
-        wanted.append(name)
-    return wanted or names
+        requested.append(name)
+    return requested or names
 
 
 def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto) -> NDArray[Any]:
-    # All of it before any value is decoded: a message of a few bytes may announce gigabytes.
+    # Check everything before decoding values: a message of a few bytes may declare gigabytes.
     try:
         shape = tensors.decode_shape(tensor.tensor_shape)
     except tensors.TensorError as error:
@@ -98,17 +98,17 @@ def _decode_input(position: int, signature: TensorSignature, tensor: TensorProto
     except tensors.TensorError as error:
         raise _unreadable(signature) from error
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        # The engine's ReLU makes 0 of a NaN, and the answer would look like any other.
+        # The engine's ReLU turns NaN into 0, and the result would look like any other.
         raise invalid_argument(f"input {signature.name} holds values that are not finite")
     return np.ascontiguousarray(array)
 
 
 def _content_fits(tensor: TensorProto) -> bool:
-    """Whether ``tensor_content`` is as long as type and shape say, where that can be told."""
+    """Whether ``tensor_content`` has the length that type and shape require, if that is known."""
     try:
         return len(tensor.tensor_content) in {0, tensors.size_bytes(tensor)}
     except tensors.TensorError:
-        # Of a type that is not decoded here, such as strings.
+        # A type that is not supported here, such as strings.
         return True
 
 

@@ -1,7 +1,7 @@
-"""TensorFlow's names of its tensor types, as its messages have them.
+"""TensorFlow's names of tensor types, as used in its messages.
 
-Numbers and names are those of ``tensorflow/core/framework/types.proto``. A request may announce any
-of these types; ``serving.tensors`` decodes only those that a model can take.
+The numbers and names are from ``tensorflow/core/framework/types.proto``. A request may declare any
+of these types; ``serving.tensors`` only decodes those that a model can take.
 """
 
 from collections.abc import Mapping

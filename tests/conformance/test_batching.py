@@ -12,8 +12,8 @@ import pytest
 from serving import protocol, tensors
 from serving.batching_parameters import BatchingParameters, parse_batching_parameters
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import ModelConfig
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import ModelConfig
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.recording import RECORDINGS as FOLDER
 from tests.conformance.recording import Outcome, Recording, call, check, recordings
@@ -108,8 +108,8 @@ def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[Recordin
 
 
 @pytest.mark.parametrize("recording", BURSTS, ids=lambda r: r.name)
-def test_a_burst_ends_as_recorded(recording: Recording, serve: Callable[[Recording], str]):
-    found = asyncio.run(burst(serve(recording), REQUESTS[recording.name]))
+async def test_a_burst_ends_as_recorded(recording: Recording, serve: Callable[[Recording], str]):
+    found = await burst(serve(recording), REQUESTS[recording.name])
     if difference := DIFFERENCES.get(recording.name):
         assert ", ".join(f"{kind} {o.status}" for kind, o in sorted(found)) == difference.status
         return

@@ -12,8 +12,8 @@ import pytest
 
 from serving import protocol, tensors
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import All, ModelConfig
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import All, ModelConfig
 from tests.conformance.recording import Recording, call, check, recordings
 from tests.conformance.servables import Servables
 from tests.servers import embedded_model_server
@@ -95,10 +95,12 @@ def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[ModelSer
 
 
 @pytest.mark.parametrize("recording", BURSTS, ids=lambda r: r.name)
-def test_a_burst_ends_as_recorded(recording: Recording, serve: Callable[[ModelServerOptions], str]):
+async def test_a_burst_ends_as_recorded(
+    recording: Recording, serve: Callable[[ModelServerOptions], str]
+):
     address = serve(OPTIONS.get(recording.name, DEFAULT_OPTIONS))
     recorded = Counter(status for status, _, _ in recording.content["response"])
-    found = Counter(asyncio.run(burst(address, images(16), recorded.total())))
+    found = Counter(await burst(address, images(16), recorded.total()))
     assert found.keys() == {(s, m) for s, m, _ in recording.content["response"]}
 
 

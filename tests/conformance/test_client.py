@@ -21,7 +21,6 @@ from serving.errors import (
     ModelNotFoundError,
     ModelServerUnavailableError,
 )
-from serving.model_config import read_model_configs
 from serving.protos.model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -29,6 +28,7 @@ from serving.protos.model_metadata_pb2 import (
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 from serving.protos.tensor_pb2 import DataType
+from serving.volume.model_config import read_model_configs
 from tests.conformance.recording import Outcome, call
 from tests.servers import ask, model_server
 from tests.service_process import wait_until

@@ -19,13 +19,13 @@ import pytest
 
 from serving import protocol, tensors
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import Latest, ModelConfig
 from serving.protos.model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
     ModelVersionStatus,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
+from serving.volume.model_config import Latest, ModelConfig
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.recording import Recording, call, check, recordings
 from tests.conformance.servables import Servables

@@ -9,8 +9,8 @@ from google.protobuf import json_format
 
 from serving import protocol
 from serving.embedded.options import ModelServerOptions
-from serving.model_config import ModelConfig
 from serving.protos.model_config_pb2 import ReloadConfigRequest
+from serving.volume.model_config import ModelConfig
 from tests.conformance.recording import Outcome, Recording, call, check, recordings
 from tests.conformance.servables import Servables
 from tests.servers import embedded_model_server

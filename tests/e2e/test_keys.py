@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from tests.service_process import running_service
 
 KEY, RECORD = create_key("browser")

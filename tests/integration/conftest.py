@@ -10,12 +10,12 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 
-from api.access.api_keys import create_key
-from api.access.key_file import change_key_file
 from api.app import create_app
-from api.model_training import ModelTraining
+from api.http.access.api_keys import create_key
+from api.http.access.key_file import change_key_file
+from api.prediction.model_training import ModelTraining
 from api.settings import Settings
-from covidscan.http_server import HttpServer
+from covidscan.service.http_server import HttpServer
 from serving.contract import MODEL_NAMES
 from tests.model_server_calls import health
 from tests.servers import in_thread, model_server

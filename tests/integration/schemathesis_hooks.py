@@ -8,11 +8,11 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary
 
-from api.input_check import LEAST_SIDE
-from serving.image_header import IMAGE_FORMATS
+from api.decoding.pixel_checks import MIN_SIDE
+from imaging.formats.reading import IMAGE_FORMATS
 from tests.dicom_files import ct_pixels, make_dicom
 
-SIDES = st.integers(LEAST_SIDE, 64)
+SIDES = st.integers(MIN_SIDE, 64)
 
 
 def images(extension: str) -> st.SearchStrategy[bytes]:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
-from api.access.key_file import change_key_file, read_key_file
+from api.http.access.api_keys import create_key
+from api.http.access.key_file import change_key_file, read_key_file
 from tests.integration.conftest import gateway
 from tests.integration.routes import paths, settings_with
 from tests.service_process import wait_until

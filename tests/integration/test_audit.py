@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from api.settings import Settings
 from covidscan.main import app
 from tests.dicom_files import ct_pixels, make_dicom

@@ -11,9 +11,9 @@ import httpx
 import numpy as np
 import pytest
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from api.settings import MEBIBYTE, Settings
-from covidscan.connection_room import RESERVED
+from covidscan.service.connection_room import RESERVED
 from tests.integration.conftest import gateway
 from tests.integration.routes import settings_with
 from tests.integration.test_connections import (

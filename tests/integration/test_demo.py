@@ -11,7 +11,7 @@ import pytest
 from api.settings import Settings
 from serving import volume
 from serving.contract import CLASS_NAMES, MODEL_NAMES
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from tests.integration.conftest import gateway
 from tests.servers import model_server
 from tests.service_process import wait_until

@@ -36,7 +36,7 @@ def test_a_training_that_fails_is_told_on_the_page_and_by_readyz(
 def test_only_progress_goes_to_standard_output():
     program = (
         "import os, sys\n"
-        "from covidscan.demo_process import reserve_stdout\n"
+        "from covidscan.service.demo_process import reserve_stdout\n"
         "progress = reserve_stdout()\n"
         "print('of a library', flush=True)\n"
         "os.write(1, b'of native code\\n')\n"

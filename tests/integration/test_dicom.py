@@ -66,7 +66,7 @@ def test_a_batch_has_one_choice_for_all(tiny_service: httpx.Client):
             "unsupported-transfer-syntax",
             "Explicit VR Little Endian",
         ),
-        (make_dicom(SamplesPerPixel=3), "unsupported-pixels", "grey pixels of 8 or 16 bits"),
+        (make_dicom(SamplesPerPixel=3), "unsupported-pixels", "greyscale pixels of 8 or 16 bits"),
         (make_dicom()[:-100], "damaged-image", "send the whole, undamaged file"),
     ],
 )

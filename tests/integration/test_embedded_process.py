@@ -6,18 +6,21 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
-from api.log_format import LogFormat
-from covidscan.embedded_health import HealthTiming
-from covidscan.embedded_process import EmbeddedProcess
+from api.observability.log_format import LogFormat
+from covidscan.service import embedded_health
+from covidscan.service.embedded_health import HealthTiming
+from covidscan.service.embedded_process import EmbeddedProcess
 from serving.client import ModelServerClient, VersionState
 from serving.errors import ModelServerError
 from serving.precision import Precision
 
 
-def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
+async def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
     tiny_volume: Path, monkeypatch: pytest.MonkeyPatch
 ):
     start = EmbeddedProcess._start
@@ -29,22 +32,18 @@ def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
         raise failures.pop()
 
     monkeypatch.setattr(EmbeddedProcess, "_start", failing_start)
-
-    async def main() -> Path:
-        async with EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO) as embedded:
-            first = embedded._process
-            assert first is not None
-            first.kill()
-            async with asyncio.timeout(20):
-                while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
-                    await asyncio.sleep(0.05)
-            assert failures == []
-            assert embedded._process.returncode is None
-            runtime_dir = embedded._folder.path
-        assert embedded._process.returncode is not None
-        return runtime_dir
-
-    assert not asyncio.run(main()).exists()
+    async with EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO) as embedded:
+        first = embedded._process
+        assert first is not None
+        first.kill()
+        async with asyncio.timeout(60):
+            while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
+                await asyncio.sleep(0.05)
+        assert failures == []
+        assert embedded._process.returncode is None
+        runtime_dir = embedded._folder.path
+    assert embedded._process.returncode is not None
+    assert not runtime_dir.exists()
 
 
 def stop(embedded: EmbeddedProcess) -> None:
@@ -59,29 +58,34 @@ def clean_up(embedded: EmbeddedProcess) -> None:
 
 
 @pytest.mark.parametrize("harm", [stop, clean_up])
-def test_a_server_that_can_be_reached_no_more_is_replaced_at_its_old_address(
-    tiny_volume: Path, harm: Callable[[EmbeddedProcess], None]
+async def test_a_server_that_can_be_reached_no_more_is_replaced_at_its_old_address(
+    tiny_volume: Path, harm: Callable[[EmbeddedProcess], None], monkeypatch: pytest.MonkeyPatch
 ):
-    timing = HealthTiming(pause=0.1, deadline=0.5, silence=1.0)
+    timing = HealthTiming(pause=0.1, deadline=1.0, silence=0)
+    checks: list[grpc.StatusCode] = []
+    status = embedded_health._status
 
-    async def main() -> None:
-        async with (
-            EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO, timing) as embedded,
-            ModelServerClient(embedded.address) as client,
-            asyncio.timeout(60),
-        ):
-            await until_available(client)
-            first, address = embedded._process, embedded.address
-            # Long enough for checks to find a server that is well.
-            await asyncio.sleep(1.5)
-            assert embedded._process is first
-            harm(embedded)
-            while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
-                await asyncio.sleep(0.05)
-            assert embedded.address == address
-            await until_available(client)
+    async def counted(*arguments: Any) -> grpc.StatusCode:
+        checks.append(await status(*arguments))
+        return checks[-1]
 
-    asyncio.run(main())
+    monkeypatch.setattr(embedded_health, "_status", counted)
+    async with (
+        EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO, timing) as embedded,
+        ModelServerClient(embedded.address) as client,
+        asyncio.timeout(120),
+    ):
+        await until_available(client)
+        first, address = embedded._process, embedded.address
+        seen = len(checks)
+        while len(checks) < seen + 5:  # noqa: ASYNC110 - it offers nothing to wait for
+            await asyncio.sleep(0.05)
+        assert embedded._process is first
+        harm(embedded)
+        while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
+            await asyncio.sleep(0.05)
+        assert embedded.address == address
+        await until_available(client)
 
 
 async def until_available(client: ModelServerClient) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,24 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
-from serving import protocol
+from serving import protocol, volume
 from serving.client import ModelServerClient, VersionState, encode_images
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
 from serving.embedded.options import ModelServerOptions
 from serving.errors import ModelDeadlineError, ModelNotFoundError, ModelServerUnavailableError
-from serving.model_config import (
-    All,
-    Latest,
-    ModelConfig,
-    Specific,
-    VersionPolicy,
-)
 from serving.protos.model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
     SignatureDefMap,
 )
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import (
+    All,
+    Latest,
+    ModelConfig,
+    Specific,
+    VersionPolicy,
+)
 from tests.model_server_calls import IMAGES, health, predict, raw_predict, request_of, statuses
 from tests.servers import ask, embedded_model_server, model_server
 from tests.service_process import wait_until
@@ -275,9 +274,19 @@ def test_a_version_policy_says_which_versions_are_served(
         assert by_label.model_spec.version.value == served[0]
 
 
-def test_a_base_path_that_vanishes_leaves_what_serves_in_service(address: str, tiny_volume: Path):
+def test_a_base_path_that_vanishes_leaves_what_serves_in_service(
+    address: str, tiny_volume: Path, monkeypatch: pytest.MonkeyPatch
+):
+    looks: list[Path] = []
+    look = volume.version_candidates
+
+    def counted(model_dir: Path) -> dict[int, Path]:
+        looks.append(model_dir)
+        return look(model_dir)
+
     (tiny_volume / "vgg16").rename(tiny_volume / "elsewhere")
-    time.sleep(0.3)
+    monkeypatch.setattr(volume, "version_candidates", counted)
+    wait_until(lambda: looks.count(tiny_volume / "vgg16") > 2)
     assert predict(address).version == 1
 
 

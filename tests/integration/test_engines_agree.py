@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
 from serving.embedded.engine import Engine
-from serving.preprocess import decode_image, preprocess
 from tests.conftest import SHARED_UPLOADS
 from trainer.demo.phantoms import draw_phantom
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
-from api.model_status import ModelStatusReader
+from api.http.access.api_keys import create_key
+from api.prediction.model_status import ModelStatusReader
 from tests.integration.conftest import gateway
 from tests.integration.routes import NOWHERE, paths, settings_with
 from tests.service_process import COVIDSCAN
@@ -99,7 +99,7 @@ def test_the_gateway_speaks_https(certificates: Path):
         ({"HOST": "0.0.0.0"}, "API keys are required"),
         ({"PUBLISH": "8000"}, "API keys are required"),
         ({"API_KEYS": "nonsense"}, "a record of an API key is"),
-        ({"API_KEYS_FILE": "missing"}, "the file of API keys cannot be read"),
+        ({"API_KEYS_FILE": "missing"}, "the API key file cannot be read"),
         ({"AUDIT_FILE": "no/such/folder/audit"}, "audit_file cannot be written"),
         (
             {"TLS_CERTIFICATE_FILE": "missing", "TLS_KEY_FILE": "missing"},

@@ -8,7 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import create_app
-from api.form_request import FormRoute
+from api.http.form_request import FormRoute
 from tests.integration.conftest import gateway
 from tests.integration.routes import all_routes, settings_with
 

@@ -15,7 +15,7 @@ from api.schemas.prediction import PredictionAnswer
 from api.schemas.problem import Problem
 from api.settings import Settings
 from serving.contract import MODEL_NAMES
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from tests.conftest import SHARED_UPLOADS
 from tests.integration.conftest import READY, gateway, states
 from tests.servers import model_server
@@ -112,7 +112,7 @@ def test_a_truncated_image_is_a_problem(tiny_service: httpx.Client, phantom_png:
 def test_several_images_in_one_file_are_a_problem(tiny_service: httpx.Client):
     pages = cv2.imencodemulti(".tiff", [np.zeros((48, 64, 3), np.uint8)] * 2)[1].tobytes()
     answer = problem(post(tiny_service, pages), 422, "several-images")
-    assert answer.detail.endswith("send one image a file")
+    assert answer.detail.endswith("send one image per file")
 
 
 def test_unknown_paths_and_methods_are_problems(tiny_service: httpx.Client):

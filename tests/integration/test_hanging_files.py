@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.model_card import CARD_PATH
+from serving.volume.model_card import CARD_PATH
 from tests.service_process import COVIDSCAN, running_service, wait_until
 
 pytestmark = pytest.mark.timeout(180)
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.timeout(180)
 # A mount that hangs is not to be had without root; so whoever reads from the volume waits for ever.
 HANGING_VOLUME = """
 import threading
-from serving import model_card, volume
+from serving import volume
+from serving.volume import model_card
 
 def hang(*_, **__):
     threading.Event().wait()

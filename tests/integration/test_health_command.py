@@ -70,7 +70,7 @@ def test_it_speaks_https_where_the_gateway_does(own_certificate: tuple[Path, Pat
         assert health(port=port, **tls) == (0, f"https://127.0.0.1:{port}/healthz answered 200")
         code, line = health(port=port)
     assert code == 1
-    assert line.startswith(f"covidscan: http://127.0.0.1:{port}/healthz cannot be asked: ")
+    assert line.startswith(f"covidscan: http://127.0.0.1:{port}/healthz cannot be reached: ")
 
 
 def test_only_the_certificate_of_the_settings_is_accepted(
@@ -82,7 +82,7 @@ def test_only_the_certificate_of_the_settings_is_accepted(
     ) as port:
         code, line = health(port=port, tls_certificate_file=own_certificate[0], tls_key_file=key)
     assert code == 1
-    assert "shows another certificate than" in line
+    assert "presents another certificate than" in line
     assert "restart the gateway" in line
 
 
@@ -119,7 +119,7 @@ def test_where_nothing_listens_it_says_so():
         port = closed.getsockname()[1]
     code, line = health(port=port)
     assert code == 1
-    assert line.endswith("cannot be asked: Connection refused")
+    assert line.endswith("cannot be reached: Connection refused")
 
 
 def test_the_model_server_is_healthy_with_its_quorum(address: str, tiny_volume: Path):

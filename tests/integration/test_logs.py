@@ -15,10 +15,10 @@ import httpx
 import pytest
 from pydicom.uid import UID
 
-from api.access.api_keys import create_key
-from api.access.key_file import change_key_file
-from api.log_format import LogFormat
-from covidscan.service_logs import configure_service_logging
+from api.http.access.api_keys import create_key
+from api.http.access.key_file import change_key_file
+from api.observability.log_format import LogFormat
+from covidscan.service.service_logs import configure_service_logging
 from tests.dicom_files import make_dicom
 from tests.service_process import running_service
 
@@ -143,7 +143,7 @@ def test_an_exception_is_told_by_type_and_place_not_by_its_message(logged: io.St
         logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
     line = json.loads(logged.getvalue())
     assert line["exception"] == "ApiKeysError"
-    assert line["raised_at"][-1].startswith("api.access.api_keys:")
+    assert line["raised_at"][-1].startswith("api.http.access.api_keys:")
     assert MARK not in logged.getvalue()
     assert "Traceback" not in logged.getvalue()
 

@@ -1,6 +1,5 @@
 """Many models at once: what a reload costs grows with their number, and not with its square."""
 
-import asyncio
 from pathlib import Path
 
 import grpc
@@ -13,8 +12,8 @@ from serving.embedded.errors import CallError
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.servable import Servable, ServableVersion
 from serving.embedded.server import EmbeddedModelServer
-from serving.model_config import MAX_MODELS, MODEL_PLATFORM, ModelConfig
 from serving.protos.model_config_pb2 import ReloadConfigRequest
+from serving.volume.model_config import MAX_MODELS, MODEL_PLATFORM, ModelConfig
 from tests.conformance.recording import call
 from tests.model_server_calls import health
 from tests.servers import embedded_model_server
@@ -28,7 +27,7 @@ def models(root: Path, count: int) -> list[ModelConfig]:
     return [ModelConfig(f"m{number}", root / "m") for number in range(count)]
 
 
-def test_a_reload_looks_at_each_model_a_bounded_number_of_times(
+async def test_a_reload_looks_at_each_model_a_bounded_number_of_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     looks = 0
@@ -40,37 +39,29 @@ def test_a_reload_looks_at_each_model_a_bounded_number_of_times(
         return find(self, number)
 
     monkeypatch.setattr(Servable, "find", counted)
-
-    async def looks_per_model() -> list[float]:
-        nonlocal looks
-        per_model = []
-        async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
-            for count in (5, 200):
-                await server.reload([])
-                looks = 0
-                with pytest.raises(CallError, match=f"{count} model"):
-                    await server.reload(models(tmp_path, count))
-                per_model.append(looks / count)
-        return per_model
-
-    few, many = asyncio.run(looks_per_model())
+    looks_per_model = []
+    async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
+        for count in (5, 200):
+            await server.reload([])
+            looks = 0
+            with pytest.raises(CallError, match=f"{count} model"):
+                await server.reload(models(tmp_path, count))
+            looks_per_model.append(looks / count)
+    few, many = looks_per_model
     assert many <= few + 1
 
 
-def test_models_that_were_removed_are_forgotten_in_the_end(
+async def test_models_that_were_removed_are_forgotten_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(repository, "MAX_MODELS", 3)
-
-    async def known() -> list[str]:
-        async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
-            for config in models(tmp_path, 6):
-                with pytest.raises(CallError):
-                    await server.reload([config])
-            return [f"m{n}" for n in range(6) if server._repository.versions(f"m{n}")]
-
+    async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
+        for config in models(tmp_path, 6):
+            with pytest.raises(CallError):
+                await server.reload([config])
+        known = [f"m{n}" for n in range(6) if server._repository.versions(f"m{n}")]
     # The one that is served, and three that were.
-    assert asyncio.run(known()) == ["m2", "m3", "m4", "m5"]
+    assert known == ["m2", "m3", "m4", "m5"]
 
 
 @pytest.mark.parametrize(
@@ -98,12 +89,8 @@ def test_an_odd_configuration_is_refused_and_changes_nothing(
         assert health(address, "vgg16") in health_pb2.HealthCheckResponse.ServingStatus.values()
 
 
-def test_a_link_to_the_kernel_s_files_is_no_model(tmp_path: Path):
+async def test_a_link_to_the_kernel_s_files_is_no_model(tmp_path: Path):
     (tmp_path / "m").symlink_to("/proc/self/fd")
-
-    async def versions() -> int:
-        async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
-            await server.reload([ModelConfig("m", tmp_path / "m")])
-            return len(server._repository.versions("m"))
-
-    assert asyncio.run(versions()) == 0
+    async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
+        await server.reload([ModelConfig("m", tmp_path / "m")])
+        assert not server._repository.versions("m")

@@ -17,8 +17,8 @@ import pytest
 
 from api.settings import Settings
 from serving import protocol, tensors
-from serving.model_config import ModelConfig, format_model_configs
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
+from serving.volume.model_config import ModelConfig, format_model_configs
 from tests.conformance.recording import Outcome, call
 from tests.integration.conftest import gateway
 from tests.service_process import COVIDSCAN, wait_until
@@ -217,7 +217,7 @@ def test_with_tls_only_who_is_trusted_is_answered(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--model_name=m"], "go together"),
+        (["--model_name=m"], "must be given together"),
         (["--batching_parameters_file=x"], "enable_batching to true"),
         (["--ssl_config_file=nosuch"], "nosuch cannot be read"),
         (["--enable_batching=true", "--batching_parameters_file=nosuch"], "nosuch cannot be read"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from tests.integration.conftest import gateway
 from tests.integration.routes import settings_with
 from tests.integration.test_connections import connection, problem_at_the_end, read_to_end

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from api.settings import Settings
 from tests.integration.conftest import gateway
 from tests.servers import model_server

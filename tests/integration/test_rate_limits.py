@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from api.access.api_keys import create_key
-from api.access.key_file import change_key_file, read_key_file
+from api.http.access.api_keys import create_key
+from api.http.access.key_file import change_key_file, read_key_file
 from tests.integration.conftest import gateway
 from tests.integration.routes import settings_with
 

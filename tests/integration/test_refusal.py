@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 from api.settings import Settings
-from serving.contract import DISTANCE_OUTPUT_NAME, INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
-from serving.model_card import ModelCard
+from serving.contract import (
+    INPUT_NAME,
+    MODEL_NAMES,
+    OLD_OOD_OUTPUT_NAME,
+    OOD_OUTPUT_NAME,
+    OUTPUT_NAME,
+)
+from serving.volume.model_card import ModelCard
 from tests.conftest import fill_volume
 from tests.dicom_files import ct_pixels, make_dicom
 from tests.integration.conftest import gateway
@@ -22,7 +28,7 @@ from trainer.publication.export import save
 
 
 def grey_png(level: float) -> bytes:
-    """Stripes around a grey level, which is what the models below take as the distance."""
+    """Stripes around a grey level, from which the models below compute their score."""
     stripes = np.where(np.arange(128) // 16 % 2, level - 40, level + 40)
     return cv2.imencode(".png", np.tile(stripes.astype(np.uint8), (96, 1)))[1].tobytes()
 
@@ -32,14 +38,18 @@ NEAR, FAR = grey_png(60), grey_png(200)
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contract's outputs, the distance being twice the mean of the pixels."""
+    """The outputs of the contract; the score is twice the mean of the pixels."""
+    return save_model(tmp_path_factory.mktemp("models"), OOD_OUTPUT_NAME)
+
+
+def save_model(folder: Path, ood_output: str) -> Path:
     keras.utils.set_random_seed(0)
     image = keras.Input((64, 64, 3), name=INPUT_NAME)
     mean = keras.layers.GlobalAveragePooling2D()(image)
     probabilities = keras.layers.Dense(2, activation="softmax")(mean)
-    distance = 2 * keras.ops.mean(mean, axis=-1)
-    path = tmp_path_factory.mktemp("with_distance") / "saved_model"
-    outputs = {OUTPUT_NAME: probabilities, DISTANCE_OUTPUT_NAME: distance}
+    score = 2 * keras.ops.mean(mean, axis=-1)
+    path = folder / "saved_model"
+    outputs = {OUTPUT_NAME: probabilities, ood_output: score}
     save(keras.Model(image, outputs, name="far"), path)
     return path
 
@@ -85,11 +95,11 @@ def colour_picture() -> bytes:
     ].tobytes()
 
 
-def test_a_near_image_is_predicted_and_its_distance_told(service: httpx.Client):
+def test_an_image_in_distribution_is_predicted_with_its_score(service: httpx.Client):
     answer = post(service, NEAR).json()
     assert answer["input_check"]["reasons"] == []
-    assert answer["input_check"]["feature_distance"] == pytest.approx(120 / 255, abs=0.01)
-    told = [model["feature_distance"] for model in answer["models"]]
+    assert answer["input_check"]["ood_score"] == pytest.approx(120 / 255, abs=0.01)
+    told = [model["ood_score"] for model in answer["models"]]
     assert told == pytest.approx(3 * [120 / 255], abs=0.01)
 
 
@@ -103,7 +113,7 @@ def test_an_image_unlike_what_the_models_learned_from_is_refused(service: httpx.
 def test_a_forced_prediction_says_so(service: httpx.Client):
     answer = post(service, FAR, force="true").json()
     assert answer["input_check"]["reasons"] == ["not_chest"]
-    assert answer["input_check"]["feature_distance"] > 1
+    assert answer["input_check"]["ood_score"] > 1
     assert answer["review"]
     assert "forced" in answer["review_reasons"]
     assert answer["prediction"] in ("COVID", "non-COVID")
@@ -167,28 +177,33 @@ def test_no_explanation_is_made_of_what_is_refused(service: httpx.Client):
     assert explained["prediction"]["input_check"]["reasons"] == ["not_chest"]
 
 
-def test_every_distance_is_counted_refused_or_not(service: httpx.Client):
+def test_every_score_is_counted_rejected_or_not(service: httpx.Client):
     for data in (NEAR, FAR):
         post(service, data)
     metrics = service.get("/metrics").text
-    assert 'covidscan_feature_distance_bucket{le="1.0"} 1.0' in metrics
-    assert "covidscan_feature_distance_count 2.0" in metrics
+    assert 'covidscan_ood_score_bucket{le="1.0"} 1.0' in metrics
+    assert "covidscan_ood_score_count 2.0" in metrics
 
 
-def test_the_distance_to_phantoms_is_told_and_refuses_nothing(tmp_path: Path, saved_model: Path):
+def test_the_score_of_demo_models_is_shown_and_rejects_nothing(tmp_path: Path, saved_model: Path):
     with service_of(tmp_path / "models", saved_model, demo=True) as service:
         answer = post(service, FAR).json()
     assert answer["demo"]
     assert answer["input_check"]["reasons"] == []
-    assert answer["input_check"]["feature_distance"] > 1
+    assert answer["input_check"]["ood_score"] > 1
 
 
-def test_versions_without_a_distance_answer_as_before(
-    tiny_service: httpx.Client, phantom_png: bytes
-):
+def test_the_output_of_versions_before_0_2_is_read(tmp_path: Path):
+    saved_model = save_model(tmp_path, OLD_OOD_OUTPUT_NAME)
+    with service_of(tmp_path / "models", saved_model, demo=False) as service:
+        assert refused(post(service, FAR)) == ["not_chest"]
+        assert 0 < post(service, NEAR).json()["input_check"]["ood_score"] < 1
+
+
+def test_versions_without_a_score_answer_as_before(tiny_service: httpx.Client, phantom_png: bytes):
     answer = post(tiny_service, phantom_png).json()
-    assert answer["input_check"] == {"reasons": [], "feature_distance": None}
-    assert {model["feature_distance"] for model in answer["models"]} == {None}
+    assert answer["input_check"] == {"reasons": [], "ood_score": None}
+    assert {model["ood_score"] for model in answer["models"]} == {None}
 
 
 def test_the_page_says_why_and_offers_to_predict_all_the_same(service: httpx.Client):

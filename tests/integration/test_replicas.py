@@ -20,22 +20,21 @@ import pytest
 
 import serving.client
 import serving.replica_addresses
-from api.model_call import ModelCall, call_model
-from api.schemas.prediction import ModelAnswerStatus
+from api.prediction.model_call import ModelCall, call_model
+from api.prediction.results import ModelAnswerStatus
 from api.settings import Settings
 from serving import protocol, tensors
-from serving.client import ModelServerClient, VersionState, encode_images
+from serving.client import ModelServerClient, encode_images
 from serving.contract import MODEL_NAMES, OUTPUT_NAME
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.server import EmbeddedModelServer
 from serving.errors import ModelNotFoundError
-from serving.model_config import default_model_configs
 from serving.protos.predict_pb2 import PredictResponse
 from serving.replica_addresses import ReplicaAddresses
 from serving.replicas import Replicas
+from serving.volume.model_config import default_model_configs
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
-from tests.model_server_calls import statuses
 from tests.servers import free_port, in_thread
 from tests.service_process import wait_until
 from tests.soak.model_server_process import ModelServerProcess
@@ -175,25 +174,26 @@ async def call(client: ModelServerClient, name: str = "vgg16") -> ModelCall:
     return await call_model(client, name, IMAGE, timeout_seconds=10, links=[])
 
 
-def test_a_model_that_no_replica_has_is_asked_for_once(tiny_volume: Path):
+async def test_a_model_that_no_replica_has_is_asked_for_once(tiny_volume: Path):
     (tiny_volume / "vgg16").rename(tiny_volume / ".vgg16")
     options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
     configs = default_model_configs(tiny_volume)
+    async with (
+        EmbeddedModelServer(configs, "127.0.0.1:0", options) as server,
+        ModelServerClient(server.address) as client,
+    ):
+        await until_answered(client, "resnet50")
+        for number in range(1, 6):
+            assert (await call(client)).status is ModelAnswerStatus.NOT_AVAILABLE
+            assert answered(server, "NOT_FOUND") == number
+        (tiny_volume / ".vgg16").rename(tiny_volume / "vgg16")
+        await until_answered(client, "vgg16")
 
-    async def main(server: EmbeddedModelServer) -> None:
-        async with ModelServerClient(server.address) as client:
-            assert (await call(client, "resnet50")).status is ModelAnswerStatus.OK
-            for number in range(1, 6):
-                assert (await call(client)).status is ModelAnswerStatus.NOT_AVAILABLE
-                assert answered(server, "NOT_FOUND") == number
-            (tiny_volume / ".vgg16").rename(tiny_volume / "vgg16")
-            async with asyncio.timeout(10):
-                while (await call(client)).status is not ModelAnswerStatus.OK:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
 
-    with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
-        wait_until(lambda: statuses(server.address, "resnet50").get(1) is VersionState.AVAILABLE)
-        asyncio.run(main(server))
+async def until_answered(client: ModelServerClient, name: str) -> None:
+    async with asyncio.timeout(20):
+        while (await call(client, name)).status is not ModelAnswerStatus.OK:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 class ModelServer(grpc.GenericRpcHandler):
@@ -233,56 +233,42 @@ async def listening(handler: grpc.GenericRpcHandler) -> AsyncIterator[str]:
     await server.stop(None)
 
 
-def test_a_replica_without_the_model_is_passed_over_for_a_second():
+async def test_a_replica_without_the_model_is_passed_over_for_a_second():
     handlers = [ModelServer(has_model=has_model) for has_model in (False, True, False)]
     clock = Clock()
-
-    async def main() -> None:
-        async with AsyncExitStack() as stack:
-            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
-            replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=clock)
-            stack.push_async_callback(replicas.close)
-            for _ in range(5):
-                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
-            assert [handler.calls for handler in handlers] == [1, 5, 1]
-            clock.now = 1
-            for _ in range(5):
-                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
-            assert [handler.calls for handler in handlers] == [2, 10, 2]
-
-    asyncio.run(main())
+    async with AsyncExitStack() as stack:
+        addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+        replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=clock)
+        stack.push_async_callback(replicas.close)
+        for _ in range(5):
+            await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+        assert [handler.calls for handler in handlers] == [1, 5, 1]
+        clock.now = 1
+        for _ in range(5):
+            await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+        assert [handler.calls for handler in handlers] == [2, 10, 2]
 
 
-def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_at_a_time():
+async def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_at_a_time():
     handlers = [ModelServer(has_model=False) for _ in range(3)]
-
-    async def main() -> None:
-        async with AsyncExitStack() as stack:
-            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
-            replicas = Replicas(
-                ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=Clock()
-            )
-            stack.push_async_callback(replicas.close)
-            for _ in range(4):
-                with pytest.raises(ModelNotFoundError):
-                    await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
-            assert [handler.calls for handler in handlers] == [2, 2, 2]
-
-    asyncio.run(main())
+    async with AsyncExitStack() as stack:
+        addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+        replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None, clock=Clock())
+        stack.push_async_callback(replicas.close)
+        for _ in range(4):
+            with pytest.raises(ModelNotFoundError):
+                await replicas.call(protocol.PREDICT, "vgg16", b"", timeout_seconds=10)
+        assert [handler.calls for handler in handlers] == [2, 2, 2]
 
 
-def test_replicas_share_the_calls_about_each_model():
+async def test_replicas_share_the_calls_about_each_model():
     handlers = [ModelServer(has_model=True) for _ in range(3)]
-
-    async def main() -> None:
-        async with AsyncExitStack() as stack:
-            addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
-            replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None)
-            stack.push_async_callback(replicas.close)
-            for _ in range(6):
-                for name in MODEL_NAMES:
-                    await replicas.call(protocol.PREDICT, name, name.encode(), timeout_seconds=10)
-
-    asyncio.run(main())
+    async with AsyncExitStack() as stack:
+        addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
+        replicas = Replicas(ReplicaAddresses(f"ipv4:{','.join(addresses)}"), None)
+        stack.push_async_callback(replicas.close)
+        for _ in range(6):
+            for name in MODEL_NAMES:
+                await replicas.call(protocol.PREDICT, name, name.encode(), timeout_seconds=10)
     fair = {name.encode(): 2 for name in MODEL_NAMES}
     assert [handler.requests for handler in handlers] == [fair] * 3

@@ -235,13 +235,13 @@ def test_ray_scores_folders_and_says_so_of_an_archive(
     archive = write_zip(tmp_path / "a.zip", [("a.png", phantom_png)])
     done = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--ray")
     assert done.returncode == 1
-    assert "is not a folder; for an archive leave --ray out" in done.stderr
+    assert "is not a folder; to score an archive, omit --ray" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["there.parquet"], "--force writes over it"),
+        (["there.parquet"], "--force overwrites it"),
         (["new.parquet", "--workers=0"], "workers"),
         (["new.parquet", "--window=bone"], "window"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
+from api.http.access.api_keys import create_key
 from tests.processes import children, descendants, is_alive, model_server_of
 from tests.service_process import COVIDSCAN, running_service, wait_until
 
@@ -151,7 +151,9 @@ def test_predict_without_a_gateway_fails_in_one_line(tmp_path: Path):
     )
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("covidscan: the gateway at http://127.0.0.1:1 cannot be asked")
+    assert result.stderr.startswith(
+        "covidscan: the gateway at http://127.0.0.1:1 cannot be reached"
+    )
 
 
 @pytest.mark.parametrize(

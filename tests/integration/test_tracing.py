@@ -1,6 +1,5 @@
 """Traces of a running service, as a collector receives them, and what they carry on."""
 
-import asyncio
 import http.server
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -126,20 +125,16 @@ async def ask(address: str) -> None:
 
 
 @pytest.mark.parametrize("traced", [True, False])
-def test_the_model_server_is_told_of_the_trace_where_there_is_one(traced: bool):
+async def test_the_model_server_is_told_of_the_trace_where_there_is_one(traced: bool):
     metadata: dict[str, str] = {}
     context = trace.SpanContext(
         int(TRACE, 16), int(PARENT, 16), is_remote=False, trace_flags=trace.TraceFlags(1)
     )
-
-    async def main() -> None:
-        async with listening(metadata) as address:
-            if traced:
-                with trace.use_span(trace.NonRecordingSpan(context)):
-                    await ask(address)
-            else:
+    async with listening(metadata) as address:
+        if traced:
+            with trace.use_span(trace.NonRecordingSpan(context)):
                 await ask(address)
-
-    asyncio.run(main())
+        else:
+            await ask(address)
     assert metadata.get("traceparent") == (f"00-{TRACE}-{PARENT}-01" if traced else None)
     assert "user-agent" in metadata

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from api.schemas.prediction import ModelAnswerStatus, PredictionAnswer
+from api.prediction.results import ModelAnswerStatus
+from api.schemas.prediction import PredictionAnswer
+from imaging.preprocess import decode_image, preprocess
 from serving import volume
 from serving.contract import (
     INPUT_NAME,
@@ -20,7 +22,6 @@ from serving.contract import (
     SIGNATURE_NAME,
 )
 from serving.embedded.engine import Engine
-from serving.preprocess import decode_image, preprocess
 from tests.conformance.servables import Classifier
 
 IMAGES = 6

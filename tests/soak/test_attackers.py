@@ -12,8 +12,8 @@ from statistics import quantiles
 import httpx
 import pytest
 
-from api.access.api_keys import create_key
-from api.access.key_file import change_key_file
+from api.http.access.api_keys import create_key
+from api.http.access.key_file import change_key_file
 from tests.processes import children, usage
 from tests.service_process import running_service
 from tests.soak.attacks import Attack, Target, attacks

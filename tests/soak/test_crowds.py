@@ -20,7 +20,7 @@ import pytest
 from tests.processes import model_server_of, open_files, usage
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
-from tests.soak.rude_clients import Cut, dawdle, form, hang_up, head
+from tests.soak.rude_clients import dawdle, form, hang_up, head
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1500)]
 
@@ -132,7 +132,7 @@ def test_clients_that_vanish_leave_nothing_behind_and_disturb_nobody(
     prove(f"{waves * WAVE} clients vanished midway, nothing of them was left; {good}")
 
 
-def test_clients_that_dawdle_are_cut_off_and_disturb_nobody(
+async def test_clients_that_dawdle_are_cut_off_and_disturb_nobody(
     tiny_volume: Path, phantom_png: bytes, soak: bool, prove: Callable[[str], None]
 ):
     dawdling = 200 if soak else 40
@@ -144,16 +144,12 @@ def test_clients_that_dawdle_are_cut_off_and_disturb_nobody(
     )
     upload = form(phantom_png)
     request_head = head(len(upload))
-
-    async def dawdle_all() -> list[Cut]:
-        in_head = [dawdle(address, b"", request_head) for _ in range(dawdling // 2)]
-        in_body = [dawdle(address, request_head, upload) for _ in range(dawdling // 2)]
-        return await asyncio.gather(*in_head, *in_body)
-
     with service as (process, address):
         files_before = open_files(process.pid)
         with good_clients(address, phantom_png) as good:
-            cuts = asyncio.run(dawdle_all())
+            in_head = [dawdle(address, b"", request_head) for _ in range(dawdling // 2)]
+            in_body = [dawdle(address, request_head, upload) for _ in range(dawdling // 2)]
+            cuts = await asyncio.gather(*in_head, *in_body)
         assert good.statuses.keys() == {200}
         wait_until(lambda: open_files(process.pid) <= files_before)
         wait_until(lambda: metric(address, "requests_in_progress") == 1)

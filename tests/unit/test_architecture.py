@@ -10,7 +10,8 @@ HEAVY = ("tensorflow", "keras", "openvino", "pandas", "sklearn", "tensorflow_ser
 
 
 @pytest.mark.parametrize(
-    "modules", ["api.app, api.settings", "serving.client", "covidscan.main", "covidscan.service"]
+    "modules",
+    ["api.app, api.settings", "serving.client", "covidscan.main", "covidscan.service.service"],
 )
 def test_importing_it_loads_nothing_heavy(repository: Path, modules: str):
     program = (

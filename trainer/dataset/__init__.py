@@ -1,1 +1,1 @@
-"""Images and their labels: how they are read, split and checked for leakage."""
+"""Reads images and their labels, splits them, and checks for leakage."""

@@ -1,4 +1,4 @@
-"""Pictures that are in more than one class: one of their labels is wrong."""
+"""Finds pictures in more than one class: one of their labels is wrong."""
 
 import logging
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from trainer.errors import DatasetError
 logger = logging.getLogger(__name__)
 
 SAME_PICTURE_CORRELATION: Final = 0.98
-"""Of grey pixels. Pictures that were only saved again or resized reach 0.99; no two slices of
-different patients among 2,651 of two public datasets came above 0.90."""
+"""Correlation of grey pixels. Pictures that were only saved again or resized reach 0.99. Among
+2,651 slices of two public datasets, no two of different patients exceeded 0.90."""
 
 _MAX_LISTED_PAIRS: Final = 20
 _MAX_NAMED_PAIRS: Final = 3
@@ -27,12 +27,12 @@ class Contradictions:
     """Pairs of files of different classes."""
 
     exact: list[tuple[str, str]]
-    """Equal in what the models see."""
+    """Equal after preprocessing."""
     near: list[tuple[str, str]]
-    """Nearly so: the same picture saved again, or neighbouring slices of one patient."""
+    """Nearly equal: the same picture saved again, or neighbouring slices of one patient."""
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values: how many, and the first few; empty if there are none."""
+        """Return counts and the first few pairs as JSON values; empty if there are none."""
         if not self.exact and not self.near:
             return {}
         pairs = (self.exact + self.near)[:_MAX_LISTED_PAIRS]
@@ -46,7 +46,7 @@ class Contradictions:
 
 
 def find_contradictions(data: LabelledImages) -> Contradictions:
-    """Look for pictures that are in more than one class."""
+    """Find pictures that are in more than one class."""
     digests = data.digests()
     hashes = perceptual_hashes(data)
     exact, near = [], []
@@ -63,7 +63,7 @@ def find_contradictions(data: LabelledImages) -> Contradictions:
 
 
 def refuse_contradictions(found: Contradictions) -> None:
-    """Warn of pictures that are nearly equal, and refuse equal ones.
+    """Warn about nearly equal pictures, and reject equal ones.
 
     Raises:
         DatasetError: a picture is in two classes.
@@ -77,7 +77,7 @@ def refuse_contradictions(found: Contradictions) -> None:
 
 
 def warn_of_contradictions(found: Contradictions) -> None:
-    """Name them in the log."""
+    """Log the pairs as warnings."""
     for kind, pairs in (("equal", found.exact), ("nearly equal", found.near)):
         if pairs:
             logger.warning(
@@ -92,7 +92,7 @@ def _named(pairs: list[tuple[str, str]]) -> str:
 
 
 def _correlation(data: LabelledImages, one: int, other: int) -> float:
-    """Of grey pixels, between -1 and 1; 0 where an image is of one grey level."""
+    """Return the correlation of grey pixels, -1 to 1; 0 if an image has only one grey level."""
     grey = data.images[[one, other]].mean(axis=-1).reshape(2, -1).astype(np.float64)
     grey -= grey.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(grey, axis=1)

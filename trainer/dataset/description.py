@@ -1,4 +1,4 @@
-"""What reports and model cards tell of a dataset and its split."""
+"""Describes a dataset and its split for reports and model cards."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from trainer.dataset.split import Split, SplitOptions
 def describe_dataset(
     data: LabelledImages, options: SplitOptions, split: Split, leakage: LeakageReport
 ) -> dict[str, Any]:
-    """Size, fingerprint, split and leakage of a dataset, as JSON values."""
+    """Return size, fingerprint, split and leakage of a dataset as JSON values."""
     return {
         "images": len(data),
         "sha256": data.fingerprint(),

@@ -1,4 +1,4 @@
-"""A folder of images, one sub-folder a class, as a frame and as arrays."""
+"""Reads a folder of images, with one subfolder per class, as a frame and as arrays."""
 
 import hashlib
 import logging
@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imaging.errors import ImageError
+from imaging.plausibility import oddities
+from imaging.preprocess import DecodedImage, decode_image, preprocess
 from serving.contract import CLASS_NAMES
-from serving.errors import ImageError
-from serving.file_names import UniqueNames, readable_name
-from serving.folder import list_folder
-from serving.plausibility import oddities
-from serving.preprocess import DecodedImage, decode_image, preprocess
+from serving.files.folder import list_folder
+from serving.files.names import UniqueNames, readable_name
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)
 
 COLUMNS: Final = ("File", "DiseaseID", "DiseaseType")
-"""Path of the image, its class's column in the models' output, and the class's name."""
+"""Path of the image, the index of its class in the models' output, and the name of its class."""
 
 MAX_UNREADABLE_SHARE: Final = 0.05
 
 _DATASET_DIR: Final = "dataset_dir"
-"""The attribute of a frame that says what its files' names begin with."""
+"""Attribute of a frame that holds the dataset's folder."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ class LabelledImages:
     """Relative to the dataset's folder, readable and unique: ``COVID/patient1/slice.png``."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of images."""
         return len(self.labels)
 
     def take(self, indices: NDArray[np.intp]) -> "LabelledImages":
-        """The images at these indices."""
+        """Return the images at these indices."""
         files = tuple(self.files[index] for index in indices)
         return LabelledImages(self.images[indices], self.labels[indices], files)
 
     def digests(self) -> list[str]:
-        """SHA-256 of what the models see of each image; equal images have equal digests."""
+        """Return the SHA-256 of each preprocessed image. Equal images have equal digests."""
         return [hashlib.sha256(image.tobytes()).hexdigest() for image in self.images]
 
     def fingerprint(self) -> str:
-        """Changes with any pixel or label that the models see, and with nothing else."""
+        """Return a digest of all preprocessed pixels and labels, and of nothing else."""
         digest = hashlib.sha256(self.images.tobytes())
         digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -62,7 +62,7 @@ def read_frame(dataset_dir: Path) -> pd.DataFrame:
     """List the images of a dataset in the layout ``COVID/``, ``non-COVID/``, at any depth.
 
     Returns:
-        A frame with ``COLUMNS``, a row for each file, in the order of classes and names.
+        A frame with ``COLUMNS`` and one row per file, ordered by class and name.
 
     Raises:
         DatasetError: a class folder is missing or empty.
@@ -72,7 +72,7 @@ def read_frame(dataset_dir: Path) -> pd.DataFrame:
         for disease_id, name in enumerate(CLASS_NAMES)
         for file in _files(dataset_dir / name)
     ]
-    # As objects: what pandas has for text takes no name that is not UTF-8.
+    # As objects: pandas' string types accept only names that are valid UTF-8.
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype({"DiseaseID": np.int64})
     frame.attrs[_DATASET_DIR] = str(dataset_dir)
     return frame
@@ -81,11 +81,11 @@ def read_frame(dataset_dir: Path) -> pd.DataFrame:
 def load_images(frame: pd.DataFrame) -> LabelledImages:
     """Read and preprocess every image of a frame of ``read_frame``, exactly as the service does.
 
-    Files that are no images are named in the log and left out. Those that look as if they were
-    stored or read wrongly are named, and kept.
+    Files that are not images are logged and left out. Files that look as if they were stored or
+    read wrongly are logged and kept.
 
     Raises:
-        DatasetError: more than ``MAX_UNREADABLE_SHARE`` of the files are no images.
+        DatasetError: more than ``MAX_UNREADABLE_SHARE`` of the files are not images.
     """
     images, labels, files, unreadable, odd = [], [], [], [], []
     dataset_dir, names = frame.attrs[_DATASET_DIR], UniqueNames()
@@ -107,10 +107,10 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
             " remove or replace them"
         )
     if unreadable:
-        logger.warning("left out %d of %d files, which are no images", len(unreadable), len(frame))
+        logger.warning("left out %d of %d files that are not images", len(unreadable), len(frame))
     if odd:
         logger.warning(
-            "%d of %d files look as if they were stored or read wrongly; look at them, and convert"
+            "%d of %d files look as if they were stored or read wrongly; check them, and convert"
             " or remove them",
             len(odd),
             len(frame),
@@ -119,7 +119,7 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
 
 
 def _odd(image: DecodedImage, tensor: NDArray[np.float32]) -> list[str]:
-    """Why a file may have been stored or read wrongly; mostly nothing."""
+    """Return why a file may have been stored or read wrongly; usually empty."""
     reasons = [oddity.value.replace("_", " ") for oddity in oddities(tensor)]
     if image.bits_used is not None:
         reasons.append(f"its 16-bit samples use {image.bits_used} bits and were scaled")
@@ -138,11 +138,11 @@ def _files(class_dir: Path) -> list[Path]:
     for name, reason in listing.unreadable.items():
         raise DatasetError(f"{class_dir / name} cannot be listed: {reason}")
     if not listing.names:
-        raise DatasetError(f"{class_dir} is empty; put this class's images there")
+        raise DatasetError(f"{class_dir} is empty; put the images of this class there")
     for what, count in listing.left_out.items():
         logger.warning("left out of %s: %d %s", class_dir, count, what)
     files = sorted(class_dir / name for name in listing.names)
     deeper = sum(file.parent != class_dir for file in files)
     if deeper:
-        logger.info("%d of %d files of %s lie in folders below it", deeper, len(files), class_dir)
+        logger.info("%d of %d files of %s are in its subfolders", deeper, len(files), class_dir)
     return files

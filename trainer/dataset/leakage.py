@@ -1,10 +1,11 @@
-"""Does the split leak, does the dataset? What can be scored without looking at any lung.
+"""Measures how far a split or dataset leaks: baselines that never look at a lung.
 
-Where test images have duplicates or neighbours in training, a network is rewarded for remembering.
-So, before training: images that are equal or nearly so on both sides of the split, and the accuracy
-of one nearest neighbour on grey pixels. And where one class was windowed or exported otherwise than
-the other, grey levels give it away: so also the accuracy of a classifier that knows only how often
-each grey level occurs. A CNN that is hardly better than either has shown nothing.
+If test images have duplicates or neighbours in the training part, a network is rewarded for
+remembering. So before training, this module finds images that are equal or nearly equal on both
+sides of the split, and measures the accuracy of one nearest neighbour on grey pixels. If one class
+was windowed or exported differently from the other, grey levels give it away. So it also measures
+the accuracy of a classifier that knows only how often each grey level occurs. A CNN that is hardly
+better than either has shown nothing.
 """
 
 from dataclasses import dataclass
@@ -22,53 +23,53 @@ from trainer.dataset.similarity import close_pairs, perceptual_hashes
 from trainer.dataset.split import Split
 
 LEAK_MARGIN: Final = 0.05
-"""A CNN less than this better than a baseline may owe its accuracy to the same."""
+"""A CNN that beats a baseline by less than this may owe its accuracy to the same cause."""
 
 GREY_LEVELS: Final = 32
-"""Bins of a histogram."""
+"""Number of histogram bins."""
 
 MAX_LISTED_PAIRS: Final = 20
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images of two parts that are equal, or nearly so."""
+    """Images of two parts that are equal or nearly equal."""
 
     parts: tuple[str, str]
     exact: list[tuple[str, str]]
-    """Pairs of files, one of each part."""
+    """Pairs of files, one from each part."""
     near: list[tuple[str, str]]
-    """The same, without the exact ones."""
+    """The same for nearly equal images, without the exact pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """What can be scored on a test part without looking at any lung."""
+    """What can be scored on a test part without looking at a lung."""
 
     nearest_neighbour_accuracy: float
-    """Of one nearest neighbour in training, on the test part."""
+    """Accuracy on the test part of one nearest neighbour from the training part."""
     histogram_accuracy: float
-    """Of a support vector machine on the histograms of grey levels."""
+    """Accuracy of a support vector machine on the histograms of grey levels."""
     majority_accuracy: float
-    """Of always saying the class that training has more of."""
+    """Accuracy of always predicting the majority class of the training part."""
 
     def leaks(self, accuracy: float) -> bool:
-        """Whether a model of this accuracy may owe it to the split."""
+        """Return whether a model with this accuracy may owe it to the split."""
         return accuracy < self.nearest_neighbour_accuracy + LEAK_MARGIN
 
     def grey_levels_suffice(self, accuracy: float) -> bool:
-        """Whether a model of this accuracy may owe it to how images were windowed."""
+        """Return whether a model with this accuracy may owe it to how images were windowed."""
         return accuracy < self.histogram_accuracy + LEAK_MARGIN
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeakageReport(Baselines):
-    """What is known of a split before anything is trained."""
+    """What is known about a split before training."""
 
     duplicates: list[Duplicates]
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values: of the pairs their numbers, and the first few."""
+        """Return JSON values, with the number of pairs and the first few."""
         return {
             "nearest_neighbour_accuracy": self.nearest_neighbour_accuracy,
             "histogram_accuracy": self.histogram_accuracy,
@@ -132,5 +133,5 @@ def _grey_pixels(data: LabelledImages) -> NDArray[np.float32]:
 
 
 def _histograms(data: LabelledImages) -> NDArray[np.int64]:
-    """How many pixels have each grey level, int64 ``[N, GREY_LEVELS]``."""
+    """Return the number of pixels of each grey level, int64 ``[N, GREY_LEVELS]``."""
     return np.stack([np.histogram(image, GREY_LEVELS, (0, 1))[0] for image in _grey_pixels(data)])

@@ -1,4 +1,4 @@
-"""What is known of the images beyond their folders: lists of them, and their patients."""
+"""Reads lists of images, and which patient each image belongs to."""
 
 import io
 import unicodedata
@@ -18,10 +18,10 @@ _PATIENT_COLUMNS: Final = ("patient", "patient_id", "group")
 
 
 def find_listed(data: LabelledImages, lists: Sequence[Path]) -> NDArray[np.intp]:
-    """The indices of the images that text files list, one a line, as in ``COVID/slice.png``.
+    """Return the indices of images listed in text files, one per line, such as ``COVID/slice.png``.
 
     Raises:
-        DatasetError: a list cannot be read, or names an image that the dataset does not hold.
+        DatasetError: a list cannot be read, or names an image that is not in the dataset.
     """
     index = NameIndex(data.files)
     indices = []
@@ -33,13 +33,13 @@ def find_listed(data: LabelledImages, lists: Sequence[Path]) -> NDArray[np.intp]
         for name in filter(str.strip, lines):
             found = index.find(name)
             if found is None:
-                raise DatasetError(f"{path} lists {name.strip()}, which the dataset does not hold")
+                raise DatasetError(f"{path} lists {name.strip()}, which is not in the dataset")
             indices.append(found)
     return np.array(indices, np.intp)
 
 
 def write_list(data: LabelledImages, path: Path) -> None:
-    """Write the images' files as ``find_listed`` reads them.
+    """Write the images' files in the format of ``find_listed``.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,10 +48,10 @@ def write_list(data: LabelledImages, path: Path) -> None:
 
 
 def read_patients(data: LabelledImages, path: Path) -> NDArray[np.int64]:
-    """Of each image its patient's number, int64 ``[N]``, from a CSV of ``file`` and ``patient``.
+    """Return each image's patient number, int64 ``[N]``, from a CSV of ``file`` and ``patient``.
 
     Raises:
-        DatasetError: the file cannot be read, or does not name an image's patient.
+        DatasetError: the file cannot be read, or lacks the patient of an image.
     """
     try:
         table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False)
@@ -78,7 +78,7 @@ def _patients_by_index(
     index = NameIndex(data.files)
     patients: dict[int, str] = {}
     for file, name in rows:
-        # One patient under two spellings would be two, on both sides of the split.
+        # One patient under two spellings would count as two, on both sides of the split.
         patient = unicodedata.normalize("NFC", name.strip())
         found = index.find(file)
         if found is None or not patient:

@@ -1,4 +1,4 @@
-"""Finds images by their names in lists, however an editor or another system has spelt them."""
+"""Finds images by their names in lists, even if an editor or system changed the spelling."""
 
 import codecs
 import unicodedata
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from serving.file_names import readable_name
-from serving.folder import open_regular
+from serving.files.folder import open_regular
+from serving.files.names import readable_name
 from trainer.errors import DatasetError
 
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class NameIndex:
-    """Finds files by name: exactly as it is, or else but for how it is spelt.
+    """Finds files by exact name, or else by a name that differs only in spelling.
 
-    Spelling is Unicode normalisation, backslashes, a leading ``./``, spaces around the name and the
-    case of the extension.
+    Spelling means Unicode normalisation, backslashes, a leading ``./``, spaces around the name and
+    the case of the extension.
 
     Args:
-        files: names as in ``COVID/slice.png``.
+        files: names such as ``COVID/slice.png``.
     """
 
     def __init__(self, files: Sequence[str]) -> None:
@@ -32,10 +32,10 @@ class NameIndex:
             self._alike[_spelling(file)].append(index)
 
     def find(self, name: str) -> int | None:
-        """The index of a file; None if there is none of this name.
+        """Return the index of a file, or None if there is none of this name.
 
         Raises:
-            DatasetError: several files could be meant.
+            DatasetError: several files match.
         """
         exact = self._exact.get(name)
         if exact is not None:
@@ -50,11 +50,11 @@ class NameIndex:
 
 
 def read_text(path: Path) -> str:
-    r"""A text file in UTF-8, or in UTF-16 with its mark; other bytes are read as ``\xe9``.
+    r"""Read a text file in UTF-8, or in UTF-16 with its mark; other bytes become ``\xe9`` escapes.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no text.
+        ValueError: it is not text.
     """
     with open_regular(path) as file:
         data = file.read()

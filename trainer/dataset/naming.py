@@ -1,4 +1,4 @@
-"""Whether file numbers put neighbouring slices side by side, as a split by blocks supposes."""
+"""Checks that file numbers put neighbouring slices side by side, as a split by blocks requires."""
 
 import itertools
 import logging
@@ -16,26 +16,27 @@ _NAMED_SCHEMES: Final = 4
 
 
 def file_numbers(file: str) -> tuple[int, ...]:
-    """The numbers in a file's name and in those of its folders, so that 10 comes after 9.
+    """Return the numbers in a file's path as a sort key, so that 10 comes after 9.
 
     Args:
-        file: as in ``COVID/patient1/slice (10).png``.
+        file: such as ``COVID/patient1/slice (10).png``.
     """
     return tuple(int(digits) for digits in re.findall(r"\d+", _below_class(file)))
 
 
 def refuse_mixed_schemes(files: Sequence[str]) -> None:
-    """See that files of one source are not scattered among those of another.
+    """Check that files of one source are not scattered among those of another.
 
-    Sources number their files independently. Where their numbers interleave, so do their files, and
-    a block then holds some slices of many patients, the rest of which are in other blocks. Names
-    with differently many numbers have no common order at all. Where one of several sources follows
-    another, a block is still of neighbours, and a warning is logged.
+    Sources number their files independently. If their numbers interleave, so do their files. Then a
+    block holds some slices of many patients, and their other slices are in other blocks. Names with
+    different counts of numbers have no common order at all. If one source follows another, a block
+    still consists of neighbours, and a warning is logged.
 
     Args:
         files: of one class, in the order of their numbers.
 
     Raises:
+        DatasetError: files with different naming schemes interleave, or cannot be compared.
         DatasetError: differently named files interleave, or cannot be compared.
     """
     schemes = [_scheme(file) for file in files]
@@ -66,14 +67,14 @@ def refuse_mixed_schemes(files: Sequence[str]) -> None:
 
 
 def _scheme(file: str) -> str:
-    """A name without its numbers: ``Covid (12).png`` and ``Covid (7).png`` are of one scheme."""
-    # Numbers with dots count as one: identifiers of DICOM differ in how many they have.
+    """Return a name without its numbers, the same for ``Covid (12).png`` and ``Covid (7).png``."""
+    # Dotted numbers count as one: DICOM identifiers differ in how many numbers they have.
     return re.sub(r"\d+(?:\.\d+)*", "#", _below_class(file))
 
 
 def _below_class(file: str) -> str:
     path = PurePosixPath(file)
-    # In 1.2.840.7 the last number is no extension.
+    # In 1.2.840.7 the last number is not an extension.
     if not path.suffix[1:].isdigit():
         path = path.with_suffix("")
     return "/".join(path.parts[1:] or path.parts)

@@ -1,8 +1,8 @@
-"""Three disjoint parts of a dataset: to learn from, to choose by, and to be judged on once.
+"""Splits a dataset into three disjoint parts: training, validation and test.
 
-Where slices of one patient are on both sides, a split at random measures memory as much as
-learning. ``groups`` keeps patients apart; ``blocks`` stands in for it where nobody knows the
-patients but neighbouring file numbers are neighbouring slices; ``files`` takes a published split.
+If slices of one patient are on both sides, a random split measures memory as much as learning.
+``groups`` keeps patients apart. ``blocks`` approximates it if the patients are unknown but
+neighbouring file numbers are neighbouring slices. ``files`` takes a published split.
 """
 
 import logging
@@ -30,20 +30,20 @@ SplitKind = Literal["random", "blocks", "groups", "files"]
 
 _FOLDED: Final = ("blocks", "groups")
 _BLOCKS_PER_CLASS: Final = 10
-_LEAST_GROUP_SHARE: Final = Fraction(1, 20)
+_MIN_GROUP_SHARE: Final = Fraction(1, 20)
 
 Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Split:
-    """The parts; no image is in two of them."""
+    """The three parts. No image is in two of them."""
 
     train: LabelledImages
     validation: LabelledImages
     test: LabelledImages
     test_groups: NDArray[np.int64] | None = None
-    """Of each test image its patient's number, int64 ``[N]``, where patients are known."""
+    """The patient number of each test image, int64 ``[N]``, if patients are known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +54,20 @@ class SplitOptions:
     seed: int = DEFAULT_SEED
     test_share: float = 0.2
     validation_share: float = 0.1
-    """Of what is left once the test part is taken."""
+    """Share of what is left after the test part."""
     fold: int = 0
-    """Which part of the dataset is the test part. Those of folds 0, 1, … share no image, so runs of
-    all folds judge as many whole test parts as the dataset holds: cross-validation."""
+    """Which part of the dataset is the test part. The test parts of folds 0, 1, … share no image,
+    so the runs of all folds together test as many whole parts as the dataset holds."""
     groups_file: Path | None = None
-    """CSV with the columns ``file`` and ``patient``; files as in ``COVID/slice.png``."""
+    """CSV with the columns ``file`` and ``patient``; files such as ``COVID/slice.png``."""
     train_files: Sequence[Path] = field(default_factory=tuple)
-    """Text files with one image a line, as in ``COVID/slice.png``."""
+    """Text files with one image per line, such as ``COVID/slice.png``."""
     validation_files: Sequence[Path] = field(default_factory=tuple)
-    """Without them validation is drawn from the training part, by patients where they are known."""
+    """Without them, validation is drawn from the training part, by patients if known."""
     test_files: Sequence[Path] = field(default_factory=tuple)
 
     def describe(self) -> dict[str, Any]:
-        """What a model card tells of it."""
+        """Return what a model card says about the split."""
         described: dict[str, Any] = {"kind": self.kind, "seed": self.seed}
         if self.kind != "files":
             described["test_share"] = self.test_share
@@ -86,7 +86,7 @@ def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
     """
     if options.fold and options.kind not in _FOLDED:
         raise DatasetError(
-            f"a split by {' or '.join(_FOLDED)} has folds, one by {options.kind} none"
+            f"--fold works with a split by {' or '.join(_FOLDED)}, not with {options.kind}"
         )
     groups = read_patients(data, options.groups_file) if options.groups_file else None
     train, validation, test = _SPLITTERS[options.kind](data, groups, options)
@@ -112,7 +112,7 @@ def _warn_of_shared_patients(groups: NDArray[np.int64], *parts: Indices) -> None
     shared = int((counts > 1).sum())
     if shared:
         logger.warning(
-            "%d of %d patients are in several parts of the split, so what is measured is partly"
+            "%d of %d patients are in several parts of the split, so the metrics partly measure"
             " memory; --split groups keeps them apart",
             shared,
             len(patients),
@@ -131,14 +131,14 @@ def _split_random(data: LabelledImages, groups: _Groups, options: SplitOptions) 
 
 
 def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) -> _Parts:  # noqa: ARG001
-    """Each class in ten contiguous blocks of file numbers, dealt out to the parts."""
+    """Deal ten contiguous blocks of file numbers per class out to the parts."""
     rng = np.random.default_rng(options.seed)
     test_blocks = max(1, round(options.test_share * _BLOCKS_PER_CLASS))
     left = _BLOCKS_PER_CLASS - test_blocks
     validation_blocks = max(1, round(options.validation_share * left))
     if test_blocks + validation_blocks >= _BLOCKS_PER_CLASS:
         raise DatasetError(
-            f"of {_BLOCKS_PER_CLASS} blocks none would be left to train on; choose a smaller"
+            f"of {_BLOCKS_PER_CLASS} blocks none would be left for training; choose a smaller"
             " --test-share or --validation-share"
         )
     _check_fold(options.fold, _BLOCKS_PER_CLASS // test_blocks)
@@ -204,7 +204,7 @@ _SPLITTERS: Final[dict[SplitKind, Callable[[LabelledImages, _Groups, SplitOption
 def _cut_random(
     data: LabelledImages, among: Indices, share: float, seed: int
 ) -> tuple[Indices, Indices]:
-    """Cut at random, each piece with the classes' shares of the whole."""
+    """Cut at random. Both pieces keep the class shares of the whole."""
     try:
         rest, taken = train_test_split(
             among, test_size=share, random_state=seed, stratify=data.labels[among]
@@ -223,8 +223,8 @@ def _cut_groups(
     seed: int,
     fold: int = 0,
 ) -> tuple[Indices, Indices]:
-    """Cut between groups, with the classes' shares as near to the whole's as groups allow."""
-    cut = max(_LEAST_GROUP_SHARE, Fraction(share).limit_denominator(_LEAST_GROUP_SHARE.denominator))
+    """Cut between groups, with class shares as close to the whole's as the groups allow."""
+    cut = max(_MIN_GROUP_SHARE, Fraction(share).limit_denominator(_MIN_GROUP_SHARE.denominator))
     _check_fold(fold, cut.denominator // cut.numerator)
     folds = StratifiedGroupKFold(cut.denominator, shuffle=True, random_state=seed)
     try:
@@ -239,5 +239,5 @@ def _cut_groups(
 def _check_fold(fold: int, folds: int) -> None:
     if fold >= folds:
         raise DatasetError(
-            f"--fold {fold}: a test part of this share leaves folds 0 to {folds - 1}"
+            f"--fold {fold}: with test parts of this size there are only folds 0 to {folds - 1}"
         )

@@ -1,1 +1,1 @@
-"""Phantoms in place of patients, and the demo models that learn from them."""
+"""Phantoms instead of patients, and the demo models trained on them."""

@@ -1,4 +1,4 @@
-"""A dataset of phantoms, in the layout of a real one."""
+"""Writes a dataset of phantoms in the layout of a real one."""
 
 import shutil
 from pathlib import Path
@@ -19,17 +19,17 @@ def write_phantoms(
 ) -> None:
     """Write phantoms as PNG files into ``COVID/`` and ``non-COVID/``.
 
-    The same seed gives the same bytes. What the folders held of earlier phantoms is replaced.
+    The same seed gives the same bytes. Earlier phantoms in the folders are replaced.
 
     Raises:
-        DatasetError: a folder holds files that are no phantoms of ours, or cannot be written.
+        DatasetError: a folder holds files that are not our phantoms, or cannot be written.
     """
     try:
         for class_index, class_name in enumerate(CLASS_NAMES):
             class_dir = dataset_dir / class_name
             _make_empty(class_dir)
             for number in range(per_class):
-                # A generator for each image: its pixels do not depend on how many there are.
+                # One generator per image, so that pixels do not depend on the number of images.
                 rng = np.random.default_rng([seed, class_index, number])
                 phantom = draw_phantom(rng, covid=class_index == POSITIVE_CLASS_INDEX)
                 (class_dir / f"phantom-{number:04d}.png").write_bytes(
@@ -41,8 +41,8 @@ def write_phantoms(
 
 def _make_empty(class_dir: Path) -> None:
     if class_dir.exists():
-        strangers = [file for file in class_dir.iterdir() if not file.match("phantom-*.png")]
-        if strangers:
-            raise DatasetError(f"{strangers[0]} is no phantom; give the demo a folder of its own")
+        others = [file for file in class_dir.iterdir() if not file.match("phantom-*.png")]
+        if others:
+            raise DatasetError(f"{others[0]} is not a phantom; give the demo a folder of its own")
         shutil.rmtree(class_dir)
     class_dir.mkdir(parents=True)

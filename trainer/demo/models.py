@@ -1,4 +1,4 @@
-"""The demo models: the three CNNs, trained from scratch on phantoms in a few minutes."""
+"""Trains the demo models: the three CNNs, from scratch on phantoms, in a few minutes."""
 
 import logging
 import tempfile
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 DEFAULT_SEED: Final = 7
 
 _FASTEST_FIRST: Final = ("resnet50", "xception", "vgg16")
-"""So that the service has its first answer soon."""
+"""So that the service can answer soon."""
 
 MIN_ACCURACY: Final = 0.95
-"""On the held-out phantoms; a model below it is not published."""
+"""On the held-out phantoms. A model below it is not published."""
 
 
 def make_demo(
@@ -34,14 +34,14 @@ def make_demo(
     """Draw the phantoms, train the CNNs on them and publish them as demo models.
 
     Args:
-        dataset_dir: where the phantoms go.
+        dataset_dir: folder for the phantoms.
         models_dir: the versioned volume.
-        names: which CNNs.
-        seed: of everything that is random.
-        tell: is called as it goes on, with how far it is.
+        names: the CNNs to train.
+        seed: the random seed of everything.
+        tell: called with the progress.
 
     Raises:
-        TrainerError: a folder cannot be used, or a model stayed below ``MIN_ACCURACY``.
+        TrainerError: a folder cannot be used, or a training failed.
         VolumeError: the volume cannot be written.
     """
     names = sorted(names, key=_FASTEST_FIRST.index)
@@ -56,6 +56,7 @@ def make_demo(
                 split=SplitOptions(seed=seed),
                 seed=seed,
                 run_dir=Path(run_dir),
+                keep_run=False,
                 min_accuracy=MIN_ACCURACY,
                 demo=True,
                 on_progress=progress_of_all(names, tell) if tell else None,

@@ -1,4 +1,4 @@
-"""How far the training of the demo models is, and how long it will still take."""
+"""Estimates the progress and the remaining time of training the demo models."""
 
 import itertools
 import time
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 
 _COSTS: Final = {"vgg16": 1.0, "resnet50": 0.87, "xception": 0.95}
-"""What each CNN takes of the time, relative to the others."""
+"""The training time of each CNN, relative to the others."""
 
 
 @dataclass(frozen=True)
 class DemoProgress:
-    """How far it is."""
+    """The progress of training."""
 
     share: float
-    """Of all CNNs together, 0 to 1."""
+    """Share of all CNNs' work that is done, 0 to 1."""
     remaining_seconds: float
-    """An estimate."""
+    """Estimated time until all are published."""
     next_model_seconds: float
-    """Until the CNN that is trained is published; an estimate."""
+    """Estimated time until the CNN in training is published."""
 
 
 def progress_of_all(
@@ -27,29 +27,29 @@ def progress_of_all(
     tell: Callable[[DemoProgress], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Callable[[str, float], None]:
-    """Turn the progress of each CNN into that of all.
+    """Combine the progress of single CNNs into that of all.
 
     Args:
-        names: the CNNs, in the order in which they are trained.
-        tell: is called with the progress of all.
-        clock: seconds, from any beginning.
+        names: the CNNs in training order.
+        tell: called with the combined progress.
+        clock: returns seconds, from any origin.
 
     Returns:
-        What to call with a CNN's name and how far it is, 0 to 1.
+        A function to call with a CNN's name and the share of its work that is done, 0 to 1.
     """
     started = clock()
     ends = dict(zip(names, itertools.accumulate(_COSTS[name] for name in names), strict=True))
     total = max(ends.values())
 
-    def tell_of_one(name: str, share: float) -> None:
+    def report_one(name: str, share: float) -> None:
         left_of_it = (1 - share) * _COSTS[name]
         done = ends[name] - left_of_it
         if done > 0:
-            seconds_a_cost = (clock() - started) / done
+            seconds_per_cost = (clock() - started) / done
             tell(
                 DemoProgress(
-                    done / total, seconds_a_cost * (total - done), seconds_a_cost * left_of_it
+                    done / total, seconds_per_cost * (total - done), seconds_per_cost * left_of_it
                 )
             )
 
-    return tell_of_one
+    return report_one

@@ -1,1 +1,1 @@
-"""How good models are, how sure one may be of that, and the report of it."""
+"""Evaluates models: metrics, their intervals, and the report."""

@@ -1,4 +1,4 @@
-"""How sure a metric is: bootstrap intervals (Efron and Tibshirani 1993)."""
+"""Confidence intervals of metrics by the bootstrap (Efron and Tibshirani 1993)."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from trainer.evaluation.metrics import Labels, Probabilities, Weights, measure, 
 DEFAULT_RESAMPLES: Final = 1000
 _PERCENTILES: Final = (2.5, 97.5)
 _MAX_WEIGHTS: Final = 1 << 22
-"""Held in memory at once."""
+"""Number of weights in memory at once."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric's value, and the interval that holds it in 95 of 100 such test sets."""
+    """A metric's value, and the interval that contains it in 95 of 100 such test sets."""
 
     value: float
     low: float
@@ -35,19 +35,19 @@ def measure_with_intervals(
     seed: int = 0,
     resamples: int = DEFAULT_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """Measure, with percentile intervals.
+    """Measure all metrics, with percentile intervals.
 
-    Slices of one patient are not independent. Where ``groups`` tells the patients, whole patients
-    are drawn, which makes the intervals as wide as they should be; without it images are drawn,
-    each class by itself, and the intervals are too narrow if patients have several.
+    Slices of one patient are not independent. With ``groups``, whole patients are drawn, so the
+    intervals are as wide as they should be. Without it, images are drawn within each class, and the
+    intervals are too narrow if patients have several images.
 
     Args:
         probabilities: float ``[N, 2]``.
         labels: int64 ``[N]``, of both classes.
-        operating_point: the probability from which on COVID is predicted.
-        groups: int64 ``[N]``, of each image its patient.
-        seed: of the draws.
-        resamples: how many test sets are drawn.
+        operating_point: the probability from which COVID is predicted.
+        groups: int64 ``[N]``, the patient of each image.
+        seed: the random seed of the draws.
+        resamples: the number of test sets drawn.
     """
     rng = np.random.default_rng(seed)
     draws = _draw_images(labels, rng) if groups is None else _draw_groups(labels, groups, rng)
@@ -64,7 +64,7 @@ def measure_with_intervals(
 
 
 def _draw_images(labels: Labels, rng: np.random.Generator) -> Iterator[Weights]:
-    """How often each image is in a test set with as many of each class."""
+    """Yield how often each image is in a resampled test set with the same class counts."""
     members = [np.flatnonzero(labels == label) for label in range(len(CLASS_NAMES))]
     while True:
         drawn = np.concatenate([rng.choice(each, len(each)) for each in members])
@@ -74,11 +74,11 @@ def _draw_images(labels: Labels, rng: np.random.Generator) -> Iterator[Weights]:
 def _draw_groups(
     labels: Labels, groups: NDArray[np.int64], rng: np.random.Generator
 ) -> Iterator[Weights]:
-    """How often each image is in a test set of as many patients."""
+    """Yield how often each image is in a resampled test set with the same number of patients."""
     patients, patient_of = np.unique(groups, return_inverse=True)
     while True:
         drawn = rng.integers(len(patients), size=len(patients))
         weights = np.bincount(drawn, minlength=len(patients))[patient_of].astype(np.float64)
-        # Of one class alone most metrics are not defined.
+        # With only one class, most metrics are undefined.
         if len(np.unique(labels[weights > 0])) == len(CLASS_NAMES):
             yield weights

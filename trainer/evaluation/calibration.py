@@ -1,8 +1,8 @@
-"""Temperature scaling: confidence that means what it says.
+"""Temperature scaling: makes confidences match observed frequencies.
 
-A trained CNN's probabilities are too extreme. Dividing its logits by one number, the temperature,
-fitted on images that it did not learn from, makes them calibrated and changes no ranking (Guo et
-al. 2017, arXiv 1706.04599).
+A trained CNN's probabilities are too extreme. Dividing its logits by a single number, the
+temperature, calibrates them without changing their ranking. The temperature is fitted on images
+that the CNN did not learn from (Guo et al. 2017, arXiv 1706.04599).
 """
 
 from typing import Final
@@ -16,18 +16,18 @@ from serving.contract import CLASS_NAMES, OUTPUT_NAME
 from trainer.evaluation.metrics import Labels, Probabilities
 
 _LOG_TEMPERATURE_BOUNDS: Final = (-3.0, 3.0)
-_LEAST_PROBABILITY: Final = 1e-12
+_MIN_PROBABILITY: Final = 1e-12
 
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
-    """The temperature with which these probabilities are the likeliest.
+    """Return the temperature that maximises the likelihood of the labels.
 
     Args:
-        probabilities: float ``[N, 2]``, of images that were not learned from.
+        probabilities: float ``[N, 2]``, of images that the model did not learn from.
         labels: int64 ``[N]``.
 
     Returns:
-        Between 0.05 and 20; above 1 where the model was too sure.
+        A value between 0.05 and 20; above 1 if the model was overconfident.
     """
 
     def loss(log_temperature: float) -> float:
@@ -39,15 +39,15 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
 
 
 def scale(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """What the probabilities would be with logits divided by the temperature, float ``[N, 2]``."""
-    logits = np.log(np.clip(probabilities.astype(np.float64), _LEAST_PROBABILITY, 1)) / temperature
+    """Return the probabilities after dividing the logits by the temperature, float ``[N, 2]``."""
+    logits = np.log(np.clip(probabilities.astype(np.float64), _MIN_PROBABILITY, 1)) / temperature
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     scaled: Probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     return scaled
 
 
 def bake_temperature(model: keras.Model, temperature: float) -> None:
-    """Divide a model's logits by the temperature: its classifier's weights, so the graph stays."""
+    """Divide the classifier's weights by the temperature, which leaves the graph unchanged."""
     classifier = model.get_layer(OUTPUT_NAME)
     for weights in (classifier.kernel, classifier.bias):
         weights.assign(weights / temperature)

@@ -1,4 +1,4 @@
-"""One model's, or the ensemble's, answers on a test set, measured."""
+"""Measures the predictions of one model, or of the ensemble, on a test set."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ ENSEMBLE: Final = "ensemble"
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What a model is worth on a test set."""
+    """The results of a model on a test set."""
 
     name: str
     version: int | None
     labels: Labels
     probabilities: Probabilities
-    """Calibrated, as they are served."""
+    """Calibrated, as served."""
     estimates: dict[str, Estimate]
-    """At 0.5, which the gateway decides by unless it is set otherwise."""
+    """At 0.5, the gateway's default operating point."""
     operating_point: float
-    """Chosen on validation."""
+    """Chosen on the validation part."""
     confusion: Confusion
     """At the operating point."""
     at_operating_point: dict[str, float]
-    """Metrics there."""
+    """Metrics at the operating point."""
     temperature: float | None = None
     uncalibrated_ece: float | None = None
 
@@ -40,7 +40,7 @@ class Evaluation:
         return {name: estimate.value for name, estimate in self.estimates.items()}
 
     def describe(self) -> dict[str, Any]:
-        """As JSON values, without the single images."""
+        """Return JSON values, without those of single images."""
         return {
             "version": self.version,
             "metrics": {
@@ -67,16 +67,16 @@ def evaluate(
     temperature: float | None = None,
     uncalibrated: Probabilities | None = None,
 ) -> Evaluation:
-    """Measure a model's answers.
+    """Measure a model's predictions.
 
     Args:
-        name: of the servable, or ``ENSEMBLE``.
+        name: name of the servable, or ``ENSEMBLE``.
         probabilities: float ``[N, 2]``.
         labels: int64 ``[N]``, of both classes.
         operating_point: chosen elsewhere.
-        groups: int64 ``[N]``, of each image its patient, where patients are known.
-        version: of the servable.
-        temperature: that is in the probabilities.
+        groups: int64 ``[N]``, the patient of each image, if patients are known.
+        version: version of the servable.
+        temperature: the temperature already applied to the probabilities.
         uncalibrated: the probabilities without it.
     """
     at_operating_point = measure(probabilities, labels, operating_point)

@@ -1,4 +1,4 @@
-"""How good probabilities are, with COVID as the positive class."""
+"""Metrics of predicted probabilities, with COVID as the positive class."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +11,7 @@ from serving.contract import DEFAULT_OPERATING_POINT, POSITIVE_CLASS_INDEX
 CALIBRATION_BINS: Final = 10
 
 Probabilities = NDArray[np.floating[Any]]
-"""Float ``[N, 2]``, rows sum to one."""
+"""Float ``[N, 2]``. Rows sum to one."""
 
 Labels = NDArray[np.int64]
 """int64 ``[N]``."""
@@ -34,7 +34,7 @@ def measure(
     labels: Labels,
     operating_point: float = DEFAULT_OPERATING_POINT,
 ) -> dict[str, float]:
-    """Every metric of a binary classifier that the reports hold.
+    """Return every binary classification metric of the reports.
 
     ``accuracy``, ``balanced_accuracy``, ``sensitivity``, ``specificity`` and ``f1`` depend on the
     operating point; ``auroc``, ``average_precision``, ``brier`` and ``ece`` do not.
@@ -42,7 +42,7 @@ def measure(
     Args:
         probabilities: float ``[N, 2]``.
         labels: int64 ``[N]``, of both classes.
-        operating_point: the probability from which on COVID is predicted.
+        operating_point: the probability from which COVID is predicted.
     """
     once = np.ones((1, len(labels)))
     measured = measure_weighted(probabilities, labels, once, operating_point)
@@ -52,16 +52,17 @@ def measure(
 def measure_weighted(
     probabilities: Probabilities, labels: Labels, weights: Weights, operating_point: float
 ) -> dict[str, Weights]:
-    """The same for many test sets at once, each of which holds each image so and so often.
+    """Measure many resampled test sets at once.
 
     Args:
         probabilities: float ``[N, 2]``.
         labels: int64 ``[N]``.
-        weights: float ``[R, N]``; every row has images of both classes.
-        operating_point: the probability from which on COVID is predicted.
+        weights: float ``[R, N]``, how often each test set contains each image. Every row has images
+            of both classes.
+        operating_point: the probability from which COVID is predicted.
 
     Returns:
-        Of each metric a value for each row, float ``[R]``.
+        For each metric one value per row, float ``[R]``.
     """
     score, truth = positive(probabilities).astype(np.float64), is_positive(labels)
     predicted = score >= operating_point
@@ -86,8 +87,8 @@ def measure_weighted(
 def confusion(
     probabilities: Probabilities, labels: Labels, operating_point: float = DEFAULT_OPERATING_POINT
 ) -> Confusion:
-    """Count who is found, missed, alarmed and cleared."""
-    # In 64 bits as in `measure`: 0.7 in 32 bits is more than 0.7.
+    """Count true and false positives and negatives."""
+    # In 64 bits as in `measure`: 0.7 in 32 bits is larger than 0.7.
     predicted = positive(probabilities).astype(np.float64) >= operating_point
     truth = is_positive(labels)
     return Confusion(
@@ -98,20 +99,14 @@ def confusion(
     )
 
 
-def soft_vote(probabilities: list[Probabilities]) -> Probabilities:
-    """The ensemble's probabilities: the mean of the models'."""
-    mean: Probabilities = np.mean(probabilities, axis=0)
-    return mean
-
-
 def positive(probabilities: Probabilities) -> NDArray[np.floating[Any]]:
-    """The probability of COVID, float ``[N]``."""
+    """Return the probability of COVID, float ``[N]``."""
     column: NDArray[np.floating[Any]] = probabilities[:, POSITIVE_CLASS_INDEX]
     return column
 
 
 def is_positive(labels: Labels) -> NDArray[np.bool_]:
-    """Which images show COVID, bool ``[N]``."""
+    """Return which images show COVID, bool ``[N]``."""
     truth: NDArray[np.bool_] = labels == POSITIVE_CLASS_INDEX
     return truth
 
@@ -119,10 +114,10 @@ def is_positive(labels: Labels) -> NDArray[np.bool_]:
 def _areas(
     score: NDArray[np.float64], truth: NDArray[np.bool_], weights: Weights
 ) -> tuple[Weights, Weights]:
-    """The areas under ROC and, in steps, under precision over sensitivity (Fawcett 2006)."""
+    """Return the areas under the ROC and the stepwise precision-recall curves (Fawcett 2006)."""
     order = np.argsort(-score, kind="stable")
     score, truth, weights = score[order], truth[order], weights[:, order]
-    # Images of one score cross the threshold together.
+    # Images with equal scores cross the threshold together.
     together = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
     found = np.cumsum(weights * truth, axis=1)[:, together]
     alarmed = np.cumsum(weights * ~truth, axis=1)[:, together]
@@ -137,10 +132,10 @@ def _areas(
 def _expected_calibration_error(
     score: NDArray[np.float64], truth: NDArray[np.bool_], weights: Weights
 ) -> Weights:
-    """How far probabilities of COVID are from its frequency, on average.
+    """Return the mean distance between the predicted probability of COVID and its frequency.
 
-    In ten bins of equal width: the mean difference, weighted by how many images are in each
-    (Naeini et al. 2015, AAAI; for the positive class).
+    Uses ten bins of equal width, weighted by their number of images (Naeini et al. 2015, AAAI; for
+    the positive class).
     """
     bins = np.minimum((score * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     surplus = np.eye(CALIBRATION_BINS)[bins] * (score - truth)[:, None]

@@ -1,4 +1,4 @@
-"""The plots of a report, each a matplotlib figure."""
+"""The plots of a report, as matplotlib figures."""
 
 import textwrap
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _NEGATIVE: Final = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
 
 def training_curves(name: str, history: Sequence[Epoch]) -> Figure:
-    """Loss and accuracy of every epoch, in training and in validation."""
+    """Plot loss and accuracy of every epoch, in training and in validation."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = np.arange(1, len(history) + 1)
@@ -38,7 +38,7 @@ def training_curves(name: str, history: Sequence[Epoch]) -> Figure:
 
 
 def roc(evaluations: Sequence[Evaluation]) -> Figure:
-    """Receiver operating characteristics, each operating point marked."""
+    """Plot ROC curves, with the operating points marked."""
     figure, axes = _square()
     for each in evaluations:
         false_alarms, found, _ = roc_curve(is_positive(each.labels), positive(each.probabilities))
@@ -53,7 +53,7 @@ def roc(evaluations: Sequence[Evaluation]) -> Figure:
 
 
 def precision_recall(evaluations: Sequence[Evaluation]) -> Figure:
-    """Precision over sensitivity."""
+    """Plot precision over sensitivity."""
     figure, axes = _square()
     for each in evaluations:
         precision, found, _ = precision_recall_curve(
@@ -67,7 +67,7 @@ def precision_recall(evaluations: Sequence[Evaluation]) -> Figure:
 
 
 def reliability(evaluations: Sequence[Evaluation]) -> Figure:
-    """How often it is COVID where a model says so with this probability."""
+    """Plot the frequency of COVID against its predicted probability."""
     figure, axes = _square()
     for each in evaluations:
         frequency, mean = calibration_curve(
@@ -84,7 +84,7 @@ def reliability(evaluations: Sequence[Evaluation]) -> Figure:
 
 
 def confusion(evaluations: Sequence[Evaluation]) -> Figure:
-    """Counts at each model's operating point."""
+    """Plot confusion matrices at each model's operating point."""
     figure = Figure(figsize=(3 * len(evaluations), 3.4), layout="constrained")
     for axes, each in zip(
         np.atleast_1d(figure.subplots(1, len(evaluations))), evaluations, strict=True
@@ -111,13 +111,13 @@ def confusion(evaluations: Sequence[Evaluation]) -> Figure:
         axes.set(
             xlabel="predicted",
             ylabel="true",
-            title=f"{each.name}, from {each.operating_point:.2f} on",
+            title=f"{each.name}, from {each.operating_point:.2f}",
         )
     return figure
 
 
 def worst_errors(evaluation: Evaluation, test: LabelledImages) -> Figure:
-    """The images that a model is most wrong about, as it sees them."""
+    """Show the images with a model's largest errors, as the model sees them."""
     score = positive(evaluation.probabilities)
     truth = is_positive(evaluation.labels)
     wrongness = np.abs(score - truth)
@@ -133,7 +133,7 @@ def worst_errors(evaluation: Evaluation, test: LabelledImages) -> Figure:
         axes.set_axis_off()
         name = CLASS_NAMES[test.labels[index]]
         file = "\n".join(textwrap.wrap(test.files[index], _TITLE_CHARACTERS))
-        # Dollars in a file's name are no formula.
+        # Dollar signs in a file name do not start a formula.
         axes.set_title(
             f"{file}\n{name}, P({_POSITIVE}) {score[index]:.2f}", size=6, parse_math=False
         )

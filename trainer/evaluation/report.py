@@ -1,4 +1,4 @@
-"""The report of a run: what each model says of each image, metrics, plots, and one HTML file."""
+"""The report of a run: predictions for each image, metrics, plots, and one HTML file."""
 
 import base64
 import io
@@ -41,14 +41,14 @@ def write_report(
     """Write the report of a test set.
 
     Args:
-        directory: where the files go.
-        evaluations: of the models, and of their ensemble last where there are several.
-        test: the images that they were asked.
-        dataset: what is known of it, for the record.
-        leakage: what can be scored without them, and what is known of the split; without it the
-            models were trained elsewhere.
-        histories: of each model's training.
-        demo: whether the models learned from phantoms.
+        directory: folder for the files.
+        evaluations: of the models, with their ensemble last if there are several.
+        test: the evaluated images.
+        dataset: description of the dataset, for the record.
+        leakage: baselines, and what is known about the split. Without it, the models were trained
+            elsewhere.
+        histories: training history of each model.
+        demo: whether the models were trained on phantoms.
 
     Raises:
         RunError: the directory cannot be written.
@@ -88,7 +88,7 @@ def _draw(
 
 
 def _save(figure: Figure, path: Path) -> str:
-    """Write a PNG, and return it as text that HTML can hold."""
+    """Write a PNG, and return it base64-encoded for HTML."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
     path.write_bytes(buffer.getvalue())
@@ -98,7 +98,7 @@ def _save(figure: Figure, path: Path) -> str:
 def _write_predictions(
     directory: Path, evaluations: Sequence[Evaluation], test: LabelledImages
 ) -> None:
-    """Of each image its class, and each model's probability of COVID."""
+    """Write each image's class and each model's probability of COVID."""
     table = pd.DataFrame(
         {
             "file": test.files,

@@ -1,1 +1,1 @@
-"""The way into the versioned volume: artefacts, export, gate."""
+"""Puts models into the versioned volume: artefacts, export, release gate."""

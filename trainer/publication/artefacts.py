@@ -1,4 +1,4 @@
-"""A trained CNN as files for people: weights, graph, and both in one."""
+"""Writes a trained CNN as files for people: weights, graph, and both together."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from trainer.errors import RunError
 def write_artefacts(model: keras.Model, directory: Path) -> None:
     """Write ``<name>.weights.h5``, ``<name>.json`` and ``<name>.keras``.
 
-    ``keras.models.model_from_json`` with the first two, or ``keras.models.load_model`` with the
-    third, gives the model that is served.
+    ``keras.models.model_from_json`` with the first two files, or ``keras.models.load_model`` with
+    the third, restores the served model.
 
     Raises:
         RunError: the folder cannot be written.

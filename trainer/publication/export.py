@@ -1,4 +1,4 @@
-"""Export: from a trained Keras model to a published version that a model server loads."""
+"""Exports a trained Keras model as a published version that a model server can load."""
 
 import platform
 from pathlib import Path
@@ -9,20 +9,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from imaging.model_input import CHANNELS, IMAGE_SIZE
 from serving import volume
-from serving.contract import (
-    CHANNELS,
-    IMAGE_SIZE,
-    INPUT_NAME,
-    OUTPUT_NAME,
-    SIGNATURE_NAME,
-)
+from serving.contract import INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
 from trainer.native_output import quiet_native_output
-from trainer.publication.feature_distance import FeatureDistance, with_distance
+from trainer.ood.score import OodScorer, with_ood_score
 from trainer.publication.folding import fold_batch_normalisation
 from trainer.publication.training_images import write_training_images
 from trainer.training.graph_optimisation import without_graph_optimisation
@@ -39,24 +34,24 @@ def publish(
     models_dir: Path,
     card: ModelCard,
     train: LabelledImages,
-    distance: FeatureDistance,
+    scorer: OodScorer,
 ) -> int:
-    """Export a model as the next version of its servable; returns the version.
+    """Export a model as the next version of its servable; return the version.
 
     Args:
-        model: computing in 32 bits.
+        model: the trained model, computing in 32 bits.
         models_dir: the versioned volume.
-        card: what the version is to know about itself.
-        train: what the model learned from.
-        distance: to that, as the model sees it.
+        card: the model card of the version.
+        train: the images that the model learned from.
+        scorer: the out-of-distribution scorer fitted on them.
 
     Raises:
-        ExportError: the exported graph answers differently; nothing is published.
-        VolumeError: the volume cannot be written; nothing is published.
+        ExportError: the exported graph gives other answers. Nothing is published.
+        VolumeError: the volume cannot be written. Nothing is published.
     """
     try:
         with volume.draft(models_dir, model.name) as draft:
-            save(with_distance(model, distance), draft.path)
+            save(with_ood_score(model, scorer), draft.path)
             check_same_answers(model, draft.path)
             write_warm_up(model.name, draft.path)
             write_training_images(draft.path, train)
@@ -71,7 +66,7 @@ def publish(
 
 
 def describe_environment() -> dict[str, str]:
-    """The versions that trained a model, for its card."""
+    """Return the software versions that trained a model, for its card."""
     return {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -80,13 +75,12 @@ def describe_environment() -> dict[str, str]:
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write a SavedModel of the contract's one signature.
+    """Write a SavedModel with the single signature of the contract.
 
-    The model gives its probabilities, or a mapping of them and the distance.
-
-    Weights stay variables: TensorFlow holds the constants of a graph many times in memory
-    (docs/decisions/0003). Batch normalisation is merged into the layers before it, which TensorFlow
-    itself does among constants alone.
+    The model returns its probabilities, or a mapping of them and the out-of-distribution score.
+    Weights stay variables: TensorFlow keeps the constants of a graph in memory many times
+    (docs/decisions/0003). Batch normalisation is merged into the layers before it, because
+    TensorFlow itself merges it only into constants.
     """
     folded = fold_batch_normalisation(model)
     image = tf.TensorSpec([None, IMAGE_SIZE, IMAGE_SIZE, CHANNELS], tf.float32, name=INPUT_NAME)
@@ -96,7 +90,7 @@ def save(model: keras.Model, path: Path) -> None:
         return answers if isinstance(answers, dict) else {OUTPUT_NAME: answers}
 
     module = tf.Module()
-    # Keras' own variables are not what a checkpoint keeps.
+    # A checkpoint keeps TensorFlow's variables, not Keras' own.
     module.weights = [variable.value for variable in folded.variables]
     module.predict = tf.function(predict, input_signature=[image], jit_compile=False)
     with quiet_native_output():
@@ -104,7 +98,7 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 def check_same_answers(model: keras.Model, path: Path) -> None:
-    """Hold the SavedModel's answers against the model's own.
+    """Compare the SavedModel's answers with the model's own.
 
     Raises:
         ExportError: they differ by more than rounding.
@@ -117,9 +111,11 @@ def check_same_answers(model: keras.Model, path: Path) -> None:
         exported = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
     expected = np.asarray(model(images, training=False))
     difference = float(np.abs(exported - expected).max())
-    # A NaN compares false and so is refused as well.
+    # Written so that a NaN, for which every comparison is false, is rejected as well.
     if not difference <= _TOLERANCE:
-        raise ExportError(f"the export of {model.name} answers differently, by {difference:.2g}")
+        raise ExportError(
+            f"the export of {model.name} gives answers that differ by {difference:.2g}"
+        )
 
 
 def write_warm_up(name: str, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Batch normalisation, merged into the layers before it for inference.
+"""Merges batch normalisation into the layers before it, for inference.
 
-Inference scales and shifts each channel alike for every image, which a convolution can do as well,
-with other weights (Jacob et al. 2018, arXiv 1712.05877, section 3.2).
+In inference it scales and shifts each channel in the same way for every image, which a convolution
+with other weights can do as well (Jacob et al. 2018, arXiv 1712.05877, section 3.2).
 """
 
 from typing import Any, Final
@@ -16,18 +16,18 @@ _KERNELS: Final = {
     layers.Dense: "kernel",
     layers.SeparableConv2D: "pointwise_kernel",
 }
-"""By the exact type of layer, the weights whose last axis is the channels that come out."""
+"""For each exact layer type, the weights whose last axis is the output channels."""
 
 
 def fold_batch_normalisation(model: keras.Model) -> keras.Model:
-    """The same function as a network with fewer layers, for inference only.
+    """Return the same function as a network with fewer operations, for inference only.
 
     Args:
-        model: stays as it is; a functional model that computes in 32 bits.
+        model: a functional model that computes in 32 bits. It is not changed.
 
     Returns:
-        A model of the same inputs, outputs and names of layers, in which a normalisation that
-        follows a linear layer does nothing and that layer has other weights.
+        A model with the same inputs, outputs and layer names. A normalisation that followed a
+        linear layer is an identity in it, and that layer has other weights.
     """
     folded = {
         before.name: normalisation
@@ -46,7 +46,7 @@ def fold_batch_normalisation(model: keras.Model) -> keras.Model:
         return type(layer).from_config(config)
 
     def call(layer: keras.Layer, *inputs: keras.KerasTensor, **options: Any) -> Any:  # noqa: ANN401
-        # Options are those of the normalisation in whose place it is.
+        # The options are those of the replaced normalisation.
         return layer(*inputs) if layer.name in gone else layer(*inputs, **options)
 
     merged = keras.models.clone_model(model, clone_function=clone, call_function=call)
@@ -59,7 +59,7 @@ def fold_batch_normalisation(model: keras.Model) -> keras.Model:
 
 
 def _linear_layer_before(normalisation: layers.BatchNormalization) -> keras.Layer | None:
-    before = normalisation.input._keras_history.operation  # noqa: SLF001 - there is no other way
+    before = normalisation.input._keras_history.operation  # noqa: SLF001 - there is no public way
     if (
         type(before) in _KERNELS
         and before.activation is keras.activations.linear

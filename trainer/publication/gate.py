@@ -1,4 +1,4 @@
-"""The gate: what a model must not be if it is to be served."""
+"""The release gate: decides whether a model may be served."""
 
 import logging
 from dataclasses import dataclass
@@ -11,28 +11,27 @@ import tensorflow as tf
 from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
+from trainer.batched import infer_in_batches
 from trainer.dataset.images import LabelledImages
 from trainer.evaluation.metrics import Probabilities, measure, positive
 from trainer.publication.training_images import learned_from
 
 logger = logging.getLogger(__name__)
 
-LEAST_SPREAD: Final = 0.01
-"""Standard deviation of the probability of COVID; below it a model answers the same to everyone."""
+MIN_SPREAD: Final = 0.01
+"""Standard deviation of the probability of COVID. Below it, all answers are nearly equal."""
 
 MARGIN: Final = 0.02
-"""By how much the balanced accuracy may fall from one version to the next."""
+"""How much the balanced accuracy may fall from one version to the next."""
 
-LEAST_COMPARED: Final = 30
-"""Images; on fewer, two versions are not compared."""
-
-_BATCH_SIZE: Final = 64
+MIN_COMPARED: Final = 30
+"""Number of images. On fewer, two versions are not compared."""
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """What speaks against a model, and which version it was compared with."""
+    """The objections to a model, and the version that it was compared with."""
 
     objections: list[str]
     compared_with: int | None
@@ -47,19 +46,19 @@ def inspect(
     demo: bool,
     min_accuracy: float | None = None,
 ) -> GateReport:
-    """Look at a model's answers on its test part, and at the version that it would replace.
+    """Check a model's answers on its test part against limits and the version it would replace.
 
     Args:
-        name: of the servable.
+        name: name of the servable.
         models_dir: the versioned volume.
         probabilities: the new model's, float ``[N, 2]``.
         test: the images that they belong to.
-        demo: whether the model learned from phantoms; only its like is compared with it.
-        min_accuracy: what it must reach.
+        demo: whether the model was trained on phantoms. Only models of its kind are compared.
+        min_accuracy: the required accuracy.
     """
     objections = []
     spread = float(positive(probabilities).std())
-    if spread < LEAST_SPREAD:
+    if spread < MIN_SPREAD:
         objections.append(f"it answers nearly the same to every image (deviation {spread:.4f})")
     accuracy = measure(probabilities, test.labels)["accuracy"]
     if min_accuracy is not None and accuracy < min_accuracy:
@@ -69,7 +68,7 @@ def inspect(
         return GateReport(objections, None)
     unseen = np.flatnonzero(~learned_from(volume.version_dir(models_dir, name, incumbent), test))
     judges = test.take(unseen)
-    if len(judges) < LEAST_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
+    if len(judges) < MIN_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
         return GateReport(objections, None)
     answers = _ask(models_dir, name, incumbent, judges)
     if answers is None:
@@ -99,15 +98,9 @@ def _ask(models_dir: Path, name: str, version: int, data: LabelledImages) -> Pro
     try:
         loaded = tf.saved_model.load(str(volume.version_dir(models_dir, name, version)))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        logger.warning("version %d of %s cannot be compared with: %s", version, name, error)
+        logger.warning("cannot compare with version %d of %s: %s", version, name, error)
         return None
     signature = loaded.signatures[SIGNATURE_NAME]
-    answers: Probabilities = np.concatenate(
-        [
-            signature(**{INPUT_NAME: tf.constant(data.images[start : start + _BATCH_SIZE])})[
-                OUTPUT_NAME
-            ].numpy()
-            for start in range(0, len(data), _BATCH_SIZE)
-        ]
+    return infer_in_batches(
+        lambda images: signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME], data.images
     )
-    return answers

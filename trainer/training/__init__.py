@@ -1,1 +1,1 @@
-"""Training of one CNN: batches, steps, checkpoints."""
+"""Trains one CNN: batches, steps, checkpoints."""

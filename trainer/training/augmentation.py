@@ -1,4 +1,4 @@
-"""Augmentation: Keras' preprocessing layers, each draw a function of the step alone."""
+"""Augmentation with Keras' preprocessing layers. All draws depend on seed and step alone."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,15 +12,15 @@ from keras import layers
 from trainer.recipe import Recipe
 
 _DRAWS_PER_STEP: Final = 1 << 10
-"""More than a layer takes for a batch, so that no two steps share one."""
+"""More draws than a layer needs for a batch, so that no two steps share one."""
 
 
 class Augmenter:
-    """Varies batches: images float32 ``[N, 64, 64, 3]`` in 0 to 1, labels float32 ``[N, 2]``.
+    """Augments batches: images float32 ``[N, 64, 64, 3]`` in 0 to 1, labels float32 ``[N, 2]``.
 
     Args:
-        recipe: how far.
-        seed: of all draws.
+        recipe: which augmentations, and how strong.
+        seed: the random seed of all draws.
     """
 
     def __init__(self, recipe: Recipe, *, seed: int) -> None:
@@ -29,7 +29,7 @@ class Augmenter:
     def __call__(
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Vary one batch; the same step varies it in the same way, whatever was drawn before."""
+        """Augment one batch. A step always gives the same result, whatever was drawn before."""
         batch = {"images": images, "labels": labels}
         for layer in self._layers:
             state = layer.generator.state
@@ -60,7 +60,7 @@ def _layers(recipe: Recipe, seed: int) -> list[keras.Layer]:
     ]
     seeds = np.random.default_rng(seed).integers(1 << 31, size=len(choices))
     return [
-        # In 32 bits, whatever the network computes in.
+        # In 32 bits, whatever precision the network uses.
         layer(seed=int(own_seed), dtype="float32")
         for (amount, layer), own_seed in zip(choices, seeds, strict=True)
         if amount
@@ -68,12 +68,12 @@ def _layers(recipe: Recipe, seed: int) -> list[keras.Layer]:
 
 
 class RandomGamma(keras.Layer):  # type: ignore[misc]
-    """Raises pixels to a power, as another window or display would have; black and white stay.
+    """Raises pixels to a power, like another window or display. Black and white stay.
 
     Args:
-        factor: powers are between ``exp(-factor)`` and ``exp(factor)``, even on a log scale.
-        seed: of the draws.
-        options: as of every Keras layer.
+        factor: powers lie between ``exp(-factor)`` and ``exp(factor)``, uniform on a log scale.
+        seed: the random seed of the draws.
+        options: those of every Keras layer.
     """
 
     def __init__(self, factor: float, *, seed: int, **options: Any) -> None:  # noqa: ANN401

@@ -1,6 +1,6 @@
-"""Training batches: which images, in which order and how varied is a function of the step alone.
+"""Training batches. Images, order and augmentation depend on the seed and the step alone.
 
-So two runs with one seed see the same, and so does a run that goes on where another stopped.
+So two runs with one seed see the same batches, and so does a run that continues a stopped one.
 """
 
 import numpy as np
@@ -14,20 +14,23 @@ from trainer.training.augmentation import Augmenter
 
 
 def steps_per_epoch(data: LabelledImages, recipe: Recipe) -> int:
-    """Full batches in one pass; a short last batch would give batch normalisation a noisy step."""
+    """Return the number of full batches per epoch.
+
+    A short last batch would give batch normalisation a noisy step.
+    """
     return len(data) // recipe.batch_size
 
 
 def training_batches(
     data: LabelledImages, recipe: Recipe, *, seed: int, first_epoch: int = 0
 ) -> tf.data.Dataset:
-    """All batches from an epoch to the last, in the order of training.
+    """Return all batches from an epoch to the last, in training order.
 
     Args:
         data: images that fit into memory.
         recipe: epochs, batch size and augmentation.
-        seed: of order and augmentation.
-        first_epoch: where to begin, counted from 0.
+        seed: the random seed of order and augmentation.
+        first_epoch: the epoch to begin with, counted from 0.
 
     Returns:
         Pairs of images float32 ``[batch_size, 64, 64, 3]`` and one-hot labels float32
@@ -39,13 +42,15 @@ def training_batches(
     first_step = first_epoch * steps_per_epoch(data, recipe)
     images = tf.constant(data.images)
     labels = tf.one_hot(data.labels, len(CLASS_NAMES))
-    vary = Augmenter(recipe, seed=seed)
+    augment = Augmenter(recipe, seed=seed)
     return (
         tf.data.Dataset.from_tensor_slices(order)
         .enumerate()
         .skip(first_step)
-        # One batch after the other: the layers' random state is one for all of them.
-        .map(lambda step, chosen: vary(tf.gather(images, chosen), tf.gather(labels, chosen), step))
+        # Sequential, because all batches share the random state of the layers.
+        .map(
+            lambda step, chosen: augment(tf.gather(images, chosen), tf.gather(labels, chosen), step)
+        )
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -1,4 +1,4 @@
-"""What happens at each epoch's beginning and end, such that a stopped training can go on."""
+"""Callbacks at the beginning and end of epochs that make a stopped training resumable."""
 
 import time
 from typing import Any
@@ -6,28 +6,28 @@ from typing import Any
 import keras
 
 from trainer.recipe import Recipe
-from trainer.training.checkpoint import Checkpoints, Epoch
+from trainer.training.checkpoint import BestWeights, Checkpoints, Epoch
 
 _DRAWS_PER_EPOCH = 1 << 24
-"""More than an epoch has steps."""
+"""More than the steps of an epoch."""
 
 
 class DropoutByEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """What dropout leaves out is a function of seed, layer, epoch and step."""
+    """Makes dropout depend on seed, layer, epoch and step alone."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Set every layer's draws to the epoch's first."""
+        """Set every layer's random state to that of the epoch's beginning."""
         dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
         for index, layer in enumerate(dropouts):
             layer.seed_generator.state.assign([self._seed + index, epoch * _DRAWS_PER_EPOCH])
 
 
 class PlateauSince(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
-    """``ReduceLROnPlateau`` that knows the epochs before it, and so waits no longer than before."""
+    """``ReduceLROnPlateau`` that knows the epochs before a resume, so its patience carries over."""
 
     def __init__(self, history: list[Epoch], recipe: Recipe) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class PlateauSince(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
         self._before = list(history)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Live through the epochs before, which leaves the learning rate where it is."""
+        """Replay the epochs before the resume, without changing the learning rate."""
         super().on_train_begin(logs)
         learning_rate = _learning_rate(self.model)
         for epoch, measured in enumerate(self._before):
@@ -50,17 +50,17 @@ class PlateauSince(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
 
 
 class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the state after each epoch, and the best of them.
+    """Saves the state after each epoch, and the best one.
 
     Args:
-        checkpoints: where.
-        history: of the epochs before; each epoch is appended.
-        recipe: what of validation makes one epoch better than another.
+        checkpoints: where to save them.
+        history: the epochs before a resume. Each new epoch is appended.
+        recipe: which validation metric decides which epoch is better.
     """
 
     def __init__(
         self,
-        checkpoints: Checkpoints,
+        checkpoints: Checkpoints | BestWeights,
         history: list[Epoch],
         recipe: Recipe,
     ) -> None:
@@ -72,12 +72,12 @@ class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
         self._learning_rate = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Start the clock, and note the learning rate before anything lowers it."""
+        """Start the clock, and record the learning rate before anything lowers it."""
         self._started = time.perf_counter()
         self._learning_rate = _learning_rate(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Keep what was measured, and the weights."""
+        """Record the metrics, and save the weights."""
         if self.model.stop_training:  # the loss is not a number
             return
         self._history.append(
@@ -92,9 +92,9 @@ class CheckpointEachEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def best_epoch(history: list[Epoch], recipe: Recipe) -> int:
-    """The index of the epoch that is kept; of equals by accuracy the one with the lower loss.
+    """Return the index of the epoch to keep. Ties in accuracy go to the lower loss.
 
-    Before those that the recipe lets it pick from it is the last one.
+    Before the first epoch that the recipe allows to be selected, it is the latest one.
     """
     first = min(int(recipe.select_from * recipe.epochs), len(history) - 1)
     candidates = range(first, len(history))
@@ -107,5 +107,5 @@ def best_epoch(history: list[Epoch], recipe: Recipe) -> int:
 
 
 def _learning_rate(model: keras.Model) -> float:
-    # Plain float() refuses a variable that several GPUs share.
+    # Plain float() rejects a variable that is distributed over several GPUs.
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))

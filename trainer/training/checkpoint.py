@@ -1,8 +1,8 @@
-"""What an interrupted training goes on from, and the best epoch so far.
+"""The state that an interrupted training resumes from, and the best epoch so far.
 
-A checkpoint is the state after an epoch: weights, the optimiser's moments, and the measurements of
-every epoch until then. All else that training depends on is a function of seed and step. The last
-write of an epoch is the rename of ``history.json``, so a checkpoint is whole or not there.
+A checkpoint is the state after an epoch: weights, the optimiser's moments, and the metrics of all
+epochs so far. Everything else that training depends on follows from seed and step. The last write
+of an epoch is the rename of ``history.json``, so a checkpoint is either complete or absent.
 """
 
 import errno
@@ -12,32 +12,34 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
+from serving.files.replacement import replacing
 from trainer.errors import RunError
 
 Epoch = dict[str, float]
-"""What Keras measured in one epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` …"""
+"""The metrics of one epoch as Keras reports them: ``loss``, ``accuracy``, ``val_loss``, …"""
 
 _HISTORY: Final = "history.json"
 _BEST: Final = "best.weights.h5"
 _BEST_CANDIDATE: Final = ".best.weights.h5"
 
 _COPIES: Final = 3
-"""Of a state that may lie beside those that are there: the last, the best, and some room."""
+"""Free space that a save requires, in states: the last one, the best one, and some room."""
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one CNN's training, in a folder of their own."""
+    """The checkpoints of one CNN's training, in their own folder."""
 
     directory: Path
 
     def history(self) -> list[Epoch]:
-        """The epochs that are done; empty where training has yet to begin.
+        """Return the finished epochs; empty if training has not begun.
 
         Raises:
             RunError: the folder holds something else.
@@ -47,22 +49,24 @@ class Checkpoints:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.directory / _HISTORY} cannot be read; start anew") from error
+            raise RunError(
+                f"{self.directory / _HISTORY} cannot be read; start a new run"
+            ) from error
         return epochs
 
     def restore_last(self, model: keras.Model, history: list[Epoch]) -> None:
-        """Bring a compiled model and its optimiser to where they were after the last epoch."""
+        """Restore a compiled model and its optimiser to their state after the last epoch."""
         self._load(model, self._state(len(history)))
 
     def restore_best(self, model: keras.Model) -> None:
-        """Bring a model to its best epoch."""
+        """Restore a model to its best epoch."""
         self._load(model, self.directory / _BEST)
 
     def save(self, model: keras.Model, history: list[Epoch], *, best: bool) -> None:
-        """Keep the state after an epoch; ``best`` if it is the best one so far.
+        """Save the state after an epoch; ``best`` if it is the best one so far.
 
         Raises:
-            RunError: the folder cannot be written, or is nearly full; the epoch before is still
+            RunError: the folder cannot be written, or is nearly full. The previous epoch is still
                 there.
         """
         try:
@@ -73,23 +77,22 @@ class Checkpoints:
             ) from error
 
     def finish(self) -> None:
-        """Drop what only an unfinished training needs."""
+        """Delete what only an unfinished training needs."""
         for state in self.directory.glob("epoch-*.weights.h5"):
             state.unlink()
 
     def _save(self, model: keras.Model, history: list[Epoch], *, best: bool) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        # Looked at before, because HDF5 ends the process where a disk is full half-way.
+        # Checked first, because HDF5 ends the process if the disk fills up during a write.
         if shutil.disk_usage(self.directory).free < _COPIES * _size_bytes(model):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         state = self._state(len(history))
         model.save_weights(state)
-        draft = self.directory / f".{_HISTORY}"
-        draft.write_text(json.dumps(history, indent=1))
         if best:
             shutil.copyfile(state, self.directory / _BEST_CANDIDATE)
             (self.directory / _BEST_CANDIDATE).replace(self.directory / _BEST)
-        draft.replace(self.directory / _HISTORY)
+        with replacing(self.directory / _HISTORY) as file:
+            file.write(json.dumps(history, indent=1).encode())
         for old in self.directory.glob("epoch-*.weights.h5"):
             if old != state:
                 old.unlink()
@@ -101,7 +104,23 @@ class Checkpoints:
         try:
             model.load_weights(path)
         except (OSError, ValueError) as error:
-            raise RunError(f"{path} cannot be read; start anew") from error
+            raise RunError(f"{path} cannot be read; start a new run") from error
+
+
+class BestWeights:
+    """The best epoch of a training that will not be resumed, kept in memory."""
+
+    def __init__(self) -> None:
+        self._weights: list[NDArray[Any]] = []
+
+    def save(self, model: keras.Model, _history: list[Epoch], *, best: bool) -> None:
+        """Keep the weights if the epoch is the best one so far."""
+        if best:
+            self._weights = model.get_weights()
+
+    def restore_best(self, model: keras.Model) -> None:
+        """Restore a model to its best epoch."""
+        model.set_weights(self._weights)
 
 
 def _size_bytes(model: keras.Model) -> int:

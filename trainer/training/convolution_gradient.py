@@ -1,9 +1,9 @@
 """Convolutions whose gradient is as fast on a CPU as the convolution itself.
 
-TensorFlow's ``Conv2DBackpropInput`` runs at a few per cent of a CPU's speed where feature maps are
-small and channels many, which is most of a training step at 64x64 pixels. The gradient towards a
-convolution's input is itself a convolution, with the kernel turned round and its channels swapped,
-so the fast forward operation serves for both (docs/decisions/0005).
+TensorFlow's ``Conv2DBackpropInput`` reaches a few per cent of a CPU's speed if feature maps are
+small and channels many, which is most of a training step at 64x64 pixels. The gradient with respect
+to a convolution's input is itself a convolution, with the kernel rotated by 180 degrees and its
+channels swapped. So the fast forward operation serves for both (docs/decisions/0005).
 """
 
 import contextlib
@@ -20,10 +20,10 @@ _POINT: Final = (1, 1)
 
 @contextlib.contextmanager
 def fast_gradients(model: keras.Model) -> Iterator[None]:
-    """Let every convolution of a model that allows it take the faster gradient.
+    """Use the faster gradient for every convolution of a model that supports it.
 
-    Layers, weights, configuration and answers stay as they are; afterwards the model is its old
-    self, so that what is exported of it has no trace of a gradient.
+    Layers, weights, configuration and outputs stay the same. Afterwards the model is restored, so
+    that an exported graph has no trace of it.
     """
     replaced: list[tuple[keras.Layer, str]] = []
     for layer in model.layers:
@@ -40,7 +40,7 @@ def fast_gradients(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         for layer, method in replaced:
-            # What was set on the instance hid the class's own method.
+            # Removes the instance attribute that hid the class's own method.
             delattr(layer, method)
 
 
@@ -74,7 +74,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, *, stride: int = 1) -> tf.Ten
 
         return tf.nn.conv2d(images, kernel, stride, "SAME"), gradients
 
-    # A variable, as against its value, is no argument that custom_gradient differentiates by.
+    # custom_gradient differentiates with respect to tensors, not variables.
     return operation(tf.convert_to_tensor(images), tf.convert_to_tensor(kernel))
 
 
@@ -88,7 +88,7 @@ def _is_supported(
     if groups != 1 or tuple(dilation_rate) != (1, 1):
         return False
     if tuple(kernel_size) == _POINT:
-        # Without a neighbourhood there is nothing to pad, so both paddings are the same.
+        # 1x1 kernels need no padding, so both paddings are the same.
         return strides[0] == strides[1]
     odd = all(size % 2 == 1 for size in kernel_size)
     return odd and padding == "same" and tuple(strides) == (1, 1)
@@ -103,7 +103,7 @@ def _call_separable(layer: layers.SeparableConv2D, inputs: tf.Tensor) -> tf.Tens
 
 
 def _spread(values: tf.Tensor, stride: int, shape: tf.Tensor) -> tf.Tensor:
-    """Put each value where its stride stood; what was stepped over gets zero."""
+    """Put each value at its strided position, with zeros in between."""
     count, height, width, channels = tf.unstack(tf.shape(values))
     cells = tf.reshape(values, [count, height, 1, width, 1, channels])
     gap = [0, stride - 1]

@@ -1,4 +1,4 @@
-"""Training of one CNN."""
+"""Trains one CNN."""
 
 import contextlib
 import logging
@@ -21,12 +21,12 @@ from trainer.recipe import Recipe
 from trainer.training import hardware
 from trainer.training.batches import steps_per_epoch, training_batches
 from trainer.training.callbacks import CheckpointEachEpoch, DropoutByEpoch, PlateauSince
-from trainer.training.checkpoint import Checkpoints, Epoch
+from trainer.training.checkpoint import BestWeights, Checkpoints, Epoch
 from trainer.training.convolution_gradient import fast_gradients
 from trainer.training.graph_optimisation import without_graph_optimisation
 from trainer.training.optimizer import FusedAdam
+from trainer.training.precise_batch_norm import PreciseBatchNorm
 from trainer.training.progress import ProgressBar
-from trainer.training.recalibration import Recalibration
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 @dataclass(frozen=True)
 class Trained:
-    """A CNN as it was in its best epoch, computing in 32 bits, and what every epoch measured."""
+    """A CNN in its best epoch, converted to 32 bits, and the metrics of every epoch."""
 
     model: keras.Model
     history: list[Epoch]
@@ -48,29 +48,29 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | BestWeights,
     weights_dir: Path | None = None,
     tensorboard_dir: Path | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Trained:
-    """Train one CNN, from the beginning or from its last checkpoint on.
+    """Train one CNN, from the beginning or from its last checkpoint.
 
-    A training that stopped after any epoch and goes on ends with the same weights as one that did
-    not stop.
+    A training that stopped after any epoch and is resumed ends with the same weights as one that
+    did not stop.
 
     Args:
         name: one of ``serving.contract.MODEL_NAMES``.
-        split: the training part is learned from, the validation part picks the epoch.
-        recipe: how.
-        seed: of initialisation, order, augmentation and dropout.
-        checkpoints: where the state after each epoch is kept.
-        weights_dir: where ImageNet weights lie; without it they are downloaded.
-        tensorboard_dir: where TensorBoard's events go.
-        on_progress: is called after each step with the share of all steps that is done.
+        split: the training part to learn from, and the validation part to select the epoch.
+        recipe: how to train.
+        seed: the random seed of initialisation, order, augmentation and dropout.
+        checkpoints: where to save the state after each epoch, or only the best weights.
+        weights_dir: folder of the ImageNet weights. Without it, they are downloaded.
+        tensorboard_dir: folder for TensorBoard's events.
+        on_progress: called after each step with the share of all steps that is done.
 
     Raises:
-        DatasetError: there are fewer training images than a batch.
-        RecipeError: the ImageNet weights cannot be had.
+        DatasetError: there are fewer training images than a batch needs.
+        RecipeError: the ImageNet weights are not available.
         RunError: the checkpoints cannot be read.
         TrainingError: the loss became infinite or not a number.
     """
@@ -80,7 +80,7 @@ def train(
             " add images or choose a smaller batch"
         )
     strategy = hardware.strategy()
-    replicas = strategy.num_replicas_in_sync
+    replicas = hardware.replicas()
     if recipe.batch_size % replicas:
         raise RecipeError(
             f"{replicas} GPUs cannot share a batch of {recipe.batch_size} evenly; choose a multiple"
@@ -89,10 +89,10 @@ def train(
     keras.utils.set_random_seed(seed)
     with strategy.scope(), hardware.precision(recipe):
         model = build(name, recipe, weights_dir=weights_dir)
-        if recipe.weights == "none" and recipe.initialisation == "calm":
+        if recipe.weights == "none" and recipe.initialisation == "zero-init-residual":
             standardise(model, split.train.images)
         _compile(model, recipe, steps_per_epoch(split.train, recipe))
-    history = checkpoints.history()
+    history = checkpoints.history() if isinstance(checkpoints, Checkpoints) else []
     logger.info(
         "training %s: %d parameters, epoch %d of %d",
         name,
@@ -109,11 +109,11 @@ def train(
             checkpoints=checkpoints,
             history=history,
             tensorboard_dir=tensorboard_dir,
-            replicas=replicas,
             on_progress=on_progress,
         )
-    checkpoints.finish()
     checkpoints.restore_best(model)
+    if isinstance(checkpoints, Checkpoints):
+        checkpoints.finish()
     return Trained(_in_single_precision(model, name, recipe), history)
 
 
@@ -134,14 +134,14 @@ def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
-        # Keras would choose XLA by itself, which is several times slower on a CPU.
+        # Keras would choose XLA, which is several times slower on a CPU.
         jit_compile="auto" if on_gpu else False,
     )
     _create_all_variables(model)
 
 
 def _create_all_variables(model: keras.Model) -> None:
-    """Create what Keras would create inside the first step, which TensorFlow then traces twice."""
+    """Create variables now: creating them inside the first step makes TensorFlow trace it twice."""
     model.optimizer.build(model.trainable_variables)
     undecided = np.full((1, len(CLASS_NAMES)), 1 / len(CLASS_NAMES), np.float32)
     model.compute_metrics(x=None, y=undecided, y_pred=undecided)
@@ -170,20 +170,20 @@ def _fit(
     recipe: Recipe,
     *,
     seed: int,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | BestWeights,
     history: list[Epoch],
     tensorboard_dir: Path | None,
-    replicas: int,
     on_progress: Callable[[float], None] | None,
 ) -> None:
     steps = steps_per_epoch(split.train, recipe)
+    validation_batch_size = _validation_batch_size(len(split.validation), hardware.replicas())
     first_epoch = len(history)
     callbacks: list[keras.callbacks.Callback] = [
         DropoutByEpoch(seed),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if recipe.recalibrate:
-        callbacks.append(Recalibration(split.train.images, seed=seed))
+    if recipe.precise_batch_norm:
+        callbacks.append(PreciseBatchNorm(split.train.images, seed=seed))
     if recipe.schedule == "plateau":
         callbacks.append(PlateauSince(history, recipe))
     if tensorboard_dir:
@@ -195,9 +195,9 @@ def _fit(
         epochs_done=first_epoch,
         on_progress=on_progress,
     )
-    # After all that has a part in an epoch's state, so that what is kept of it is whole.
+    # Last, so that the saved state includes what the other callbacks do in an epoch.
     callbacks += [CheckpointEachEpoch(checkpoints, history, recipe), progress]
-    if history:
+    if history and isinstance(checkpoints, Checkpoints):
         checkpoints.restore_last(model, history)
     with _fast_on_cpu(model), progress:
         model.fit(
@@ -206,8 +206,8 @@ def _fit(
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             validation_data=_one_hot(split.validation),
-            validation_batch_size=_validation_batch_size(len(split.validation), replicas),
-            shuffle=False,  # the batches are
+            validation_batch_size=validation_batch_size,
+            shuffle=False,  # the batches are shuffled already
             callbacks=callbacks,
             verbose=0,
         )
@@ -218,7 +218,7 @@ def _fit(
 
 
 def _validation_batch_size(images: int, replicas: int) -> int:
-    """Such that the GPUs share the first batch evenly, and none goes away empty from the last."""
+    """Return a size that gives each GPU an equal part of the first batch and a part of the last."""
     for size in range(min(_VALIDATION_BATCH_SIZE, images), 0, -1):
         last = images % size
         if size % replicas == 0 and (last == 0 or last >= replicas):
@@ -243,7 +243,7 @@ def _one_hot(data: LabelledImages) -> tuple[NDArray[np.float32], NDArray[np.floa
 
 
 def _in_single_precision(model: keras.Model, name: str, recipe: Recipe) -> keras.Model:
-    """The same weights in a network that computes in 32 bits, as every CPU can serve it."""
+    """Return a network with the same weights that computes in 32 bits, which every CPU supports."""
     twin = build(name, recipe.changed(weights="none", initialisation="keras"))
     twin.set_weights(model.get_weights())
     return twin

@@ -1,4 +1,4 @@
-"""What training runs on: the CPU, a GPU, or several."""
+"""Selects the training hardware: the CPU, a GPU, or several."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,20 +14,25 @@ _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 def gpus() -> int:
-    """How many GPUs TensorFlow sees."""
+    """Return the number of GPUs that TensorFlow detects."""
     return len(tf.config.list_physical_devices("GPU"))
 
 
+def replicas() -> int:
+    """Return how many devices share a batch."""
+    return max(1, len(tf.config.list_logical_devices("GPU")))
+
+
 def strategy() -> tf.distribute.Strategy:
-    """Every GPU takes its share of each batch, where there are several."""
-    if len(tf.config.list_logical_devices("GPU")) > 1:
+    """Return the distribution strategy: several GPUs share each batch."""
+    if replicas() > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
 @contextlib.contextmanager
 def precision(recipe: Recipe) -> Iterator[None]:
-    """Build layers that compute in 16 bits, where the recipe says so; weights stay in 32 bits."""
+    """Build layers that compute in 16 bits if the recipe says so. Weights stay in 32 bits."""
     wanted = recipe.mixed_precision
     mixed = wanted == "on" or (wanted == "auto" and (gpus() > 0 or _cpu_has_bfloat16()))
     sixteen_bits = "mixed_float16" if gpus() else "mixed_bfloat16"
@@ -40,9 +45,9 @@ def precision(recipe: Recipe) -> Iterator[None]:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies in bfloat16 by itself; elsewhere it would be imitated, slowly."""
+    """Return whether the CPU multiplies bfloat16 in hardware. Emulating it would be slow."""
     try:
         flags = set(_CPU_INFO.read_text().split())
-    except OSError:  # only Linux has it
+    except OSError:  # exists only on Linux
         return False
     return not flags.isdisjoint(("avx512_bf16", "amx_bf16"))

@@ -1,16 +1,16 @@
-"""Adam in one kernel."""
+"""The Adam optimiser in one kernel."""
 
 import keras
 import tensorflow as tf
 
 
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
-    """``keras.optimizers.Adam``, with TensorFlow's own kernel for the update of a variable.
+    """``keras.optimizers.Adam`` with TensorFlow's own kernel for the update of a variable.
 
-    Keras spells the update out in some twenty operations per variable, each of which is traced
-    and passes over the memory. With hundreds of variables that is half of a trace, and on a CPU a
-    good part of a step. The numbers are the same (Kingma and Ba 2015, arXiv 1412.6980, the
-    formulation before section 2.1).
+    Keras builds the update from some twenty operations per variable. Each is traced and passes over
+    the memory. With hundreds of variables that is half of the tracing time, and a good part of a
+    step on a CPU. The results are the same (Kingma and Ba 2015, arXiv 1412.6980, the formulation
+    before section 2.1).
     """
 
     def update_step(

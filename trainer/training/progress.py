@@ -1,4 +1,4 @@
-"""Progress of a training: a bar with the time that is left, and a line for each epoch."""
+"""Shows the progress of a training: a bar with the remaining time, and a line per epoch."""
 
 import logging
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from rich.progress import (
 
 logger = logging.getLogger(__name__)
 
-_MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+_SHOWN_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
-    """One bar over all steps of a CNN's training; where there is no terminal, lines alone.
+    """One bar over all steps of a CNN's training. Without a terminal, only lines are logged.
 
     Args:
-        name: of the CNN.
-        epochs: in all.
-        steps_per_epoch: batches in each.
-        epochs_done: by the run that this one goes on from.
-        on_progress: is called after each step with the share of all steps that is done.
+        name: name of the CNN.
+        epochs: total number of epochs.
+        steps_per_epoch: batches per epoch.
+        epochs_done: epochs of the run that this one continues.
+        on_progress: called after each step with the share of all steps that is done.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            # Somebody else shows it then.
+            # With on_progress, the caller shows the progress.
             disable=on_progress is not None or not console.is_terminal,
         )
         self._task = self._bar.add_task(name, total=self._steps, completed=self._steps_done)
@@ -73,20 +73,22 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take the bar away, however training ended."""
+        """Remove the bar, however training ended."""
         self._bar.stop()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Move the bar, and tell whoever wants to know."""
+        """Advance the bar, and call ``on_progress``."""
         self._bar.advance(self._task)
         self._steps_done += 1
         if self._on_progress:
             self._on_progress(self._steps_done / self._steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Print what was measured."""
+        """Print the metrics."""
         measured = logs or {}
-        figures = "  ".join(f"{key} {measured[key]:.4f}" for key in _MEASURES if key in measured)
+        figures = "  ".join(
+            f"{key} {measured[key]:.4f}" for key in _SHOWN_METRICS if key in measured
+        )
         line = f"{self._name}  epoch {epoch + 1}/{self._epochs}  {figures}"
         if self._bar.disable:
             logger.info(line)

@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 
 const CT_PRESETS = { lung: [-600, 1500], mediastinum: [40, 400], bone: [400, 1800] };
 const ZOOM_STEP = 1.5;
-const MOST_ZOOM = 8;
+const MAX_ZOOM = 8;
 // Values to a pixel that the mouse is dragged, as a share of the range.
 const DRAG_SHARE = 1 / 512;
 
@@ -78,11 +78,11 @@ function start(view, values) {
   }
 
   function setZoom(wanted) {
-    zoom = Math.min(Math.max(wanted, 1), MOST_ZOOM);
+    zoom = Math.min(Math.max(wanted, 1), MAX_ZOOM);
     byId("stage").style.width = `${100 * zoom}%`;
     byId("zoom-out").disabled = zoom === 1;
     byId("zoom-reset").disabled = zoom === 1;
-    byId("zoom-in").disabled = zoom === MOST_ZOOM;
+    byId("zoom-in").disabled = zoom === MAX_ZOOM;
   }
 
   for (const [id, low, high] of [

@@ -1,4 +1,4 @@
-"""BentoML: ``bentoml serve`` on the services in ``service.py``.
+"""BentoML: runs ``bentoml serve`` on the services in ``service.py``.
 
 python benchmarks/peers/bentoml_peer/serve.py --models DIR --port N
 """
@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Become ``bentoml serve``, so that a signal to this process reaches the server."""
+    """Replace this process by ``bentoml serve``, so that signals reach the server."""
     parser = three_models.argument_parser(__doc__.partition("\n")[0])
     three_models.add_engine_option(parser)
     arguments = parser.parse_args()
@@ -36,7 +36,7 @@ def main() -> None:
         "PYTHONPATH": str(HERE.parent),
         "BENTOML_DO_NOT_TRACK": "True",
     }
-    os.execve(sys.executable, command, environment)  # noqa: S606 - nothing comes from outside
+    os.execve(sys.executable, command, environment)  # noqa: S606 - no outside input
 
 
 if __name__ == "__main__":

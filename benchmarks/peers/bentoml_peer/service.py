@@ -1,6 +1,6 @@
-"""Two BentoML services, as its documentation of adaptive batching has it.
+"""Two BentoML services, as in BentoML's documentation of adaptive batching.
 
-A batchable API takes a list and answers with one; a wrapper takes single requests and calls it.
+A batchable API takes a list and returns a list. A wrapper takes single requests and calls it.
 """
 
 from pathlib import Path
@@ -19,12 +19,12 @@ class _Arguments(BaseModel):
 _arguments = bentoml.use_arguments(_Arguments)
 
 
-# One worker uses both cores, and its batches are the largest. After as many requests, or seconds,
-# as runner_connection says, BentoML 1.4.40 closes its connections to this service with the requests
-# that are under way on them, which then fail (its issue 5540); by default after 100 requests.
+# One worker uses both cores and gets the largest batches. After the number of requests or seconds
+# in runner_connection, BentoML 1.4.40 closes its connections to this service. Requests in flight on
+# them then fail (its issue 5540). By default that happens after 100 requests.
 @bentoml.service(workers=1, runner_connection={"max_requests": 10**9, "max_age": 1e9})
 class ThreeModels:
-    """The models, in a process of their own."""
+    """The models, in a separate process."""
 
     def __init__(self) -> None:
         self._models = three_models.load_models(_arguments.models, _arguments.engine)
@@ -32,16 +32,16 @@ class ThreeModels:
     @bentoml.api(
         batchable=True,
         max_batch_size=three_models.MAX_BATCH_SIZE,
-        # Not a wait but a bound: BentoML refuses what it expects to answer later than this. The
-        # documentation's 1000 ms are less than Keras takes for a full batch on two cores.
+        # A limit rather than a wait: BentoML rejects what it expects to answer later than this.
+        # Keras needs more than the documentation's 1000 ms for a full batch on two cores.
         max_latency_ms=10_000,
     )
     def classify(self, images: np.ndarray) -> list[dict[str, float]]:
-        """Ask the models about a batch."""
+        """Run the models on a batch."""
         return three_models.classify(self._models, images)
 
 
-# As many threads as requests that may meet in a batch, and as many again to wait for the next one.
+# One thread for each request of a batch, and as many that wait for the next batch.
 @bentoml.service(workers=1, threads=2 * three_models.MAX_BATCH_SIZE)
 class Uploads:
     """The wrapper: reads uploads."""

@@ -1,6 +1,7 @@
-"""The Django project in one module: its settings, its one view and its WSGI application.
+"""The Django project in one module: its settings, its only view and its WSGI application.
 
-Each model is asked by itself with ``model.predict``, and each request alone: there is no batching.
+Each model is called separately with ``model.predict``, for each request alone. There is no
+batching.
 """
 
 import os

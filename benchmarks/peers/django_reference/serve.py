@@ -1,6 +1,6 @@
-"""Django as tutorials use it: ``model.predict`` on one model after another.
+"""Django as in tutorials: ``model.predict`` on one model after another.
 
-Served by gunicorn, the first of the WSGI servers that Django's documentation shows.
+Served by gunicorn, the first WSGI server in Django's documentation.
 
     python benchmarks/peers/django_reference/serve.py --models DIR --port N --load once
 """
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Become gunicorn, so that a signal to this process reaches the server."""
+    """Replace this process by gunicorn, so that signals reach the server."""
     parser = three_models.argument_parser(__doc__.partition("\n")[0])
     parser.add_argument(
         "--load",
@@ -31,13 +31,13 @@ def main() -> None:
         "-m",
         "gunicorn",
         f"--bind=127.0.0.1:{arguments.port}",
-        # One worker has both cores and one copy of the models. Threads let uploads overlap with
-        # predictions; Keras promises nothing about threads, yet eight at once got right answers.
+        # One worker uses both cores and one copy of the models. Threads let uploads overlap with
+        # predictions. Keras does not document thread safety, but eight threads gave right answers.
         "--workers=1",
         "--threads=4",
         # Loading three models on a busy machine may take longer than the default of 30 seconds.
         "--timeout=120",
-        # It would lie in the home of whoever runs this.
+        # It would be created in the user's home directory.
         "--no-control-socket",
         f"--chdir={HERE}",
         "application:application",
@@ -48,7 +48,7 @@ def main() -> None:
         "PEER_MODELS": str(arguments.models.resolve()),
         "PEER_LOAD": arguments.load,
     }
-    os.execve(sys.executable, command, environment)  # noqa: S606 - nothing comes from outside
+    os.execve(sys.executable, command, environment)  # noqa: S606 - no outside input
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ray Serve: a deployment whose requests are batched with ``@serve.batch``.
+"""Ray Serve: a deployment with requests batched by ``@serve.batch``.
 
 python benchmarks/peers/ray_serve_peer/serve.py --models DIR --port N
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-# Read by Ray when it is imported, and handed on to its processes.
+# Ray reads these when it is imported, and passes them to its processes.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_SERVE_THROUGHPUT_OPTIMIZED"] = "1"
 
@@ -25,8 +25,8 @@ PEERS = Path(__file__).resolve().parents[1]
 CORES = 2
 
 
-# One replica has both cores, and its batches are the largest. It takes in the next batch while one
-# is computed; Ray's default of 5 requests at once would keep batches at that.
+# One replica uses both cores and gets the largest batches. It accepts the next batch while one is
+# computed. Ray's default of 5 concurrent requests would limit batches to that size.
 @serve.deployment(
     num_replicas=1,
     max_ongoing_requests=2 * three_models.MAX_BATCH_SIZE,
@@ -46,7 +46,7 @@ class ThreeModels:
 
     @serve.batch(max_batch_size=three_models.MAX_BATCH_SIZE, batch_wait_timeout_s=0.01)
     async def classify(self, images: list[NDArray[np.float32]]) -> list[dict[str, float]]:
-        """Ask the models about a batch, in a thread, while the next uploads are read."""
+        """Run the models on a batch, in a thread, while the next uploads are read."""
         return await asyncio.to_thread(three_models.classify, self._models, np.stack(images))
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["PYTHONPATH"] = str(PEERS)
     ray.init(num_cpus=CORES, include_dashboard=False)
-    # Only now: Ray sets a handler of its own, which leaves its processes behind.
+    # Set only now, because Ray sets its own handler, which leaves its processes behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": arguments.port})

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from covidscan.main import app
 from serving import volume
 from serving.contract import CLASS_NAMES, MODEL_NAMES
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.dataset.images import load_images, read_frame
 from trainer.demo.dataset import write_phantoms
 from trainer.publication.training_images import write_training_images

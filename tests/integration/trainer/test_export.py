@@ -16,28 +16,28 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import volume
 from serving.contract import (
-    DISTANCE_OUTPUT_NAME,
     INPUT_NAME,
     MODEL_NAMES,
+    OOD_OUTPUT_NAME,
     OUTPUT_NAME,
     SIGNATURE_NAME,
 )
 from serving.embedded.engine import Engine
 from serving.errors import VolumeError
-from serving.model_card import ModelCard
+from serving.volume.model_card import ModelCard
 from trainer.architectures import build
 from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
+from trainer.ood.score import fit_ood_scorer, with_ood_score
 from trainer.publication.export import WARM_UP_PATH, check_same_answers, publish
-from trainer.publication.feature_distance import fit_distance, with_distance
 from trainer.publication.training_images import TRAINING_IMAGES_PATH
 from trainer.recipe import Recipe
-from trainer.training.recalibration import recalibrate
+from trainer.training.precise_batch_norm import estimate_batch_norm
 
 BRIGHTNESS = np.linspace(0.2, 1, 64, dtype=np.float32).reshape(64, 1, 1, 1)
 NOISE = np.random.default_rng(0).random((64, 64, 64, 3), np.float32) * BRIGHTNESS
 IMAGES = NOISE[::16]
-RECIPE = Recipe(weights="none", initialisation="calm")
+RECIPE = Recipe(weights="none", initialisation="zero-init-residual")
 LEARNED = LabelledImages(IMAGES, np.array([0, 1, 0, 1]), ("a", "b", "c", "d"))
 HELD_OUT = LabelledImages(NOISE[1::16], np.array([0, 1, 0, 1]), ("e", "f", "g", "h"))
 
@@ -64,7 +64,7 @@ def randomise(model: keras.Model) -> None:
             layer.beta.assign(rng.normal(0, 0.1, layer.beta.shape))
     classifier = model.get_layer(OUTPUT_NAME)
     classifier.kernel.assign(rng.normal(0, 0.1, classifier.kernel.shape))
-    recalibrate(model, NOISE)
+    estimate_batch_norm(model, NOISE)
 
 
 @pytest.fixture(scope="module", params=MODEL_NAMES)
@@ -77,7 +77,7 @@ def published(
     randomise(model)
     models_dir = tmp_path_factory.mktemp("models")
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={"accuracy": 0.5})
-    assert publish(model, models_dir, card, LEARNED, fit_distance(model, LEARNED, HELD_OUT)) == 1
+    assert publish(model, models_dir, card, LEARNED, fit_ood_scorer(model, LEARNED, HELD_OUT)) == 1
     return model, volume.version_dir(models_dir, model.name, 1)
 
 
@@ -90,7 +90,7 @@ def test_the_embedded_engine_answers_as_keras_does(published: tuple[keras.Model,
     assert [(s.name, s.shape) for s in loaded.inputs] == [(INPUT_NAME, (-1, 64, 64, 3))]
     assert {s.name: s.shape for s in loaded.outputs} == {
         OUTPUT_NAME: (-1, 2),
-        DISTANCE_OUTPUT_NAME: (-1,),
+        OOD_OUTPUT_NAME: (-1,),
     }
     assert {s.dtype for s in loaded.outputs} == {np.dtype(np.float32)}
 
@@ -100,20 +100,9 @@ def test_the_embedded_engine_measures_the_distance_as_keras_does(
 ):
     model, version_dir = published
     far = np.concatenate([IMAGES, 1 - IMAGES, IMAGES[:, ::-1]])
-    measured = Engine().load(version_dir).infer({INPUT_NAME: far})[DISTANCE_OUTPUT_NAME]
-    known = with_distance(model, fit_distance(model, LEARNED, HELD_OUT))
-    np.testing.assert_allclose(measured, np.asarray(known(far)[DISTANCE_OUTPUT_NAME]), atol=2e-3)
-
-
-def test_the_embedded_engine_measures_no_distance_that_is_not_asked_for(
-    published: tuple[keras.Model, Path],
-):
-    _, version_dir = published
-    loaded = Engine().load(version_dir)
-    everything = loaded.infer({INPUT_NAME: IMAGES})
-    answers = loaded.infer({INPUT_NAME: IMAGES}, wanted=[OUTPUT_NAME])
-    assert set(answers) == {OUTPUT_NAME}
-    np.testing.assert_allclose(answers[OUTPUT_NAME], everything[OUTPUT_NAME], atol=1e-6)
+    measured = Engine().load(version_dir).infer({INPUT_NAME: far})[OOD_OUTPUT_NAME]
+    known = with_ood_score(model, fit_ood_scorer(model, LEARNED, HELD_OUT))
+    np.testing.assert_allclose(measured, np.asarray(known(far)[OOD_OUTPUT_NAME]), atol=2e-3)
 
 
 def test_tensorflow_answers_as_keras_does_under_the_one_signature(
@@ -123,7 +112,7 @@ def test_tensorflow_answers_as_keras_does_under_the_one_signature(
     saved = tf.saved_model.load(str(version_dir))
     assert list(saved.signatures) == [SIGNATURE_NAME]
     signature = saved.signatures[SIGNATURE_NAME]
-    assert set(signature.structured_outputs) == {OUTPUT_NAME, DISTANCE_OUTPUT_NAME}
+    assert set(signature.structured_outputs) == {OUTPUT_NAME, OOD_OUTPUT_NAME}
     answers = signature(**{INPUT_NAME: tf.constant(IMAGES)})[OUTPUT_NAME]
     np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
 
@@ -143,7 +132,7 @@ def test_saved_model_cli_shows_the_signature(published: tuple[keras.Model, Path]
     told = " ".join(shown.split())
     assert "inputs['image'] tensor_info: dtype: DT_FLOAT shape: (-1, 64, 64, 3)" in told
     assert "outputs['probabilities'] tensor_info: dtype: DT_FLOAT shape: (-1, 2)" in told
-    assert "outputs['feature_distance'] tensor_info: dtype: DT_FLOAT shape: (-1)" in told
+    assert "outputs['ood_score'] tensor_info: dtype: DT_FLOAT shape: (-1)" in told
 
 
 def test_each_weight_is_on_disk_once_and_none_in_the_graph(published: tuple[keras.Model, Path]):
@@ -185,7 +174,7 @@ def test_a_full_disk_publishes_nothing_and_is_one_line(
     published: tuple[keras.Model, Path], tmp_path: Path
 ):
     model, _ = published
-    distance = fit_distance(model, LEARNED, HELD_OUT)
+    distance = fit_ood_scorer(model, LEARNED, HELD_OUT)
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={})
     with (
         at_most_this_much_written(4 << 20),
@@ -201,5 +190,5 @@ def test_an_export_that_answers_differently_is_refused(published: tuple[keras.Mo
     other.set_weights(model.get_weights())
     check_same_answers(other, version_dir)
     other.get_layer(OUTPUT_NAME).bias.assign([1, 0])
-    with pytest.raises(ExportError, match="answers differently"):
+    with pytest.raises(ExportError, match="gives answers that differ"):
         check_same_answers(other, version_dir)

@@ -28,7 +28,7 @@ hardware.strategy = lambda: strategy
 
 
 def train(batch_size: int) -> None:
-    recipe = Recipe(weights="none", epochs=1, batch_size=batch_size, recalibrate=True)
+    recipe = Recipe(weights="none", epochs=1, batch_size=batch_size, precise_batch_norm=True)
     train_and_publish(
         Plan(
             dataset_dir=Path(sys.argv[1]) / "dataset",

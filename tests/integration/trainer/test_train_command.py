@@ -13,7 +13,13 @@ from serving import volume
 from tests.service_process import wait_until
 from trainer.demo.dataset import write_phantoms
 
-QUICK = ("--weights=none", "--initialisation=calm", "--epochs=2", "--batch-size=8", "--force")
+QUICK = (
+    "--weights=none",
+    "--initialisation=zero-init-residual",
+    "--epochs=2",
+    "--batch-size=8",
+    "--force",
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from api.access.api_keys import create_key
 from api.app import create_app
+from api.http.access.api_keys import create_key
 from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
 

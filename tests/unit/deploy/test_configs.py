@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from api.fan_out import IMAGES_TOGETHER
+from api.prediction.fan_out import IMAGES_TOGETHER
 from serving.batching_parameters import (
     EMBEDDED_BATCHING_FILE,
     TENSORFLOW_SERVING_BATCHING_FILE,
@@ -12,7 +12,7 @@ from serving.batching_parameters import (
     read_batching_parameters,
 )
 from serving.contract import MODEL_NAMES
-from serving.model_config import ModelConfig, read_model_configs
+from serving.volume.model_config import ModelConfig, read_model_configs
 
 _MONITORING_CONFIG = """
   name: "monitoring.proto" package: "tensorflow.serving" syntax: "proto3"

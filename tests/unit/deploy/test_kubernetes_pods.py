@@ -8,9 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from api.access.open_paths import OPEN_PATHS
+from api.http.access.open_paths import OPEN_PATHS
 from api.settings import Settings
-from covidscan.http_server import grace_seconds
+from covidscan.service.http_server import grace_seconds
 from tests.kubernetes.manifests import FOLDER, Manifests, build_command, pod_of
 from tests.kubernetes.schema import document_faults, pod_faults
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serving.model_config import Latest, read_model_configs
+from serving.volume.model_config import Latest, read_model_configs
 
 
 @pytest.fixture(scope="module")

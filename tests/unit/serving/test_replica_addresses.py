@@ -43,74 +43,59 @@ async def settled(addresses: ReplicaAddresses) -> Sequence[str]:
         ("127.0.0.1:8500", ["ipv4:127.0.0.1:8500"]),
     ],
 )
-def test_what_is_no_name_is_not_looked_up(target: str, known: list[str]):
+async def test_what_is_no_name_is_not_looked_up(target: str, known: list[str]):
     names = Names("a")
     addresses = ReplicaAddresses(target, resolve=names.resolve)
-    assert asyncio.run(addresses.get(1)) == known
+    assert await addresses.get(1) == known
     assert (names.asked, addresses.host) == ([], None)
 
 
 @pytest.mark.parametrize("target", ["name:8500", "dns:name:8500", "dns:///name:8500"])
-def test_a_name_is_looked_up_every_ten_seconds(target: str):
+async def test_a_name_is_looked_up_every_ten_seconds(target: str):
     names, clock = Names("a"), Clock()
     addresses = ReplicaAddresses(target, resolve=names.resolve, clock=clock)
-
-    async def main() -> None:
-        assert await settled(addresses) == ("a",)
-        names.addresses = ("a", "b")
-        clock.now = 9
-        assert await settled(addresses) == ("a",)
-        clock.now = 10
-        assert await settled(addresses) == ("a", "b")
-
-    asyncio.run(main())
+    assert await settled(addresses) == ("a",)
+    names.addresses = ("a", "b")
+    clock.now = 9
+    assert await settled(addresses) == ("a",)
+    clock.now = 10
+    assert await settled(addresses) == ("a", "b")
     assert names.asked == [("name", 8500)] * 2
     assert addresses.host == "name:8500"
 
 
-def test_it_is_looked_up_soon_after_a_replica_was_lost():
+async def test_it_is_looked_up_soon_after_a_replica_was_lost():
     names, clock = Names("a"), Clock()
     addresses = ReplicaAddresses("name:1", resolve=names.resolve, clock=clock)
-
-    async def main() -> None:
-        await settled(addresses)
-        names.addresses = ("b",)
-        addresses.look_again()
-        assert await settled(addresses) == ("a",)
-        clock.now = 1
-        assert await settled(addresses) == ("b",)
-
-    asyncio.run(main())
+    await settled(addresses)
+    names.addresses = ("b",)
+    addresses.look_again()
+    assert await settled(addresses) == ("a",)
+    clock.now = 1
+    assert await settled(addresses) == ("b",)
 
 
-def test_a_look_up_that_fails_leaves_the_replicas_that_are_known():
+async def test_a_look_up_that_fails_leaves_the_replicas_that_are_known():
     names, clock = Names("a"), Clock()
     addresses = ReplicaAddresses("name:1", resolve=names.resolve, clock=clock)
-
-    async def main() -> None:
-        await settled(addresses)
-        names.addresses, clock.now = (), 10
-        assert await settled(addresses) == ("a",)
-        names.addresses, clock.now = ("b",), 11
-        assert await settled(addresses) == ("b",)
-
-    asyncio.run(main())
+    await settled(addresses)
+    names.addresses, clock.now = (), 10
+    assert await settled(addresses) == ("a",)
+    names.addresses, clock.now = ("b",), 11
+    assert await settled(addresses) == ("b",)
 
 
-def test_a_name_without_any_address_is_unavailable():
+async def test_a_name_without_any_address_is_unavailable():
     addresses = ReplicaAddresses("name:1", resolve=Names().resolve, clock=Clock())
     with pytest.raises(ModelServerUnavailableError, match="name:1 has no address"):
-        asyncio.run(addresses.get(1))
+        await addresses.get(1)
 
 
-def test_a_look_up_that_hangs_is_a_late_answer():
+async def test_a_look_up_that_hangs_is_a_late_answer():
     async def hang(_name: str, _port: int) -> Sequence[str]:
         return await asyncio.Future()
 
-    async def main() -> None:
-        addresses = ReplicaAddresses("name:1", resolve=hang)
-        with pytest.raises(ModelDeadlineError):
-            await addresses.get(0.01)
-        await addresses.close()
-
-    asyncio.run(main())
+    addresses = ReplicaAddresses("name:1", resolve=hang)
+    with pytest.raises(ModelDeadlineError):
+        await addresses.get(0.01)
+    await addresses.close()

@@ -1,5 +1,8 @@
 """The three CNNs are the ones that the service is named for."""
 
+import functools
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME
 from trainer.architectures import build, standardise
 from trainer.recipe import Recipe
 
-FROM_NOTHING = Recipe(weights="none", initialisation="calm", batch_norm_momentum=0.9)
+FROM_NOTHING = Recipe(weights="none", initialisation="zero-init-residual", batch_norm_momentum=0.9)
 BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712, "xception": 20_861_480}
 HEAD = [
     layers.GlobalAveragePooling2D,
@@ -22,9 +25,21 @@ HEAD = [
 ]
 
 
-@pytest.fixture(scope="module", params=MODEL_NAMES)
+@functools.cache
+def built(name: str) -> keras.Model:
+    """A model that several tests look at, and none changes."""
+    return build(name, FROM_NOTHING)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_models() -> Iterator[None]:
+    yield
+    built.cache_clear()
+
+
+@pytest.fixture(params=MODEL_NAMES)
 def model(request: pytest.FixtureRequest) -> keras.Model:
-    return build(request.param, FROM_NOTHING)
+    return built(request.param)
 
 
 def test_it_maps_images_to_probabilities(model: keras.Model):
@@ -61,7 +76,7 @@ def test_every_batch_normalisation_has_the_momentum_asked_for(model: keras.Model
 def test_residual_branches_start_closed(name: str, branches: int):
     closed = [
         layer.name
-        for layer in build(name, FROM_NOTHING).layers
+        for layer in built(name).layers
         if isinstance(layer, layers.BatchNormalization) and not layer.gamma.numpy().any()
     ]
     assert len(closed) == branches
@@ -70,7 +85,7 @@ def test_residual_branches_start_closed(name: str, branches: int):
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_an_untrained_model_is_undecided(name: str):
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
-    np.testing.assert_array_equal(build(name, FROM_NOTHING)(images), np.full((2, 2), 0.5))
+    np.testing.assert_array_equal(built(name)(images), np.full((2, 2), 0.5))
 
 
 def test_the_adapter_can_start_as_the_standardisation_of_the_images():

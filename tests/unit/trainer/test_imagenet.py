@@ -50,7 +50,7 @@ def test_the_whole_backbone_starts_from_them(name: str, weights_dir: Path):
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_a_calm_start_gives_them_the_pixels_that_they_expect(name: str, weights_dir: Path):
-    recipe = Recipe(weights="imagenet", initialisation="calm")
+    recipe = Recipe(weights="imagenet", initialisation="zero-init-residual")
     model = build(name, recipe, weights_dir=weights_dir)
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
     adapted = model.get_layer("adapter")(images)

@@ -1,6 +1,5 @@
 """What becomes of an explanation when models fail, or are replaced, while it is made."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,18 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from api.caller import Caller
-from api.client_activity import ClientActivity
-from api.errors import ModelsLateError, ModelsUnavailableError
 from api.explanation.explainer import Explainer, Explanation
-from api.fair_slots import FairSlots
-from api.image_preparation import ImagePreparation
-from api.model_call import ModelCall, failed_answer
-from api.model_cards import ModelCards
+from api.load.caller import Caller
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
 from api.observability.metrics import Metrics
-from api.prediction import Predictor
-from api.prediction_options import PredictionOptions
-from api.schemas.prediction import ModelAnswer, ModelAnswerStatus
+from api.prediction.errors import ModelsLateError, ModelsUnavailableError
+from api.prediction.model_call import ModelCall, failed_answer
+from api.prediction.model_cards import ModelCards
+from api.prediction.options import PredictionOptions
+from api.prediction.predictor import Predictor
+from api.prediction.preparation import ImagePreparation
+from api.prediction.results import ModelAnswerStatus, ModelResult
 from api.settings import Settings
 from serving.client import Prediction
 from serving.contract import MODEL_NAMES
@@ -31,7 +30,7 @@ DRAWING = cv2.imencode(".png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64
 
 CALLER = Caller(request_id="1", key_id=None, client="key 1")
 
-Answers = Callable[[str, int], ModelAnswer]
+Answers = Callable[[str, int], ModelResult]
 """Of a model, to the image of this number; the whole one is number 0."""
 
 
@@ -63,52 +62,45 @@ class FanOut:
         *,
         client: str,
         timeout_seconds: float,
-        distance: bool = False,
-    ) -> list[ModelAnswer]:
+    ) -> list[ModelResult]:
         assert client == CALLER.client
         assert image.shape == (64, 64, 3)
         assert timeout_seconds > 0
-        assert distance == (self.asked == 0), "only of the image itself"
         number, self.asked = self.asked, self.asked + 1
         return [self._answers(name, number) for name in MODEL_NAMES]
 
 
-def answer(name: str, positive: float, version: int = 1) -> ModelAnswer:
+def answer(name: str, positive: float, version: int = 1) -> ModelResult:
     probabilities = np.array([[positive, 1 - positive]], np.float32)
     call = ModelCall(name, ModelAnswerStatus.OK, Prediction(version, probabilities), 0.01)
     return call.answer(0, 0.5)
 
 
-def explain(answers: Answers, **settings: Any) -> Explanation:
-    async def main() -> Explanation:
-        configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
-        metrics = Metrics(version="0", preprocessing="0")
-        activity = ClientActivity()
-        decoders: Any = DecodersHere()
-        preparation = ImagePreparation(
-            decoders, max_pixels=10_000, metrics=metrics, activity=activity
-        )
-        fan_out: Any = FanOut(answers)
-        predictor = Predictor(
-            preparation,
-            fan_out,
-            ModelCards(configured.models_dir),
-            configured,
-            metrics=metrics,
-            load=FairSlots(1, shared=1, activity=activity, waiting=1),
-            audit=None,
-        )
-        explainer = Explainer(predictor, preparation, fan_out, configured, activity)
-        try:
-            return await explainer.explain("a.png", DRAWING, PredictionOptions(), CALLER)
-        finally:
-            preparation.close()
-
-    return asyncio.run(main())
+async def explain(answers: Answers, **settings: Any) -> Explanation:
+    configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
+    metrics = Metrics(version="0", preprocessing="0")
+    activity = ClientActivity()
+    decoders: Any = DecodersHere()
+    preparation = ImagePreparation(decoders, max_pixels=10_000, metrics=metrics, activity=activity)
+    fan_out: Any = FanOut(answers)
+    predictor = Predictor(
+        preparation,
+        fan_out,
+        ModelCards(configured.models_dir),
+        configured,
+        metrics=metrics,
+        load=FairSlots(1, shared=1, activity=activity, waiting=1),
+        audit=None,
+    )
+    explainer = Explainer(predictor, preparation, fan_out, configured, activity)
+    try:
+        return await explainer.explain("a.png", DRAWING, PredictionOptions(), CALLER)
+    finally:
+        preparation.close()
 
 
-def test_the_ensembles_map_is_the_mean_of_the_models():
-    found = explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
+async def test_the_ensembles_map_is_the_mean_of_the_models():
+    found = await explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
     ensemble, *models = found.maps
     assert [each.name for each in found.maps] == ["ensemble", *MODEL_NAMES]
     assert {each.status for each in found.maps} == {ModelAnswerStatus.OK}
@@ -121,40 +113,40 @@ def test_the_ensembles_map_is_the_mean_of_the_models():
     assert found.picture.shape == (64, 64, 3)
 
 
-def test_a_model_that_fails_once_has_no_map():
-    def answers(name: str, number: int) -> ModelAnswer:
+async def test_a_model_that_fails_once_has_no_map():
+    def answers(name: str, number: int) -> ModelResult:
         if (name, number) == ("resnet50", 40):
             return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0)
         return answer(name, 0.8)
 
-    ensemble, vgg16, resnet50, xception = explain(answers).maps
+    ensemble, vgg16, resnet50, xception = (await explain(answers)).maps
     assert (resnet50.status, resnet50.values) == (ModelAnswerStatus.TIMEOUT, None)
     assert vgg16.values is not None
     assert xception.values is not None
     assert ensemble.values == pytest.approx((vgg16.values + xception.values) / 2)
 
 
-def test_a_model_that_is_replaced_meanwhile_has_no_map():
-    def answers(name: str, number: int) -> ModelAnswer:
+async def test_a_model_that_is_replaced_meanwhile_has_no_map():
+    def answers(name: str, number: int) -> ModelResult:
         return answer(name, 0.8, version=2 if name == "vgg16" and number > 60 else 1)
 
-    vgg16 = explain(answers).maps[1]
+    vgg16 = (await explain(answers)).maps[1]
     assert (vgg16.status, vgg16.values) == (ModelAnswerStatus.NOT_AVAILABLE, None)
 
 
-def test_too_few_maps_are_no_explanation():
-    def answers(name: str, number: int) -> ModelAnswer:
+async def test_too_few_maps_are_no_explanation():
+    def answers(name: str, number: int) -> ModelResult:
         if name != "vgg16" and number == 3:
             return failed_answer(name, ModelAnswerStatus.UNREACHABLE, 0.1)
         return answer(name, 0.8)
 
     with pytest.raises(ModelsUnavailableError, match="resnet50: unreachable"):
-        explain(answers, quorum=2)
+        await explain(answers, quorum=2)
 
 
-def test_models_that_are_all_late_are_said_to_be():
-    def answers(name: str, number: int) -> ModelAnswer:
+async def test_models_that_are_all_late_are_said_to_be():
+    def answers(name: str, number: int) -> ModelResult:
         return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
 
     with pytest.raises(ModelsLateError):
-        explain(answers)
+        await explain(answers)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from api.explanation.explainer import CELLS, DARKEST_OF, MASKS
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
-from serving.contract import IMAGE_SIZE
+from imaging.model_input import IMAGE_SIZE
 
 HIDING = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
 IMAGE = np.random.default_rng(0).uniform(0.5, 1, (IMAGE_SIZE, IMAGE_SIZE, 3)).astype(np.float32)
 HIDDEN = np.zeros_like(IMAGE)
+GREY = np.stack([perturbed(IMAGE, mask, HIDDEN) for mask in HIDING]).mean(axis=3).astype(float)
 
 
 def explained(model: NDArray[np.float64]) -> NDArray[np.float64]:
     """The map of a model that adds up the image's pixels by these weights."""
-    images = np.stack([perturbed(IMAGE, mask, HIDDEN) for mask in HIDING])
-    return relevance(HIDING, 0.5 + np.tensordot(images.mean(axis=3).astype(float), model, 2))
+    return relevance(HIDING, 0.5 + np.tensordot(GREY, model, 2))
 
 
 def looking_at(top: int, left: int, weight: float) -> NDArray[np.float64]:

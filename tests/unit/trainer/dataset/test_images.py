@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from serving.preprocess import decode_image, preprocess
+from imaging.preprocess import decode_image, preprocess
 from trainer.dataset.images import COLUMNS, load_images, read_frame
 from trainer.dataset.lists import find_listed, write_list
 from trainer.demo.phantoms import draw_phantom

@@ -64,7 +64,7 @@ def test_names_that_read_alike_are_found_exactly_or_refused(tmp_path: Path):
 
 def test_upper_and_lower_case_names_are_different_files(tmp_path: Path):
     (tmp_path / "list.txt").write_text("COVID/A.png")
-    with pytest.raises(DatasetError, match="does not hold"):
+    with pytest.raises(DatasetError, match="is not in the dataset"):
         find_listed(dataset("COVID/a.png"), [tmp_path / "list.txt"])
 
 

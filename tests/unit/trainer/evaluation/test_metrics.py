@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from trainer.evaluation.metrics import Confusion, confusion, measure, measure_weighted, soft_vote
+from trainer.evaluation.metrics import Confusion, confusion, measure, measure_weighted
 
 LABELS = np.array([0, 0, 0, 1, 1, 1, 1])
 
@@ -114,11 +114,6 @@ def test_calibrated_probabilities_have_nearly_no_calibration_error():
     labels = np.where(rng.random(20_000) < score, 0, 1)
     assert measure(of(score), labels)["ece"] < 0.02
     assert measure(of(score**3), labels)["ece"] > 0.1
-
-
-def test_the_ensemble_is_the_mean_of_the_models():
-    votes = [of([0.9, 0.2]), of([0.5, 0.2]), of([0.1, 0.8])]
-    np.testing.assert_allclose(soft_vote(votes), of([0.5, 0.4]))
 
 
 def test_32_and_64_bits_decide_alike():

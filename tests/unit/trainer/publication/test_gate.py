@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
-from serving.model_card import CARD_PATH, ModelCard
+from serving.volume.model_card import CARD_PATH, ModelCard
 from trainer.dataset.images import LabelledImages
 from trainer.publication.gate import GateReport, inspect
 from trainer.publication.training_images import write_training_images
@@ -144,4 +144,4 @@ def test_a_damaged_incumbent_does_not_bar_the_way(tmp_path: Path, caplog: pytest
     version = publish(tmp_path, good=True)
     (volume.version_dir(tmp_path, "vgg16", version) / "saved_model.pb").write_bytes(b"damaged")
     assert pass_gate(tmp_path, BAD) == GateReport([], None)
-    assert f"version {version} of vgg16 cannot be compared with" in caplog.text
+    assert f"cannot compare with version {version} of vgg16" in caplog.text

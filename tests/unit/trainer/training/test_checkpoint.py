@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.errors import RunError
-from trainer.training.checkpoint import Checkpoints
+from trainer.training.checkpoint import BestWeights, Checkpoints
 
 
 def make_model() -> keras.Model:
@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_is_an_error_of_ours(checkpoints: Checkpoints, name
     learn(model)
     checkpoints.save(model, [{"loss": 1.0}], best=True)
     (checkpoints.directory / name).write_text("damaged")
-    with pytest.raises(RunError, match="cannot be read; start anew"):
+    with pytest.raises(RunError, match="cannot be read; start a new run"):
         checkpoints.restore_last(model, checkpoints.history())
 
 
@@ -101,3 +101,15 @@ def test_a_full_disk_leaves_the_epoch_before_to_go_on_from(
     assert checkpoints.history() == [{"loss": 1.0}]
     checkpoints.restore_last(make_model(), checkpoints.history())
     checkpoints.restore_best(make_model())
+
+
+def test_the_best_weights_are_kept_in_memory():
+    model, kept = make_model(), BestWeights()
+    learn(model)
+    best = model.get_weights()
+    kept.save(model, [{"loss": 1.0}], best=True)
+    learn(model)
+    kept.save(model, [{"loss": 1.0}, {"loss": 2.0}], best=False)
+    kept.restore_best(model)
+    for one, same in zip(model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(one, same)

@@ -1,1 +1,0 @@
-"""Who may come in: API keys, rate limits, and what browsers are told to forbid."""

@@ -1,0 +1,148 @@
+"""The composition root: builds the services for the gateway and for ``covidscan score``."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from api.explanation.explainer import Explainer
+from api.http.access.rate_limits import RateLimits
+from api.load.batch_turns import BatchTurns
+from api.load.client_activity import ClientActivity
+from api.load.fair_slots import FairSlots
+from api.model_server_credentials import model_server_credentials
+from api.observability.audit import AuditTrail
+from api.observability.metrics import Metrics
+from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.model_cards import ModelCards
+from api.prediction.model_status import ModelStatusReader
+from api.prediction.model_training import ModelTraining
+from api.prediction.predictor import Predictor
+from api.prediction.preparation import ImagePreparation
+from api.settings import Settings
+from api.start_errors import ModelServerNotSetError
+from serving.client import ModelServerClient
+
+_VIEWS_AT_ONCE: Final = 8
+"""Each uses up to 4 MiB until its client has read it."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """The components of a prediction, without HTTP."""
+
+    client: ModelServerClient
+    cards: ModelCards
+    preparation: ImagePreparation
+    fan_out: FanOut
+    predictor: Predictor
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        load: FairSlots,
+        activity: ClientActivity,
+        audit: AuditTrail | None = None,
+        training: ModelTraining | None = None,
+        decode_processes: int | None = None,
+    ) -> Self:
+        """Build the components, inside the event loop that will use the gRPC channels.
+
+        Args:
+            settings: must name a model server.
+            metrics: count predictions.
+            load: the slots of images in progress.
+            activity: of the clients.
+            audit: records each prediction, if set.
+            training: of the models, if they are still being trained.
+            decode_processes: the number of processes; overrides the settings.
+
+        Raises:
+            ModelServerNotSetError: the settings name no model server.
+            TlsConfigError: keys or certificates cannot be read.
+        """
+        if settings.model_server is None:
+            raise ModelServerNotSetError(
+                "set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve"
+            )
+        client = ModelServerClient(settings.model_server, model_server_credentials(settings))
+        cards = ModelCards(settings.models_dir)
+        preparation = ImagePreparation.of(settings, metrics, activity, processes=decode_processes)
+        fan_out = FanOut.of(client, settings, activity)
+        predictor = Predictor(
+            preparation,
+            fan_out,
+            cards,
+            settings,
+            metrics=metrics,
+            load=load,
+            audit=audit,
+            training=training,
+        )
+        return cls(client, cards, preparation, fan_out, predictor)
+
+    async def close(self) -> None:
+        """Close in reverse order."""
+        self.preparation.close()
+        await self.client.close()
+
+
+@dataclass(frozen=True)
+class Services:
+    """The components of the gateway, built once at start."""
+
+    settings: Settings
+    metrics: Metrics
+    rate_limits: RateLimits
+    core: Core
+    explainer: Explainer
+    model_status: ModelStatusReader
+    load: FairSlots
+    """The slots of images in progress."""
+    views: FairSlots
+    """The slots of images that are being sent to viewers."""
+    batch_turns: BatchTurns
+    training: ModelTraining
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        rate_limits: RateLimits,
+        load: FairSlots,
+        activity: ClientActivity,
+        audit: AuditTrail | None,
+        training: ModelTraining,
+    ) -> Self:
+        """Build the components. Call it inside the running event loop.
+
+        Raises:
+            ModelServerNotSetError: the settings name no model server.
+            TlsConfigError: keys or certificates cannot be read.
+        """
+        core = Core.build(
+            settings,
+            metrics=metrics,
+            load=load,
+            activity=activity,
+            audit=audit,
+            training=training,
+        )
+        metrics.watch("images_in_progress", "Images in progress.", lambda: load.in_progress)
+        metrics.watch("images_waiting", "Images that wait for a slot.", lambda: load.waiting)
+        return cls(
+            settings=settings,
+            metrics=metrics,
+            rate_limits=rate_limits,
+            core=core,
+            explainer=Explainer(core.predictor, core.preparation, core.fan_out, settings, activity),
+            model_status=ModelStatusReader(core.client, core.cards, settings),
+            load=load,
+            views=FairSlots(_VIEWS_AT_ONCE, shared=1, activity=activity),
+            # While the models compute some images of a batch, others are decoded.
+            batch_turns=BatchTurns(min(2 * IMAGES_TOGETHER, settings.max_in_progress)),
+            training=training,
+        )

@@ -1,0 +1,1 @@
+"""HTTP: problems, uploads, request ids and middleware."""

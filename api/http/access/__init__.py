@@ -1,0 +1,1 @@
+"""Access control: API keys, rate limits, allowed hosts, client addresses, security headers."""

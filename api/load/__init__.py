@@ -1,0 +1,1 @@
+"""Fair sharing of load between clients, so that no client starves another."""

@@ -1,0 +1,1 @@
+"""The core: from an image's bytes to a prediction. Independent of HTTP."""

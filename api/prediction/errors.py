@@ -1,0 +1,92 @@
+"""Errors for which there is no prediction on a readable image.
+
+::
+
+    PredictionError
+    ├── RefusedImageError            it does not look like a chest scan
+    └── ModelsUnavailableError       too few models answered
+        ├── ModelsInTrainingError        some are still being trained
+        └── ModelsLateError              all of them timed out
+"""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from api.decoding.reasons import RefusalReason
+from api.prediction.model_training import TrainingProgress
+from imaging.errors import WrongModalityError
+
+_MAX_RETRY_SECONDS: Final = 60
+
+
+class PredictionError(Exception):
+    """The base of all errors of a prediction."""
+
+    kind: ClassVar[str]
+    """Stable and machine-readable."""
+
+
+class RefusedImageError(PredictionError):
+    """The image can be read, but does not look like a chest scan that the models can classify.
+
+    Args:
+        reasons: at least one.
+    """
+
+    kind = "refused-image"
+
+    def __init__(self, reasons: Sequence[RefusalReason]) -> None:
+        super().__init__(", and ".join(_REFUSALS[reason] for reason in reasons))
+        self.reasons = reasons
+
+
+class ModelsUnavailableError(PredictionError):
+    """Too few models answered."""
+
+    kind = "models-unavailable"
+    retry_after_seconds = 1
+
+
+class ModelsInTrainingError(ModelsUnavailableError):
+    """Too few models can answer, because some are still being trained.
+
+    Args:
+        progress: of the training.
+    """
+
+    kind = "models-in-training"
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        super().__init__(
+            f"the demo models are still being trained ({100 * progress.share:.0f} % done, about"
+            f" {progress.remaining_seconds:.0f} s left); the first model answers as soon as it is"
+            " published; try again"
+        )
+        self.retry_after_seconds = min(
+            max(math.ceil(progress.next_model_seconds), 1), _MAX_RETRY_SECONDS
+        )
+
+
+class ModelsLateError(ModelsUnavailableError):
+    """No model answered within its deadline."""
+
+    kind = "models-late"
+
+
+def refusal_reasons(error: Exception) -> Sequence[RefusalReason]:
+    """The machine-readable reasons why an image is rejected; empty for all other errors."""
+    if isinstance(error, RefusedImageError):
+        return error.reasons
+    return (RefusalReason.WRONG_MODALITY,) if isinstance(error, WrongModalityError) else ()
+
+
+_REFUSALS: Final = {
+    RefusalReason.NOT_CHEST: "the image is unlike the chest images that the models learned from",
+    RefusalReason.COLOUR_PHOTO: "the image is a colour picture, and chest images are greyscale",
+    RefusalReason.TOO_SMALL: "the image has fewer pixels per side than the models need",
+    RefusalReason.BLANK: "the image is empty: nearly all of it is one grey level",
+    RefusalReason.ANNOTATED: "coloured marks are drawn on the image, which the models would see as"
+    " part of the chest",
+    RefusalReason.WRONG_MODALITY: "the DICOM file is neither a CT nor a radiograph",
+}

@@ -1,0 +1,122 @@
+"""The results of a prediction, as plain data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from api.decoding.reasons import RefusalReason, ReviewReason
+from imaging.dicom.description import DicomDescription
+
+ClassName = Literal["COVID", "non-COVID"]
+
+
+class ModelAnswerStatus(StrEnum):
+    """The outcome of asking one model."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    NOT_AVAILABLE = "not_available"
+    UNREACHABLE = "unreachable"
+    INVALID_ANSWER = "invalid_answer"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """The result of one model. Fields that the model did not provide are None."""
+
+    name: str
+    version: int | None
+    status: ModelAnswerStatus
+    prediction: ClassName | None
+    confidence: float | None
+    """The probability of the predicted class."""
+    probabilities: Mapping[ClassName, float] | None
+    ood_score: float | None
+    """Above 1 the image is too far from the model's training images."""
+    duration_seconds: float
+    """Duration of the call to the model server, which may be shared with other images."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many models agree with the ensemble's prediction."""
+
+    agreeing: int
+    answered: int
+    asked: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The range of the ensemble's probability of COVID over augmented views of the image."""
+
+    low: float
+    high: float
+    variants: int
+    """The number of views, without the image itself."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How certain the ensemble's probability of COVID is."""
+
+    models_spread: float
+    """The models' highest probability of COVID minus the lowest."""
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class InputCheck:
+    """Whether the image looks like the models' training images."""
+
+    reasons: Sequence[RefusalReason]
+    ood_score: float | None
+    """The mean over the models that provide one."""
+
+
+@dataclass(frozen=True)
+class ImageDescription:
+    """Properties of the uploaded file."""
+
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+    sha256: str
+    bits_used: int | None
+    """The bits in use, for a PNG or TIFF file whose 16-bit samples use fewer bits and were
+    scaled."""
+    dicom: DicomDescription | None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long each step took."""
+
+    decode_seconds: float
+    preprocess_seconds: float
+    inference_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    """A prediction for one image. Fields as in ``api.schemas.prediction.PredictionAnswer``."""
+
+    request_id: str
+    filename: str
+    image: ImageDescription
+    prediction: ClassName
+    confidence: float
+    probabilities: Mapping[ClassName, float]
+    agreement: Agreement
+    input_check: InputCheck
+    uncertainty: Uncertainty
+    review: bool
+    review_reasons: Sequence[ReviewReason]
+    degraded: bool
+    demo: bool | None
+    models: Sequence[ModelResult]
+    timing: Timing

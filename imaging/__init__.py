@@ -1,0 +1,1 @@
+"""From a file's bytes to the tensors that models take. Imports nothing else of covidscan."""

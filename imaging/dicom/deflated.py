@@ -1,0 +1,94 @@
+"""Inflates files of the deflated transfer syntax (PS3.5, A.5) within limits, for pydicom.
+
+pydicom itself would inflate everything at once, without a limit.
+"""
+
+import struct
+import zlib
+from typing import Final, NamedTuple
+
+from pydicom import uid
+
+from imaging.errors import DamagedImageError
+
+MAX_INFLATED_BYTES: Final = 256_000_000
+MAX_RATIO: Final = 100
+"""A slice becomes two to five times larger; a blank image a thousand times."""
+_ALLOWED_BYTES: Final = 4_000_000
+
+_PREAMBLE_BYTES: Final = 128
+_MAGIC: Final = b"DICM"
+_META_GROUP: Final = 2
+_GROUP_LENGTH: Final = 0
+_TRANSFER_SYNTAX: Final = 0x0010
+_MAX_META_ELEMENTS: Final = 100
+_LONG_LENGTHS: Final = frozenset({b"OB", b"OW", b"UN", b"UT", b"SQ", b"UC", b"UR", b"OF", b"OD"})
+_INFLATED_AT_ONCE: Final = 65_536
+
+
+class _Meta(NamedTuple):
+    """The position of the transfer syntax, and the end of the file meta information."""
+
+    syntax_start: int
+    syntax_end: int
+    end: int
+
+
+def inflated(data: bytes) -> bytes:
+    """The uncompressed file; the same bytes if the file is not deflated.
+
+    Raises:
+        DamagedImageError: the deflated data is truncated or corrupt, or inflates to far too much.
+    """
+    meta = _read_meta(data)
+    if meta is None:
+        return data
+    syntax = data[meta.syntax_start : meta.syntax_end]
+    if syntax.rstrip(b"\0 ") != uid.DeflatedExplicitVRLittleEndian.encode():
+        return data
+    plain = uid.ExplicitVRLittleEndian.encode().ljust(len(syntax), b"\0")
+    head = data[: meta.syntax_start] + plain + data[meta.syntax_end : meta.end]
+    return head + _inflate(memoryview(data)[meta.end :])
+
+
+def _inflate(packed: memoryview) -> bytes:
+    left = min(MAX_INFLATED_BYTES, _ALLOWED_BYTES + MAX_RATIO * len(packed))
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts = []
+    try:
+        for start in range(0, len(packed), _INFLATED_AT_ONCE):
+            # Inflates to at most a thousand times as much.
+            parts.append(inflater.decompress(packed[start : start + _INFLATED_AT_ONCE], left + 1))
+            left -= len(parts[-1])
+            if left < 0 or inflater.unconsumed_tail:
+                raise DamagedImageError("the DICOM file inflates to far more than an image")
+            if inflater.eof:
+                return b"".join(parts)
+    except zlib.error as error:
+        raise DamagedImageError("the DICOM file is deflated, and corrupt") from error
+    raise DamagedImageError("the DICOM file is deflated, and cut")
+
+
+def _read_meta(data: bytes) -> _Meta | None:
+    """Parse the file meta information, which is explicit VR, little endian (PS3.10, 7.1)."""
+    position = 0
+    if data[_PREAMBLE_BYTES:][: len(_MAGIC)] == _MAGIC:
+        position = _PREAMBLE_BYTES + len(_MAGIC)
+    stated_end = None
+    syntax = None
+    for _ in range(_MAX_META_ELEMENTS):
+        if position + 12 > len(data) or position == stated_end:
+            break
+        group, element, vr, length = struct.unpack_from("<HH2sH", data, position)
+        if group != _META_GROUP:
+            break
+        start = position + 8
+        if vr in _LONG_LENGTHS:
+            (length,) = struct.unpack_from("<I", data, start)
+            start += 4
+        position = start + length
+        if element == _GROUP_LENGTH and length == struct.calcsize("<I"):
+            stated_end = position + struct.unpack_from("<I", data, start)[0]
+        elif element == _TRANSFER_SYNTAX:
+            syntax = (start, position)
+    return _Meta(*syntax, position) if syntax else None

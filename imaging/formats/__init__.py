@@ -1,0 +1,1 @@
+"""PNG, JPEG, TIFF, WebP and BMP: headers, completeness and decoding."""

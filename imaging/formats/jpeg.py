@@ -1,0 +1,137 @@
+"""JPEG: segments, and scans of entropy-coded blocks (ITU-T T.81).
+
+A decoder fills what a scan lacks with grey and only warns. Here such warnings are errors, and the
+segments must announce every coefficient, as libjpeg does not warn of a last scan that is missing.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import simplejpeg
+
+from imaging.errors import DamagedImageError
+from imaging.formats.image_format import PICTURE_BYTES, ImageFormat, ImageHeader
+
+MAX_SEGMENTS: Final = 1_000
+MAX_SCANS: Final = 24
+"""Each costs a walk over all blocks, be it of a few bytes only. Encoders write ten or so."""
+
+# Fill bytes, any number of 0xFF, may stand before a marker (T.81, B.1.1.2). No pattern holds both:
+# a search for that goes back for each byte of a long run.
+_FILL: Final = re.compile(rb"\xff+")
+_MARKER: Final = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+_START_OF_IMAGE: Final = b"\xff\xd8"
+_END_OF_IMAGE: Final = 0xD9
+_START_OF_SCAN: Final = 0xDA
+_RESTART_INTERVAL: Final = 0xDD
+_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE: Final = frozenset({0xC2, 0xCA})
+_COEFFICIENTS: Final = 64
+
+
+_COEFFICIENT_BYTES: Final = 2
+_MAX_BLOCK_SIDE: Final = 32
+"""A decoder rounds both sides up to a whole number of blocks."""
+
+
+@dataclass(frozen=True)
+class JpegScans:
+    """Where each scan's data begin and end in the file, and how the file is coded."""
+
+    spans: tuple[tuple[int, int], ...]
+    progressive: bool
+    restarts: bool
+    """Whether a segment says that scans are in intervals."""
+
+
+def read_scans(data: bytes) -> JpegScans:
+    """Walk over the segments of a JPEG file up to its end marker.
+
+    Raises:
+        DamagedImageError: a segment or the end is missing, the scans together leave a part of the
+            picture out, or there are more segments or scans than ``MAX_SEGMENTS``, ``MAX_SCANS``.
+    """
+    spans: list[tuple[int, int]] = []
+    missing: set[tuple[int, int]] = set()
+    progressive = restarts = False
+    at = len(_START_OF_IMAGE)
+    for _ in range(MAX_SEGMENTS):
+        fill = _FILL.match(data, at)
+        marker = fill and _MARKER.match(data, fill.end() - 1)
+        if marker is None:
+            raise DamagedImageError("the jpeg file is truncated or corrupt")
+        kind = marker[1][0]
+        if kind == _END_OF_IMAGE:
+            if missing or not spans:
+                raise DamagedImageError("the jpeg file lacks scans")
+            return JpegScans(tuple(spans), progressive, restarts)
+        (size,) = struct.unpack_from(">H", data, marker.end())
+        segment = data[marker.end() + 2 : marker.end() + size]
+        at = marker.end() + size
+        if kind in _FRAMES:
+            progressive = kind in _PROGRESSIVE
+            missing = _all_coefficients(segment)
+        elif kind == _RESTART_INTERVAL:
+            restarts = True
+        elif kind == _START_OF_SCAN:
+            missing = _after_scan(missing, segment, progressive=progressive)
+            end = _MARKER.search(data, at)
+            if end is None or len(spans) == MAX_SCANS:
+                raise DamagedImageError(f"the jpeg file has no end or over {MAX_SCANS} scans")
+            start = at
+            at = start + len(data[start : end.start()].rstrip(b"\xff"))
+            spans.append((start, at))
+    raise DamagedImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
+
+
+def _all_coefficients(frame: bytes) -> set[tuple[int, int]]:
+    return {(component, k) for component in frame[6::3] for k in range(_COEFFICIENTS)}
+
+
+def _after_scan(
+    missing: set[tuple[int, int]], scan: bytes, *, progressive: bool
+) -> set[tuple[int, int]]:
+    """What is still missing, or not yet there to its last bit, after a scan."""
+    components = scan[1 : 1 + 2 * scan[0] : 2]
+    first, last, bits = scan[-3:] if progressive else (0, _COEFFICIENTS - 1, 0)
+    touched = {(component, k) for component in components for k in range(first, last + 1)}
+    return missing | touched if bits & 0x0F else missing - touched
+
+
+def _matches(data: bytes) -> bool:
+    return data.startswith(b"\xff\xd8\xff")
+
+
+def _check_structure(data: bytes) -> None:
+    read_scans(data)
+
+
+def _check_complete(data: bytes, _header: ImageHeader) -> None:
+    read_scans(data)
+    try:
+        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+    except ValueError as error:
+        raise DamagedImageError("the jpeg file is truncated or corrupt") from error
+
+
+def _memory_bytes(data: bytes, header: ImageHeader) -> int:
+    scans = read_scans(data)
+    picture = header.pixels * PICTURE_BYTES
+    if len(scans.spans) == 1 and not scans.progressive:
+        return picture
+    # A decoder holds the coefficients of all blocks if they come in more than one scan.
+    width, height = (
+        -(-side // _MAX_BLOCK_SIDE) * _MAX_BLOCK_SIDE for side in (header.width, header.height)
+    )
+    return picture + width * height * header.channels * _COEFFICIENT_BYTES
+
+
+JPEG: Final = ImageFormat(
+    "jpeg",
+    matches=_matches,
+    check_structure=_check_structure,
+    check_complete=_check_complete,
+    memory_bytes=_memory_bytes,
+)

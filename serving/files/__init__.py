@@ -1,0 +1,1 @@
+"""Opens files and folders that others provide."""

@@ -1,0 +1,121 @@
+"""Which images are rejected for their pixels, and which are not although they look odd."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from api.decoding.pixel_checks import MIN_SIDE, check_pixels, image_review
+from api.decoding.reasons import RefusalReason
+from imaging.preprocess import preprocess
+from tests.conftest import SHARED_UPLOADS
+from trainer.demo.phantoms import draw_phantom
+
+Pixels = NDArray[np.uint8]
+
+
+def slice_pixels(seed: int = 0) -> Pixels:
+    grey = draw_phantom(np.random.default_rng(seed), covid=True).pixels
+    return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+
+
+def look(pixels: Pixels, modality: str | None = None) -> list[RefusalReason]:
+    height, width = pixels.shape[:2]
+    return check_pixels(preprocess(pixels), width=width, height=height, modality=modality)
+
+
+@pytest.mark.parametrize("bits_used", [None, 12])
+def test_an_image_whose_samples_were_scaled_is_to_be_reviewed(bits_used: int | None):
+    found = image_review(preprocess(slice_pixels()), bits_used=bits_used)
+    assert found == ([] if bits_used is None else ["bit_depth"])
+
+
+def test_what_is_odd_about_an_image_is_a_reason_to_review_it():
+    found = image_review(preprocess(slice_pixels() // 16), bits_used=None)
+    assert found == ["few_grey_levels", "too_dark"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_slice_is_not_refused(seed: int):
+    assert look(slice_pixels(seed)) == []
+
+
+@pytest.mark.parametrize(
+    "tint", [(1.3, 1.0, 0.8), (0.8, 1.0, 1.3)], ids=["an old print", "a blue film"]
+)
+def test_a_tint_is_no_colour(tint: tuple[float, float, float]):
+    tinted = 255 * (slice_pixels() / 255) ** np.array(tint)
+    assert look(tinted.astype(np.uint8)) == []
+
+
+@pytest.mark.parametrize("quality", [30, 60, 90])
+def test_what_jpeg_does_to_grey_is_no_colour(quality: int):
+    noisy = np.random.default_rng(0).normal(0, 4, slice_pixels().shape)
+    pixels = np.clip(slice_pixels() + noisy, 0, 255).astype(np.uint8)
+    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    assert look(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB), np.uint8)) == []
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (255, 255, 0), (0, 160, 255)])
+@pytest.mark.parametrize("mark", ["circle", "arrow", "letters"])
+def test_coloured_marks_are_seen(mark: str, colour: tuple[int, int, int]):
+    pixels = cv2.resize(slice_pixels(), (512, 512))
+    if mark == "circle":
+        cv2.circle(pixels, (200, 260), 40, colour, 3)
+    elif mark == "arrow":
+        cv2.arrowedLine(pixels, (120, 120), (200, 200), colour, 5)
+    else:
+        cv2.putText(pixels, "R 12", (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.3, colour, 3)
+    assert look(np.asarray(pixels, np.uint8)) == [RefusalReason.ANNOTATED]
+
+
+def test_white_marks_cannot_be_told_from_bones():
+    pixels = cv2.resize(slice_pixels(), (512, 512))
+    cv2.arrowedLine(pixels, (120, 120), (200, 200), (255, 255, 255), 5)
+    assert look(np.asarray(pixels, np.uint8)) == []
+
+
+def test_a_colour_picture_is_refused():
+    y, x = np.mgrid[:100, :120]
+    picture = np.stack([x * 2, y * 2, (x + 2 * y) % 256], axis=-1).astype(np.uint8)
+    assert look(picture) == [RefusalReason.COLOUR_PHOTO]
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_one_grey_level_is_blank_whatever_noise_is_on_it(level: int):
+    noise = np.random.default_rng(0).normal(level, 12, (512, 512, 1))
+    pixels = np.repeat(np.clip(noise, 0, 255).astype(np.uint8), 3, axis=2)
+    assert look(pixels) == [RefusalReason.BLANK]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "refused"),
+    [(MIN_SIDE, MIN_SIDE, False), (MIN_SIDE - 1, 200, True), (200, MIN_SIDE - 1, True)],
+)
+def test_the_shorter_side_decides_what_is_too_small(height: int, width: int, refused: bool):
+    pixels = np.asarray(cv2.resize(slice_pixels(), (width, height)), np.uint8)
+    assert (RefusalReason.TOO_SMALL in look(pixels)) == refused
+
+
+@pytest.mark.parametrize(
+    ("modality", "refused"), [(None, False), ("CT", False), ("DX", False), ("MR", True)]
+)
+def test_what_a_dicom_file_says_of_its_modality_counts(modality: str | None, refused: bool):
+    assert (RefusalReason.WRONG_MODALITY in look(slice_pixels(), modality)) == refused
+
+
+def test_all_that_speaks_against_an_image_is_said():
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    assert look(pixels, "MR") == [
+        RefusalReason.WRONG_MODALITY,
+        RefusalReason.TOO_SMALL,
+        RefusalReason.BLANK,
+    ]
+
+
+@pytest.mark.skipif(not SHARED_UPLOADS.is_dir(), reason="the real uploads are not here")
+def test_real_uploads_are_not_refused_for_what_their_pixels_are():
+    from imaging.preprocess import decode_image
+
+    for file in sorted(SHARED_UPLOADS.iterdir()):
+        assert look(decode_image(file.read_bytes()).pixels) == [], file.name

@@ -1,0 +1,70 @@
+"""A key and its record: the record proves the key and does not give it away."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.http.access.api_keys import (
+    ApiKeyRecord,
+    ApiKeysError,
+    create_key,
+    find_record,
+    parse_records,
+)
+
+
+def test_a_key_belongs_to_its_own_record_alone():
+    (first, first_record), (second, second_record) = create_key("pacs"), create_key("ris")
+    records = [first_record, second_record]
+    assert find_record(records, first) is first_record
+    assert find_record(records, second) is second_record
+    assert find_record([second_record], first) is None
+
+
+def test_a_record_holds_the_id_and_the_name_but_not_the_secret():
+    key, record = create_key("pacs")
+    prefix, identity, secret = key.split("_", 2)
+    assert (prefix, identity, record.name) == ("covidscan", record.id, "pacs")
+    assert len(secret) == 43
+    assert secret not in str(record)
+
+
+def test_a_record_is_read_as_it_was_written():
+    _, record = create_key("a.b-c_d")
+    assert ApiKeyRecord.parse(str(record)) == record
+    assert parse_records(f"{record}\n") == [record]
+
+
+def test_a_key_with_another_key_s_secret_is_refused():
+    (first, first_record), (second, second_record) = create_key("a"), create_key("b")
+    swapped = f"covidscan_{first_record.id}_{second.split('_', 2)[2]}"
+    assert find_record([first_record, second_record], swapped) is None
+    assert find_record([first_record], f"{first}x") is None
+    assert find_record([first_record], first[:-1]) is None
+
+
+@given(st.text(max_size=200))
+def test_nothing_else_is_a_key(text: str):
+    record = create_key("a")[1]
+    assert find_record([record], text) is None
+    assert find_record([record], str(record)) is None
+    assert find_record([record], record.sha256) is None
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a" * 65, "ä", "a\n"])
+def test_a_name_that_would_break_the_record_is_refused(name: str):
+    with pytest.raises(ApiKeysError, match="name"):
+        create_key(name)
+
+
+@pytest.mark.parametrize("text", ["x", "a:b", "00000000:a:beef", "0000000g:a:" + "0" * 64])
+def test_a_malformed_record_is_refused_and_not_quoted(text: str):
+    with pytest.raises(ApiKeysError) as refused:
+        parse_records(text)
+    assert text not in str(refused.value)
+
+
+def test_two_records_of_one_id_are_refused():
+    _, record = create_key("a")
+    with pytest.raises(ApiKeysError, match="same id"):
+        parse_records(f"{record} {record}")

@@ -1,0 +1,185 @@
+"""The file of keys: written whole, followed when it changes, closed when it cannot be read."""
+
+import asyncio
+import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from api.http.access import key_file
+from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
+from api.http.access.key_file import FollowedKeyFile, change_key_file, read_key_file
+from serving.deadlines import DeadlineThreads
+from tests.special_files import SPECIAL_FILES, replace_by
+from tests.stand_ins import behind
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0)
+    return tmp_path / "keys"
+
+
+async def records_of(followed: FollowedKeyFile) -> list[ApiKeyRecord]:
+    return list(await followed.records())
+
+
+def test_what_is_written_is_read_and_only_its_owner_may(path: Path):
+    records = [create_key(name)[1] for name in ("a", "b")]
+    change_key_file(path, lambda _: records)
+    assert read_key_file(path) == records
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_mode_that_an_administrator_chose_is_kept(path: Path):
+    change_key_file(path, lambda _: [])
+    path.chmod(0o640)
+    change_key_file(path, lambda _: [create_key("a")[1]])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+async def test_a_change_is_followed(path: Path):
+    first, second = create_key("a")[1], create_key("b")[1]
+    change_key_file(path, lambda _: [first])
+    followed = FollowedKeyFile(path)
+    assert await records_of(followed) == [first]
+    change_key_file(path, lambda _: [first, second])
+    assert await records_of(followed) == [first, second]
+    change_key_file(path, lambda _: [second])
+    assert await records_of(followed) == [second]
+
+
+@pytest.mark.parametrize("damage", ["", "missing", "not a record", "\xff"])
+async def test_while_it_cannot_be_read_nobody_comes_in(path: Path, damage: str):
+    record = create_key("a")[1]
+    change_key_file(path, lambda _: [record])
+    followed = FollowedKeyFile(path)
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(damage.encode("latin-1"))
+    assert await records_of(followed) == []
+    path.write_text(f"{record}\n")
+    assert await records_of(followed) == [record]
+
+
+@pytest.mark.parametrize("content", [None, "not a record"])
+def test_a_gateway_does_not_start_on_one_that_cannot_be_read(path: Path, content: str | None):
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ApiKeysError):
+        FollowedKeyFile(path)
+
+
+async def test_what_could_not_be_read_for_a_moment_is_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing of the file itself need change: its folder was not there, or no descriptor free."""
+    first, second = create_key("a")[1], create_key("b")[1]
+    change_key_file(path, lambda _: [first])
+    followed = FollowedKeyFile(path)
+    change_key_file(path, lambda records: [*records, second])
+    with monkeypatch.context() as failing:
+        failing.setattr(key_file, "read_key_file", _no_descriptor)
+        assert await records_of(followed) == []
+    assert await records_of(followed) == [first, second]
+
+
+def _no_descriptor(_: Path) -> None:
+    raise ApiKeysError("too many open files")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+async def test_a_special_file_holds_no_keys_and_nobody_up(path: Path, kind: str):
+    record = create_key("a")[1]
+    change_key_file(path, lambda _: [record])
+    followed = FollowedKeyFile(path)
+    replace_by(kind, path)
+    assert await records_of(followed) == []
+    with pytest.raises(ApiKeysError, match=r"cannot be read: (not a regular file|Is a directory)"):
+        FollowedKeyFile(path)
+    with pytest.raises(ApiKeysError):
+        change_key_file(path, lambda _: [record])
+
+
+@pytest.mark.timeout(60)
+async def test_while_its_mount_hangs_nobody_comes_in_and_the_event_loop_runs_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    record = create_key("a")[1]
+    change_key_file(path, lambda _: [record])
+    followed = FollowedKeyFile(path)
+    gate, entered = threading.Event(), threading.Event()
+    read = behind(gate, key_file.read_key_file)
+
+    def hang(of: Path) -> list[ApiKeyRecord]:
+        entered.set()
+        return read(of)
+
+    monkeypatch.setattr(key_file, "read_key_file", hang)
+    followed._threads = DeadlineThreads("keys", threads=1, seconds=0.1)
+    try:
+        answers = asyncio.gather(*(followed.records() for _ in range(20)))
+        while not entered.is_set():  # noqa: ASYNC110 - a thread sets it
+            await asyncio.sleep(0.001)
+        # Here the event loop runs, although a thread hangs.
+        assert await answers == [()] * 20
+        gate.set()
+        async with asyncio.timeout(30):
+            while not await followed.records():  # noqa: ASYNC110 - as requests would ask
+                await asyncio.sleep(0.01)
+    finally:
+        gate.set()
+
+
+async def test_requests_at_the_same_time_share_a_look_and_survive_each_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    record = create_key("a")[1]
+    change_key_file(path, lambda _: [record])
+    followed = FollowedKeyFile(path)
+    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 1000)
+    reads: list[Path] = []
+    read = key_file.read_key_file
+
+    def counted(of: Path) -> list[ApiKeyRecord]:
+        reads.append(of)
+        return read(of)
+
+    monkeypatch.setattr(key_file, "read_key_file", counted)
+    first, *others = [asyncio.create_task(followed.records()) for _ in range(20)]
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await asyncio.gather(*others) == [[record]] * 19
+    assert reads == [path]
+
+
+def test_a_link_stays_one_and_what_it_names_is_changed(path: Path):
+    link = path.with_name("link")
+    change_key_file(path, lambda _: [create_key("a")[1]])
+    link.symlink_to(path)
+    change_key_file(link, lambda _: [])
+    assert link.is_symlink()
+    assert read_key_file(path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_file_keeps_its_owner(path: Path):
+    change_key_file(path, lambda _: [])
+    os.chown(path, 10001, 10001)
+    change_key_file(path, lambda _: [create_key("a")[1]])
+    assert (path.stat().st_uid, path.stat().st_gid) == (10001, 10001)
+
+
+def test_changes_at_the_same_time_lose_nothing(path: Path):
+    def add(number: int) -> None:
+        change_key_file(path, lambda records: [*records, create_key(f"key-{number}")[1]])
+
+    with ThreadPoolExecutor(8) as administrators:
+        list(administrators.map(add, range(40)))
+    assert len(read_key_file(path)) == 40

@@ -1,0 +1,114 @@
+"""Wherever a file is named by a configuration or lies on the volume, a special one is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import volume
+from serving.batching_parameters import read_batching_parameters
+from serving.embedded.errors import ModelLoadError
+from serving.embedded.saved_model import GRAPH_FILE, read_signatures
+from serving.errors import ServingError, VolumeError
+from serving.tls import read_channel_credentials, read_server_credentials
+from serving.volume.model_card import CARD_PATH, ModelCard
+from serving.volume.model_config import read_model_configs
+from serving.volume.rollback import roll_back
+from tests.special_files import SPECIAL_FILES, replace_by
+
+pytestmark = pytest.mark.timeout(20)
+
+WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+ENGINE_FILES = (GRAPH_FILE, "fingerprint.pb", "variables/variables.index", "assets/words.txt")
+OTHER_FILES = (CARD_PATH, WARM_UP)
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "models.config": read_model_configs,
+    "batching parameters": read_batching_parameters,
+    "authority": read_channel_credentials,
+    "certificate": lambda path: read_channel_credentials(Path(__file__), path, Path(__file__)),
+    "key": lambda path: read_channel_credentials(Path(__file__), Path(__file__), path),
+    "SSLConfig": read_server_credentials,
+}
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_configuration_is_refused_with_the_reason(tmp_path: Path, reader: str, kind: str):
+    replace_by(kind, tmp_path / "named")
+    with pytest.raises(ServingError, match=r"named cannot be read: (not a regular|Is a directory)"):
+        READERS[reader](tmp_path / "named")
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+def test_a_card_is_none(tmp_path: Path, kind: str):
+    (tmp_path / CARD_PATH).parent.mkdir()
+    replace_by(kind, tmp_path / CARD_PATH)
+    with pytest.raises(VolumeError, match="no readable model card"):
+        ModelCard.read(tmp_path)
+
+
+def make_version(version_dir: Path) -> Path:
+    for name in (*ENGINE_FILES, *OTHER_FILES):
+        (version_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (version_dir / name).touch()
+    return version_dir
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SPECIAL_FILES if kind != "folder"])
+@pytest.mark.parametrize("name", ENGINE_FILES)
+def test_a_version_with_a_special_file_cannot_be_loaded(tmp_path: Path, name: str, kind: str):
+    version_dir = make_version(tmp_path / "1")
+    replace_by(kind, version_dir / name)
+    with pytest.raises(ModelLoadError, match=f"{name}.*; not a regular file"):
+        read_signatures(version_dir)
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+@pytest.mark.parametrize("name", OTHER_FILES, ids=str)
+def test_what_the_engine_does_not_read_takes_no_model_out_of_service(
+    tmp_path: Path, name: Path, kind: str
+):
+    version_dir = make_version(tmp_path / "1")
+    replace_by(kind, version_dir / name)
+    # Its graph is empty, and was read.
+    with pytest.raises(ModelLoadError, match="Could not find meta graph"):
+        read_signatures(version_dir)
+
+
+def test_a_version_of_links_is_read(tmp_path: Path):
+    """As where a volume is put together of a ConfigMap or of an object store."""
+    make_version(tmp_path / "..data")
+    (tmp_path / "1").mkdir()
+    for child in (tmp_path / "..data").iterdir():
+        (tmp_path / "1" / child.name).symlink_to(child)
+    # Its graph is empty, and was read.
+    with pytest.raises(ModelLoadError, match="Could not find meta graph"):
+        read_signatures(tmp_path / "1")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SPECIAL_FILES if kind != "folder"])
+def test_a_version_with_a_special_file_is_not_copied(tmp_path: Path, kind: str):
+    for number in (1, 2):
+        make_version(tmp_path / "m" / f"{number}")
+    replace_by(kind, tmp_path / "m" / "1" / WARM_UP)
+    with pytest.raises(VolumeError, match="nothing was published"):
+        roll_back(tmp_path, "m")
+    assert volume.versions(tmp_path, "m") == [1, 2]
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+def test_the_note_of_the_last_version_is_not_waited_for(tmp_path: Path, kind: str):
+    make_version(tmp_path / "m" / "1")
+    replace_by(kind, tmp_path / "m" / ".last_version")
+    with pytest.raises(VolumeError), volume.draft(tmp_path, "m"):
+        pass
+    assert volume.versions(tmp_path, "m") == [1]
+
+
+def test_a_note_that_holds_no_number_says_what_to_do(tmp_path: Path):
+    make_version(tmp_path / "m" / "1")
+    (tmp_path / "m" / ".last_version").write_text("x")
+    with pytest.raises(VolumeError, match="remove it"), volume.draft(tmp_path, "m"):
+        pass

@@ -1,0 +1,121 @@
+"""models.config: what we write we read, and what cannot be served is refused with its reason."""
+
+from pathlib import Path
+
+import pytest
+
+from serving.contract import MODEL_NAMES
+from serving.errors import ModelConfigError
+from serving.volume import model_config
+from serving.volume.model_config import (
+    All,
+    Latest,
+    ModelConfig,
+    Specific,
+    VersionPolicy,
+    default_model_configs,
+    format_model_configs,
+    parse_model_configs,
+    read_model_configs,
+)
+
+ENTRY = 'name: "m" base_path: "/models/m" model_platform: "tensorflow"'
+
+
+def config(entry: str) -> str:
+    return f"model_config_list {{ config {{ {entry} }} }}"
+
+
+def test_what_is_written_is_read_back():
+    configs = [
+        ModelConfig("a", Path("/x/a")),
+        ModelConfig("b", Path("/x/b"), Latest(2), {"stable": 3, "canary": 4}),
+        ModelConfig("c", Path("/x/c"), All()),
+        ModelConfig("d", Path("/x/d"), Specific(frozenset({1, 7}))),
+    ]
+    assert parse_model_configs(format_model_configs(configs)) == configs
+
+
+def test_the_default_is_the_three_models_of_the_contract(tmp_path: Path):
+    configs = default_model_configs(tmp_path)
+    assert [(c.name, c.base_path) for c in configs] == [(n, tmp_path / n) for n in MODEL_NAMES]
+
+
+def test_one_version_is_served_where_no_policy_is_given():
+    assert parse_model_configs(config(ENTRY))[0].version_policy == Latest(1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "selected"),
+    [
+        (Latest(1), [9]),
+        (Latest(2), [4, 9]),
+        (Latest(7), [1, 4, 9]),
+        (All(), [1, 4, 9]),
+        (Specific(frozenset({1, 9, 5})), [1, 9]),
+    ],
+)
+def test_a_policy_selects_versions(policy: VersionPolicy, selected: list[int]):
+    assert policy.select([1, 4, 9]) == selected
+    assert policy.select([]) == []
+
+
+def test_a_list_of_no_models_is_a_configuration():
+    assert parse_model_configs("model_config_list {}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("nonsense {", "cannot be parsed"),
+        (config('base_path: "/x" model_platform: "tensorflow"'), "no name"),
+        (config('name: "m" base_path: "x" model_platform: "tensorflow"'), "absolute path"),
+        (config('name: "m" base_path: "/x"'), "model_platform, model name is m"),
+        (config('name: "m" base_path: "/x" model_platform: "onnx"'), "unsupported platform onnx"),
+        (config(f"{ENTRY} }} config {{ {ENTRY}"), "list model m multiple times"),
+        (config(ENTRY.replace('"m"', f'"{"m" * 256}"')), "more than 255 characters"),
+        (config(f'{ENTRY} version_labels {{ key: "{"x" * 256}" value: 1 }}'), "more than 255"),
+        (config(ENTRY.replace("/models/m", "/x" * 2049)), "m: base_path has more than 4096"),
+        (
+            config(ENTRY + f" model_version_policy {{ specific {{ {'versions: 1 ' * 1025} }} }}"),
+            "m names more than 1024 versions",
+        ),
+        (
+            "model_config_list { config {} config {} config {} config {} config {} }",
+            "5 models are more than the 4 that can be served",
+        ),
+        ("", "no model_config_list"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(text: str, reason: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(model_config, "MAX_MODELS", 4)
+    with pytest.raises(ModelConfigError, match=reason):
+        parse_model_configs(text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/self/fd",
+        "/proc",
+        "/dev",
+        "/dev/fd",
+        "/sys/x",
+        "//proc/1/fd",
+        "/models/../proc/self/fd",
+    ],
+)
+def test_no_model_lies_where_the_kernel_shows_itself(path: str):
+    with pytest.raises(ModelConfigError, match="models do not lie in /proc, /sys, /dev"):
+        parse_model_configs(config(ENTRY.replace("/models/m", path)))
+
+
+@pytest.mark.parametrize("path", ["/processed", "/dev/shm/m", "/srv/dev", "/srv/proc/self"])  # noqa: S108
+def test_a_path_that_looks_like_it_is_served(path: str):
+    (entry,) = parse_model_configs(config(ENTRY.replace("/models/m", path)))
+    assert entry.base_path == Path(path)
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path):
+    with pytest.raises(ModelConfigError, match="cannot be read"):
+        read_model_configs(tmp_path / "models.config")
