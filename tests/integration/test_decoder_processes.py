@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
@@ -25,7 +26,7 @@ from imaging.decode_memory import decode_memory_bytes
 from imaging.errors import DamagedImageError, TooMuchMemoryError
 from imaging.limits import DEFAULT_MAX_PIXELS
 from tests import decoder_jobs
-from tests.image_files import gradient, saved
+from tests.image_files import saved
 from tests.processes import children, is_alive
 from tests.service_process import wait_until
 
@@ -190,6 +191,8 @@ def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: De
 
 
 def test_an_image_that_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded():
+    file = saved(np.zeros((4000, 4000, 3), np.uint8), "PNG", compress_level=1)
+    assert decode_memory_bytes(file) > SMALL_BYTES
     processes = DecoderProcesses(
         1,
         memory=MemoryBudget(1024),
@@ -198,9 +201,7 @@ def test_an_image_that_needs_more_than_the_whole_budget_is_refused_before_it_is_
         max_file_bytes=MEBIBYTE,
     )
     try:
-        future = processes.submit(
-            decoder_jobs.sleep, saved(gradient(800, 800), "PNG"), deadline=time.monotonic() + 60
-        )
+        future = processes.submit(decoder_jobs.sleep, file, deadline=time.monotonic() + 60)
         with pytest.raises(TooMuchMemoryError):
             future.result(60)
     finally:
