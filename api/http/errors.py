@@ -32,6 +32,16 @@ class UploadTooLargeError(RequestError):
     kind = "too-large"
 
 
+class TooManyUploadsError(RequestError):
+    """The bodies that are being received are too large in total."""
+
+    kind = "overloaded"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__("too many uploads are in progress; try again", {"Connection": "close"})
+
+
 class InvalidRequestError(RequestError):
     """The parameters or fields of the request are not valid."""
 

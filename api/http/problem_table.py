@@ -17,6 +17,7 @@ from api.http.errors import (
     SlowBodyError,
     StoppingError,
     TooManyRequestsError,
+    TooManyUploadsError,
     UploadTooLargeError,
 )
 from api.load.errors import OverloadedError
@@ -65,6 +66,7 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     RequestError: ProblemKind(HTTPStatus.BAD_REQUEST, "Bad request"),
     MissingFileError: ProblemKind(_UNPROCESSABLE, "No file"),
     UploadTooLargeError: ProblemKind(_TOO_LARGE, "Too large"),
+    TooManyUploadsError: ProblemKind(_UNAVAILABLE, "Overloaded"),
     InvalidRequestError: ProblemKind(_UNPROCESSABLE, "Invalid request"),
     InvalidFormError: ProblemKind(HTTPStatus.BAD_REQUEST, "Invalid form"),
     InvalidHostError: ProblemKind(HTTPStatus.BAD_REQUEST, "Invalid host"),

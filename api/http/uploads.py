@@ -13,9 +13,9 @@ from api.http.errors import (
     InvalidRequestError,
     MissingFileError,
     SlowBodyError,
+    TooManyUploadsError,
     UploadTooLargeError,
 )
-from api.load.errors import OverloadedError
 from api.settings import MEBIBYTE, Settings
 
 FRAMING_BYTES: Final = 64 * 1024
@@ -63,11 +63,11 @@ class UploadBudget:
         """Count bytes that a client has sent, even if they exceed the budget.
 
         Raises:
-            OverloadedError: the bodies of all clients, or of this one, are too large in total.
+            TooManyUploadsError: the bodies of all clients, or of this one, are too large in total.
         """
         self._held[client] += size_bytes
         if self.held_bytes > self._max_bytes or self._held[client] > self._max_client_bytes:
-            raise OverloadedError("too many uploads are in progress; try again", _CLOSE)
+            raise TooManyUploadsError
 
     def give_back(self, client: str, size_bytes: int) -> None:
         """Return the bytes of a body to the budget."""
@@ -142,7 +142,7 @@ class _Body:
 
         Raises:
             UploadTooLargeError: the body is larger than its limit.
-            OverloadedError: the bodies of all clients, or of this one, are too large in total.
+            TooManyUploadsError: the bodies of all clients, or of this one, are too large in total.
             SlowBodyError: the body arrives too slowly.
             ClientDisconnectedError: the client has closed the connection.
         """
