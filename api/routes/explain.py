@@ -69,8 +69,7 @@ async def explain(
     COVID if COVID is more probable with it than without it. This takes as long as about 190
     predictions. With `Accept: image/png` the response is the image with one map over it.
 
-    The maps show what the models react to, not where disease is. Decision support for research, not
-    a medical device.
+    The maps show what the models react to, not where disease is.
     """
     await services.rate_limits.count_images(caller.key_id, IMAGES_ASKED)
     data = await read_upload(form.file, services.settings)

@@ -60,8 +60,6 @@ async def predict(
     duration, and the duration of each stage, which the `Server-Timing` header repeats for browsers.
 
     Images that do not look like chest scans are rejected, with machine-readable `reasons`.
-
-    Decision support for research, not a medical device.
     """
     await services.rate_limits.count_images(caller.key_id, 1 + query.tta)
     result = await while_connected(

@@ -24,7 +24,7 @@ class SaliencyMap(Schema):
 
 
 class ExplanationAnswer(Schema):
-    """The response of ``POST /explain``. Decision support for research, not a medical device."""
+    """The response of ``POST /explain``."""
 
     prediction: PredictionAnswer
     maps: list[SaliencyMap]

@@ -138,7 +138,7 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
 
 
 class PredictionAnswer(Schema):
-    """The response of ``POST /predict``. Decision support for research, not a medical device."""
+    """The response of ``POST /predict``."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PREDICTION_EXAMPLE]})
 
