@@ -29,9 +29,9 @@ from api.model_server_credentials import model_server_credentials
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
-from api.page import viewing
+from api.page import view_route
 from api.page.routes import PAGE_PATH, mount_page
-from api.prediction.model_training import ModelTraining
+from api.prediction.training_progress import ModelTraining
 from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
@@ -159,7 +159,9 @@ def _add_middleware(
             activity=activity,
         ),
         timeout_seconds=settings.request_timeout_seconds,
-        paths=frozenset({predict.PATH, predict.BATCH_PATH, explain.PATH, viewing.PATH, PAGE_PATH}),
+        paths=frozenset(
+            {predict.PATH, predict.BATCH_PATH, explain.PATH, view_route.PATH, PAGE_PATH}
+        ),
     )
     app.add_middleware(
         AccessMiddleware,

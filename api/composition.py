@@ -14,9 +14,9 @@ from api.observability.metrics import Metrics
 from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
 from api.prediction.model_cards import ModelCards
 from api.prediction.model_status import ModelStatusReader
-from api.prediction.model_training import ModelTraining
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
+from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
 from serving.client import ModelServerClient

@@ -13,7 +13,7 @@ from imaging.limits import DEFAULT_MAX_PIXELS, check_size
 _FIXED_BYTES: Final = 12_000_000
 """Tables, rows and buffers, independent of the picture's size."""
 _FILE_COPIES: Final = 2
-"""A JPEG file is padded, and packed pixels are cut out of the others."""
+"""A padded copy of a JPEG codestream in DICOM; the extracted compressed pixels of other files."""
 
 
 def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
@@ -30,7 +30,7 @@ def decode_memory_bytes(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) ->
     """
     if is_dicom(data):
         # Imported only if needed: docs/decisions/0011.
-        from imaging.dicom.decode_memory import dicom_memory_bytes  # noqa: PLC0415
+        from imaging.dicom.frame_memory import dicom_memory_bytes  # noqa: PLC0415
 
         return _FIXED_BYTES + dicom_memory_bytes(data, max_pixels=max_pixels)
     image_format = recognise(data)

@@ -90,7 +90,7 @@ def decode_image(
     except (*PILLOW_ERRORS, zlib.error, cv2.error) as error:
         raise DamagedImageError(f"the {header.format} file is truncated or corrupt") from error
     pixels = image_format.decode(data, header)
-    # Turned or not: two decoders that read two sizes saw two images.
+    # EXIF may swap the sides; any other difference means that two decoders read two images.
     if pixels.rgb.shape[:2] not in {size, size[::-1]}:
         raise DamagedImageError(f"the {header.format} file contradicts itself about its size")
     return DecodedImage(header.format, pixels.rgb, bits_used=pixels.bits_used)

@@ -19,7 +19,6 @@ SIGNATURE_DEF_FIELD: Final = "signature_def"
 
 SIGNATURE_DEF_MAP_TYPE_URL: Final = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
-PREDICT_METHOD_NAME: Final = "tensorflow/serving/predict"
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """gRPC's default of 4 MiB is too small for a batch of images."""

@@ -18,7 +18,7 @@ from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.leakage import Baselines
 from trainer.dataset.lists import read_patients
-from trainer.dataset.names import NameIndex
+from trainer.dataset.name_index import NameIndex
 from trainer.errors import RunError
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities

@@ -20,8 +20,8 @@ from api.http.problems import problem_headers, to_problem
 from api.http.static_files import WholeFiles
 from api.http.uploads import form_limits, read_upload
 from api.http.validation_problems import page_form_problem
-from api.page import viewing
-from api.page.view import make_templates
+from api.page import view_route
+from api.page.template_helpers import make_templates
 from api.prediction.options import PredictionOptions
 from api.routes.forms import ImageQuery
 from api.schemas.prediction import PredictionAnswer
@@ -42,7 +42,7 @@ def mount_page(app: FastAPI) -> None:
     """Add the page and its static files."""
     app.mount("/static", WholeFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(router)
-    app.include_router(viewing.router)
+    app.include_router(view_route.router)
 
 
 @router.get(PAGE_PATH)

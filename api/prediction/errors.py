@@ -1,4 +1,4 @@
-"""Errors for which there is no prediction on a readable image.
+"""Why a readable image gets no prediction.
 
 ::
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from api.decoding.reasons import RefusalReason
-from api.prediction.model_training import TrainingProgress
+from api.prediction.training_progress import TrainingProgress
 from imaging.errors import WrongModalityError
 
 _MAX_RETRY_SECONDS: Final = 60

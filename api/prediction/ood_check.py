@@ -1,4 +1,4 @@
-"""Rejects out-of-distribution images: those too far from the models' training images."""
+"""Combines the pixel checks with the out-of-distribution scores of the models."""
 
 from collections.abc import Sequence
 

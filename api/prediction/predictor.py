@@ -20,11 +20,11 @@ from api.prediction.errors import (
 )
 from api.prediction.fan_out import FanOut
 from api.prediction.model_cards import ModelCards
-from api.prediction.model_training import ModelTraining
 from api.prediction.ood_check import check_input
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
 from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult, Timing
+from api.prediction.training_progress import ModelTraining
 from api.prediction.tta import varied
 from api.settings import Settings
 from imaging.fingerprint import preprocess_fingerprint

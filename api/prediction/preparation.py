@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from opentelemetry import trace
 
 from api.decoding.errors import DecoderEndedError, DecodeTimeoutError
-from api.decoding.machine import available_cpus, available_memory_bytes
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.processes import DecoderProcesses
 from api.decoding.reading import (
@@ -26,6 +25,7 @@ from api.decoding.reading import (
     read_unwindowed,
 )
 from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.resources import available_cpus, available_memory_bytes
 from api.load.client_activity import ClientActivity
 from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots

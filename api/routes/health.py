@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
-from api.prediction.model_training import ModelTraining
 from api.prediction.results import ModelAnswerStatus
+from api.prediction.training_progress import ModelTraining
 from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
 

@@ -76,7 +76,7 @@ def score(
         fail(f"{out} already exists; --force overwrites it", BAD_USE)
     from api.prediction.options import PredictionOptions
     from api.settings import Settings
-    from covidscan.scoring.files import SourceError
+    from covidscan.scoring.open_source import SourceError
     from covidscan.scoring.scorer import ScoreOptions
     from covidscan.scoring.scoring_model_server import ready_model_server
     from covidscan.scoring.scoring_run import ScoringError, Summary
@@ -128,7 +128,7 @@ def _format_counts(counts: "Iterable[tuple[str, int]]") -> str:
 
 
 def _score_locally(images: str, options: "ScoreOptions", out: Path, workers: int) -> "Summary":
-    from covidscan.scoring.files import open_source
+    from covidscan.scoring.open_source import open_source
     from covidscan.scoring.scoring_run import score as score_all
     from covidscan.scoring.table import GrowingTable
 

@@ -105,7 +105,8 @@ def train(
         bool, typer.Option(help="Publish the models, or only measure, as in cross-validation.")
     ] = True,
     force: Annotated[
-        bool, typer.Option("--force", help="Publish despite the objections of the release gate.")
+        bool,
+        typer.Option("--force", help="Publish despite the objections of the publication gate."),
     ] = False,
     **overrides: Any,  # noqa: ANN401
 ) -> None:

@@ -16,7 +16,7 @@ from api.prediction.errors import PredictionError, RefusedImageError
 from api.prediction.fan_out import IMAGES_TOGETHER
 from api.prediction.options import PredictionOptions
 from api.settings import Settings
-from covidscan.scoring.nested import archive_kind
+from covidscan.scoring.archive_kind import archive_kind
 from covidscan.scoring.rows import Row, answered, failed, not_read, refused
 from covidscan.scoring.source import UNREADABLE, Fault, File
 from imaging.errors import ImageError, UnknownImageFormatError

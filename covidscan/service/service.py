@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 from api.about import DISCLAIMER
-from api.prediction.model_training import ModelTraining
+from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
 from api.start_errors import NoTemporaryFolderError
 from covidscan.service.demo_training import DemoTraining

@@ -22,7 +22,7 @@ from imaging.formats.image_format import (
     Pixels,
     SampleDepth,
 )
-from imaging.sample_depth import decode_used_bits
+from imaging.formats.sample_depth import decode_used_bits
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PIXELS: Final = b"IDAT"

@@ -27,7 +27,7 @@ from imaging.formats.image_format import (
     Pixels,
     SampleDepth,
 )
-from imaging.sample_depth import decode_used_bits
+from imaging.formats.sample_depth import decode_used_bits
 
 MAXSAMPLEVALUE: Final = 281
 SMAXSAMPLEVALUE: Final = 341

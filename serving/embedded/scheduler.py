@@ -2,7 +2,7 @@
 
 A request runs at once if a thread is idle. Otherwise it joins the newest waiting batch of its model
 if that has room. So batches grow with the load, and no request waits for others that may not come.
-Everything happens on the event loop; only the network runs in a thread.
+Everything happens on the event loop; only inference runs in a thread.
 """
 
 import asyncio

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.prediction.model_training import ModelTraining, TrainingProgress
+from api.prediction.training_progress import ModelTraining, TrainingProgress
 from api.settings import Settings
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 from api.app import create_app
 from api.http.access.api_keys import create_key
 from api.http.access.key_file import change_key_file
-from api.prediction.model_training import ModelTraining
+from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
 from covidscan.service.http_server import HttpServer
 from serving.contract import MODEL_NAMES

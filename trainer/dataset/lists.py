@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.dataset.images import LabelledImages
-from trainer.dataset.names import NameIndex, read_text
+from trainer.dataset.name_index import NameIndex, read_text
 from trainer.errors import DatasetError
 
 _PATIENT_COLUMNS: Final = ("patient", "patient_id", "group")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from serving.contract import CLASS_NAMES
+from trainer.dataset.file_numbers import file_numbers, refuse_mixed_schemes
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.lists import find_listed, read_patients
-from trainer.dataset.naming import file_numbers, refuse_mixed_schemes
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)

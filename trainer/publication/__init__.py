@@ -1,1 +1,1 @@
-"""Puts models into the versioned volume: artefacts, export, release gate."""
+"""Puts models into the versioned volume: artefacts, export, publication gate."""

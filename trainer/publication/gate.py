@@ -1,4 +1,4 @@
-"""The release gate: decides whether a model may be served."""
+"""The publication gate: decides whether a model may be served."""
 
 import logging
 from dataclasses import dataclass

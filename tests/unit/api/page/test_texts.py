@@ -8,8 +8,8 @@ import pytest
 from api.decoding.reasons import RefusalReason, ReviewReason
 from api.http.problem_table import PROBLEM_KINDS
 from api.http.problems import INTERNAL_ERROR_KIND
+from api.page.template_helpers import in_words
 from api.page.texts import TEXTS, text
-from api.page.view import in_words
 from api.prediction.results import ModelAnswerStatus
 from api.schemas.problem import Problem
 from imaging.dicom.description import WindowSource

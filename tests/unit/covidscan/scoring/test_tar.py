@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from covidscan.scoring.files import DamagedArchiveError, open_source
+from covidscan.scoring.open_source import DamagedArchiveError, open_source
 from serving.files.folder import LeftOut
 from tests.archives import LIMIT_BYTES, read_all, write_tar, write_zip
 

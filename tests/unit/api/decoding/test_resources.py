@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.decoding.machine import available_cpus, available_memory_bytes
+from api.decoding.resources import available_cpus, available_memory_bytes
 
 MEBIBYTE = 1024 * 1024
 NO_LIMIT_V1 = "9223372036854771712"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from trainer.dataset.file_numbers import file_numbers, refuse_mixed_schemes
 from trainer.dataset.images import LabelledImages
-from trainer.dataset.naming import file_numbers, refuse_mixed_schemes
 from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.errors import DatasetError
 

@@ -37,7 +37,6 @@ def refuse_mixed_schemes(files: Sequence[str]) -> None:
 
     Raises:
         DatasetError: files with different naming schemes interleave, or cannot be compared.
-        DatasetError: differently named files interleave, or cannot be compared.
     """
     schemes = [_scheme(file) for file in files]
     counts = Counter(schemes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from covidscan.scoring.files import SourceError, open_source
+from covidscan.scoring.open_source import SourceError, open_source
 
 FILES = {"a.png": b"one", "sub/b.dcm": b"two", "sub/deeper/c": b"x" * 50, "z.txt": b""}
 LIMIT_BYTES = 20

@@ -20,7 +20,7 @@ HEADER: Final = "X-View"
 
 _LONGEST_SIDE: Final = 1024
 _REST: Final = 3.0
-"""Times that a view took, before the next one of a busy client."""
+"""Pause before a busy client's next view, as a multiple of the duration of the last one."""
 _LONGEST_REST_SECONDS: Final = 1.0
 
 router = APIRouter(include_in_schema=False, route_class=FormRoute)
