@@ -106,7 +106,7 @@ def train(
     ] = True,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Publish despite the objections of the publication gate."),
+        typer.Option("--force", help="Publish despite the objections of the gate."),
     ] = False,
     **overrides: Any,  # noqa: ANN401
 ) -> None:
