@@ -62,7 +62,7 @@ def test_the_page_tells_a_training_that_failed(page: Page, training: ModelTraini
     expect(page.locator("#training")).to_be_visible()
     training.progress = None
     training.failed = True
-    expect(page.locator("#training-failed")).to_contain_text("has failed")
+    expect(page.locator("#training-failed")).to_contain_text("failed")
     expect(page.locator("#training")).to_have_count(0)
 
 

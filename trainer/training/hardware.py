@@ -18,16 +18,17 @@ def gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
-def replicas() -> int:
-    """Return how many devices share a batch."""
-    return max(1, len(tf.config.list_logical_devices("GPU")))
-
-
 def strategy() -> tf.distribute.Strategy:
     """Return the distribution strategy: several GPUs share each batch."""
-    if replicas() > 1:
+    if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def replicas() -> int:
+    """Return how many devices share a batch."""
+    count: int = strategy().num_replicas_in_sync
+    return count
 
 
 @contextlib.contextmanager
