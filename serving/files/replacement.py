@@ -1,35 +1,38 @@
 """Files that are replaced completely or not at all."""
 
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-_READABLE: Final = 0o644
+_BY_UMASK: Final = 0o666
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = _READABLE) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, mode: int | None = None, keep_owner: bool = False
+) -> Iterator[BinaryIO]:
     """Write a draft beside a file, and put it in the place of the file once it is on the disk.
 
     The draft has a name of its own, so that two writers do not disturb each other. A file that is
-    replaced keeps its owner and mode. If the block raises, the draft is removed.
+    replaced keeps its mode. If the block raises, the draft is removed.
 
     Args:
         path: the file.
-        mode: of a file that is not there yet.
+        mode: of a file that is not there yet; by default as the umask has it.
+        keep_owner: whether a file that is replaced keeps its owner and group, too.
 
     Raises:
         OSError: it cannot be written; a file that was there is unchanged.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode or _BY_UMASK)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _take_over(path, descriptor, mode)
+            _set_access(path, descriptor, mode, keep_owner=keep_owner)
             yield file
             file.flush()
             os.fsync(descriptor)
@@ -39,11 +42,13 @@ def replacing(path: Path, *, mode: int = _READABLE) -> Iterator[BinaryIO]:
         raise
 
 
-def _take_over(path: Path, descriptor: int, mode: int) -> None:
+def _set_access(path: Path, descriptor: int, mode: int | None, *, keep_owner: bool) -> None:
     try:
         before = path.stat()
     except FileNotFoundError:
-        os.fchmod(descriptor, mode)
-    else:
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        return
+    if keep_owner:
         os.fchown(descriptor, before.st_uid, before.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))

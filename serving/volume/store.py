@@ -33,6 +33,8 @@ _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - only compared, never written
 _DRAFT_PREFIX: Final = ".draft-"
 _LAST_VERSION_FILE: Final = ".last_version"
 _NOTE_BYTES: Final = 32
+_READABLE: Final = 0o644
+"""By the model server, which may be another user."""
 _VERSION_BYTES: Final = 128 * 1024 * 1024
 """A version of ResNet50, the largest, has 94 MB."""
 
@@ -216,7 +218,7 @@ def _next_version(model_dir: Path) -> int:
 
 
 def _note_last_version(model_dir: Path, version: int) -> None:
-    with replacing(model_dir / _LAST_VERSION_FILE) as file:
+    with replacing(model_dir / _LAST_VERSION_FILE, mode=_READABLE) as file:
         file.write(f"{version}\n".encode())
 
 

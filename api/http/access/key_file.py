@@ -63,7 +63,7 @@ def change_key_file(
 
 
 def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
-    with replacing(path, mode=_PRIVATE) as file:
+    with replacing(path, mode=_PRIVATE, keep_owner=True) as file:
         file.writelines(f"{record}\n".encode() for record in records)
 
 

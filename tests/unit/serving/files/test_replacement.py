@@ -1,5 +1,6 @@
 """A file is replaced completely or not at all."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -24,6 +25,16 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path):
         file.write(b"new")
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_new_file_follows_the_umask_where_no_mode_is_asked_for(tmp_path: Path):
+    before = os.umask(0o077)
+    try:
+        with replacing(tmp_path / "table") as file:
+            file.write(b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "table").stat().st_mode) == 0o600
 
 
 def test_until_it_is_complete_the_old_file_is_there(tmp_path: Path):
