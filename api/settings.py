@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.exposure import is_loopback, published_host
 from api.observability.log_format import LogFormat
-from api.service_links import IgnoresServiceLinks
+from api.kubernetes_service_links import IgnoresServiceLinks
 from imaging.limits import DEFAULT_MAX_PIXELS
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.precision import Precision

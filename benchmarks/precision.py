@@ -18,7 +18,7 @@ from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, POSITIVE_CLAS
 from serving.embedded.engine import Engine, LoadedModel
 from serving.precision import Precision
 from serving.probabilities import soft_vote
-from trainer.batched import infer_in_batches
+from trainer.batched_inference import infer_in_batches
 
 
 def main() -> None:

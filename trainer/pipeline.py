@@ -26,7 +26,7 @@ from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
 from trainer.ood.score import MAX_IMAGES, fit_ood_scorer
-from trainer.publication.artefacts import write_artefacts
+from trainer.run_artefacts import write_artefacts
 from trainer.publication.export import describe_environment, publish
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from covidscan.commands.failure import say
-from covidscan.commands.options import PatientGroups, ReportDir
-from covidscan.commands.training_report import print_evaluations, run_trainer
+from covidscan.command_line.failure import say
+from covidscan.command_line.options import PatientGroups, ReportDir
+from covidscan.command_line.training_report import print_evaluations, run_trainer
 
 
 def cross_validate(
@@ -20,7 +20,7 @@ def cross_validate(
 ) -> None:
     """Cross-validate: report on the test parts of several runs together."""
     with run_trainer():
-        from trainer import cross_validation
+        from trainer.evaluation import cross_validation
 
         result = cross_validation.cross_validate(
             cross_validation.CrossValidationRequest(

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from covidscan.commands.failure import FAILURE, fail
-from covidscan.commands.options import DEFAULT_MODELS_DIR, ModelsDir
-from covidscan.commands.training_report import print_evaluations, run_trainer
+from covidscan.command_line.failure import FAILURE, fail
+from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.training_report import print_evaluations, run_trainer
 from serving import volume
 from serving.contract import MODEL_NAMES
 

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, fail, say
-from covidscan.commands.model_name import ModelName
-from covidscan.commands.options import (
+from covidscan.command_line.failure import BAD_USE, fail, say
+from covidscan.command_line.model_name import ModelName
+from covidscan.command_line.options import (
     DEFAULT_MODELS_DIR,
     LabelledDataset,
     ModelsDir,
     PatientGroups,
     ReportDir,
 )
-from covidscan.commands.training_report import print_evaluations, run_trainer
+from covidscan.command_line.training_report import print_evaluations, run_trainer
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
     with run_trainer():
         if importlib.util.find_spec("openvino") is None:
             fail("OpenVINO is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
-        from trainer.evaluate_published import EvaluationRequest, evaluate_published
+        from trainer.evaluation.published import EvaluationRequest, evaluate_published
 
         result = evaluate_published(
             EvaluationRequest(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.commands.failure import fail, say, settings_faults
+from covidscan.command_line.failure import fail, say, settings_faults
 
 
 def health(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.observability.log_format import LogFormat
-from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
-from covidscan.commands.failure import BAD_USE, fail
+from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_arguments
+from covidscan.command_line.failure import BAD_USE, fail
 from serving.precision import Precision
 
 if TYPE_CHECKING:

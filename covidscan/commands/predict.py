@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.commands.failure import FAILURE, fail
-from covidscan.commands.options import DicomWindow
-from covidscan.commands.tables import add_text_row
+from covidscan.command_line.failure import FAILURE, fail
+from covidscan.command_line.options import DicomWindow
+from covidscan.command_line.tables import add_text_row
 from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
-from covidscan.commands.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.failure import BAD_USE, FAILURE, fail, say
+from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
 from serving.precision import Precision
 
 
@@ -37,7 +37,7 @@ def replay(
 
     The exit code is 1 if any prediction differs, or if none could be repeated.
     """
-    from covidscan.replay import Outcome, Replayer, find_images
+    from covidscan.audit_replay import Outcome, Replayer, find_images
     from imaging.fingerprint import preprocess_fingerprint
     from serving.embedded.errors import ModelLoadError
 

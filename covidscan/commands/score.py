@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
-from covidscan.commands.options import DicomWindow, ModelsDirSetting, ModelServerSetting
+from covidscan.command_line.failure import BAD_USE, FAILURE, fail, say
+from covidscan.command_line.options import DicomWindow, ModelsDirSetting, ModelServerSetting
 from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, fail, settings_faults
-from covidscan.commands.options import ModelsDirSetting, ModelServerSetting
+from covidscan.command_line.failure import BAD_USE, fail, settings_faults
+from covidscan.command_line.options import ModelsDirSetting, ModelServerSetting
 
 
 def serve(

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from covidscan.commands.failure import FAILURE, fail, say
-from covidscan.commands.model_name import ModelName
-from covidscan.commands.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
-from covidscan.commands.recipe_options import with_recipe_options
-from covidscan.commands.training_report import print_evaluations, run_trainer
+from covidscan.command_line.failure import FAILURE, fail, say
+from covidscan.command_line.model_name import ModelName
+from covidscan.command_line.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
+from covidscan.command_line.recipe_options import with_recipe_options
+from covidscan.command_line.training_report import print_evaluations, run_trainer
 from serving.contract import MODEL_NAMES
 from trainer.recipe import DEFAULT_RECIPE, read_recipes
 

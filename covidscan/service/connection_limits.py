@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from covidscan.service.connection_room import ConnectionRoom, Place
+from covidscan.service.connection_slots import ConnectionRoom, Place
 
 _HEALTH_CHECK_SECONDS: Final = 1.0
 

@@ -4,7 +4,7 @@ import logging
 import resource
 from typing import Final
 
-from covidscan.service.connection_room import RESERVED
+from covidscan.service.connection_slots import RESERVED
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.access.open_paths import OPEN_PATHS
 from covidscan.service.connection_limits import ConnectionLimits
-from covidscan.service.connection_room import Place
+from covidscan.service.connection_slots import Place
 from covidscan.service.http_head import PIECE_BYTES, HeadSize
-from covidscan.service.http_refusal import (
+from covidscan.service.http_rejection import (
     NOT_HTTP,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from covidscan.service.http_refusal import Refusal, RefusedError
+from covidscan.service.http_rejection import Refusal, RefusedError
 
 PIECE_BYTES: Final = 4 * 1024
 """Heads are parsed in pieces of this size, so at most one piece is read beyond the limit."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from covidscan.service.connection_room import Place
+from covidscan.service.connection_slots import Place
 from covidscan.service.http_connections import BoundedHttpProtocol
 
 logger = logging.getLogger(__name__)

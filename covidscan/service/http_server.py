@@ -15,7 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from api.settings import Settings
 from covidscan.service.connection_limits import ConnectionLimits
-from covidscan.service.connection_room import ConnectionRoom
+from covidscan.service.connection_slots import ConnectionRoom
 from covidscan.service.http_connections import BoundedHttpProtocol, bounded_by
 from covidscan.service.http_listener import Listener, listening_sockets
 from covidscan.service.http_transport import in_pieces

@@ -5,7 +5,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Final
 
-from serving.embedded.malloc_trim import return_freed_memory
+from serving.freed_memory import return_freed_memory
 
 _POLL_SECONDS: Final = 2.0
 _MIN_RETURNED_BYTES: Final = 64 * 1024 * 1024

@@ -11,7 +11,7 @@ from serving import volume
 from serving.embedded.admission import ModelSignature, admit
 from serving.embedded.engine import Engine, LoadedModel
 from serving.embedded.errors import ModelLoadError
-from serving.embedded.malloc_trim import return_freed_memory
+from serving.freed_memory import return_freed_memory
 from serving.errors import VolumeError
 
 logger = logging.getLogger(__name__)

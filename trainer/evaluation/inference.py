@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.batched import infer_in_batches
+from trainer.batched_inference import infer_in_batches
 from trainer.dataset.images import LabelledImages
 
 

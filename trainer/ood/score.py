@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from serving.contract import OOD_OUTPUT_NAME, OUTPUT_NAME
-from trainer.batched import infer_in_batches
+from trainer.batched_inference import infer_in_batches
 from trainer.dataset.images import LabelledImages
 from trainer.ood.appearance import full_fields, other_windows
 from trainer.ood.synthetic_outliers import synthetic_outliers

@@ -12,10 +12,10 @@ from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
-from trainer.batched import infer_in_batches
+from trainer.batched_inference import infer_in_batches
 from trainer.dataset.images import LabelledImages
 from trainer.evaluation.metrics import Probabilities, measure, positive
-from trainer.publication.training_images import learned_from
+from trainer.dataset.training_images import learned_from
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from serving.contract import CLASS_NAMES, MODEL_NAMES
 from serving.volume.model_card import ModelCard
 from trainer.dataset.images import load_images, read_frame
 from trainer.demo.dataset import write_phantoms
-from trainer.publication.training_images import write_training_images
+from trainer.dataset.training_images import write_training_images
 
 
 @pytest.fixture(scope="module")

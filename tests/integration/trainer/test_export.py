@@ -30,7 +30,7 @@ from trainer.dataset.images import LabelledImages
 from trainer.errors import ExportError
 from trainer.ood.score import fit_ood_scorer, with_ood_score
 from trainer.publication.export import WARM_UP_PATH, check_same_answers, publish
-from trainer.publication.training_images import TRAINING_IMAGES_PATH
+from trainer.dataset.training_images import TRAINING_IMAGES_PATH
 from trainer.recipe import Recipe
 from trainer.training.precise_batch_norm import estimate_batch_norm
 

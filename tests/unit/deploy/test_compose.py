@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from api.settings import Settings
-from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
+from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_arguments
 from covidscan.service.health_check import DEFAULT_TIMEOUT_SECONDS
 from covidscan.service.http_server import grace_seconds
 from serving.contract import MODEL_NAMES

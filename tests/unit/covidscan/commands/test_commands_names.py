@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
 
-from covidscan.commands.tables import add_text_row
+from covidscan.command_line.tables import add_text_row
 from covidscan.main import app
-from covidscan.replay import find_images
+from covidscan.audit_replay import find_images
 
 ODD = ["[bold]a.png", "[red]b[x].png", ":warning:.png", os.fsdecode(b"caf\xe9.png")]
 READABLE = [*ODD[:3], r"caf\xe9.png"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.embedded.malloc_trim import return_freed_memory
+from serving.freed_memory import return_freed_memory
 
 PIECE_BYTES = 64 * 1024
 PIECES = 1024

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from covidscan.commands.failure import BAD_USE, FAILURE, fail, say
-from covidscan.commands.tables import add_text_row
+from covidscan.command_line.failure import BAD_USE, FAILURE, fail, say
+from covidscan.command_line.tables import add_text_row
 from covidscan.logs import configure_logging
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ pictures are judged a second time in grey, which is the harder case. DICOM files
 are judged as if forced, which leaves the score to decide. Of nearly equal pictures (a wallpaper
 comes in several sizes) only one is used.
 
-    python -m benchmarks.refusal --models-dir models \
+    python -m benchmarks.rejection --models-dir models \
         --chest COVID-CT=path/to/covid-ct --other photos=path --other brain=path/to/volume.nii.gz
 
 A folder is searched for images and DICOM files; ``--files NAME=LIST`` limits it to those that a

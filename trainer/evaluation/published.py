@@ -21,7 +21,7 @@ from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
 from serving.probabilities import soft_vote
 from serving.volume.model_card import ModelCard
-from trainer.batched import infer_in_batches
+from trainer.batched_inference import infer_in_batches
 from trainer.dataset.contradictions import find_contradictions, warn_of_contradictions
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.lists import find_listed, read_patients
@@ -29,7 +29,7 @@ from trainer.errors import DatasetError
 from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.report import write_report
-from trainer.publication.training_images import learned_from
+from trainer.dataset.training_images import learned_from
 from trainer.run_folder import start_run
 
 logger = logging.getLogger(__name__)

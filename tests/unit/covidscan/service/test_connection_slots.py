@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from covidscan.service.connection_room import RESERVED, ConnectionRoom, Place
+from covidscan.service.connection_slots import RESERVED, ConnectionRoom, Place
 
 
 def room(**changes: object) -> ConnectionRoom:

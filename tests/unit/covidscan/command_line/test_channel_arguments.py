@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from covidscan.commands.channel_arguments import BOUNDED_AGE, parse_channel_arguments
+from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_arguments
 from covidscan.main import app
 
 
