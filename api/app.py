@@ -25,7 +25,7 @@ from api.http.unexpected_errors import UnexpectedErrorsMiddleware
 from api.http.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
 from api.load.client_activity import ClientActivity
 from api.load.fair_slots import FairSlots
-from api.model_server_credentials import model_server_credentials
+from api.model_server_connection import ModelServerConnection
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
@@ -36,7 +36,6 @@ from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
-from api.start_errors import ModelServerNotSetError
 from imaging.fingerprint import preprocess_fingerprint
 
 _SHARED_PART: Final = 8
@@ -59,10 +58,8 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
         ApiKeysError: the records of API keys cannot be read.
         AuditTrailError: the audit trail cannot be written.
     """
-    if settings.model_server is None:
-        raise ModelServerNotSetError("set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve")
-    # Only the services need them, but errors should appear before anything is started.
-    model_server_credentials(settings)
+    # Only the services need it, but errors should appear before anything is started.
+    connection = ModelServerConnection.of(settings)
     version = importlib.metadata.version("covidscan")
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
@@ -80,6 +77,7 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
         # Inside the lifespan, because gRPC channels belong to the running event loop.
         services = Services.build(
             settings,
+            connection,
             metrics=metrics,
             rate_limits=rate_limits,
             load=load,

@@ -8,7 +8,7 @@ from api.http.access.rate_limits import RateLimits
 from api.load.batch_turns import BatchTurns
 from api.load.client_activity import ClientActivity
 from api.load.fair_slots import FairSlots
-from api.model_server_credentials import model_server_credentials
+from api.model_server_connection import ModelServerConnection
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
 from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
@@ -18,7 +18,6 @@ from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
 from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
-from api.start_errors import ModelServerNotSetError
 from serving.client import ModelServerClient
 
 _VIEWS_AT_ONCE: Final = 8
@@ -39,6 +38,7 @@ class Core:
     def build(
         cls,
         settings: Settings,
+        connection: ModelServerConnection,
         *,
         metrics: Metrics,
         load: FairSlots,
@@ -50,23 +50,16 @@ class Core:
         """Build the components, inside the event loop that will use the gRPC channels.
 
         Args:
-            settings: must name a model server.
+            settings: limits, deadlines and folders.
+            connection: to the model server.
             metrics: count predictions.
             load: the slots of images in progress.
             activity: of the clients.
             audit: records each prediction, if set.
             training: of the models, if they are still being trained.
             decode_processes: the number of processes; overrides the settings.
-
-        Raises:
-            ModelServerNotSetError: the settings name no model server.
-            TlsConfigError: keys or certificates cannot be read.
         """
-        if settings.model_server is None:
-            raise ModelServerNotSetError(
-                "set COVIDSCAN_MODEL_SERVER, or start with: covidscan serve"
-            )
-        client = ModelServerClient(settings.model_server, model_server_credentials(settings))
+        client = connection.client()
         cards = ModelCards(settings.models_dir)
         preparation = ImagePreparation.of(settings, metrics, activity, processes=decode_processes)
         fan_out = FanOut.of(client, settings, activity)
@@ -109,6 +102,7 @@ class Services:
     def build(
         cls,
         settings: Settings,
+        connection: ModelServerConnection,
         *,
         metrics: Metrics,
         rate_limits: RateLimits,
@@ -117,14 +111,10 @@ class Services:
         audit: AuditTrail | None,
         training: ModelTraining,
     ) -> Self:
-        """Build the components. Call it inside the running event loop.
-
-        Raises:
-            ModelServerNotSetError: the settings name no model server.
-            TlsConfigError: keys or certificates cannot be read.
-        """
+        """Build the components. Call it inside the running event loop."""
         core = Core.build(
             settings,
+            connection,
             metrics=metrics,
             load=load,
             activity=activity,

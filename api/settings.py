@@ -16,8 +16,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.exposure import is_loopback, published_host
-from api.observability.log_format import LogFormat
 from api.kubernetes_service_links import IgnoresServiceLinks
+from api.observability.log_format import LogFormat
 from imaging.limits import DEFAULT_MAX_PIXELS
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.precision import Precision
@@ -92,7 +92,7 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     """File of such records, one per line, managed by ``covidscan keys``. Changes are picked up."""
 
     allow_anonymous: bool = False
-    """Serve other machines without API keys. By default the gateway refuses to start without
+    """Serve other machines without API keys. By default the gateway does not start without
     them."""
 
     rate_limit_per_key: Rate | None = None

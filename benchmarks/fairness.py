@@ -28,7 +28,7 @@ _POLITE_PAUSE_SECONDS: Final = 0.2
 _FLOOD_ADDRESS: Final = "127.0.0.2"
 """Linux accepts all of 127.0.0.0/8 as loopback."""
 _HEAD_START_SECONDS: Final = 2.0
-_REFUSED_PAUSE_SECONDS: Final = 0.1
+_REJECTED_PAUSE_SECONDS: Final = 0.1
 _PERCENTILES: Final = 20
 
 
@@ -122,11 +122,11 @@ async def _flooding(address: str, image: bytes, flood: Flood) -> AsyncIterator[N
             try:
                 response = await client.post(flood.path, files=files)
             except httpx.TransportError:
-                # Refused before its body was completely read.
-                await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
+                # Rejected before its body was completely read.
+                await asyncio.sleep(_REJECTED_PAUSE_SECONDS)
                 continue
             if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-                await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
+                await asyncio.sleep(_REJECTED_PAUSE_SECONDS)
 
     transport = httpx.AsyncHTTPTransport(local_address=_FLOOD_ADDRESS)
     async with httpx.AsyncClient(base_url=address, transport=transport, timeout=120) as client:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import check_pixels
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from api.prediction.model_call import ModelCall
 from api.prediction.ood_check import check_input
 from api.prediction.results import ModelAnswerStatus
@@ -82,7 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     models = {name: load(arguments.models_dir, name, arguments.precision) for name in MODEL_NAMES}
     which: dict[str, Path | range] = dict(arguments.files + arguments.slices)
-    print("| images | number | refused | by their pixels | without colours | reasons |")  # noqa: T201
+    print("| images | number | rejected | by their pixels | without colours | reasons |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
     for name, path in arguments.chest:
         _judge(name, list(_read(path, which.get(name))), models)
@@ -108,7 +108,7 @@ def _named_slices(argument: str) -> tuple[str, range]:
 
 def _judge(name: str, images: Sequence[Shown], models: dict[str, LoadedModel]) -> None:
     found = [_reasons(image, models) for image in images]
-    by_pixels = sum(any(r is not RefusalReason.NOT_CHEST for r in reasons) for reasons in found)
+    by_pixels = sum(any(r is not RejectionReason.NOT_CHEST for r in reasons) for reasons in found)
     grey = [_reasons(Shown(_without_colours(image.pixels)), models) for image in images]
     counts = Counter(reason for reasons in found for reason in reasons)
     described = ", ".join(f"{reason} {count}" for reason, count in counts.most_common()) or "none"
@@ -119,7 +119,7 @@ def _judge(name: str, images: Sequence[Shown], models: dict[str, LoadedModel]) -
     print(f"| {name} | {len(images)} | {' | '.join(shares)} | {described} |", flush=True)  # noqa: T201
 
 
-def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RefusalReason]:
+def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RejectionReason]:
     height, width = image.pixels.shape[:2]
     tensor = preprocess(image.pixels)
     reasons = check_pixels(tensor, width=width, height=height, modality=image.modality)

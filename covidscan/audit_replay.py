@@ -31,7 +31,7 @@ class Outcome(enum.StrEnum):
     SAME = "same"
     DIFFERENT = "different"
     IMAGE_MISSING = "image missing"
-    IMAGE_REFUSED = "image refused"
+    IMAGE_REJECTED = "image rejected"
     VERSION_MISSING = "version missing"
     LINE_BROKEN = "line broken"
 
@@ -112,7 +112,7 @@ class Replayer:
                 file.read_bytes(), max_pixels=max_pixels, dicom=_dicom_options(record.image)
             )
         except ImageError:
-            return Replayed(record, Outcome.IMAGE_REFUSED)
+            return Replayed(record, Outcome.IMAGE_REJECTED)
         image = preprocess(decoded.pixels)[None]
         answered = [model for model in record.models if model.probabilities is not None]
         try:

@@ -11,10 +11,8 @@ from serving.errors import BatchingParametersError
 from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
 
-_CONFIG_DIR: Final = Path(__file__).parent / "config"
-TENSORFLOW_SERVING_BATCHING_FILE: Final = _CONFIG_DIR / "batching.config"
-EMBEDDED_BATCHING_FILE: Final = _CONFIG_DIR / "embedded_batching.config"
-"""The batching parameters for the three CNNs, for each model server."""
+EMBEDDED_BATCHING_FILE: Final = Path(__file__).parent / "config" / "embedded_batching.config"
+"""The embedded model server's batching parameters for the three CNNs."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from typing import Final
 MODEL_NAMES: Final = ("vgg16", "resnet50", "xception")
 """The servables, in the order of results."""
 
+ENSEMBLE_NAME: Final = "ensemble"
+"""What answers and reports call the soft vote of the models."""
+
 CLASS_NAMES: Final = ("COVID", "non-COVID")
 """The classes in the order of a model's output columns."""
 

@@ -35,7 +35,7 @@ def size(data: bytes) -> tuple[int, int]:
     return len(data), os.getpid()
 
 
-def refuse(data: bytes) -> None:
+def reject(data: bytes) -> None:
     raise DamagedImageError(f"{_orders(data).decode()} is damaged")
 
 

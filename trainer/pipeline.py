@@ -12,24 +12,25 @@ from typing import Any, Final
 import keras
 
 from serving import volume
+from serving.contract import ENSEMBLE_NAME
 from serving.probabilities import soft_vote
 from serving.volume.model_card import ModelCard
-from trainer.dataset.contradictions import find_contradictions, refuse_contradictions
+from trainer.dataset.contradictions import find_contradictions, reject_contradictions
 from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import load_images, read_frame
 from trainer.dataset.leakage import LeakageReport, report_leakage
 from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_dataset
 from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
-from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
+from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.inference import predict
 from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
 from trainer.ood.score import MAX_IMAGES, fit_ood_scorer
-from trainer.run_artefacts import write_artefacts
 from trainer.publication.export import describe_environment, publish
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
+from trainer.run_artefacts import write_artefacts
 from trainer.run_folder import Run, resume_run, start_run
 from trainer.training.checkpoint import BestWeights, Epoch
 from trainer.training.fit import train
@@ -117,7 +118,7 @@ def train_and_publish(plan: Plan) -> Outcome:
     """
     data = load_images(read_frame(plan.dataset_dir))
     contradictions = find_contradictions(data)
-    refuse_contradictions(contradictions)
+    reject_contradictions(contradictions)
     split = split_dataset(data, plan.split)
     if plan.publish:
         volume.check_writable(plan.models_dir, *plan.recipes)
@@ -285,7 +286,7 @@ def _evaluate_ensemble(
 ) -> Evaluation:
     split = context.split
     return evaluate(
-        ENSEMBLE,
+        ENSEMBLE_NAME,
         soft_vote([each.probabilities for each in evaluations]),
         split.test.labels,
         operating_point=choose_operating_point(

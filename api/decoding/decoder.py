@@ -102,7 +102,7 @@ class Decoder:
             case Said.DONE:
                 result: _T = told[0]
                 return result
-            case Said.REFUSED:
+            case Said.REJECTED:
                 kind, message = told
                 raise kind(message)
             case Said.NO_MEMORY:

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.rejection_reason import RejectionReason
+from api.decoding.review_reason import ReviewReason
 from imaging.dicom.description import MODALITIES
 from imaging.model_input import IMAGE_SIZE
 from imaging.plausibility import oddities
@@ -33,7 +34,7 @@ _MARKED_SHARE: Final = 0.002
 
 def check_pixels(
     tensor: NDArray[np.float32], *, width: int, height: int, modality: str | None
-) -> list[RefusalReason]:
+) -> list[RejectionReason]:
     """The reasons to reject an image as not being a chest scan.
 
     Args:
@@ -44,16 +45,16 @@ def check_pixels(
     """
     reasons = []
     if modality is not None and modality not in MODALITIES:
-        reasons.append(RefusalReason.WRONG_MODALITY)
+        reasons.append(RejectionReason.WRONG_MODALITY)
     if min(width, height) < MIN_SIDE:
-        reasons.append(RefusalReason.TOO_SMALL)
+        reasons.append(RejectionReason.TOO_SMALL)
     if cv2.meanStdDev(cv2.cvtColor(tensor, cv2.COLOR_RGB2GRAY))[1].item() < _MIN_DEVIATION:
-        reasons.append(RefusalReason.BLANK)
+        reasons.append(RejectionReason.BLANK)
     strengths = _colour_strengths(tensor)
     if (strengths > _TINT_TOLERANCE).mean() > _COLOURFUL_SHARE:
-        reasons.append(RefusalReason.COLOUR_PHOTO)
+        reasons.append(RejectionReason.COLOUR_PHOTO)
     elif (strengths > _MARK).mean() >= _MARKED_SHARE:
-        reasons.append(RefusalReason.ANNOTATED)
+        reasons.append(RejectionReason.ANNOTATED)
     return reasons
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import check_pixels, image_review
-from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.rejection_reason import RejectionReason
+from api.decoding.review_reason import ReviewReason
 from imaging.dicom.description import DicomDescription, DicomOptions
 from imaging.dicom.recognition import is_dicom
 from imaging.preprocess import decode_image, preprocess
@@ -30,7 +31,7 @@ class ModelInput:
 
     tensor: NDArray[np.float32]
     """``[64, 64, 3]`` RGB, 0 to 1."""
-    pixel_reasons: list[RefusalReason]
+    pixel_reasons: list[RejectionReason]
     """Reasons against it being a chest scan, from the pixels alone."""
     review: list[ReviewReason]
     """Signs that it was stored or read incorrectly."""

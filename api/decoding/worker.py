@@ -6,7 +6,7 @@ The messages between it and its parent process::
     (job, data)                ──▶
                                ◀──    (NEEDS, bytes)   only where it is more than SMALL_BYTES
     bytes, or None for no      ──▶
-                               ◀──    (DONE, result) | (REFUSED, type, message) | (NO_MEMORY,)
+                               ◀──    (DONE, result) | (REJECTED, type, message) | (NO_MEMORY,)
                                       | (FAILED, where)
 """
 
@@ -42,7 +42,7 @@ class Said(IntEnum):
 
     NEEDS = 0
     DONE = 1
-    REFUSED = 2
+    REJECTED = 2
     NO_MEMORY = 3
     FAILED = 4
 
@@ -91,7 +91,7 @@ def _answer(
         finally:
             limits.limit_memory(idle_bytes)
     except ImageError as error:
-        return Said.REFUSED, type(error), str(error)
+        return Said.REJECTED, type(error), str(error)
     except MemoryError:
         return (Said.NO_MEMORY,)
     except (EOFError, BrokenPipeError, ConnectionResetError):

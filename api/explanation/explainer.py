@@ -22,6 +22,7 @@ from api.prediction.preparation import ImagePreparation
 from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult
 from api.settings import Settings
 from imaging.model_input import IMAGE_SIZE
+from serving.contract import ENSEMBLE_NAME
 from serving.probabilities import soft_vote
 
 MASKS: Final = 192
@@ -33,8 +34,6 @@ VALUES_SIDE: Final = 16
 """Rows and columns of a map's numeric values."""
 PICTURE_SIDE: Final = 512
 """The longest side of the picture that is returned with the maps, in pixels."""
-
-ENSEMBLE: Final = "ensemble"
 
 _WAITING: Final = 8
 IMAGES_ASKED: Final = 1 + MASKS
@@ -194,4 +193,4 @@ def _positive(answer: ModelResult) -> float:
 def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
     """The mean of the models' maps, because the ensemble's probability is the mean of theirs."""
     given = [each.values for each in maps if each.values is not None]
-    return ModelMap(ENSEMBLE, None, ModelAnswerStatus.OK, soft_vote(given))
+    return ModelMap(ENSEMBLE_NAME, None, ModelAnswerStatus.OK, soft_vote(given))

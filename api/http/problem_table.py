@@ -27,7 +27,7 @@ from api.prediction.errors import (
     ModelsLateError,
     ModelsUnavailableError,
     PredictionError,
-    RefusedImageError,
+    RejectedImageError,
 )
 from imaging.errors import (
     DamagedImageError,
@@ -110,9 +110,9 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     ),
     NoSuchFrameError: ProblemKind(_UNPROCESSABLE, "No such frame", "choose another frame"),
     # The prediction.
-    RefusedImageError: ProblemKind(
+    RejectedImageError: ProblemKind(
         _UNPROCESSABLE,
-        "Refused image",
+        "Rejected image",
         "send a chest CT or X-ray, or add ?force=true to predict anyway",
     ),
     PredictionError: ProblemKind(_UNAVAILABLE, "No prediction"),
@@ -131,6 +131,16 @@ ANSWERED: Final = (
     AuditUnavailableError,
 )
 """Exceptions whose messages are sent to the client. All others are internal errors."""
+
+TEMPORARY: Final = (
+    TooManyRequestsError,
+    TooManyUploadsError,
+    StoppingError,
+    ModelsUnavailableError,
+    OverloadedError,
+    AuditUnavailableError,
+)
+"""Exceptions that say when to try again, in ``retry_after_seconds``."""
 
 
 def problem_kind(error: Exception) -> ProblemKind:

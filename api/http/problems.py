@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from api.http.allowed_methods import with_allowed_methods
-from api.http.errors import InvalidFormError
-from api.http.problem_table import ANSWERED, problem_kind
+from api.http.errors import InvalidFormError, RequestError
+from api.http.problem_table import ANSWERED, TEMPORARY, problem_kind
 from api.http.validation_problems import validation_problem
-from api.prediction.errors import refusal_reasons
+from api.prediction.errors import rejection_reasons
 from api.schemas.problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -44,23 +44,22 @@ def to_problem(error: Exception, instance: str, request_id: str) -> Problem:
         kind = error.kind
         detail = f"{error}; {row.advice}" if row.advice else str(error)
     return Problem(
-        type=_type(kind),
+        type=problem_type(kind),
         title=row.title,
         status=row.status,
         detail=detail,
         instance=instance,
         request_id=request_id,
-        reasons=list(refusal_reasons(error)),
+        reasons=list(rejection_reasons(error)),
     )
 
 
 def problem_headers(error: Exception) -> Mapping[str, str]:
     """The headers that belong to an exception, such as ``Retry-After``."""
-    headers: dict[str, str] = {**(getattr(error, "headers", None) or {})}
-    retry_after_seconds = getattr(error, "retry_after_seconds", None)
-    if retry_after_seconds is not None:
-        headers["Retry-After"] = str(retry_after_seconds)
-    return headers
+    headers = error.headers if isinstance(error, (RequestError, HTTPException)) else None
+    if isinstance(error, TEMPORARY):
+        return {**(headers or {}), "Retry-After": str(error.retry_after_seconds)}
+    return headers or {}
 
 
 def problem_response(error: Exception, scope: Scope) -> JSONResponse:
@@ -108,7 +107,7 @@ def _framework_problem(error: HTTPException, instance: str, request_id: str) -> 
         # Raised by Starlette for a form that is malformed or has too many parts.
         kind, title = InvalidFormError.kind, problem_kind(InvalidFormError("")).title
     return Problem(
-        type=_type(kind),
+        type=problem_type(kind),
         title=title,
         status=error.status_code,
         detail=str(error.detail),
@@ -118,5 +117,6 @@ def _framework_problem(error: HTTPException, instance: str, request_id: str) -> 
     )
 
 
-def _type(kind: str) -> str:
+def problem_type(kind: str) -> str:
+    """The ``type`` of a problem."""
     return f"urn:covidscan:problem:{kind}"

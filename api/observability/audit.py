@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from api.decoding.reasons import ReviewReason
+from api.decoding.review_reason import ReviewReason
 from api.prediction.results import ClassName, ModelAnswerStatus, PredictionResult
 from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo

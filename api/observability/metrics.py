@@ -56,8 +56,8 @@ class Metrics:
             "Requests in progress.",
             registry=self.registry,
         )
-        self._refused_images = Counter(
-            "covidscan_refused_images",
+        self._rejected_images = Counter(
+            "covidscan_rejected_images",
             "Rejected files: unreadable, or not like a chest scan, by reason.",
             ["reason"],
             registry=self.registry,
@@ -117,8 +117,8 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        self._refused_connections = Counter(
-            "covidscan_refused_connections",
+        self._rejected_connections = Counter(
+            "covidscan_rejected_connections",
             "Connections rejected before a request: too many, too slow, not HTTP.",
             ["status"],
             registry=self.registry,
@@ -157,9 +157,9 @@ class Metrics:
         self._requests.labels(method, route, status).inc()
         self._request_durations.labels(route, status).observe(seconds)
 
-    def observe_refused_connection(self, status: int) -> None:
+    def observe_rejected_connection(self, status: int) -> None:
         """Count a connection that was rejected before a request."""
-        self._refused_connections.labels(int(status)).inc()
+        self._rejected_connections.labels(int(status)).inc()
 
     def observe_decoder_restart(self, reason: str) -> None:
         """Count a replaced decoder process."""
@@ -169,9 +169,9 @@ class Metrics:
         """Count a connection that could not be accepted."""
         self._accept_errors.labels(name).inc()
 
-    def observe_refused_image(self, reason: str) -> None:
+    def observe_rejected_image(self, reason: str) -> None:
         """Count a file that is unreadable or does not look like a chest scan."""
-        self._refused_images.labels(reason).inc()
+        self._rejected_images.labels(reason).inc()
 
     def observe_model(self, answer: ModelResult) -> None:
         """Count the result of one model."""

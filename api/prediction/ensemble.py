@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.decoding.reasons import ReviewReason
+from api.decoding.review_reason import ReviewReason
 from api.prediction.results import (
     Agreement,
     ClassName,
@@ -63,12 +63,12 @@ def agreement(answers: Sequence[ModelResult], prediction: ClassName) -> Agreemen
 def uncertainty(
     answers: Sequence[ModelResult], of_variants: Sequence[Sequence[ModelResult]]
 ) -> Uncertainty:
-    """How much the models differ, and how the ensemble's probability varies over augmented views.
+    """How much the models differ, and the ensemble's probability over augmented variants.
 
     Args:
         answers: the models' results for the image; at least one has probabilities.
-        of_variants: the models' results for each view. A view that was answered by other models or
-            versions is not comparable and is left out.
+        of_variants: the models' results for each variant. A variant that was answered by other
+            models or versions is not comparable and is left out.
     """
     positives = [answer.probabilities[POSITIVE_CLASS] for answer in answers if answer.probabilities]
     asked = _versions(answers)
@@ -105,7 +105,7 @@ def review_reasons(
     Args:
         verdict: of the ensemble.
         agreed: how many models agree with it.
-        interval: of the ensemble's probability over augmented views, if there are any.
+        interval: of the ensemble's probability over augmented variants, if there are any.
         forced: whether the image would have been rejected without ``force``.
         operating_point: the lowest probability at which the positive class is predicted.
         band: the distance from the operating point within which a probability needs a review.

@@ -3,7 +3,7 @@
 ::
 
     PredictionError
-    ├── RefusedImageError            it does not look like a chest scan
+    ├── RejectedImageError            it does not look like a chest scan
     └── ModelsUnavailableError       too few models answered
         ├── ModelsInTrainingError        some are still being trained
         └── ModelsLateError              all of them timed out
@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from api.prediction.training_progress import TrainingProgress
 from imaging.errors import WrongModalityError
 
@@ -27,17 +27,17 @@ class PredictionError(Exception):
     """Stable and machine-readable."""
 
 
-class RefusedImageError(PredictionError):
+class RejectedImageError(PredictionError):
     """The image can be read, but does not look like a chest scan that the models can classify.
 
     Args:
         reasons: at least one.
     """
 
-    kind = "refused-image"
+    kind = "rejected-image"
 
-    def __init__(self, reasons: Sequence[RefusalReason]) -> None:
-        super().__init__(", and ".join(_REFUSALS[reason] for reason in reasons))
+    def __init__(self, reasons: Sequence[RejectionReason]) -> None:
+        super().__init__(", and ".join(_REJECTIONS[reason] for reason in reasons))
         self.reasons = reasons
 
 
@@ -74,19 +74,19 @@ class ModelsLateError(ModelsUnavailableError):
     kind = "models-late"
 
 
-def refusal_reasons(error: Exception) -> Sequence[RefusalReason]:
+def rejection_reasons(error: Exception) -> Sequence[RejectionReason]:
     """The machine-readable reasons why an image is rejected; empty for all other errors."""
-    if isinstance(error, RefusedImageError):
+    if isinstance(error, RejectedImageError):
         return error.reasons
-    return (RefusalReason.WRONG_MODALITY,) if isinstance(error, WrongModalityError) else ()
+    return (RejectionReason.WRONG_MODALITY,) if isinstance(error, WrongModalityError) else ()
 
 
-_REFUSALS: Final = {
-    RefusalReason.NOT_CHEST: "the image is unlike the chest images that the models learned from",
-    RefusalReason.COLOUR_PHOTO: "the image is a colour picture, and chest images are greyscale",
-    RefusalReason.TOO_SMALL: "the image has fewer pixels per side than the models need",
-    RefusalReason.BLANK: "the image is empty: nearly all of it is one grey level",
-    RefusalReason.ANNOTATED: "coloured marks are drawn on the image, which the models would see as"
-    " part of the chest",
-    RefusalReason.WRONG_MODALITY: "the DICOM file is neither a CT nor a radiograph",
+_REJECTIONS: Final = {
+    RejectionReason.NOT_CHEST: "the image is unlike the chest images that the models learned from",
+    RejectionReason.COLOUR_PHOTO: "the image is a colour picture, and chest images are greyscale",
+    RejectionReason.TOO_SMALL: "the image has fewer pixels per side than the models need",
+    RejectionReason.BLANK: "the image is empty: nearly all of it is one grey level",
+    RejectionReason.ANNOTATED: "coloured marks are drawn on the image, which the models would see"
+    " as part of the chest",
+    RejectionReason.WRONG_MODALITY: "the DICOM file is neither a CT nor a radiograph",
 }

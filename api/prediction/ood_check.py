@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from api.prediction.results import InputCheck, ModelResult
 
 
 def check_input(
-    pixel_reasons: Sequence[RefusalReason], answers: Sequence[ModelResult], *, demo: bool | None
+    pixel_reasons: Sequence[RejectionReason], answers: Sequence[ModelResult], *, demo: bool | None
 ) -> InputCheck:
     """Combine the pixel checks with the out-of-distribution scores of the models.
 
@@ -22,6 +22,6 @@ def check_input(
     score = sum(scores) / len(scores) if scores else None
     too_far = score is not None and score > 1 and not demo
     return InputCheck(
-        reasons=[*pixel_reasons, *([RefusalReason.NOT_CHEST] if too_far else [])],
+        reasons=[*pixel_reasons, *([RejectionReason.NOT_CHEST] if too_far else [])],
         ood_score=score,
     )

@@ -14,7 +14,7 @@ class PredictionOptions:
     window: WindowChoice = WindowChoice.AUTO
     """The window of a DICOM file."""
     variants: int = 0
-    """How many augmented views of the image the models predict as well."""
+    """How many augmented variants of the image the models predict as well."""
     force: bool = False
     """Also predict images that do not look like chest scans."""
 

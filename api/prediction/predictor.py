@@ -5,7 +5,7 @@ import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from api.load.caller import Caller
 from api.load.fair_slots import FairSlots
 from api.observability.audit import AuditRecord, AuditTrail, AuditUnavailableError
@@ -16,7 +16,7 @@ from api.prediction.errors import (
     ModelsInTrainingError,
     ModelsLateError,
     ModelsUnavailableError,
-    RefusedImageError,
+    RejectedImageError,
 )
 from api.prediction.fan_out import FanOut
 from api.prediction.model_cards import ModelCards
@@ -112,7 +112,7 @@ class Predictor:
             image = await self._preparation.prepare(
                 data, options.dicom, client=caller.client, deadline=deadline
             )
-            self._refuse(image.pixel_reasons, options)
+            self._reject(image.pixel_reasons, options)
             asked = time.perf_counter()
             timeout_seconds = deadline.timeout_seconds(at_most=self._settings.model_timeout_seconds)
             answers, *of_variants = await asyncio.gather(
@@ -129,7 +129,7 @@ class Predictor:
         check = check_input(image.pixel_reasons, answers, demo=demo)
         if check.ood_score is not None:
             self._metrics.observe_ood_score(check.ood_score)
-        self._refuse(check.reasons, options)
+        self._reject(check.reasons, options)
         verdict = vote(answers, self._settings.operating_point)
         agreed = agreement(answers, verdict.prediction)
         uncertain = uncertainty(answers, of_variants)
@@ -189,12 +189,12 @@ class Predictor:
             raise ModelsInTrainingError(progress)
         raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
 
-    def _refuse(self, reasons: Sequence[RefusalReason], options: PredictionOptions) -> None:
+    def _reject(self, reasons: Sequence[RejectionReason], options: PredictionOptions) -> None:
         if not reasons or options.force:
             return
         for reason in reasons:
-            self._metrics.observe_refused_image(reason)
-        raise RefusedImageError(reasons)
+            self._metrics.observe_rejected_image(reason)
+        raise RejectedImageError(reasons)
 
     async def _demo(self, answers: Sequence[ModelResult]) -> bool | None:
         cards = await asyncio.gather(

@@ -24,8 +24,9 @@ from api.decoding.reading import (
     read_picture,
     read_unwindowed,
 )
-from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.rejection_reason import RejectionReason
 from api.decoding.resources import available_cpus, available_memory_bytes
+from api.decoding.review_reason import ReviewReason
 from api.load.client_activity import ClientActivity
 from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
@@ -55,7 +56,7 @@ class PreparedImage:
     """A decoded image."""
 
     description: ImageDescription
-    pixel_reasons: list[RefusalReason]
+    pixel_reasons: list[RejectionReason]
     """Reasons against it being a chest scan, from the pixels alone."""
     review: list[ReviewReason]
     """Signs that it was stored or read incorrectly."""
@@ -235,7 +236,7 @@ class ImagePreparation:
                     "the decoder process ended unexpectedly; try again"
                 ) from error
             except ImageError as error:
-                self._metrics.observe_refused_image(error.kind)
+                self._metrics.observe_rejected_image(error.kind)
                 raise
 
     async def _in_a_process(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.rejection_reason import RejectionReason
+from api.decoding.review_reason import ReviewReason
 from imaging.dicom.description import DicomDescription
 
 ClassName = Literal["COVID", "non-COVID"]
@@ -50,12 +51,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Interval:
-    """The range of the ensemble's probability of COVID over augmented views of the image."""
+    """The range of the ensemble's probability of COVID over augmented variants of the image."""
 
     low: float
     high: float
     variants: int
-    """The number of views, without the image itself."""
+    """The number of variants, without the image itself."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Uncertainty:
 class InputCheck:
     """Whether the image looks like the models' training images."""
 
-    reasons: Sequence[RefusalReason]
+    reasons: Sequence[RejectionReason]
     ood_score: float | None
     """The mean over the models that provide one."""
 

@@ -22,7 +22,7 @@ def varied(image: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
     Args:
         image: float32 ``[height, width, 3]``, 0 to 1.
-        count: the number of views.
+        count: the number of variants.
 
     Returns:
         float32 ``[count, height, width, 3]``, 0 to 1.

@@ -110,10 +110,10 @@ class PredictQuery(ImageQuery):
         ge=0,
         le=32,
         description=(
-            "Test-time augmentation: the number of views of the image, slightly rotated, shifted,"
-            " zoomed and brightened, that are predicted as well. `uncertainty.interval` is the"
-            " range of the ensemble's probability over them. The verdict is still that of the"
-            " image itself. Each view costs as much as an image."
+            "Test-time augmentation: the number of variants of the image, slightly rotated,"
+            " shifted, zoomed and brightened, that are predicted as well. `uncertainty.interval`"
+            " is the range of the ensemble's probability over them. The verdict is still that of"
+            " the image itself. Each variant costs as much as an image."
         ),
     )
 

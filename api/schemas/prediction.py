@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.rejection_reason import RejectionReason
+from api.decoding.review_reason import ReviewReason
 from api.prediction.results import ClassName, ModelAnswerStatus
 from api.schemas.common import Probabilities, Probability, Schema, Seconds
 from api.schemas.image import ImageInfo
@@ -19,12 +20,12 @@ class Agreement(Schema):
 
 
 class Interval(Schema):
-    """The range of the ensemble's probability of COVID over augmented views of the image."""
+    """The range of the ensemble's probability of COVID over augmented variants of the image."""
 
     low: Probability
     high: Probability
     variants: int
-    """The number of views, without the image itself."""
+    """The number of variants, without the image itself."""
 
 
 class Uncertainty(Schema):
@@ -34,14 +35,14 @@ class Uncertainty(Schema):
     """The models' highest probability of COVID minus the lowest."""
     interval: Interval | None
     """The lowest and highest probability when the image is slightly rotated, shifted, zoomed and
-    brightened (``?tta=``). Null if that was not requested, or if no view was answered by the same
-    models as the image."""
+    brightened (``?tta=``). Null if that was not requested, or if no variant was answered by the
+    same models as the image."""
 
 
 class InputCheck(Schema):
     """Whether the image looks like a chest scan."""
 
-    reasons: list[RefusalReason]
+    reasons: list[RejectionReason]
     """The reasons to reject it without ``?force=true``; empty if there are none."""
     ood_score: Annotated[float, Field(ge=0)] | None
     """The out-of-distribution score: the distance from the models' training images, as the mean

@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict
 
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from api.schemas.common import Schema
 
 
@@ -13,8 +13,8 @@ class Problem(Schema):
         json_schema_extra={
             "examples": [
                 {
-                    "type": "urn:covidscan:problem:refused-image",
-                    "title": "Refused image",
+                    "type": "urn:covidscan:problem:rejected-image",
+                    "title": "Rejected image",
                     "status": 422,
                     "detail": "the image is a colour picture, and chest images are greyscale; send"
                     " a chest CT or X-ray, or add ?force=true to predict anyway",
@@ -35,5 +35,5 @@ class Problem(Schema):
     instance: str
     """The path of the request."""
     request_id: str
-    reasons: list[RefusalReason]
+    reasons: list[RejectionReason]
     """Why a readable image was rejected; empty for every other problem."""

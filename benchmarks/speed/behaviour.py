@@ -51,23 +51,23 @@ def overloaded(bench: Bench, capacity: float) -> dict[str, Any]:
     for _ in range(2):
         pause_seconds *= load.requests / load.seconds / (_OVERLOAD * capacity)
         load = _crowd(bench, pause_seconds)
-    refused = load.statuses.get("503", 0)
-    # The fastest answers are the refusals: a prediction takes many times longer.
-    share = min(99, max(1, 100 * refused // load.requests))
+    rejected = load.statuses.get("503", 0)
+    # The fastest answers are the rejections: a prediction takes many times longer.
+    share = min(99, max(1, 100 * rejected // load.requests))
     say(
         f"  at {load.requests / load.seconds / capacity:.1f} times capacity:"
         f" {load.answered_per_second / capacity:.0%} of capacity answered,"
-        f" refusals within {1000 * load.percentile(share):.0f} ms"
+        f" rejections within {1000 * load.percentile(share):.0f} ms"
     )
     return {
         "offered_of_capacity": load.requests / load.seconds / capacity,
         "answered_of_capacity": load.answered_per_second / capacity,
         "statuses": load.statuses,
         "failed": load.failed,
-        "refused_with_retry_after": load.retry_after,
-        "refused": refused,
-        "refusal_median_seconds": load.percentile(max(1, share // 2)),
-        "slowest_refusal_seconds": load.percentile(share),
+        "rejected_with_retry_after": load.retry_after,
+        "rejected": rejected,
+        "rejection_median_seconds": load.percentile(max(1, share // 2)),
+        "slowest_rejection_seconds": load.percentile(share),
         "slowest_seconds": load.max_seconds,
     }
 

@@ -114,8 +114,8 @@ def _behaviour_goals(label: str, found: Results) -> Iterable[tuple[str, str, str
         crowd["answered_of_capacity"],
         0.9,
     )
-    slowest_ms = 1000 * crowd["slowest_refusal_seconds"]
-    complete = crowd["refused"] == crowd["refused_with_retry_after"] and not crowd["failed"]
+    slowest_ms = 1000 * crowd["slowest_rejection_seconds"]
+    complete = crowd["rejected"] == crowd["rejected_with_retry_after"] and not crowd["failed"]
     yield (
         f"{label}, the rest: 503 with Retry-After",
         "within 50 ms",

@@ -1,16 +1,14 @@
 """How a command prints a line, and how it reports a failure and exits."""
 
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from covidscan.exit_codes import FAILURE
 from serving.files.names import readable_text
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-
-FAILURE: Final = 1
-BAD_USE: Final = 2
 
 
 def say(message: str, *, err: bool = False) -> None:

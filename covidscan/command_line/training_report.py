@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from covidscan.command_line.failure import BAD_USE, FAILURE, fail, say
+from covidscan.command_line.failure import fail, say
 from covidscan.command_line.tables import add_text_row
+from covidscan.exit_codes import BAD_USE, FAILURE, INTERRUPTED
 from covidscan.logs import configure_logging
 
 if TYPE_CHECKING:
     from trainer.evaluation.evaluation import Evaluation
-
-INTERRUPTED: Final = 130
-"""The shell convention for a command that Ctrl-C ended."""
 
 _COLUMNS: Final = {
     "accuracy": "Accuracy",

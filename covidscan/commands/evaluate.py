@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.failure import BAD_USE, fail, say
+from covidscan.command_line.failure import fail, say
 from covidscan.command_line.model_name import ModelName
 from covidscan.command_line.options import (
     DEFAULT_MODELS_DIR,
@@ -16,6 +16,7 @@ from covidscan.command_line.options import (
     ReportDir,
 )
 from covidscan.command_line.training_report import print_evaluations, run_trainer
+from covidscan.exit_codes import BAD_USE
 
 
 def evaluate(

@@ -13,7 +13,8 @@ import typer
 
 from api.observability.log_format import LogFormat
 from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_arguments
-from covidscan.command_line.failure import BAD_USE, fail
+from covidscan.command_line.failure import fail
+from covidscan.exit_codes import BAD_USE
 from serving.precision import Precision
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.command_line.failure import FAILURE, fail
+from covidscan.command_line.failure import fail
 from covidscan.command_line.options import DicomWindow
 from covidscan.command_line.tables import add_text_row
+from covidscan.exit_codes import FAILURE
 from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.failure import BAD_USE, FAILURE, fail, say
+from covidscan.command_line.failure import fail, say
 from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.exit_codes import BAD_USE, FAILURE
 from serving.precision import Precision
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.command_line.failure import BAD_USE, FAILURE, fail, say
+from covidscan.command_line.failure import fail, say
 from covidscan.command_line.options import DicomWindow, ModelsDirSetting, ModelServerSetting
+from covidscan.exit_codes import BAD_USE, FAILURE
 from imaging.dicom.description import WindowChoice
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ def score(
             min=0, max=32, help="Test-time augmentation: variants per image, for an interval."
         ),
     ] = 0,
-    predict_refused: Annotated[
+    predict_rejected: Annotated[
         bool,
         typer.Option(
-            "--predict-refused", help="Predict even images that do not look like chest scans."
+            "--predict-rejected", help="Predict even images that do not look like chest scans."
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing table.")] = False,
@@ -95,7 +96,7 @@ def score(
         async with ready_model_server(settings) as address:
             options = ScoreOptions(
                 settings.model_copy(update={"model_server": address}),
-                PredictionOptions(window=window, variants=tta, force=predict_refused),
+                PredictionOptions(window=window, variants=tta, force=predict_rejected),
             )
             work = _score_on_ray if ray else _score_locally
             return await asyncio.to_thread(
@@ -137,7 +138,7 @@ def _score_locally(images: str, options: "ScoreOptions", out: Path, workers: int
         "images": str(Path(images).resolve()),
         "window": str(options.prediction.window),
         "tta": options.prediction.variants,
-        "predict_refused": options.prediction.force,
+        "predict_rejected": options.prediction.force,
         "operating_point": options.settings.operating_point,
         "precision": str(options.settings.precision),
         **_identity(Path(images)),

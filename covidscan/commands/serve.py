@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.command_line.failure import BAD_USE, fail, settings_faults
+from covidscan.command_line.failure import fail, settings_faults
 from covidscan.command_line.options import ModelsDirSetting, ModelServerSetting
+from covidscan.exit_codes import BAD_USE
 
 
 def serve(

@@ -1,19 +1,19 @@
 """``covidscan train``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from covidscan.command_line.failure import FAILURE, fail, say
+from covidscan.command_line.failure import fail, say
 from covidscan.command_line.model_name import ModelName
 from covidscan.command_line.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
 from covidscan.command_line.recipe_options import with_recipe_options
 from covidscan.command_line.training_report import print_evaluations, run_trainer
+from covidscan.exit_codes import FAILURE
 from serving.contract import MODEL_NAMES
+from trainer.dataset.split_kind import SplitKind
 from trainer.recipe import DEFAULT_RECIPE, read_recipes
-
-SplitKind = Literal["random", "blocks", "groups", "files"]
 
 _SPLIT = "Split"
 

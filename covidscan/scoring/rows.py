@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.load.errors import OverloadedError
 from api.prediction.ensemble import POSITIVE_CLASS
-from api.prediction.errors import PredictionError, RefusedImageError, refusal_reasons
+from api.prediction.errors import PredictionError, RejectedImageError, rejection_reasons
 from api.prediction.results import PredictionResult
 from covidscan.scoring.source import Fault
 from imaging.errors import ImageError
@@ -18,7 +18,7 @@ class Status(StrEnum):
     """The outcome for a file."""
 
     OK = "ok"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """Not a readable image, or it does not look like a chest scan. A retry would change nothing."""
     FAILED = "failed"
     """Not answered; another run tries it again."""
@@ -59,7 +59,7 @@ COLUMNS: Final[dict[str, type]] = {
     },
 }
 """Every column and its type. All but the first two may be null. ``reasons`` say why a file is
-refused or was forced, ``probability`` is the ensemble's for COVID, ``low`` and ``high`` its range
+rejected or was forced, ``probability`` is the ensemble's for COVID, ``low`` and ``high`` its range
 over the test-time augmentation variants, if there are any."""
 
 
@@ -102,12 +102,12 @@ def answered(name: str, answer: PredictionResult) -> Row:
     return row
 
 
-def refused(name: str, error: ImageError | RefusedImageError) -> Row:
+def rejected(name: str, error: ImageError | RejectedImageError) -> Row:
     """Return the row of a file that is not a readable image or does not look like a chest scan."""
-    return _empty(name, Status.REFUSED) | {
+    return _empty(name, Status.REJECTED) | {
         "problem": error.kind,
         "detail": str(error),
-        "reasons": ",".join(refusal_reasons(error)),
+        "reasons": ",".join(rejection_reasons(error)),
     }
 
 
@@ -118,7 +118,7 @@ def failed(name: str, error: PredictionError | OverloadedError) -> Row:
 
 def not_read(name: str, fault: Fault) -> Row:
     """Return the row of a file that could not be read from the disk or the archive."""
-    status = Status.REFUSED if fault.lasting else Status.FAILED
+    status = Status.REJECTED if fault.lasting else Status.FAILED
     return _empty(name, status) | {"problem": fault.problem, "detail": fault.detail}
 
 

@@ -11,13 +11,14 @@ from api.load.caller import Caller
 from api.load.client_activity import ClientActivity
 from api.load.errors import OverloadedError
 from api.load.fair_slots import FairSlots
+from api.model_server_connection import ModelServerConnection
 from api.observability.metrics import Metrics
-from api.prediction.errors import PredictionError, RefusedImageError
+from api.prediction.errors import PredictionError, RejectedImageError
 from api.prediction.fan_out import IMAGES_TOGETHER
 from api.prediction.options import PredictionOptions
 from api.settings import Settings
 from covidscan.scoring.archive_kind import archive_kind
-from covidscan.scoring.rows import Row, answered, failed, not_read, refused
+from covidscan.scoring.rows import Row, answered, failed, not_read, rejected
 from covidscan.scoring.source import UNREADABLE, Fault, File
 from imaging.errors import ImageError, UnknownImageFormatError
 
@@ -84,11 +85,11 @@ class Scorer:
             answer = await self._core.predictor.predict(
                 Path(name).name, data, self._options.prediction, _CALLER
             )
-        except (ImageError, RefusedImageError) as error:
+        except (ImageError, RejectedImageError) as error:
             archive = archive_kind(data)
             if archive is not None and isinstance(error, UnknownImageFormatError):
                 return not_read(name, _nested(archive))
-            return refused(name, error)
+            return rejected(name, error)
         except (PredictionError, OverloadedError) as error:
             return failed(name, error)
         return answered(name, answer)
@@ -114,6 +115,7 @@ async def _build_core(settings: Settings) -> Core:
     activity = ClientActivity()
     return Core.build(
         settings,
+        ModelServerConnection.of(settings),
         metrics=Metrics(version="", preprocessing=""),
         load=FairSlots(_IMAGES_AT_ONCE, shared=_IMAGES_AT_ONCE, activity=activity),
         activity=activity,

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import grpc
-
-from api.model_server_credentials import model_server_credentials
+from api.model_server_connection import ModelServerConnection
 from api.settings import Settings
 from covidscan.scoring.scoring_run import ScoringError
 from covidscan.service.embedded_process import EmbeddedProcess
@@ -28,23 +26,20 @@ async def ready_model_server(settings: Settings) -> AsyncIterator[str]:
         TlsConfigError: keys or certificates cannot be read.
     """
     if settings.model_server is not None:
-        await _wait_until_ready(settings.model_server, model_server_credentials(settings))
+        await _wait_until_ready(ModelServerConnection.of(settings))
         yield settings.model_server
         return
     async with EmbeddedProcess(
         settings.models_dir, settings.precision, settings.log_format
     ) as process:
-        await _wait_until_ready(process.address, None)
+        await _wait_until_ready(ModelServerConnection(process.address))
         yield process.address
 
 
-async def _wait_until_ready(address: str, credentials: grpc.ChannelCredentials | None) -> None:
+async def _wait_until_ready(connection: ModelServerConnection) -> None:
     waiting = [*MODEL_NAMES]
     try:
-        async with (
-            asyncio.timeout(_START_SECONDS),
-            ModelServerClient(address, credentials) as client,
-        ):
+        async with asyncio.timeout(_START_SECONDS), connection.client() as client:
             while waiting:
                 if await _is_ready(client, waiting[0]):
                     waiting.pop(0)
@@ -52,7 +47,7 @@ async def _wait_until_ready(address: str, credentials: grpc.ChannelCredentials |
                     await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError as error:
         raise ScoringError(
-            f"the model server at {address} has no version of {', '.join(waiting)}"
+            f"the model server at {connection.address} has no version of {', '.join(waiting)}"
         ) from error
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from covidscan.service.connection_slots import ConnectionRoom, Place
+from covidscan.service.connection_slots import ConnectionSlot, ConnectionSlots
 
 _HEALTH_CHECK_SECONDS: Final = 1.0
 
@@ -13,15 +13,15 @@ _HEALTH_CHECK_SECONDS: Final = 1.0
 class ConnectionLimits:
     """Limits for a single HTTP connection."""
 
-    room: ConnectionRoom
+    slots: ConnectionSlots
     timeout_seconds: float
     """Timeout for receiving a request's head, for the client to continue reading its answer, and
     for discarding the rest of an unwanted body."""
-    count_refusal: Callable[[int], None]
-    """Called with the status of each connection refused here, which the app never sees."""
+    count_rejection: Callable[[int], None]
+    """Called with the status of each connection rejected here, which the app never sees."""
 
-    def head_seconds(self, place: Place | None) -> float:
+    def head_seconds(self, slot: ConnectionSlot | None) -> float:
         """Return the timeout for a head or a TLS handshake; it is short for health checks."""
-        if place is None or not place.health_checks_only:
+        if slot is None or not slot.health_checks_only:
             return self.timeout_seconds
         return min(_HEALTH_CHECK_SECONDS, self.timeout_seconds / 4)

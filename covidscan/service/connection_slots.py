@@ -10,30 +10,30 @@ RESERVED: Final = 64
 """Connections beyond the bounds. Only health checks are answered on them."""
 
 
-class Place:
+class ConnectionSlot:
     """The slot that a connection occupies.
 
     Args:
-        room: the room that the slot belongs to.
+        slots: the slots that it is one of.
         network: the client's network, as ``network_of`` returns it.
         health_checks_only: whether it is one of the reserved slots.
     """
 
-    def __init__(self, room: "ConnectionRoom", network: str, *, health_checks_only: bool) -> None:
-        self._room: ConnectionRoom | None = room
+    def __init__(self, slots: "ConnectionSlots", network: str, *, health_checks_only: bool) -> None:
+        self._slots: ConnectionSlots | None = slots
         self.network = network
         self.health_checks_only = health_checks_only
         self.evict: Callable[[], object] | None = None
         """Ends the connection. None while it must not be ended."""
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give the slot back. Calling it again does nothing."""
-        if self._room is not None:
-            self._room.forget(self)
-            self._room = None
+        if self._slots is not None:
+            self._slots.put_back(self)
+            self._slots = None
 
 
-class ConnectionRoom:
+class ConnectionSlots:
     """The slots for connections.
 
     A connection beyond the bounds is still accepted, but only for a health check, which is short.
@@ -53,7 +53,7 @@ class ConnectionRoom:
         self._max_per_address = max_per_address
         self._unbounded = unbounded
         self._ordinary: Counter[str] = Counter()
-        self._reserved: dict[Place, None] = {}
+        self._reserved: dict[ConnectionSlot, None] = {}
         """In order of arrival."""
 
     @property
@@ -61,43 +61,43 @@ class ConnectionRoom:
         """The number of open connections."""
         return self._ordinary.total() + len(self._reserved)
 
-    def enter(self, address: str) -> Place | None:
+    def take(self, address: str) -> ConnectionSlot | None:
         """Return a slot for a connection, or None if even the reserved ones are taken.
 
         May evict another connection from a reserved slot.
         """
         network = network_of(address)
-        if self._has_room(address, network):
+        if self._has_free_slot(address, network):
             self._ordinary[network] += 1
-            return Place(self, network, health_checks_only=False)
-        if len(self._reserved) >= RESERVED and not self._make_room():
+            return ConnectionSlot(self, network, health_checks_only=False)
+        if len(self._reserved) >= RESERVED and not self._evict_oldest():
             return None
-        place = Place(self, network, health_checks_only=True)
-        self._reserved[place] = None
-        return place
+        slot = ConnectionSlot(self, network, health_checks_only=True)
+        self._reserved[slot] = None
+        return slot
 
-    def forget(self, place: Place) -> None:
-        """Release a slot; called by ``Place.leave``."""
-        if place.health_checks_only:
-            self._reserved.pop(place)
+    def put_back(self, slot: ConnectionSlot) -> None:
+        """Release a slot; called by ``ConnectionSlot.release``."""
+        if slot.health_checks_only:
+            self._reserved.pop(slot)
             return
-        self._ordinary[place.network] -= 1
-        if not self._ordinary[place.network]:
-            del self._ordinary[place.network]
+        self._ordinary[slot.network] -= 1
+        if not self._ordinary[slot.network]:
+            del self._ordinary[slot.network]
 
-    def _has_room(self, address: str, network: str) -> bool:
+    def _has_free_slot(self, address: str, network: str) -> bool:
         if self._ordinary.total() >= self._max_connections:
             return False
         return self._ordinary[network] < self._max_per_address or is_among(address, self._unbounded)
 
-    def _make_room(self) -> bool:
+    def _evict_oldest(self) -> bool:
         """Evict the oldest connection of the network that holds most of the reserved slots."""
-        can_go = [place for place in self._reserved if place.evict is not None]
+        can_go = [slot for slot in self._reserved if slot.evict is not None]
         if not can_go:
             return False
-        ((crowd, _),) = Counter(place.network for place in can_go).most_common(1)
-        oldest = next(place for place in can_go if place.network == crowd)
-        oldest.leave()
+        ((crowd, _),) = Counter(slot.network for slot in can_go).most_common(1)
+        oldest = next(slot for slot in can_go if slot.network == crowd)
+        oldest.release()
         if oldest.evict is not None:
             oldest.evict()
         return True

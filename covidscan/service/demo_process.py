@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from api.observability.log_format import LogFormat
+from covidscan.exit_codes import FAILURE, INTERRUPTED
 from covidscan.service.service_logs import configure_service_logging
 from serving import volume
 from serving.contract import MODEL_NAMES
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 # Not __name__, which is __main__ here: of unknown loggers, the arguments are not logged.
 logger = logging.getLogger("covidscan.service.demo_process")
 
-INTERRUPTED: Final = 130
-"""Exit code after the service has stopped this process."""
 _NICENESS: Final = 10
 """Serving requests takes priority."""
 
@@ -48,7 +47,7 @@ def main() -> int:
         return _train(Path(models_dir), Path(dataset_dir), progress)
     except ServingError as error:
         logger.error("the demo models cannot be trained: %s", error)  # noqa: TRY400
-        return 1
+        return FAILURE
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -79,8 +78,8 @@ def _train(models_dir: Path, dataset_dir: Path, progress: TextIO) -> int:
         outcome = make_demo(dataset_dir, models_dir, names, tell=partial(_write, progress))
     except TrainerError as error:
         logger.error("the demo models cannot be trained: %s", error)  # noqa: TRY400
-        return 1
-    return 1 if outcome.objections else 0
+        return FAILURE
+    return FAILURE if outcome.objections else 0
 
 
 def _stop_with_stdin() -> None:

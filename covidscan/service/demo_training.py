@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from api.observability.log_format import LogFormat
 from api.prediction.training_progress import ModelTraining, TrainingProgress
-from covidscan.service.demo_process import INTERRUPTED
+from covidscan.exit_codes import INTERRUPTED
 from serving import volume
 from serving.contract import MODEL_NAMES
 

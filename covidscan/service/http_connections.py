@@ -2,7 +2,7 @@
 
 uvicorn only bounds the time between two requests. Without these limits, a client that sends its
 head byte by byte, or never reads its answer, would hold a connection for ever. A client that is
-refused while it still sends a body would never see why.
+rejected while it still sends a body would never see why.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.access.open_paths import OPEN_PATHS
 from covidscan.service.connection_limits import ConnectionLimits
-from covidscan.service.connection_slots import Place
+from covidscan.service.connection_slots import ConnectionSlot
 from covidscan.service.http_head import PIECE_BYTES, HeadSize
 from covidscan.service.http_rejection import (
     NOT_HTTP,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
-    Refusal,
-    RefusedError,
+    RejectedError,
+    Rejection,
 )
 from covidscan.service.http_transport import CycleTransport, ReaderPatience
 
@@ -43,14 +43,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits]
 
-    place: Place | None = None
+    slot: ConnectionSlot | None = None
     """The connection's slot; set by a listener that counts connections."""
 
     _stopping = False
     _in_head = True
     _head: HeadSize
     """Size of the incomplete head that is being received."""
-    _refused = False
+    _rejected = False
     _lingering = False
     _discarded_bytes = 0
     _waiting_for_head: asyncio.TimerHandle | None = None
@@ -65,32 +65,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         # So ``pause_writing`` reports all unread data: closing waits for all of it.
         # With 0, asyncio's TLS would pause without reason.
         self.transport.set_write_buffer_limits(high=1, low=0)
-        if self.place is None:
-            self.place = self.limits.room.enter(self.client[0] if self.client else "")
-        if self.place is None:
-            self._refuse(TOO_MANY_CONNECTIONS)
+        if self.slot is None:
+            self.slot = self.limits.slots.take(self.client[0] if self.client else "")
+        if self.slot is None:
+            self._reject(TOO_MANY_CONNECTIONS)
             return
-        if self.place.health_checks_only:
-            self.place.evict = self._evict
+        if self.slot.health_checks_only:
+            self.slot.evict = self._evict
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the slot."""
         self._stop_waiting()
         self.resume_writing()
-        if self.place is not None:
-            self.place.leave()
+        if self.slot is not None:
+            self.slot.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse incoming data."""
         self._unset_keepalive_if_required()
-        if self._refused or (not self._in_head and self.cycle.response_complete):
+        if self._rejected or (not self._in_head and self.cycle.response_complete):
             self._discard(len(data))
         if not self._lingering and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
         rest = memoryview(data)
-        while rest and not self._refused and not self.transport.is_closing():
+        while rest and not self._rejected and not self.transport.is_closing():
             size = PIECE_BYTES if self._in_head else len(rest)
             self._feed(rest[:size])
             rest = rest[size:]
@@ -111,7 +111,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._head, self._discarded_bytes = False, HeadSize(), 0
         if self._lingering:
             # Another request follows the body that was awaited.
-            raise RefusedError(NOT_HTTP)
+            raise RejectedError(NOT_HTTP)
         self._stop_waiting()
         self._check_place()
         super().on_headers_complete()
@@ -121,7 +121,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) > _MAX_PIPELINED:
             self.transport.abort()
             # Otherwise everything received of them would be parsed and kept.
-            raise RefusedError(NOT_HTTP)
+            raise RejectedError(NOT_HTTP)
         # After a request to upgrade to another protocol, nothing can be parsed.
         if self._stopping or self._for_health_checks or self.parser.should_upgrade():
             self.cycle.keep_alive = False
@@ -153,7 +153,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def _for_health_checks(self) -> bool:
-        return self.place is not None and self.place.health_checks_only
+        return self.slot is not None and self.slot.health_checks_only
 
     def _feed(self, data: memoryview) -> None:
         head, in_head = self._head, self._in_head
@@ -164,32 +164,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             # Only HTTP/1.1 is spoken here. The request is answered as such.
             return
-        except RefusedError as error:
-            self._refuse(error.refusal, linger=True)
+        except RejectedError as error:
+            self._reject(error.rejection, linger=True)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            refusal = cause.refusal if isinstance(cause, RefusedError) else NOT_HTTP
-            self._refuse(refusal, linger=True)
+            rejection = cause.rejection if isinstance(cause, RejectedError) else NOT_HTTP
+            self._reject(rejection, linger=True)
 
     def _check_place(self) -> None:
-        if self.place is None or not self.place.health_checks_only:
+        if self.slot is None or not self.slot.health_checks_only:
             return
         if (
             self.parser.get_method() not in _HEALTH_METHODS
             or self.url.partition(b"?")[0] not in _OPEN_URLS
         ):
-            raise RefusedError(TOO_MANY_CONNECTIONS)
-        self.place.evict = None
+            raise RejectedError(TOO_MANY_CONNECTIONS)
+        self.slot.evict = None
 
     def _expect_head(self) -> None:
         if self._waiting_for_head is None:
             self._waiting_for_head = self.loop.call_later(
-                self.limits.head_seconds(self.place), self._give_up_head
+                self.limits.head_seconds(self.slot), self._give_up_head
             )
 
     def _give_up_head(self) -> None:
         if self._in_head:
-            self._refuse(TOO_MANY_CONNECTIONS if self._for_health_checks else TOO_SLOW)
+            self._reject(TOO_MANY_CONNECTIONS if self._for_health_checks else TOO_SLOW)
         else:
             # The rest of a body is late; its request has already been answered.
             self.transport.close()
@@ -204,22 +204,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._lingering or self.transport.is_closing():
             self.transport.abort()
         else:
-            self._refuse(TOO_MANY_CONNECTIONS)
+            self._reject(TOO_MANY_CONNECTIONS)
 
-    def _refuse(self, refusal: Refusal, *, linger: bool = False) -> None:
+    def _reject(self, rejection: Rejection, *, linger: bool = False) -> None:
         """Answer and close before there is a request that the app could answer."""
-        if self.transport.is_closing() or self._refused:
+        if self.transport.is_closing() or self._rejected:
             return
-        self._refused = True
+        self._rejected = True
         if self._lingering:
             self.transport.close()
             return
-        self.limits.count_refusal(refusal.status)
+        self.limits.count_rejection(rejection.status)
         if self.cycle is not None and not self.cycle.response_complete:
-            # The refusal would end up in the middle of another answer.
+            # The rejection would end up in the middle of another answer.
             self.transport.abort()
             return
-        self.transport.write(refusal.answer())
+        self.transport.write(rejection.answer())
         if linger:
             self._linger()
         else:
@@ -227,8 +227,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _close_after_body(self) -> None:
         """Close once the client has sent its body, or as much of it as is waited for."""
-        if self.place is not None and self.place.health_checks_only:
-            self.place.evict = self._evict
+        if self.slot is not None and self.slot.health_checks_only:
+            self.slot.evict = self._evict
         if self._in_head or self.transport.is_closing():
             self.transport.close()
         else:

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from covidscan.service.http_rejection import Refusal, RefusedError
+from covidscan.service.http_rejection import RejectedError, Rejection
 
 PIECE_BYTES: Final = 4 * 1024
 """Heads are parsed in pieces of this size, so at most one piece is read beyond the limit."""
@@ -28,7 +28,7 @@ class HeadSize:
         """Count a received piece of an unfinished head.
 
         Raises:
-            RefusedError: the head is too large.
+            RejectedError: the head is too large.
         """
         self._received_bytes += size_bytes
         _check(self._received_bytes)
@@ -37,7 +37,7 @@ class HeadSize:
         """Count a parsed part of the request's target.
 
         Raises:
-            RefusedError: the head is too large.
+            RejectedError: the head is too large.
         """
         self._parsed_bytes += size_bytes
         _check(self._parsed_bytes)
@@ -46,7 +46,7 @@ class HeadSize:
         r"""Count a parsed header.
 
         Raises:
-            RefusedError: the head is too large, or has too many headers.
+            RejectedError: the head is too large, or has too many headers.
         """
         self.parse(len(name) + len(value) + len(": \r\n"))
         self._headers += 1
@@ -59,7 +59,7 @@ def _check(size_bytes: int) -> None:
         raise _too_large(f"{_MAX_BYTES} bytes")
 
 
-def _too_large(limit: str) -> RefusedError:
+def _too_large(limit: str) -> RejectedError:
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     detail = f"the request's head has more than {limit}"
-    return RefusedError(Refusal(status, "too-large", detail))
+    return RejectedError(Rejection(status, "too-large", detail))

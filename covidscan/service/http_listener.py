@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from covidscan.service.connection_slots import Place
+from covidscan.service.connection_slots import ConnectionSlot
 from covidscan.service.http_connections import BoundedHttpProtocol
 
 logger = logging.getLogger(__name__)
@@ -97,14 +97,14 @@ class Listener:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = self._connect()
         limits = protocol.limits
-        protocol.place = limits.room.enter(address)
-        if protocol.place is None:
-            limits.count_refusal(HTTPStatus.SERVICE_UNAVAILABLE)
+        protocol.slot = limits.slots.take(address)
+        if protocol.slot is None:
+            limits.count_rejection(HTTPStatus.SERVICE_UNAVAILABLE)
             connection.close()
             return
-        task = asyncio.create_task(self._begin(connection, protocol, protocol.place))
-        if protocol.place.health_checks_only:
-            protocol.place.evict = task.cancel
+        task = asyncio.create_task(self._begin(connection, protocol, protocol.slot))
+        if protocol.slot.health_checks_only:
+            protocol.slot.evict = task.cancel
         self._beginning.add(task)
 
         def end(_: asyncio.Task[None]) -> None:
@@ -116,7 +116,7 @@ class Listener:
         task.add_done_callback(end)
 
     async def _begin(
-        self, connection: socket.socket, protocol: BoundedHttpProtocol, place: Place
+        self, connection: socket.socket, protocol: BoundedHttpProtocol, slot: ConnectionSlot
     ) -> None:
         limits = protocol.limits
         try:
@@ -124,13 +124,13 @@ class Listener:
                 lambda: protocol,
                 connection,
                 ssl=self._tls,
-                ssl_handshake_timeout=limits.head_seconds(place) if self._tls else None,
+                ssl_handshake_timeout=limits.head_seconds(slot) if self._tls else None,
                 # A client that does not close TLS itself would hold its slot for half a minute.
                 ssl_shutdown_timeout=limits.timeout_seconds if self._tls else None,
             )
         except OSError:
             # Not TLS, or the client has left. Once connected, the protocol releases the slot.
-            place.leave()
+            slot.release()
             connection.close()
 
 

@@ -1,15 +1,15 @@
-"""Answers to connections that are refused before the app could answer a request."""
+"""Answers to connections that are rejected before the app could answer a request."""
 
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from api.http.problems import PROBLEM_MEDIA_TYPE
+from api.http.problems import PROBLEM_MEDIA_TYPE, problem_type
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """Why a connection ends without an answered request."""
 
     status: HTTPStatus
@@ -21,7 +21,7 @@ class Refusal:
         """Return the complete HTTP response."""
         body = json.dumps(
             {
-                "type": f"urn:covidscan:problem:{self.kind}",
+                "type": problem_type(self.kind),
                 "title": self.status.phrase,
                 "status": self.status.value,
                 "detail": self.detail,
@@ -37,22 +37,22 @@ class Refusal:
         return head.encode() + body
 
 
-class RefusedError(Exception):
-    """The connection is refused and nothing more of it is parsed.
+class RejectedError(Exception):
+    """The connection is rejected and nothing more of it is parsed.
 
     Args:
-        refusal: the answer to send.
+        rejection: the answer to send.
     """
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.detail)
-        self.refusal = refusal
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.detail)
+        self.rejection = rejection
 
 
-NOT_HTTP: Final = Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "Invalid HTTP request received.")
-TOO_SLOW: Final = Refusal(
+NOT_HTTP: Final = Rejection(HTTPStatus.BAD_REQUEST, "bad-request", "Invalid HTTP request received.")
+TOO_SLOW: Final = Rejection(
     HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the request's head arrived too slowly"
 )
-TOO_MANY_CONNECTIONS: Final = Refusal(
+TOO_MANY_CONNECTIONS: Final = Rejection(
     HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too many connections; try again"
 )

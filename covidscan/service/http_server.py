@@ -15,7 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from api.settings import Settings
 from covidscan.service.connection_limits import ConnectionLimits
-from covidscan.service.connection_slots import ConnectionRoom
+from covidscan.service.connection_slots import ConnectionSlots
 from covidscan.service.http_connections import BoundedHttpProtocol, bounded_by
 from covidscan.service.http_listener import Listener, listening_sockets
 from covidscan.service.http_transport import in_pieces
@@ -57,15 +57,15 @@ def grace_seconds(settings: Settings) -> int:
 
 
 def _connection_limits(app: FastAPI, settings: Settings) -> ConnectionLimits:
-    room = ConnectionRoom(
+    slots = ConnectionSlots(
         max_connections=settings.max_connections,
         max_per_address=settings.max_connections_per_address,
         unbounded=settings.trusted_proxies,
     )
     metrics = app.state.metrics
-    metrics.watch("connections", "Connections that are open.", lambda: room.connections)
+    metrics.watch("connections", "Connections that are open.", lambda: slots.connections)
     return ConnectionLimits(
-        room, settings.header_timeout_seconds, metrics.observe_refused_connection
+        slots, settings.header_timeout_seconds, metrics.observe_rejected_connection
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.model_server_credentials import model_server_credentials
+from api.model_server_connection import ModelServerConnection
 from api.settings import Settings
 from covidscan.service.health_check import UnhealthyError
 from serving.client import ModelServerClient, VersionState
@@ -22,21 +22,22 @@ async def check_model_server(settings: Settings, *, strict: bool, timeout_second
         UnhealthyError: too few models have an available version.
         TlsConfigError: keys or certificates for the connection cannot be read.
     """
-    address = settings.model_server
-    if address is None:
+    if settings.model_server is None:
         raise UnhealthyError(
             "COVIDSCAN_MODEL_SERVER is not set: the embedded model server is private;"
             " check the gateway with --ready instead"
         )
-    async with ModelServerClient(address, model_server_credentials(settings)) as client:
+    connection = ModelServerConnection.of(settings)
+    async with connection.client() as client:
         states = await asyncio.gather(
             *(_state(client, name, timeout_seconds) for name in MODEL_NAMES)
         )
     if len(set(states)) == 1:
-        line = f"model server {address}: all models {states[0]}"
+        summary = f"all models {states[0]}"
     else:
         by_name = zip(MODEL_NAMES, states, strict=True)
-        line = f"model server {address}: {', '.join(f'{name} {state}' for name, state in by_name)}"
+        summary = ", ".join(f"{name} {state}" for name, state in by_name)
+    line = f"model server {connection.address}: {summary}"
     if states.count("ok") < (len(MODEL_NAMES) if strict else settings.quorum):
         raise UnhealthyError(line)
     return line

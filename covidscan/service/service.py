@@ -18,7 +18,6 @@ from api.start_errors import NoTemporaryFolderError
 from covidscan.service.demo_training import DemoTraining
 from covidscan.service.descriptors import fit_connections
 from covidscan.service.embedded_process import EmbeddedProcess
-from covidscan.service.memory_return import return_memory
 from covidscan.service.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -26,6 +25,7 @@ from covidscan.service.service_logs import (
 )
 from covidscan.service.stop_signals import on_stop_signal
 from serving.errors import TlsConfigError
+from serving.freed_memory import keep_returning_freed_memory
 from serving.tls import read_tls_file
 
 
@@ -125,7 +125,7 @@ async def _run_gateway(settings: Settings, training: ModelTraining, stop: "_Stop
     # uvicorn raises a caught signal again after its shutdown. That signal must only repeat the
     # request to stop, not end the process before the model server has been stopped.
     stop.server = server
-    returning = asyncio.create_task(return_memory())
+    returning = asyncio.create_task(keep_returning_freed_memory())
     try:
         await server.serve()
     finally:

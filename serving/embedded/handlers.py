@@ -103,12 +103,12 @@ class CallHandlers:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the model server is stopping")
             started = self._begin(name)
             response: Message | None = None
-            refusal: CallError | None = None
+            rejection: CallError | None = None
             code = grpc.StatusCode.OK
             try:
                 response = await method(request)
             except CallError as error:
-                code, refusal = error.code, error
+                code, rejection = error.code, error
             except asyncio.CancelledError:
                 # The deadline has passed, or the client has disconnected.
                 code = grpc.StatusCode.CANCELLED
@@ -116,11 +116,11 @@ class CallHandlers:
             except Exception:
                 logger.exception("unhandled exception in %s", name)
                 code = grpc.StatusCode.INTERNAL
-                refusal = CallError(code, "the model server failed on this request")
+                rejection = CallError(code, "the model server failed on this request")
             finally:
                 self._end(name, request, response, code, time.perf_counter() - started)
             if response is None:
-                await context.abort(code, _cut(refusal.message if refusal else ""))
+                await context.abort(code, _cut(rejection.message if rejection else ""))
             return response
 
         return grpc.unary_unary_rpc_method_handler(

@@ -73,7 +73,7 @@ class Servable:
         self._on_change = on_change
         self._versions: dict[int, ServableVersion] = {}
         self._loading: dict[int, tuple[Path, asyncio.Task[None]]] = {}
-        self._refused: set[tuple[int, Path]] = set()
+        self._rejected: set[tuple[int, Path]] = set()
         self._polling = asyncio.Lock()
         self._last_warning = ""
 
@@ -123,7 +123,7 @@ class Servable:
                 self._unload(version)
 
     def _follow(self, on_disk: Mapping[int, Path]) -> None:
-        sound = {n: path for n, path in sorted(on_disk.items()) if (n, path) not in self._refused}
+        sound = {n: path for n, path in sorted(on_disk.items()) if (n, path) not in self._rejected}
         wanted = self.config.version_policy.select(list(sound))
         for number in wanted:
             if self._is_new(number, sound[number]):
@@ -165,10 +165,10 @@ class Servable:
         try:
             version.model = await self._loader.load(self.config.name, path)
         except ModelLoadError as error:
-            self._refuse(version, error)
+            self._reject(version, error)
         except Exception:
             logger.exception("loading model %s version %d failed", self.config.name, number)
-            self._refuse(version, ModelLoadError(Code.INTERNAL, "the model server failed on it"))
+            self._reject(version, ModelLoadError(Code.INTERNAL, "the model server failed on it"))
         except asyncio.CancelledError:
             self._set_state(version, ModelVersionStatus.END)
             raise
@@ -179,9 +179,9 @@ class Servable:
             # Unload the replaced version now, not at the next poll.
             await self.poll()
 
-    def _refuse(self, version: ServableVersion, error: ModelLoadError) -> None:
+    def _reject(self, version: ServableVersion, error: ModelLoadError) -> None:
         version.error = error
-        self._refused.add((version.number, version.path))
+        self._rejected.add((version.number, version.path))
         # A version with this number, from another directory, may be serving.
         if self.find(version.number) is None:
             self._versions[version.number] = version

@@ -109,23 +109,6 @@ class ModelConfig:
             dict(config.version_labels),
         )
 
-    def to_proto(self) -> ModelConfigProto:
-        """The entry in TensorFlow Serving's format."""
-        config = ModelConfigProto(
-            name=self.name,
-            base_path=str(self.base_path),
-            model_platform=MODEL_PLATFORM,
-            version_labels=self.version_labels,
-        )
-        match self.version_policy:
-            case Latest(num_versions):
-                config.model_version_policy.latest.num_versions = num_versions
-            case All():
-                config.model_version_policy.all.SetInParent()
-            case Specific(versions):
-                config.model_version_policy.specific.versions.extend(sorted(versions))
-        return config
-
 
 def default_model_configs(models_dir: Path) -> list[ModelConfig]:
     """The three CNNs of the contract in one volume."""
@@ -167,15 +150,6 @@ def parse_model_configs(text: str) -> list[ModelConfig]:
     if not server_config.HasField("model_config_list"):
         raise ModelConfigError("models.config holds no model_config_list")
     return model_configs(server_config.model_config_list)
-
-
-def format_model_configs(configs: Sequence[ModelConfig]) -> str:
-    """The text of a models.config with these models."""
-    return text_format.MessageToString(
-        ModelServerConfig(
-            model_config_list=ModelConfigList(config=[config.to_proto() for config in configs])
-        )
-    )
 
 
 def read_model_configs(path: Path) -> list[ModelConfig]:

@@ -47,8 +47,8 @@ _NO_STALL = (
     " nothing else for 301 s, of this model and of others"
 )
 _NO_VARIABLES = (
-    "a version without its variables is refused and the good one stays; TensorFlow Serving takes it"
-    " into service and then fails every request"
+    "a version without its variables is rejected and the good one stays; TensorFlow Serving takes"
+    " it into service and then fails every request"
 )
 _NOT_BLOCKED = Difference(
     "OK",
@@ -115,7 +115,7 @@ DIFFERENCES: dict[str, Difference] = {
         "as recorded, but version 5, which has no variables there, is one that answers",
     ),
     "reload_good_after_no_platform": Difference(
-        "OK", "", "a reload that is refused leaves nothing behind that could refuse the next"
+        "OK", "", "a reload that is rejected leaves nothing behind that could reject the next"
     ),
     "reload_missing_base_path": _NOT_BLOCKED,
     "reload_while_one_blocked": _NOT_BLOCKED,

@@ -137,7 +137,7 @@ class TestOneModel:
         outcome = raw_predict(address, request)
         assert set(PredictResponse.FromString(outcome.response).outputs) == {OUTPUT_NAME}
 
-    def test_a_wrong_dtype_is_refused(self, address: str, name: str):
+    def test_a_wrong_dtype_is_rejected(self, address: str, name: str):
         outcome = raw_predict(address, request_of(name, IMAGES.astype(np.int32)))
         assert outcome.status in {"INVALID_ARGUMENT", "INTERNAL"}
         assert len(predict(address, name).probabilities) == len(IMAGES)
@@ -171,7 +171,7 @@ def test_three_models_answer_at_once(address: str):
     assert all(len(answer.probabilities) == len(IMAGES) for answer in ask(address, question))
 
 
-def test_sixty_four_calls_at_once_are_answered_or_refused_and_nothing_else(
+def test_sixty_four_calls_at_once_are_answered_or_rejected_and_nothing_else(
     address: str, prove: Callable[[str], None]
 ):
     async def question(client: ModelServerClient) -> list[Prediction | BaseException]:
@@ -182,8 +182,8 @@ def test_sixty_four_calls_at_once_are_answered_or_refused_and_nothing_else(
         )
 
     answers = ask(address, question)
-    refused = [a for a in answers if isinstance(a, ModelServerUnavailableError)]
-    assert all(isinstance(answer, Prediction) for answer in answers if answer not in refused)
-    # TensorFlow Serving refuses what its threads are too few for; --grpc_max_threads=100 is enough.
-    assert not refused or ADDRESS
-    prove(f"64 calls at once: {len(answers) - len(refused)} answered, {len(refused)} refused")
+    rejected = [a for a in answers if isinstance(a, ModelServerUnavailableError)]
+    assert all(isinstance(answer, Prediction) for answer in answers if answer not in rejected)
+    # TensorFlow Serving rejects what its threads are too few for; --grpc_max_threads=100 is enough.
+    assert not rejected or ADDRESS
+    prove(f"64 calls at once: {len(answers) - len(rejected)} answered, {len(rejected)} rejected")

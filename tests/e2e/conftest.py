@@ -61,14 +61,14 @@ def context(
     outside: list[str] = []
     errors: list[str] = []
 
-    def refuse_outside(route: Route) -> None:
+    def reject_outside(route: Route) -> None:
         if route.request.url.startswith((service, "data:", "blob:")):
             route.continue_()
         else:
             outside.append(route.request.url)
             route.abort()
 
-    context.route("**/*", refuse_outside)
+    context.route("**/*", reject_outside)
     context.on("weberror", lambda event: errors.append(str(event.error)))
     context.on(
         "console",

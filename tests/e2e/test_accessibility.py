@@ -42,7 +42,7 @@ def test_an_answer_with_its_viewer_and_map(page: Page, tmp_path: Path, demo_data
     expect_nothing(page)
 
 
-def test_a_refusal(page: Page, tmp_path: Path):
+def test_a_rejection(page: Page, tmp_path: Path):
     file = tmp_path / "mr.dcm"
     file.write_bytes(make_dicom(ct_pixels(64, 64), Modality="MR"))
     page.goto("/")

@@ -78,7 +78,7 @@ def test_several_images_are_answered_one_after_the_other(
     for index, file in enumerate(phantoms):
         prediction = file.parent.name
         expect(rows.nth(index)).to_contain_text(re.compile(rf"{file.name}\s*{prediction}, \d"))
-    expect(rows.nth(4)).to_contain_text("refused")
+    expect(rows.nth(4)).to_contain_text("rejected")
     expect(page.locator("#result")).to_contain_text(phantoms[0].name)
     rows.nth(1).click()
     expect(page.locator("#verdict")).to_contain_text("Does not look like COVID-19")
@@ -87,7 +87,7 @@ def test_several_images_are_answered_one_after_the_other(
     assert overflow <= 0
 
 
-def test_what_is_refused_is_explained_and_can_be_forced(page: Page, colour_picture: Path):
+def test_what_is_rejected_is_explained_and_can_be_forced(page: Page, colour_picture: Path):
     page.goto("/")
     send(page, colour_picture)
     expect(page.locator("#problem")).to_contain_text(
@@ -102,7 +102,7 @@ def test_what_is_refused_is_explained_and_can_be_forced(page: Page, colour_pictu
     expect(page.locator("#picture")).to_be_visible()
     assert asked.count("POST") == 2
     notice = page.locator("[data-notice=review]")
-    expect(notice).to_contain_text("This image would have been refused:")
+    expect(notice).to_contain_text("This image would have been rejected:")
     expect(notice).to_contain_text("It is a colour picture")
 
 
@@ -139,10 +139,10 @@ def test_answers_are_downloaded_as_csv_and_json(
     finish(page, 2)
     with page.expect_download() as downloading:
         page.click("#json")
-    answered, refused = json.loads(content(downloading.value))
+    answered, rejected = json.loads(content(downloading.value))
     assert downloading.value.suggested_filename == "covidscan.json"
     assert answered["answer"]["prediction"] == "COVID"
-    assert refused["problem"]["reasons"] == ["colour_photo"]
+    assert rejected["problem"]["reasons"] == ["colour_photo"]
     with page.expect_download() as downloading:
         page.click("#csv")
     first, second = csv.DictReader(io.StringIO(content(downloading.value)))

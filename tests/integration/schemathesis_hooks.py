@@ -16,7 +16,7 @@ SIDES = st.integers(MIN_SIDE, 64)
 
 
 def images(extension: str) -> st.SearchStrategy[bytes]:
-    """Grey patches of any small size: nothing that would be refused, which no document can say."""
+    """Grey patches of any small size: nothing that would be rejected, which no document can say."""
     return st.builds(
         lambda seed, height, width: cv2.imencode(
             extension,

@@ -129,14 +129,14 @@ def test_what_is_not_there_any_more_is_told(audit_file: Path, images: Path, tiny
 def test_an_image_that_is_not_read_any_more_does_not_hold_up_the_others(
     audit_file: Path, images: Path, tiny_volume: Path
 ):
-    refused = images / "refused.png"
-    refused.write_bytes(b"no image")
+    rejected = images / "rejected.png"
+    rejected.write_bytes(b"no image")
     lines = [json.loads(line) for line in audit_file.read_text().splitlines()]
     lines[0]["image"]["sha256"] = hashlib.sha256(b"no image").hexdigest()
     audit_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     output = replay(audit_file, images, models_dir=tiny_volume).output
     assert "same: 9\n" in output
-    assert "image refused: 1\n" in output
+    assert "image rejected: 1\n" in output
 
 
 def test_a_file_that_is_no_audit_trail_replays_nothing(tmp_path: Path, images: Path):

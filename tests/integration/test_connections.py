@@ -199,10 +199,10 @@ def test_all_bodies_together_are_limited_and_free_their_room_at_the_end(
     with connection(service) as first, connection(service) as second:
         first.sendall(held)
         second.sendall(held)
-        (refused,), _, _ = select.select([first, second], [], [], 60)
+        (rejected,), _, _ = select.select([first, second], [], [], 60)
         # It sends no more, so the gateway need not go on to read.
-        refused.shutdown(socket.SHUT_WR)
-        assert problem_at_the_end(refused, 503) == "overloaded"
+        rejected.shutdown(socket.SHUT_WR)
+        assert problem_at_the_end(rejected, 503) == "overloaded"
     wait_until(lambda: "\ncovidscan_received_bytes 0.0\n" in service.get("/metrics").text)
     with connection(service) as third:
         third.sendall(held)
@@ -273,7 +273,7 @@ def test_connections_rejected_before_a_request_are_counted(service: httpx.Client
     with connection(service) as stranger:
         stranger.sendall(b"hello\r\n\r\n")
         read_to_end(stranger)
-    assert 'covidscan_refused_connections_total{status="400"} 1.0' in service.get("/metrics").text
+    assert 'covidscan_rejected_connections_total{status="400"} 1.0' in service.get("/metrics").text
 
 
 def test_an_unread_body_is_discarded_up_to_a_limit(service: httpx.Client):

@@ -109,7 +109,7 @@ def test_a_connection_that_cannot_be_accepted_is_counted_and_does_not_hold_up_th
         ("/predict", {"X": "a" * 33_000}, 10 * MEBIBYTE, 431),
     ],
 )
-def test_a_client_that_sends_all_first_sees_why_it_is_refused(
+def test_a_client_that_sends_all_first_sees_why_it_is_rejected(
     path: str, headers: dict[str, str], size: int, status: int
 ):
     key, record = create_key("pacs")

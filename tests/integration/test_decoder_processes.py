@@ -75,9 +75,9 @@ async def test_each_file_is_decoded_in_one_of_the_processes(decoders: Decoders):
     assert not decoders.restarts
 
 
-def test_a_file_that_is_refused_costs_no_process(decoders: Decoders):
+def test_a_file_that_is_rejected_costs_no_process(decoders: Decoders):
     with pytest.raises(DamagedImageError, match=r"^abc is damaged$"):
-        decoders.run(decoder_jobs.refuse, b"abc")
+        decoders.run(decoder_jobs.reject, b"abc")
     assert not decoders.restarts
 
 
@@ -185,7 +185,7 @@ def test_a_file_may_be_as_large_as_the_settings_let_it(decoders: Decoders):
     assert decoders.run(decoder_jobs.size, bytes(length))[0] > length
 
 
-def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: Decoders):
+def test_a_file_that_takes_more_memory_than_it_was_given_is_rejected(decoders: Decoders):
     assert decode_memory_bytes(decoder_jobs.file()) < SMALL_BYTES
     with pytest.raises(TooMuchMemoryError):
         decoders.run(decoder_jobs.take_memory, str(8 * SMALL_BYTES).encode())
@@ -194,7 +194,7 @@ def test_a_file_that_takes_more_memory_than_it_was_given_is_refused(decoders: De
     assert decoders.memory.held_bytes == 0
 
 
-def test_an_image_that_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded():
+def test_an_image_that_needs_more_than_the_whole_budget_is_rejected_before_it_is_decoded():
     file = saved(np.zeros((4000, 4000, 3), np.uint8), "PNG", compress_level=1)
     assert decode_memory_bytes(file) > SMALL_BYTES
     processes = DecoderProcesses(

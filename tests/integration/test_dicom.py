@@ -70,7 +70,7 @@ def test_a_batch_has_one_choice_for_all(tiny_service: httpx.Client):
         (make_dicom()[:-100], "damaged-image", "send the whole, undamaged file"),
     ],
 )
-def test_what_is_refused_is_refused_with_the_reason_and_the_fix(
+def test_what_is_rejected_is_rejected_with_the_reason_and_the_fix(
     tiny_service: httpx.Client, data: bytes, kind: str, fix: str
 ):
     assert fix in problem(post(tiny_service, data), 422, kind).detail
@@ -107,7 +107,7 @@ REAL_ANSWERS = {
 
 
 @pytest.mark.skipif(not SHARED_DICOM.is_dir(), reason="the real files are not here")
-def test_every_real_file_has_its_answer_or_its_refusal(tiny_service: httpx.Client):
+def test_every_real_file_has_its_answer_or_its_rejection(tiny_service: httpx.Client):
     files: list[Path] = sorted(SHARED_DICOM.iterdir())
     assert {file.name for file in files} >= set(REAL_ANSWERS)
     for file in files:

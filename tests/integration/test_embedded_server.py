@@ -86,7 +86,7 @@ def test_a_message_over_four_mebibytes_is_answered(address: str):
     ],
     ids=["rank 3", "32x32", "grey", "rank 5", "empty", "float64", "uint8"],
 )
-def test_a_wrong_tensor_is_refused_and_hurts_nobody(address: str, array: np.ndarray, message: str):
+def test_a_wrong_tensor_is_rejected_and_hurts_nobody(address: str, array: np.ndarray, message: str):
     with pytest.raises(grpc.RpcError) as caught:
         raw_predict(address, request_of(array))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -128,7 +128,7 @@ def test_a_wrong_tensor_is_refused_and_hurts_nobody(address: str, array: np.ndar
         ),
     ],
 )
-def test_refusals_are_tensorflow_servings_own(
+def test_rejections_are_tensorflow_servings_own(
     address: str, request_message: PredictRequest, code: grpc.StatusCode, message: str
 ):
     with pytest.raises(grpc.RpcError) as caught:
@@ -197,7 +197,7 @@ def test_a_broken_version_leaves_the_good_one_in_service(
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
-def test_a_version_whose_files_would_block_is_refused_and_blocks_nothing(
+def test_a_version_whose_files_would_block_is_rejected_and_blocks_nothing(
     address: str, tiny_volume: Path, tiny_saved_model: Path, name: str
 ):
     broken = tiny_volume / ".broken"

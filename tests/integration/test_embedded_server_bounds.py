@@ -49,8 +49,8 @@ def test_no_bytes_kill_it(address: str):
                 statuses["OK"] += 1
             except grpc.RpcError as error:
                 statuses[error.code().name] += 1
-    refused = {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
-    assert statuses.keys() <= refused | {"RESOURCE_EXHAUSTED"}, "this image is 8 pixels high"
+    rejected = {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert statuses.keys() <= rejected | {"RESOURCE_EXHAUSTED"}, "this image is 8 pixels high"
     assert statuses.keys() >= {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND"}
     assert predict(address).version == 1
 

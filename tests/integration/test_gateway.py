@@ -244,7 +244,7 @@ def test_a_missing_model_degrades_the_answer_and_is_named(tiny_volume: Path, pha
     assert missing["prediction"] is missing["probabilities"] is missing["version"] is None
 
 
-def test_readiness_refuses_what_it_does_not_know(tiny_service: httpx.Client):
+def test_readiness_rejects_what_it_does_not_know(tiny_service: httpx.Client):
     problem(tiny_service.get("/readyz?strict=maybe"), 422, "invalid-request")
     problem(tiny_service.get("/readyz?stict=true"), 422, "invalid-request")
 

@@ -115,9 +115,9 @@ def test_a_request_is_one_line_that_tells_enough(lines: list[dict[str, Any]]):
 
 
 def test_who_was_turned_away_is_told_by_address_and_problem(lines: list[dict[str, Any]]):
-    refused = [line for line in lines if line.get("status") == 401]
-    assert refused
-    for line in refused:
+    rejected = [line for line in lines if line.get("status") == 401]
+    assert rejected
+    for line in rejected:
         assert line["client"] == "127.0.0.1"
         assert line["problem"] == "urn:covidscan:problem:unauthorized"
         assert "key_id" not in line

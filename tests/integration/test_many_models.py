@@ -22,7 +22,7 @@ OPTIONS = ModelServerOptions(load_retries=0, poll_seconds=60)
 
 
 def models(root: Path, count: int) -> list[ModelConfig]:
-    """Models whose only version is an empty folder, which is looked at and refused."""
+    """Models whose only version is an empty folder, which is looked at and rejected."""
     (root / "m" / "1").mkdir(parents=True, exist_ok=True)
     return [ModelConfig(f"m{number}", root / "m") for number in range(count)]
 
@@ -73,7 +73,7 @@ async def test_models_that_were_removed_are_forgotten_in_the_end(
         ("/nosuch", MAX_MODELS + 1, f"more than the {MAX_MODELS} that can be served"),
     ],
 )
-def test_an_odd_configuration_is_refused_and_changes_nothing(
+def test_an_odd_configuration_is_rejected_and_changes_nothing(
     tiny_volume: Path, base_path: str, count: int, reason: str
 ):
     request = ReloadConfigRequest()

@@ -57,8 +57,8 @@ def test_requests_are_counted_by_route_and_status_and_files_by_what_is_wrong(
     assert found["covidscan_requests_total", "GET", "none", "404"] == 1
     assert not [labels for labels in found if "FROBNICATE" in labels]
     assert found["covidscan_request_duration_seconds_count", "/predict", "415"] == 2
-    assert found["covidscan_refused_images_total", "unknown-format"] == 2
-    assert found["covidscan_refused_images_total", "damaged-image"] == 1
+    assert found["covidscan_rejected_images_total", "unknown-format"] == 2
+    assert found["covidscan_rejected_images_total", "damaged-image"] == 1
 
 
 def test_nothing_is_in_progress_but_the_question_itself(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,7 +18,6 @@ import pytest
 from api.settings import Settings
 from serving import protocol, tensors
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest
-from serving.volume.model_config import ModelConfig, format_model_configs
 from tests.conformance.recording import Outcome, call
 from tests.integration.conftest import gateway
 from tests.service_process import COVIDSCAN, wait_until
@@ -79,7 +78,7 @@ def available(address: str, name: str = "") -> bool:
     return call(address, "/grpc.health.v1.Health/Check", request).response == SERVING
 
 
-def test_sigterm_lets_calls_in_flight_finish_and_refuses_new_ones(
+def test_sigterm_lets_calls_in_flight_finish_and_rejects_new_ones(
     tiny_volume: Path, prove: Callable[[str], None]
 ):
     with running(f"--models-dir={tiny_volume}", "--grace-seconds=20") as server:
@@ -133,11 +132,21 @@ def test_metrics_tell_requests_batches_and_loads_by_model_and_version(tiny_volum
     assert "nosuch" not in text, "no label is of a client's making"
 
 
+def configuration(*entries: str) -> str:
+    return f"model_config_list {{ {' '.join(entries)} }}"
+
+
+def entry(name: str, base_path: Path, more: str = "") -> str:
+    return (
+        f'config {{ name: "{name}" base_path: "{base_path}" model_platform: "tensorflow" {more} }}'
+    )
+
+
 def test_a_changed_models_config_is_followed(tiny_volume: Path, tmp_path: Path):
     config = tmp_path / "models.config"
 
     def name(*names: str) -> None:
-        config.write_text(format_model_configs([ModelConfig(n, tiny_volume / n) for n in names]))
+        config.write_text(configuration(*(entry(name, tiny_volume / name) for name in names)))
 
     name("vgg16")
     flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.1")
@@ -157,13 +166,13 @@ def test_a_changed_models_config_keeps_its_directory_and_is_tried_until_its_labe
     tiny_volume: Path, tiny_saved_model: Path, tmp_path: Path
 ):
     config = tmp_path / "models.config"
-    elsewhere = ModelConfig("vgg16", Path("/nosuch/vgg16"))
-    config.write_text(format_model_configs([elsewhere]))
+    elsewhere = Path("/nosuch/vgg16")
+    config.write_text(configuration(entry("vgg16", elsewhere)))
     flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.1")
     with running(*flags, f"--models-dir={tiny_volume}") as server:
         wait_until(lambda: available(server.address))
-        labelled = replace(elsewhere, version_labels={"new": 2})
-        config.write_text(format_model_configs([labelled]))
+        label = 'version_labels { key: "new" value: 2 }'
+        config.write_text(configuration(entry("vgg16", elsewhere, label)))
         time.sleep(0.5)
         by_label = PredictRequest.FromString(request_of("vgg16"))
         by_label.model_spec.version_label = "new"
@@ -224,7 +233,7 @@ def test_with_tls_only_who_is_trusted_is_answered(
         (["--max_num_load_retries=-1"], "max_num_load_retries"),
     ],
 )
-def test_bad_options_are_refused_with_their_reason(arguments: list[str], reason: str):
+def test_bad_options_are_rejected_with_their_reason(arguments: list[str], reason: str):
     result = subprocess.run(
         [*COVIDSCAN, "model-server", *arguments], capture_output=True, text=True, check=False
     )

@@ -108,10 +108,10 @@ HOSTS = ["scan.example", "scan.example:8000", "127.0.0.1.evil.example", "evil.te
 @pytest.mark.parametrize("host", HOSTS)
 def test_without_keys_a_gateway_on_this_machine_has_no_other_name(host: str):
     with gateway(settings_with()) as client:
-        refused = client.get("/models", headers={"Host": host})
-        assert refused.status_code == 400
-        assert refused.json()["type"] == "urn:covidscan:problem:invalid-host"
-        assert host not in refused.text
+        rejected = client.get("/models", headers={"Host": host})
+        assert rejected.status_code == 400
+        assert rejected.json()["type"] == "urn:covidscan:problem:invalid-host"
+        assert host not in rejected.text
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
         for own in ("localhost", "LOCALHOST:1", "a.localhost", "127.0.0.1", "[::1]:8000", "api"):
             assert client.get("/models", headers={"Host": own}).status_code == 200, own

@@ -95,11 +95,11 @@ def test_excess_requests_get_503_at_once_and_the_others_are_answered(
     with ThreadPoolExecutor(20) as callers:
         answers = [callers.submit(post, service, phantom_png) for _ in range(20)]
         wait_until(lambda: sum(answer.done() for answer in answers) == 15)
-        refused = [answer.result() for answer in answers if answer.done()]
+        rejected = [answer.result() for answer in answers if answer.done()]
         gate.opened.set()
         statuses = Counter(answer.result().status_code for answer in answers)
     assert statuses == {200: 5, 503: 15}
-    for response in refused:
+    for response in rejected:
         assert response.headers["content-type"] == "application/problem+json"
         assert response.headers["retry-after"] == "1"
         assert response.json()["type"] == "urn:covidscan:problem:overloaded"

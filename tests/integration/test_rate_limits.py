@@ -13,12 +13,12 @@ from tests.integration.routes import settings_with
 def test_an_address_that_asks_too_often_is_told_when_to_come_back():
     with gateway(settings_with(rate_limit_per_address="3/hour")) as client:
         statuses = [client.get("/models").status_code for _ in range(4)]
-        refused = client.get("/nowhere")
+        rejected = client.get("/nowhere")
         assert client.get("/healthz").status_code == 200
     assert statuses == [200, 200, 200, 429]
-    assert refused.status_code == 429
-    assert refused.json()["type"] == "urn:covidscan:problem:too-many-requests"
-    assert 0 < int(refused.headers["retry-after"]) <= 3600
+    assert rejected.status_code == 429
+    assert rejected.json()["type"] == "urn:covidscan:problem:too-many-requests"
+    assert 0 < int(rejected.headers["retry-after"]) <= 3600
 
 
 def test_a_key_s_images_are_counted_those_of_a_batch_each(keys_file: Path, key: str):

@@ -1,4 +1,4 @@
-"""What is no chest scan is refused with its reasons, and predicted only where that is forced."""
+"""What is no chest scan is rejected with its reasons, and predicted only where that is forced."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,9 +81,9 @@ def post(client: httpx.Client, data: bytes, path: str = "/predict", **query: str
     return client.post(path, files={"file": ("x", data)}, params=query)
 
 
-def refused(response: httpx.Response) -> list[str]:
+def rejected(response: httpx.Response) -> list[str]:
     assert response.status_code == 422, response.text
-    assert response.json()["type"] == "urn:covidscan:problem:refused-image"
+    assert response.json()["type"] == "urn:covidscan:problem:rejected-image"
     reasons: list[str] = response.json()["reasons"]
     return reasons
 
@@ -103,9 +103,9 @@ def test_an_image_in_distribution_is_predicted_with_its_score(service: httpx.Cli
     assert told == pytest.approx(3 * [120 / 255], abs=0.01)
 
 
-def test_an_image_unlike_what_the_models_learned_from_is_refused(service: httpx.Client):
+def test_an_image_unlike_what_the_models_learned_from_is_rejected(service: httpx.Client):
     response = post(service, FAR)
-    assert refused(response) == ["not_chest"]
+    assert rejected(response) == ["not_chest"]
     assert "unlike the chest images" in response.json()["detail"]
     assert "force=true" in response.json()["detail"]
 
@@ -125,11 +125,11 @@ def test_force_changes_nothing_where_nothing_speaks_against_an_image(service: ht
     assert "forced" not in answer["review_reasons"]
 
 
-def test_what_pixels_alone_tell_is_refused_before_a_model_is_asked(service: httpx.Client):
+def test_what_pixels_alone_tell_is_rejected_before_a_model_is_asked(service: httpx.Client):
     before = service.get("/metrics").text
-    assert refused(post(service, colour_picture())) == ["colour_photo"]
+    assert rejected(post(service, colour_picture())) == ["colour_photo"]
     after = service.get("/metrics").text
-    assert 'covidscan_refused_images_total{reason="colour_photo"} 1.0' in after
+    assert 'covidscan_rejected_images_total{reason="colour_photo"} 1.0' in after
     asked = [line for line in after.splitlines() if line.startswith("covidscan_model_answers")]
     assert asked == [
         line for line in before.splitlines() if line.startswith("covidscan_model_answers")
@@ -138,7 +138,7 @@ def test_what_pixels_alone_tell_is_refused_before_a_model_is_asked(service: http
 
 def test_all_reasons_are_told_at_once(service: httpx.Client):
     tiny = cv2.imencode(".png", np.full((8, 8), 250, np.uint8))[1].tobytes()
-    assert refused(post(service, tiny)) == ["too_small", "blank"]
+    assert rejected(post(service, tiny)) == ["too_small", "blank"]
     forced = post(service, tiny, force="true").json()
     assert forced["input_check"]["reasons"] == ["too_small", "blank", "not_chest"]
 
@@ -162,7 +162,7 @@ def test_a_modality_that_is_not_known_is_not_repeated(service: httpx.Client):
     assert "Mustermann" not in answer.text
 
 
-def test_in_a_batch_each_file_is_refused_by_itself(service: httpx.Client):
+def test_in_a_batch_each_file_is_rejected_by_itself(service: httpx.Client):
     files = [("files", ("near", NEAR)), ("files", ("far", FAR))]
     items = service.post("/predict/batch", files=files).json()["items"]
     assert items[0]["result"]["input_check"]["reasons"] == []
@@ -171,8 +171,8 @@ def test_in_a_batch_each_file_is_refused_by_itself(service: httpx.Client):
     assert forced["succeeded"] == 2
 
 
-def test_no_explanation_is_made_of_what_is_refused(service: httpx.Client):
-    assert refused(post(service, FAR, "/explain")) == ["not_chest"]
+def test_no_explanation_is_made_of_what_is_rejected(service: httpx.Client):
+    assert rejected(post(service, FAR, "/explain")) == ["not_chest"]
     explained = post(service, FAR, "/explain", force="true").json()
     assert explained["prediction"]["input_check"]["reasons"] == ["not_chest"]
 
@@ -196,7 +196,7 @@ def test_the_score_of_demo_models_is_shown_and_rejects_nothing(tmp_path: Path, s
 def test_the_output_of_versions_before_0_2_is_read(tmp_path: Path):
     saved_model = save_model(tmp_path, OLD_OOD_OUTPUT_NAME)
     with service_of(tmp_path / "models", saved_model, demo=False) as service:
-        assert refused(post(service, FAR)) == ["not_chest"]
+        assert rejected(post(service, FAR)) == ["not_chest"]
         assert 0 < post(service, NEAR).json()["input_check"]["ood_score"] < 1
 
 

@@ -66,7 +66,7 @@ def test_every_file_has_a_row_that_says_what_the_gateway_says(
     out = tmp_path / "results.parquet"
     done = score(folder, out, f"--model-server={address}", "--workers=2", "--window=lung")
     assert done.returncode == 0, done.stderr
-    assert "43 ok, 3 refused, 0 failed" in done.stdout
+    assert "43 ok, 3 rejected, 0 failed" in done.stdout
     assert "1 missing-file, 1 wrong-modality, 1 unknown-format" in done.stdout
     assert "left out, without a row: 1 hidden or system files" in done.stdout
     found = rows(out)
@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     done = score(folder, out, f"--model-server={address}")
     assert done.returncode == 0, done.stderr
     assert kept
-    assert "1243 ok, 3 refused, 0 failed" in done.stdout
+    assert "1243 ok, 3 rejected, 0 failed" in done.stdout
     assert len(rows(out)) == pq.read_table(out).num_rows == 1246
     assert not parts.exists()
 
@@ -211,7 +211,7 @@ def test_an_odd_archive_loses_no_member_in_silence(
         "inner.zip": "nested-archive",
         "locked.png": "encrypted-file",
     }
-    assert r"caf\xe9.parquet: 4 ok, 2 refused, 0 failed" in done.stdout
+    assert r"caf\xe9.parquet: 4 ok, 2 rejected, 0 failed" in done.stdout
     assert "not predicted: 1 nested-archive, 1 encrypted-file" in done.stdout
     assert "1 hidden or system files, 1 links that lead out of the archive" in done.stdout
 

@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.025
 
 BETWEEN_FAULTS = "between two faults"
 
-REFUSALS = {503: "models-unavailable", 504: "models-late"}
+REJECTIONS = {503: "models-unavailable", 504: "models-late"}
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,13 @@ def _ask(gateway: str, load: Load, first_image: int, stop: threading.Event) -> N
 
 
 def _check(response: httpx.Response, load: Load, image: int, newest: dict[str, int]) -> int:
-    """The answer is right, or a proper refusal; gives how many models it is of."""
+    """The answer is right, or a proper rejection; gives how many models it is of."""
     if response.status_code != 200:
-        assert response.status_code in REFUSALS, response.text
+        assert response.status_code in REJECTIONS, response.text
         assert response.headers["content-type"] == "application/problem+json"
         assert response.headers["retry-after"] == "1"
         problem = Problem.model_validate_json(response.text)
-        assert problem.type == f"urn:covidscan:problem:{REFUSALS[response.status_code]}"
+        assert problem.type == f"urn:covidscan:problem:{REJECTIONS[response.status_code]}"
         return 0
     answer = PredictionAnswer.model_validate_json(response.text)
     load.known.check(answer, image)

@@ -105,10 +105,10 @@ def test_a_polite_client_is_answered_beside_attackers_of_every_kind(
             before = memory_mib(process.pid)
             rest, durations = ask(client, phantom_png, seconds=seconds * 9 / 10)
             after = memory_mib(process.pid)
-        assert set(first) | set(rest) == {200}, "no question, and no health check, is refused"
+        assert set(first) | set(rest) == {200}, "no question, and no health check, is rejected"
         assert {name for name, _ in ends} == set(kinds)
         faults = {end for _, end in ends if isinstance(end, int) and end >= 500}
-        assert faults <= {503, 504}, "what is too much is refused, and nothing fails"
+        assert faults <= {503, 504}, "what is too much is rejected, and nothing fails"
         if soak:
             assert after < GROWTH * before
         slower = p95(durations) / p95(quiet_durations)

@@ -53,7 +53,7 @@ def post(client: httpx.Client, image: bytes) -> httpx.Response:
     )
 
 
-def test_four_times_what_there_is_room_for_is_answered_or_refused_at_once(
+def test_four_times_what_there_is_room_for_is_answered_or_rejected_at_once(
     tiny_volume: Path, image: bytes, soak: bool, prove: Callable[[str], None]
 ):
     rounds = 200 if soak else 10
@@ -72,23 +72,23 @@ def test_four_times_what_there_is_room_for_is_answered_or_refused_at_once(
         assert post(client, image).status_code == 200
         before = usage(process.pid)
         for _ in range(rounds):
-            # Nobody who was let in gets out, so whoever is answered was refused at once.
+            # Nobody who was let in gets out, so whoever is answered was rejected at once.
             os.kill(model_server, signal.SIGSTOP)
             calls = [callers.submit(post, client, image) for _ in range(CROWD)]
             wait_until(lambda calls=calls: sum(c.done() for c in calls) >= CROWD - ROOM)
-            refused = [call for call in calls if call.done()]
+            rejected = [call for call in calls if call.done()]
             os.kill(model_server, signal.SIGCONT)
-            assert len(refused) == CROWD - ROOM
-            for call in refused:
+            assert len(rejected) == CROWD - ROOM
+            for call in rejected:
                 check_is_overloaded(call.result())
-            assert {c.result().status_code for c in calls if c not in refused} == {200}
+            assert {c.result().status_code for c in calls if c not in rejected} == {200}
         peak_mib = usage(process.pid).peak_memory_mib - before.memory_mib
     # Measured: 1.4 times the crowd's bodies, parts of which are held twice for a moment, as they
-    # came and as the file in them. Should the refused be kept, 10 rounds would take 7 times.
+    # came and as the file in them. Should the rejected be kept, 10 rounds would take 7 times.
     assert peak_mib < 3 * CROWD * IMAGE_MIB
     prove(
         f"{rounds} crowds of {CROWD}, {IMAGE_MIB:.0f} MiB each, where {ROOM} have room: {ROOM} got"
-        f" 200, {CROWD - ROOM} were refused at once; {peak_mib:.0f} MiB at most"
+        f" 200, {CROWD - ROOM} were rejected at once; {peak_mib:.0f} MiB at most"
     )
 
 

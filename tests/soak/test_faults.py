@@ -1,4 +1,4 @@
-"""Whatever happens to the model server, callers get right answers, or prompt refusals."""
+"""Whatever happens to the model server, callers get right answers, or prompt rejections."""
 
 import random
 import signal

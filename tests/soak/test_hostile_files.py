@@ -138,7 +138,7 @@ def _orientation(value: int) -> Image.Exif:
 
 
 @pytest.mark.parametrize("what", SAMPLES)
-def test_a_file_that_means_harm_is_refused_or_is_an_image_like_any_other(
+def test_a_file_that_means_harm_is_rejected_or_is_an_image_like_any_other(
     service: tuple[int, str], what: str
 ):
     data, statuses = SAMPLES[what]

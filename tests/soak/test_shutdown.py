@@ -30,12 +30,12 @@ def post(address: str, png: bytes) -> httpx.Response:
     return httpx.post(f"{address}/predict", files={"file": ("slice.png", png)}, timeout=30)
 
 
-def is_refused(address: str) -> bool:
+def is_rejected(address: str) -> bool:
     with socket.socket() as client:
         return client.connect_ex(host_and_port(address)) != 0
 
 
-def test_sigterm_lets_requests_in_flight_finish_and_refuses_new_ones(
+def test_sigterm_lets_requests_in_flight_finish_and_rejects_new_ones(
     tiny_volume: Path, phantom_png: bytes, prove: Callable[[str], None]
 ):
     with running_service(tiny_volume) as (process, address):
@@ -46,7 +46,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_refuses_new_ones(
             calls = [clients.submit(post, address, phantom_png) for _ in range(CLIENTS)]
             wait_until(lambda: metric(address, "images_in_progress") == CLIENTS)
             process.send_signal(signal.SIGTERM)
-            wait_until(lambda: is_refused(address))
+            wait_until(lambda: is_rejected(address))
             time.sleep(HELD_SECONDS)
             assert process.poll() is None
             assert not any(call.done() for call in calls)
@@ -77,7 +77,7 @@ def test_a_request_that_is_on_its_way_when_the_signal_comes_is_answered(
         for client in sending:
             client.sendall(upload[: len(upload) // 2])
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: is_refused(address))
+        wait_until(lambda: is_rejected(address))
         for client in unused + used:
             client.sendall(upload)
         for client in sending:

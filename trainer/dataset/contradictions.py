@@ -62,7 +62,7 @@ def find_contradictions(data: LabelledImages) -> Contradictions:
     return Contradictions(exact, near)
 
 
-def refuse_contradictions(found: Contradictions) -> None:
+def reject_contradictions(found: Contradictions) -> None:
     """Warn about nearly equal pictures, and reject equal ones.
 
     Raises:

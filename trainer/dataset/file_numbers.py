@@ -24,7 +24,7 @@ def file_numbers(file: str) -> tuple[int, ...]:
     return tuple(int(digits) for digits in re.findall(r"\d+", _below_class(file)))
 
 
-def refuse_mixed_schemes(files: Sequence[str]) -> None:
+def reject_mixed_schemes(files: Sequence[str]) -> None:
     """Check that files of one source are not scattered among those of another.
 
     Sources number their files independently. If their numbers interleave, so do their files. Then a

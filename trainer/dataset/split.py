@@ -10,23 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from serving.contract import CLASS_NAMES
-from trainer.dataset.file_numbers import file_numbers, refuse_mixed_schemes
+from trainer.dataset.file_numbers import file_numbers, reject_mixed_schemes
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.lists import find_listed, read_patients
+from trainer.dataset.split_kind import SplitKind
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_SEED: Final = 42
-
-SplitKind = Literal["random", "blocks", "groups", "files"]
 
 _FOLDED: Final = ("blocks", "groups")
 _BLOCKS_PER_CLASS: Final = 10
@@ -152,7 +151,7 @@ def _split_blocks(data: LabelledImages, groups: _Groups, options: SplitOptions) 
                 f"{len(members)} images of {CLASS_NAMES[label]} are too few for"
                 f" {_BLOCKS_PER_CLASS} blocks; choose another split"
             )
-        refuse_mixed_schemes([data.files[index] for index in members])
+        reject_mixed_schemes([data.files[index] for index in members])
         blocks = np.array_split(np.array(members), _BLOCKS_PER_CLASS)
         order = np.roll(rng.permutation(_BLOCKS_PER_CLASS), -options.fold * test_blocks)
         for place, block in enumerate(order):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from serving.contract import DEFAULT_OPERATING_POINT
 from trainer.evaluation.bootstrap import Estimate, measure_with_intervals
 from trainer.evaluation.metrics import Confusion, Labels, Probabilities, confusion, measure
-
-ENSEMBLE: Final = "ensemble"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +68,7 @@ def evaluate(
     """Measure a model's predictions.
 
     Args:
-        name: name of the servable, or ``ENSEMBLE``.
+        name: name of the servable, or ``ENSEMBLE_NAME``.
         probabilities: float ``[N, 2]``.
         labels: int64 ``[N]``, of both classes.
         operating_point: chosen elsewhere.

@@ -13,6 +13,7 @@ from serving import volume
 from serving.contract import (
     CLASS_NAMES,
     DEFAULT_OPERATING_POINT,
+    ENSEMBLE_NAME,
     INPUT_NAME,
     MODEL_NAMES,
     OUTPUT_NAME,
@@ -25,11 +26,11 @@ from trainer.batched_inference import infer_in_batches
 from trainer.dataset.contradictions import find_contradictions, warn_of_contradictions
 from trainer.dataset.images import LabelledImages, load_images, read_frame
 from trainer.dataset.lists import find_listed, read_patients
+from trainer.dataset.training_images import learned_from
 from trainer.errors import DatasetError
-from trainer.evaluation.evaluation import ENSEMBLE, Evaluation, evaluate
+from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.report import write_report
-from trainer.dataset.training_images import learned_from
 from trainer.run_folder import start_run
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def evaluate_published(request: EvaluationRequest) -> EvaluationResult:
     if len(evaluations) > 1:
         evaluations.append(
             evaluate(
-                ENSEMBLE,
+                ENSEMBLE_NAME,
                 soft_vote([each.probabilities for each in evaluations]),
                 data.labels,
                 operating_point=request.operating_point or DEFAULT_OPERATING_POINT,

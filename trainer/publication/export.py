@@ -15,11 +15,11 @@ from serving.contract import INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
 from trainer.dataset.images import LabelledImages
+from trainer.dataset.training_images import write_training_images
 from trainer.errors import ExportError
 from trainer.native_output import quiet_native_output
 from trainer.ood.score import OodScorer, with_ood_score
 from trainer.publication.folding import fold_batch_normalisation
-from trainer.dataset.training_images import write_training_images
 from trainer.training.graph_optimisation import without_graph_optimisation
 
 WARM_UP_PATH: Final = Path("assets.extra") / "tf_serving_warmup_requests"

@@ -14,8 +14,8 @@ from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
 from trainer.batched_inference import infer_in_batches
 from trainer.dataset.images import LabelledImages
-from trainer.evaluation.metrics import Probabilities, measure, positive
 from trainer.dataset.training_images import learned_from
+from trainer.evaluation.metrics import Probabilities, measure, positive
 
 logger = logging.getLogger(__name__)
 

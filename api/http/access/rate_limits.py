@@ -42,7 +42,7 @@ class RateLimits:
         if key_id is not None:
             for limit in self._per_key:
                 if not await self._limiter.test(limit, "key", key_id):
-                    raise await self._refusal(limit, "key", key_id)
+                    raise await self._rejection(limit, "key", key_id)
 
     async def count_images(self, key_id: str | None, images: int) -> None:
         """Count the images sent with a key; without a key nothing is counted.
@@ -63,13 +63,13 @@ class RateLimits:
                     f"{cost} images in one request exceed the limit of {limit}"
                 )
             if not await self._limiter.test(limit, kind, identity, cost=cost):
-                raise await self._refusal(limit, kind, identity)
+                raise await self._rejection(limit, kind, identity)
         for limit in limits:
             # Another request may have been counted since the test.
             if not await self._limiter.hit(limit, kind, identity, cost=cost):
-                raise await self._refusal(limit, kind, identity)
+                raise await self._rejection(limit, kind, identity)
 
-    async def _refusal(
+    async def _rejection(
         self, limit: RateLimitItem, kind: str, identity: str
     ) -> TooManyRequestsError:
         window = await self._limiter.get_window_stats(limit, kind, identity)

@@ -144,7 +144,7 @@ export class Queue {
 
 function outcome({ state, answer, problem }) {
   if (state !== "done") return text(`queue.${state}`);
-  if (problem) return text(problem.reasons?.length ? "queue.refused" : "queue.failed");
+  if (problem) return text(problem.reasons?.length ? "queue.rejected" : "queue.failed");
   const { prediction, confidence, review } = answer;
   const key = review ? "queue.verdict_review" : "queue.verdict";
   return text(key, { prediction, percent: percent(confidence) });

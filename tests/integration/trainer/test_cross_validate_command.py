@@ -117,7 +117,7 @@ def test_runs_of_other_models_do_not_belong_together(dataset_dir: Path, runs: li
     assert "has other models than" in result.stderr
 
 
-def test_runs_of_another_dataset_are_refused(runs: list[Path], tmp_path: Path):
+def test_runs_of_another_dataset_are_rejected(runs: list[Path], tmp_path: Path):
     write_phantoms(tmp_path / "other", seed=1, per_class=20)
     result = pool(tmp_path / "other", runs)
     assert result.exit_code == 2

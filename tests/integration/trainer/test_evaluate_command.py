@@ -15,8 +15,8 @@ from serving import volume
 from serving.contract import CLASS_NAMES, MODEL_NAMES
 from serving.volume.model_card import ModelCard
 from trainer.dataset.images import load_images, read_frame
-from trainer.demo.dataset import write_phantoms
 from trainer.dataset.training_images import write_training_images
+from trainer.demo.dataset import write_phantoms
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,10 @@ from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
 from trainer.architectures import build
 from trainer.dataset.images import LabelledImages
+from trainer.dataset.training_images import TRAINING_IMAGES_PATH
 from trainer.errors import ExportError
 from trainer.ood.score import fit_ood_scorer, with_ood_score
 from trainer.publication.export import WARM_UP_PATH, check_same_answers, publish
-from trainer.dataset.training_images import TRAINING_IMAGES_PATH
 from trainer.recipe import Recipe
 from trainer.training.precise_batch_norm import estimate_batch_norm
 
@@ -184,7 +184,7 @@ def test_a_full_disk_publishes_nothing_and_is_one_line(
     assert [path.name for path in (tmp_path / model.name).iterdir()] == []
 
 
-def test_an_export_that_answers_differently_is_refused(published: tuple[keras.Model, Path]):
+def test_an_export_that_answers_differently_is_rejected(published: tuple[keras.Model, Path]):
     model, version_dir = published
     other = keras.models.clone_model(model)
     other.set_weights(model.get_weights())

@@ -1,4 +1,4 @@
-"""Settings come from the environment, and unsafe ones are refused at start."""
+"""Settings come from the environment, and unsafe ones are rejected at start."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch):
     ("name", "value"),
     [("port", 65536), ("quorum", 4), ("quorum", 0), ("operating_point", 1.0), ("max_pixels", 0)],
 )
-def test_values_out_of_range_are_refused(name: str, value: float):
+def test_values_out_of_range_are_rejected(name: str, value: float):
     with pytest.raises(ValidationError, match=name):
         Settings(_env_file=None, **{name: value})
 
@@ -105,7 +105,7 @@ def test_no_dump_of_the_settings_shows_keys(record: str):
         assert record.split(":")[2] not in dump
 
 
-def test_a_certificate_without_its_key_is_refused(tmp_path: Path):
+def test_a_certificate_without_its_key_is_rejected(tmp_path: Path):
     with pytest.raises(ValidationError, match="go together"):
         Settings(_env_file=None, tls_certificate_file=tmp_path / "certificate.pem")
 
@@ -130,7 +130,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
         ("trusted_proxies", "everybody"),
     ],
 )
-def test_what_would_not_be_understood_is_refused(name: str, value: str):
+def test_what_would_not_be_understood_is_rejected(name: str, value: str):
     with pytest.raises(ValidationError, match=name):
         Settings(_env_file=None, **{name: value})
 
@@ -168,7 +168,9 @@ def test_a_service_link_does_not_hide_the_port_of_the_env_file(
 
 
 @pytest.mark.parametrize("port", ["http://10.0.0.1:8000", "tcp://", "tcp://10.0.0.1", "8000/tcp"])
-def test_any_other_port_that_is_not_a_number_is_refused(port: str, monkeypatch: pytest.MonkeyPatch):
+def test_any_other_port_that_is_not_a_number_is_rejected(
+    port: str, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("COVIDSCAN_PORT", port)
     with pytest.raises(ValidationError, match="port"):
         Settings(_env_file=None)

@@ -47,13 +47,13 @@ def test_a_contender_that_failed_stands_there_with_its_error(results: dict[str, 
 
 
 @pytest.mark.parametrize(("with_retry_after", "verdict"), [(100, "| yes |"), (99, "| **no** |")])
-def test_refusals_without_retry_after_are_a_goal_missed(
+def test_rejections_without_retry_after_are_a_goal_missed(
     results: dict[str, Any], with_retry_after: int, verdict: str
 ):
     results["behaviour"]["covidscan-f32"]["overloaded"] |= {
-        "slowest_refusal_seconds": 0.01,
-        "refused": 100,
-        "refused_with_retry_after": with_retry_after,
+        "slowest_rejection_seconds": 0.01,
+        "rejected": 100,
+        "rejected_with_retry_after": with_retry_after,
         "failed": 0,
     }
     assert row(results, "covidscan, f32, the rest").endswith(verdict)

@@ -179,8 +179,8 @@ def test_every_flag_is_one_that_tensorflow_serving_knows(flags: dict[str, str]):
     assert set(flags) <= TENSORFLOW_SERVING_FLAGS
 
 
-def test_a_small_machine_does_not_refuse_its_own_gateway(flags: dict[str, str]):
-    # grpc_burst_64_concurrent_default_threads: 57 of 64 refused.
+def test_a_small_machine_does_not_reject_its_own_gateway(flags: dict[str, str]):
+    # grpc_burst_64_concurrent_default_threads: 57 of 64 rejected.
     assert int(flags["grpc_max_threads"]) >= 100
 
 

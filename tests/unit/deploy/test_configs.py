@@ -7,7 +7,6 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from api.prediction.fan_out import IMAGES_TOGETHER
 from serving.batching_parameters import (
     EMBEDDED_BATCHING_FILE,
-    TENSORFLOW_SERVING_BATCHING_FILE,
     BatchingParameters,
     read_batching_parameters,
 )
@@ -29,9 +28,9 @@ _MONITORING_CONFIG = """
 
 
 @pytest.fixture(scope="module")
-def batching() -> BatchingParameters:
+def batching(root: Path) -> BatchingParameters:
     # An unknown field is an error, as to TensorFlow Serving, and so are sizes that do not fit.
-    return read_batching_parameters(TENSORFLOW_SERVING_BATCHING_FILE)
+    return read_batching_parameters(root / "serving" / "config" / "batching.config")
 
 
 def test_models_config_names_the_models_of_the_contract(root: Path):

@@ -72,7 +72,7 @@ def test_it_keeps_to_the_schema(base: Manifests):
     assert [fault for document in base.documents for fault in document_faults(document)] == []
 
 
-def test_the_schema_refuses_what_it_does_not_know(base: Manifests):
+def test_the_schema_rejects_what_it_does_not_know(base: Manifests):
     pod = dict(base.pods()["gateway"], enableServiceLink=False)
     assert any("enableServiceLink" in fault for fault in pod_faults(pod))
 

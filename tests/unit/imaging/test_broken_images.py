@@ -1,4 +1,4 @@
-"""Broken and outsized images: refused whole, at a bounded cost, as ``docs/images.md`` says."""
+"""Broken and outsized images: rejected whole, at a bounded cost, as ``docs/images.md`` says."""
 
 import contextlib
 import io
@@ -41,7 +41,7 @@ def test_bytes_behind_the_image_are_ignored(image_format: str, trailing: bytes):
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "BMP", "JPEG"])
-def test_a_cut_file_is_refused_wherever_it_is_cut(image_format: str):
+def test_a_cut_file_is_rejected_wherever_it_is_cut(image_format: str):
     data = saved(NOISE, image_format)
     for length in range(0, len(data), max(1, len(data) // 97)):
         with pytest.raises(ImageError):
@@ -71,7 +71,7 @@ def test_a_large_jpeg_is_held_to_be_whole_too():
         decode_image(data[: len(data) * 9 // 10] + b"\xff\xd9")
 
 
-def test_a_progressive_jpeg_without_its_last_scan_is_refused():
+def test_a_progressive_jpeg_without_its_last_scan_is_rejected():
     data = saved(NOISE, "JPEG", progressive=True)
     last_tables = data.rindex(b"\xff\xc4")
     with pytest.raises(DamagedImageError, match="lacks scans"):
@@ -79,7 +79,7 @@ def test_a_progressive_jpeg_without_its_last_scan_is_refused():
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
-def test_a_cut_tiff_strip_is_refused(compression: str):
+def test_a_cut_tiff_strip_is_rejected(compression: str):
     file = saved(NOISE, "TIFF", compression=compression, tiffinfo={278: 48})
     with Image.open(io.BytesIO(file)) as image:
         (start,), (size,) = image.tag_v2[273], image.tag_v2[279]
@@ -92,12 +92,12 @@ def test_a_cut_tiff_strip_is_refused(compression: str):
             decode_image(tiff(strip[: int(len(strip) * share)], tags))
 
 
-def test_a_tiff_cut_before_its_second_page_is_refused():
+def test_a_tiff_cut_before_its_second_page_is_rejected():
     with pytest.raises(DamagedImageError, match="next page"):
         decode_image(tiff(GREY.tobytes(), {}, following=1_000_000))
 
 
-def test_a_cut_webp_is_refused_though_it_says_it_is_whole():
+def test_a_cut_webp_is_rejected_though_it_says_it_is_whole():
     data = bytearray(saved(NOISE, "WEBP")[:-200])
     struct.pack_into("<I", data, 4, len(data) - 8)
     struct.pack_into("<I", data, 16, len(data) - 20)
@@ -121,7 +121,7 @@ def webp_parts(data: bytes) -> list[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize("lossless", [True, False])
 @pytest.mark.parametrize("alpha", [True, False])
-def test_an_extended_webp_that_is_cut_is_refused(lossless: bool, alpha: bool):
+def test_an_extended_webp_that_is_cut_is_rejected(lossless: bool, alpha: bool):
     pixels = np.dstack([RGB, RGB[..., 0]]) if alpha else RGB
     whole = saved(pixels, "WEBP", lossless=lossless, exif=exif(1))
     expected = decode_image(whole).pixels
@@ -151,7 +151,7 @@ def test_a_profile_that_cannot_be_unpacked_is_left_out():
     expect(png(png_rows(GREY), before=broken), GREY)
 
 
-def test_a_png_with_a_wrong_checksum_without_its_end_or_short_of_rows_is_refused():
+def test_a_png_with_a_wrong_checksum_without_its_end_or_short_of_rows_is_rejected():
     data = png(png_rows(GREY))
     checksum = len(data) - 13
     wrong = data[:checksum] + bytes([data[checksum] ^ 1]) + data[checksum + 1 :]
@@ -160,14 +160,14 @@ def test_a_png_with_a_wrong_checksum_without_its_end_or_short_of_rows_is_refused
             decode_image(damaged)
 
 
-def test_a_bmp_whose_palette_is_missing_is_refused():
+def test_a_bmp_whose_palette_is_missing_is_rejected():
     palette = bytes(range(256)) * 4
     assert decode_image(bmp(GREY.tobytes(), 8, between=palette)).pixels.shape == RGB.shape
     with pytest.raises(DamagedImageError):
         decode_image(bmp(GREY.tobytes(), 8))
 
 
-def test_a_bmp_whose_pixels_begin_in_its_header_is_refused():
+def test_a_bmp_whose_pixels_begin_in_its_header_is_rejected():
     with pytest.raises(DamagedImageError):
         decode_image(bmp(RGB.tobytes(), 24, pixels_at=0))
 
@@ -183,12 +183,12 @@ def test_a_side_is_limited_as_pixels_are(size: tuple[int, int], monkeypatch: pyt
 
 
 @pytest.mark.parametrize("size", [(0, 48), (64, 0), (0, 0)])
-def test_an_image_of_no_pixels_is_refused(size: tuple[int, int]):
+def test_an_image_of_no_pixels_is_rejected(size: tuple[int, int]):
     with pytest.raises(ImageError):
         decode_image(png(b"", size=size))
 
 
-def test_a_file_that_tells_of_two_sizes_is_refused():
+def test_a_file_that_tells_of_two_sizes_is_rejected():
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 24, 8, 0, 0, 0, 0))
     with pytest.raises(DamagedImageError):
         decode_image(png(png_rows(GREY), before=header))
@@ -207,33 +207,33 @@ def test_what_is_decoded_must_be_of_the_size_that_the_header_announced(
 
 
 @pytest.mark.parametrize("name", [b"zTXt", b"iCCP"])
-def test_metadata_that_unpack_to_much_more_are_refused(name: bytes):
+def test_metadata_that_unpack_to_much_more_are_rejected(name: bytes):
     packed = zlib.compress(bytes(20_000_000), 9)
     with pytest.raises(DamagedImageError):
         decode_image(png(png_rows(GREY), before=png_chunk(name, b"a\0\0" + packed)))
 
 
-def test_a_png_of_very_many_parts_is_refused():
+def test_a_png_of_very_many_parts_is_rejected():
     text = png_chunk(b"tEXt", b"a\0b")
     expect(png(png_rows(GREY), after=text * (MAX_METADATA_PARTS - 2)), GREY)
     with pytest.raises(DamagedImageError, match="parts"):
         decode_image(png(png_rows(GREY), after=text * MAX_METADATA_PARTS))
 
 
-def test_a_jpeg_of_very_many_parts_is_refused():
+def test_a_jpeg_of_very_many_parts_is_rejected():
     data = saved(RGB, "JPEG")
     with pytest.raises(DamagedImageError, match="segments"):
         decode_image(data[:2] + b"\xff\xfe\0\2" * 1000 + data[2:])
 
 
-def test_a_jpeg_of_very_many_scans_is_refused():
+def test_a_jpeg_of_very_many_scans_is_rejected():
     data = saved(GREY, "JPEG", progressive=True)
     last = data[data.rindex(b"\xff\xda") : -2]
     with pytest.raises(DamagedImageError, match="scans"):
         decode_image(data[:-2] + last * MAX_SCANS + b"\xff\xd9")
 
 
-def test_a_chunk_that_claims_more_than_its_file_holds_is_refused():
+def test_a_chunk_that_claims_more_than_its_file_holds_is_rejected():
     claim = struct.pack(">I", 2**31 - 1) + b"abCd"
     with pytest.raises(DamagedImageError, match="cut"):
         decode_image(png(png_rows(GREY), after=claim))
@@ -254,7 +254,7 @@ def test_exif_that_points_in_a_circle_is_read_once():
     expect(png(png_rows(GREY), before=png_chunk(b"eXIf", circle)), GREY)
 
 
-def test_tiff_tags_that_share_their_bytes_are_refused():
+def test_tiff_tags_that_share_their_bytes_are_rejected():
     shared = {50_000 + i: range(2000) for i in range(3)}
     data = bytearray(tiff(GREY.tobytes(), shared))
     for at in range(10, 10 + 12 * struct.unpack_from("<H", data, 8)[0], 12):

@@ -96,7 +96,7 @@ def test_no_decode_takes_more_than_is_told_from_the_header():
     assert too_much == {}
 
 
-def test_what_is_too_large_is_refused_from_its_header():
+def test_what_is_too_large_is_rejected_from_its_header():
     with pytest.raises(TooManyPixelsError):
         decode_memory_bytes(saved(np.zeros((9, 9), np.uint8), "PNG"), max_pixels=80)
     with pytest.raises(TooManyPixelsError):
@@ -104,7 +104,7 @@ def test_what_is_too_large_is_refused_from_its_header():
 
 
 @pytest.mark.parametrize("data", [b"", b"text", make_dicom()[:200], struct.pack("<HHI", 8, 0, 4)])
-def test_what_is_no_image_is_refused(data: bytes):
+def test_what_is_no_image_is_rejected(data: bytes):
     with pytest.raises(ImageError):
         decode_memory_bytes(data)
 

@@ -102,6 +102,6 @@ def others() -> list[str]:
 
 
 @pytest.mark.parametrize("name", others())
-def test_any_other_file_is_read_right_or_refused(name: str):
+def test_any_other_file_is_read_right_or_rejected(name: str):
     with contextlib.suppress(ImageError):
         assert oddities(preprocess(read(name).pixels)) == []

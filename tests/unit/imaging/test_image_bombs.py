@@ -1,4 +1,4 @@
-"""Small files that would become large: refused before the memory is taken or the time is spent."""
+"""Small files that would become large: rejected before the memory is taken or the time is spent."""
 
 import struct
 import zlib
@@ -39,7 +39,7 @@ def test_the_files_here_are_images_where_nothing_is_wrong_with_them():
 
 
 @pytest.mark.usefixtures("_never_decoded")
-def test_pixels_that_unpack_to_far_more_than_the_image_are_refused():
+def test_pixels_that_unpack_to_far_more_than_the_image_are_rejected():
     with pytest.raises(DamagedImageError, match="far more"):
         decode_image(png(pixels=zlib.compress(bytes(20_000_000), 9)))
 
@@ -55,7 +55,7 @@ def test_so_they_are_when_cut_into_many_parts():
 
 @pytest.mark.usefixtures("_never_decoded")
 @pytest.mark.parametrize("name", [b"IDAT", b"eXIf", b"abCd", b"IEND"])
-def test_a_part_that_ends_behind_the_file_is_refused(name: bytes):
+def test_a_part_that_ends_behind_the_file_is_rejected(name: bytes):
     """OpenCV would take up to 4 GB for it."""
     file = SIGNATURE + ihdr(8, 8) + struct.pack(">I", 2**32 - 1) + name + ROWS
     with pytest.raises(DamagedImageError, match="cut"):
@@ -66,13 +66,13 @@ def test_a_part_that_ends_behind_the_file_is_refused(name: bytes):
 @pytest.mark.parametrize(
     ("name", "head"), [(b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0")]
 )
-def test_text_and_profiles_that_unpack_to_megabytes_are_refused(name: bytes, head: bytes):
+def test_text_and_profiles_that_unpack_to_megabytes_are_rejected(name: bytes, head: bytes):
     with pytest.raises(DamagedImageError):
         decode_image(png(chunk(name, head + zlib.compress(bytes(20_000_000), 9))))
 
 
 @pytest.mark.usefixtures("_never_decoded")
-def test_texts_that_unpack_to_megabytes_together_are_refused():
+def test_texts_that_unpack_to_megabytes_together_are_rejected():
     text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))
     with pytest.raises(DamagedImageError, match="unpack to too much"):
         decode_image(png(*[text] * 3))

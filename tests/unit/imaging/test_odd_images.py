@@ -1,4 +1,4 @@
-"""Unusual images: what is read, and what is refused, as ``docs/images.md`` says."""
+"""Unusual images: what is read, and what is rejected, as ``docs/images.md`` says."""
 
 import struct
 
@@ -49,7 +49,7 @@ def test_animations_and_pages_are_several_images(image_format: str):
         decode_image(saved(RGB, image_format, save_all=True, append_images=others))
 
 
-def test_an_animation_of_one_frame_is_refused_as_well():
+def test_an_animation_of_one_frame_is_rejected_as_well():
     control = png_chunk(b"acTL", struct.pack(">II", 1, 0))
     with pytest.raises(SeveralImagesError):
         decode_image(png(png_rows(GREY), before=control))
@@ -120,7 +120,7 @@ def test_one_two_and_four_bits_are_widened(bits: int, colour: int):
         (GREY, 12, 1, 1),
     ],
 )
-def test_tiffs_of_other_samples_are_refused(
+def test_tiffs_of_other_samples_are_rejected(
     samples: np.ndarray, bits: int, sample_format: int, photometric: int
 ):
     count = 3 if samples.ndim == 3 else 1
@@ -130,7 +130,7 @@ def test_tiffs_of_other_samples_are_refused(
 
 
 @pytest.mark.parametrize("compression", ["jpeg", "group3", "group4", "zstd", "lzma"])
-def test_tiffs_in_other_compressions_are_refused(compression: str):
+def test_tiffs_in_other_compressions_are_rejected(compression: str):
     image = Image.fromarray(RGB).convert("1" if compression.startswith("group") else "RGB")
     with pytest.raises(UnknownImageFormatError):
         decode_image(saved(image, "TIFF", compression=compression))
@@ -233,7 +233,7 @@ def test_bmps_are_read_top_down_with_sixteen_and_with_thirty_two_bits():
     expect(bmp(packed[::-1].tobytes(), 16), RGB & 0xF8)
 
 
-def test_run_length_bmps_are_refused():
+def test_run_length_bmps_are_rejected():
     runs = b"".join(bytes([64, row % 256]) + b"\0\0" for row in range(48)) + b"\0\1"
     with pytest.raises(UnknownImageFormatError, match="run-length"):
         decode_image(bmp(runs, 8, compression=1, between=bytes(1024)))
@@ -248,7 +248,7 @@ def test_run_length_bmps_are_refused():
         ((0xFF000000, 0xFF00, 0xFF), False),
     ],
 )
-def test_bmps_with_other_masks_than_the_usual_are_refused(masks: tuple[int, int, int], read: bool):
+def test_bmps_with_other_masks_than_the_usual_are_rejected(masks: tuple[int, int, int], read: bool):
     bgrx = np.dstack([RGB[:, :, ::-1], GREY])[::-1].tobytes()
     file = bmp(bgrx, 32, compression=3, between=struct.pack("<III", *masks))
     if read:

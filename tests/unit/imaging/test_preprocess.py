@@ -1,4 +1,4 @@
-"""The one preprocess: what is read, what is refused, and the same values to the bit for ever."""
+"""The one preprocess: what is read, what is rejected, and the same values to the bit for ever."""
 
 import hashlib
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def test_sixteen_bits_are_cut_to_eight():
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_a_truncated_file_is_refused_not_half_decoded(name: str, share: float):
+def test_a_truncated_file_is_rejected_not_half_decoded(name: str, share: float):
     data = encode(gradient(), FORMATS[name])
     with pytest.raises(ImageError):
         decode_image(data[: int(len(data) * share)])
@@ -75,7 +75,7 @@ def test_what_is_no_image_of_ours_is_an_unknown_format(data: bytes):
         decode_image(data)
 
 
-def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyPatch):
+def test_too_many_pixels_are_rejected_from_the_header(monkeypatch: pytest.MonkeyPatch):
     decodings: list[object] = []
     monkeypatch.setattr(cv2, "imdecode", lambda *a: decodings.append(a))
     with pytest.raises(TooManyPixelsError, match="128 x 96"):
@@ -84,13 +84,13 @@ def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyP
 
 
 @given(st.binary(max_size=512))
-def test_any_bytes_are_decoded_or_refused_with_our_own_error(data: bytes):
+def test_any_bytes_are_decoded_or_rejected_with_our_own_error(data: bytes):
     with pytest.raises(ImageError):
         decode_image(data)
 
 
 @given(st.sampled_from(sorted(FORMATS)), st.integers(0, 10_000), st.integers(0, 255))
-def test_a_flipped_byte_is_decoded_or_refused_with_our_own_error(
+def test_a_flipped_byte_is_decoded_or_rejected_with_our_own_error(
     name: str, position: int, value: int
 ):
     data = bytearray(encode(gradient(24, 32), FORMATS[name]))

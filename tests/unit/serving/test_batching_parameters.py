@@ -1,4 +1,4 @@
-"""Batching parameters: TensorFlow Serving's file, defaults and refusals."""
+"""Batching parameters: TensorFlow Serving's file, defaults and rejections."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_without_splitting_there_is_no_execution_size():
         ("max_batch_size { value: 8 } allowed_batch_sizes: 4", "last entry was 4; expected 8"),
     ],
 )
-def test_what_cannot_be_is_refused(text: str, reason: str):
+def test_what_cannot_be_is_rejected(text: str, reason: str):
     with pytest.raises(BatchingParametersError, match=reason):
         parse_batching_parameters(text)
 

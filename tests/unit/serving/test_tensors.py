@@ -1,4 +1,4 @@
-"""Tensors on the wire: what is encoded comes back, and what lies about itself is refused."""
+"""Tensors on the wire: what is encoded comes back, and what lies about itself is rejected."""
 
 import numpy as np
 import pytest
@@ -75,11 +75,11 @@ def test_half_values_are_bits():
         "very many dimensions",
     ],
 )
-def test_a_tensor_that_cannot_be_is_refused(tensor: TensorProto):
+def test_a_tensor_that_cannot_be_is_rejected(tensor: TensorProto):
     with pytest.raises(TensorError):
         decode(tensor)
 
 
-def test_an_array_without_a_data_type_is_refused():
+def test_an_array_without_a_data_type_is_rejected():
     with pytest.raises(TensorError):
         encode(np.array(["text"]))

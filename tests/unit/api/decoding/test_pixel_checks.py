@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import MIN_SIDE, check_pixels, image_review
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from imaging.preprocess import preprocess
 from tests.conftest import SHARED_UPLOADS
 from trainer.demo.phantoms import draw_phantom
@@ -19,7 +19,7 @@ def slice_pixels(seed: int = 0) -> Pixels:
     return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
 
 
-def look(pixels: Pixels, modality: str | None = None) -> list[RefusalReason]:
+def look(pixels: Pixels, modality: str | None = None) -> list[RejectionReason]:
     height, width = pixels.shape[:2]
     return check_pixels(preprocess(pixels), width=width, height=height, modality=modality)
 
@@ -36,7 +36,7 @@ def test_what_is_odd_about_an_image_is_a_reason_to_review_it():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_slice_is_not_refused(seed: int):
+def test_a_slice_is_not_rejected(seed: int):
     assert look(slice_pixels(seed)) == []
 
 
@@ -66,7 +66,7 @@ def test_coloured_marks_are_seen(mark: str, colour: tuple[int, int, int]):
         cv2.arrowedLine(pixels, (120, 120), (200, 200), colour, 5)
     else:
         cv2.putText(pixels, "R 12", (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.3, colour, 3)
-    assert look(np.asarray(pixels, np.uint8)) == [RefusalReason.ANNOTATED]
+    assert look(np.asarray(pixels, np.uint8)) == [RejectionReason.ANNOTATED]
 
 
 def test_white_marks_cannot_be_told_from_bones():
@@ -75,46 +75,46 @@ def test_white_marks_cannot_be_told_from_bones():
     assert look(np.asarray(pixels, np.uint8)) == []
 
 
-def test_a_colour_picture_is_refused():
+def test_a_colour_picture_is_rejected():
     y, x = np.mgrid[:100, :120]
     picture = np.stack([x * 2, y * 2, (x + 2 * y) % 256], axis=-1).astype(np.uint8)
-    assert look(picture) == [RefusalReason.COLOUR_PHOTO]
+    assert look(picture) == [RejectionReason.COLOUR_PHOTO]
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
 def test_one_grey_level_is_blank_whatever_noise_is_on_it(level: int):
     noise = np.random.default_rng(0).normal(level, 12, (512, 512, 1))
     pixels = np.repeat(np.clip(noise, 0, 255).astype(np.uint8), 3, axis=2)
-    assert look(pixels) == [RefusalReason.BLANK]
+    assert look(pixels) == [RejectionReason.BLANK]
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "refused"),
+    ("height", "width", "rejected"),
     [(MIN_SIDE, MIN_SIDE, False), (MIN_SIDE - 1, 200, True), (200, MIN_SIDE - 1, True)],
 )
-def test_the_shorter_side_decides_what_is_too_small(height: int, width: int, refused: bool):
+def test_the_shorter_side_decides_what_is_too_small(height: int, width: int, rejected: bool):
     pixels = np.asarray(cv2.resize(slice_pixels(), (width, height)), np.uint8)
-    assert (RefusalReason.TOO_SMALL in look(pixels)) == refused
+    assert (RejectionReason.TOO_SMALL in look(pixels)) == rejected
 
 
 @pytest.mark.parametrize(
-    ("modality", "refused"), [(None, False), ("CT", False), ("DX", False), ("MR", True)]
+    ("modality", "rejected"), [(None, False), ("CT", False), ("DX", False), ("MR", True)]
 )
-def test_what_a_dicom_file_says_of_its_modality_counts(modality: str | None, refused: bool):
-    assert (RefusalReason.WRONG_MODALITY in look(slice_pixels(), modality)) == refused
+def test_what_a_dicom_file_says_of_its_modality_counts(modality: str | None, rejected: bool):
+    assert (RejectionReason.WRONG_MODALITY in look(slice_pixels(), modality)) == rejected
 
 
 def test_all_that_speaks_against_an_image_is_said():
     pixels = np.zeros((8, 8, 3), np.uint8)
     assert look(pixels, "MR") == [
-        RefusalReason.WRONG_MODALITY,
-        RefusalReason.TOO_SMALL,
-        RefusalReason.BLANK,
+        RejectionReason.WRONG_MODALITY,
+        RejectionReason.TOO_SMALL,
+        RejectionReason.BLANK,
     ]
 
 
 @pytest.mark.skipif(not SHARED_UPLOADS.is_dir(), reason="the real uploads are not here")
-def test_real_uploads_are_not_refused_for_what_their_pixels_are():
+def test_real_uploads_are_not_rejected_for_what_their_pixels_are():
     from imaging.preprocess import decode_image
 
     for file in sorted(SHARED_UPLOADS.iterdir()):

@@ -109,7 +109,7 @@ async def test_names_are_in_the_form_s_charset(charset: str, raw: bytes, filenam
 
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "utf-7", "gbk", "nosuch"])
-async def test_names_in_another_charset_are_refused(charset: str):
+async def test_names_in_another_charset_are_rejected(charset: str):
     body = part('name="file"; filename="é"') + b"--b--\r\n"
     with pytest.raises(InvalidFormError, match="UTF-8"):
         await read(body, f"multipart/form-data; charset={charset}; boundary=b")
@@ -139,12 +139,12 @@ async def test_python_keeps_no_charset_that_a_client_names():
         (b"--b\r\nx: " + b"y" * 10_000, "RFC 7578"),
     ],
 )
-async def test_what_is_no_form_is_refused_with_what_to_change(body: bytes, said: str):
+async def test_what_is_no_form_is_rejected_with_what_to_change(body: bytes, said: str):
     with pytest.raises(InvalidFormError, match=said):
         await read(body)
 
 
-async def test_a_form_without_a_boundary_is_refused():
+async def test_a_form_without_a_boundary_is_rejected():
     with pytest.raises(InvalidFormError, match="boundary"):
         await read(b"", "multipart/form-data")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from api.decoding.reasons import RefusalReason, ReviewReason
+from api.decoding.rejection_reason import RejectionReason
+from api.decoding.review_reason import ReviewReason
 from api.http.problem_table import PROBLEM_KINDS
 from api.http.problems import INTERNAL_ERROR_KIND
 from api.page.template_helpers import in_words
@@ -21,7 +22,7 @@ def test_every_problem_reason_and_state_has_its_words():
     needed = {
         f"problem.{INTERNAL_ERROR_KIND}",
         *(f"problem.{kind}" for kind in kinds),
-        *(f"refusal.{reason}" for reason in RefusalReason),
+        *(f"rejection.{reason}" for reason in RejectionReason),
         *(f"review.{reason}" for reason in ReviewReason),
         *(f"status.{status}" for status in ModelAnswerStatus),
         *(f"window.{source}" for source in WindowSource),
@@ -37,7 +38,9 @@ def test_no_text_is_left_that_nothing_says(repository: Path):
         for file in page.rglob("*")
         if file.suffix in {".html", ".js", ".py"} and "vendor" not in file.parts
     )
-    named_by_parts = r"(problem|refusal|review|status|window|model|viewer\.preset|explanation)\.\w"
+    named_by_parts = (
+        r"(problem|rejection|review|status|window|model|viewer\.preset|explanation)\.\w"
+    )
     unsaid = {key for key in TEXTS if f'"{key}"' not in sources and f"'{key}'" not in sources}
     assert {key for key in unsaid if not re.match(named_by_parts, key)} <= {
         "queue.waiting",

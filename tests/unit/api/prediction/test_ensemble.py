@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.decoding.reasons import ReviewReason
+from api.decoding.review_reason import ReviewReason
 from api.prediction.ensemble import agreement, decide, review_reasons, uncertainty, vote
 from api.prediction.results import Interval, ModelAnswerStatus, ModelResult
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.decoding.reasons import RefusalReason
+from api.decoding.rejection_reason import RejectionReason
 from api.prediction.ensemble import decide
 from api.prediction.ood_check import check_input
 from api.prediction.results import ModelAnswerStatus, ModelResult
@@ -47,5 +47,5 @@ def test_scores_count_where_the_model_cards_cannot_be_read():
 
 
 def test_pixel_reasons_come_first():
-    check = check_input([RefusalReason.TOO_SMALL], [answer(2.0)], demo=False)
+    check = check_input([RejectionReason.TOO_SMALL], [answer(2.0)], demo=False)
     assert check.reasons == ["too_small", "not_chest"]

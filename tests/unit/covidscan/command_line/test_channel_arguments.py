@@ -36,7 +36,7 @@ def test_by_default_connections_end_so_that_clients_find_new_replicas():
         ("grpc.a=2147483648", "2147483648 is larger than 2147483647"),
     ],
 )
-def test_what_grpc_would_ignore_or_break_at_is_refused(text: str, reason: str):
+def test_what_grpc_would_ignore_or_break_at_is_rejected(text: str, reason: str):
     result = CliRunner().invoke(app, ["model-server", f"--grpc_channel_arguments={text}"])
     assert result.exit_code == 2
     assert result.stderr == f"covidscan: --grpc_channel_arguments: {reason}\n"

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
 
+from covidscan.audit_replay import find_images
 from covidscan.command_line.tables import add_text_row
 from covidscan.main import app
-from covidscan.audit_replay import find_images
 
 ODD = ["[bold]a.png", "[red]b[x].png", ":warning:.png", os.fsdecode(b"caf\xe9.png")]
 READABLE = [*ODD[:3], r"caf\xe9.png"]
@@ -31,17 +31,17 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What a gateway gets that refuses everything."""
+    """What a gateway gets that rejects everything."""
     bodies: list[bytes] = []
 
-    def refuse(request: httpx.Request) -> httpx.Response:
+    def reject(request: httpx.Request) -> httpx.Response:
         bodies.append(request.read())
         problem = {"title": "Unknown [format]", "detail": "neither [PNG] nor [/DICOM]"}
         return httpx.Response(415, json=problem)
 
     class Client(httpx.Client):
         def __init__(self, **options: Any) -> None:
-            super().__init__(**options, transport=httpx.MockTransport(refuse))
+            super().__init__(**options, transport=httpx.MockTransport(reject))
 
     monkeypatch.setattr(httpx, "Client", Client)
     return bodies

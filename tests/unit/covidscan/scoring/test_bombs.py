@@ -28,7 +28,7 @@ try:
     for file in source.files(skip=frozenset()):
         print(file.name, len(file.read(int(sys.argv[2]))))
 except SourceError as error:
-    print("refused", error)
+    print("rejected", error)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, file=sys.stderr)
 """
 

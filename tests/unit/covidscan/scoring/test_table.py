@@ -17,9 +17,9 @@ def row(name: str, status: Status = Status.OK, **values: object) -> Row:
 
 def test_a_finished_table_has_every_row_in_order_and_nothing_beside_it(tmp_path: Path):
     table = GrowingTable(tmp_path / "t.parquet", OPTIONS)
-    table.add([row("a", probability=0.5, frame=3, review=True), row("b", Status.REFUSED)])
+    table.add([row("a", probability=0.5, frame=3, review=True), row("b", Status.REJECTED)])
     table.add([row("c")])
-    assert table.finish() == {"ok": 2, "refused": 1, "failed": 0}
+    assert table.finish() == {"ok": 2, "rejected": 1, "failed": 0}
     read = pq.read_table(tmp_path / "t.parquet")
     assert read.schema.equals(SCHEMA)
     assert read["file"].to_pylist() == ["a", "b", "c"]
@@ -29,11 +29,11 @@ def test_a_finished_table_has_every_row_in_order_and_nothing_beside_it(tmp_path:
 
 def test_another_run_goes_on_and_tries_again_what_failed(tmp_path: Path):
     first = GrowingTable(tmp_path / "t.parquet", OPTIONS)
-    first.add([row("a"), row("b", Status.FAILED), row("c", Status.REFUSED)])
+    first.add([row("a"), row("b", Status.FAILED), row("c", Status.REJECTED)])
     second = GrowingTable(tmp_path / "t.parquet", OPTIONS)
     assert second.done() == {"a", "c"}
     second.add([row("b", probability=0.25)])
-    assert second.finish() == {"ok": 2, "refused": 1, "failed": 0}
+    assert second.finish() == {"ok": 2, "rejected": 1, "failed": 0}
     rows = {each["file"]: each for each in pq.read_table(tmp_path / "t.parquet").to_pylist()}
     assert (rows["b"]["status"], rows["b"]["probability"]) == ("ok", 0.25)
 
@@ -56,7 +56,7 @@ def test_parts_of_a_run_with_other_options_are_not_gone_on_with(tmp_path: Path):
 def test_a_table_of_nothing_is_a_table(tmp_path: Path):
     assert GrowingTable(tmp_path / "t.parquet", OPTIONS).finish() == {
         "ok": 0,
-        "refused": 0,
+        "rejected": 0,
         "failed": 0,
     }
     assert pq.read_table(tmp_path / "t.parquet").schema.equals(SCHEMA)

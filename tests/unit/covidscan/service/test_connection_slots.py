@@ -1,56 +1,56 @@
-"""Connections are bounded, and health checks have places beyond the bounds."""
+"""Connections are bounded, and health checks have reserved slots."""
 
 import ipaddress
 
-from covidscan.service.connection_slots import RESERVED, ConnectionRoom, Place
+from covidscan.service.connection_slots import RESERVED, ConnectionSlot, ConnectionSlots
 
 
-def room(**changes: object) -> ConnectionRoom:
-    return ConnectionRoom(**{"max_connections": 8, "max_per_address": 3, **changes})  # type: ignore[arg-type]
+def make_slots(**changes: object) -> ConnectionSlots:
+    return ConnectionSlots(**{"max_connections": 8, "max_per_address": 3, **changes})  # type: ignore[arg-type]
 
 
-def enter(room: ConnectionRoom, address: str) -> Place:
-    place = room.enter(address)
-    assert place is not None
-    return place
+def take(slots: ConnectionSlots, address: str) -> ConnectionSlot:
+    slot = slots.take(address)
+    assert slot is not None
+    return slot
 
 
-def test_of_one_address_there_are_so_many_and_others_have_room():
-    crowded = room()
-    places = [enter(crowded, "192.0.2.1") for _ in range(3)]
-    assert not any(place.health_checks_only for place in places)
-    assert enter(crowded, "192.0.2.1").health_checks_only
-    assert not enter(crowded, "192.0.2.2").health_checks_only
-    places[0].leave()
-    places[0].leave()
-    assert not enter(crowded, "192.0.2.1").health_checks_only
-    assert enter(crowded, "192.0.2.1").health_checks_only
+def test_an_address_has_a_limit_of_its_own():
+    crowded = make_slots()
+    slots = [take(crowded, "192.0.2.1") for _ in range(3)]
+    assert not any(slot.health_checks_only for slot in slots)
+    assert take(crowded, "192.0.2.1").health_checks_only
+    assert not take(crowded, "192.0.2.2").health_checks_only
+    slots[0].release()
+    slots[0].release()
+    assert not take(crowded, "192.0.2.1").health_checks_only
+    assert take(crowded, "192.0.2.1").health_checks_only
 
 
-def test_a_host_has_no_more_room_for_having_many_ipv6_addresses():
-    crowded = room()
+def test_the_ipv6_addresses_of_a_64_network_share_one_limit():
+    crowded = make_slots()
     for host in range(3):
-        assert not enter(crowded, f"2001:db8::{host}").health_checks_only
-    assert enter(crowded, "2001:db8::abcd").health_checks_only
-    assert not enter(crowded, "2001:db8:0:1::1").health_checks_only
+        assert not take(crowded, f"2001:db8::{host}").health_checks_only
+    assert take(crowded, "2001:db8::abcd").health_checks_only
+    assert not take(crowded, "2001:db8:0:1::1").health_checks_only
 
 
-def test_a_trusted_proxy_stands_for_many_clients_but_not_for_all_connections():
-    proxied = room(unbounded=[ipaddress.ip_network("10.0.0.0/8")])
-    assert not any(enter(proxied, "10.0.0.1").health_checks_only for _ in range(8))
-    assert enter(proxied, "10.0.0.1").health_checks_only
+def test_a_trusted_proxy_is_bounded_by_the_total_only():
+    proxied = make_slots(unbounded=[ipaddress.ip_network("10.0.0.0/8")])
+    assert not any(take(proxied, "10.0.0.1").health_checks_only for _ in range(8))
+    assert take(proxied, "10.0.0.1").health_checks_only
 
 
-def test_of_health_checks_the_oldest_of_whoever_has_most_makes_room():
-    full = room(max_connections=1)
-    enter(full, "192.0.2.1")
-    ended: list[Place] = []
+def test_a_health_check_evicts_the_oldest_of_the_network_with_most_reserved_slots():
+    full = make_slots(max_connections=1)
+    take(full, "192.0.2.1")
+    ended: list[ConnectionSlot] = []
 
-    def check(address: str) -> Place:
-        place = enter(full, address)
-        assert place.health_checks_only
-        place.evict = lambda: ended.append(place)
-        return place
+    def check(address: str) -> ConnectionSlot:
+        slot = take(full, address)
+        assert slot.health_checks_only
+        slot.evict = lambda: ended.append(slot)
+        return slot
 
     other = check("192.0.2.2")
     crowd = [check("192.0.2.1") for _ in range(RESERVED - 1)]
@@ -62,11 +62,11 @@ def test_of_health_checks_the_oldest_of_whoever_has_most_makes_room():
     assert full.connections == 1 + RESERVED
 
 
-def test_a_health_check_that_is_being_answered_makes_no_room():
-    full = room(max_connections=1)
-    enter(full, "192.0.2.1")
-    answering = [enter(full, "192.0.2.1") for _ in range(RESERVED)]
-    assert full.enter("192.0.2.2") is None
-    for place in answering:
-        place.leave()
+def test_a_health_check_that_is_being_answered_is_not_evicted():
+    full = make_slots(max_connections=1)
+    take(full, "192.0.2.1")
+    answering = [take(full, "192.0.2.1") for _ in range(RESERVED)]
+    assert full.take("192.0.2.2") is None
+    for slot in answering:
+        slot.release()
     assert full.connections == 1

@@ -104,25 +104,25 @@ def test_the_middle_frame_is_read_unless_another_is_chosen(syntax: uid.UID):
     ]
 
 
-def test_a_frame_that_is_not_there_is_refused():
+def test_a_frame_that_is_not_there_is_rejected():
     with pytest.raises(NoSuchFrameError, match="are 1 to 1; there is no frame 2"):
         decode_image(make_dicom(), dicom=DicomOptions(frame=2))
 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, *COMPRESSIONS])
-def test_a_file_cut_anywhere_is_refused(syntax: uid.UID):
+def test_a_file_cut_anywhere_is_rejected(syntax: uid.UID):
     dtype = np.uint8 if syntax == uid.JPEGBaseline8Bit else np.uint16
     pixels = EIGHT_BITS if dtype is np.uint8 else TWELVE_BITS
     whole = make_dicom(pixels, Modality="CR", syntax=syntax)
     for length in range(132, len(whole) - 64, max(1, len(whole) // 150)):
-        with pytest.raises(ImageError) as refusal:
+        with pytest.raises(ImageError) as rejection:
             decode_image(whole[:length])
         if length > whole.index(b"\xe0\x7f\x10\x00") + 16:
-            assert refusal.type is DamagedImageError
+            assert rejection.type is DamagedImageError
 
 
 @pytest.mark.parametrize("syntax", COMPRESSIONS)
-def test_a_frame_of_another_size_than_the_header_says_is_refused(syntax: uid.UID):
+def test_a_frame_of_another_size_than_the_header_says_is_rejected(syntax: uid.UID):
     pixels = EIGHT_BITS if syntax == uid.JPEGBaseline8Bit else TWELVE_BITS
     with pytest.raises(DamagedImageError):
         decode_image(make_dicom(pixels, Modality="CR", Rows=24, syntax=syntax))
@@ -136,7 +136,7 @@ def test_a_frame_that_claims_to_be_huge_is_never_decoded():
         decode_image(bytes(data))
 
 
-def test_too_many_pixels_are_refused_from_the_header():
+def test_too_many_pixels_are_rejected_from_the_header():
     with pytest.raises(TooManyPixelsError):
         decode_image(make_dicom(), max_pixels=64 * 48 - 1)
     with pytest.raises(TooManyPixelsError):
@@ -165,7 +165,7 @@ def test_a_deflated_file_is_inflated():
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.98])
-def test_a_deflated_file_that_is_cut_is_refused(part: float):
+def test_a_deflated_file_that_is_cut_is_rejected(part: float):
     deflated = make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian)
     with pytest.raises(DamagedImageError):
         decode_image(deflated[: int(part * len(deflated))])
@@ -238,7 +238,7 @@ def test_pixels_that_are_not_compressed_may_be_said_to_be(said: uid.UID, items: 
 
 
 @pytest.mark.parametrize("frame", [b"\0" * 100, b"\xff\xd8\xff", b"GIF89a" * 20, b"\x89PNG" * 9])
-def test_items_that_hold_nothing_known_are_refused(frame: bytes):
+def test_items_that_hold_nothing_known_are_rejected(frame: bytes):
     for syntax in (uid.ExplicitVRLittleEndian, uid.JPEGBaseline8Bit, uid.JPEG2000):
         with pytest.raises(DamagedImageError):
             decode_image(make_encapsulated(frame, like=EIGHT_BITS, syntax=syntax, Modality="CR"))
@@ -327,7 +327,7 @@ def test_zeros_behind_the_pixels_are_padding(extra: bytes):
     [{"Rows": 24}, {"Columns": 32}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}],
     ids=str,
 )
-def test_more_pixels_than_the_header_says_are_refused(elements: dict[str, int]):
+def test_more_pixels_than_the_header_says_are_rejected(elements: dict[str, int]):
     with pytest.raises(DamagedImageError, match="more pixels than its header says"):
         decode_image(make_dicom(TWELVE_BITS | 1, Modality="CR", **elements))
 
@@ -346,7 +346,7 @@ def test_a_jpeg_of_fill_bytes_does_not_hold_a_thread():
 
 @pytest.mark.parametrize("end", [b"", b"\xff\xd9"], ids=["without end", "with end"])
 @pytest.mark.parametrize("syntax", COMPRESSIONS, ids=lambda syntax: syntax.keyword)
-def test_a_frame_that_is_cut_within_a_whole_file_is_refused(syntax: uid.UID, end: bytes):
+def test_a_frame_that_is_cut_within_a_whole_file_is_rejected(syntax: uid.UID, end: bytes):
     pixels = EIGHT_BITS if syntax == uid.JPEGBaseline8Bit else TWELVE_BITS
     whole = pydicom.dcmread(io.BytesIO(make_dicom(pixels, Modality="CR", syntax=syntax)))
     frame = get_frame(whole.PixelData, 0, number_of_frames=1).rstrip(b"\0")

@@ -1,4 +1,4 @@
-"""What is no chest CT or X-ray is refused, by its header and with the reason."""
+"""What is no chest CT or X-ray is rejected, by its header and with the reason."""
 
 import io
 import logging
@@ -66,7 +66,7 @@ def test_a_view_that_is_none_is_not_repeated():
         (None, "no modality"),
     ],
 )
-def test_other_modalities_are_refused(modality: str | None, said: str):
+def test_other_modalities_are_rejected(modality: str | None, said: str):
     with pytest.raises(WrongModalityError, match=said):
         decode_image(make_dicom(Modality=modality))
 
@@ -92,7 +92,7 @@ def test_so_may_the_meaning_of_black(photometric: str):
 
 
 @pytest.mark.parametrize("representation", [2, 31, 65_535])
-def test_a_sign_that_is_neither_there_nor_not_is_refused(representation: int):
+def test_a_sign_that_is_neither_there_nor_not_is_rejected(representation: int):
     with pytest.raises(DamagedImageError, match="a sign"):
         decode_image(make_dicom(PixelRepresentation=representation))
 
@@ -104,7 +104,7 @@ def test_a_file_that_only_names_the_deflated_syntax_is_not_inflated(keyword: str
 
 
 @pytest.mark.parametrize("modality", ["DOC", "CT"])
-def test_an_encapsulated_document_is_refused(modality: str):
+def test_an_encapsulated_document_is_rejected(modality: str):
     data = make_dicom(
         SOPClassUID=uid.EncapsulatedPDFStorage,
         Modality=modality,
@@ -116,7 +116,7 @@ def test_an_encapsulated_document_is_refused(modality: str):
 
 
 @pytest.mark.parametrize("elements", [{"PixelData": None}, {"Rows": None}, {"Columns": 0}], ids=str)
-def test_a_header_without_an_image_is_refused(elements: dict[str, object]):
+def test_a_header_without_an_image_is_rejected(elements: dict[str, object]):
     with pytest.raises(NoPixelsError):
         decode_image(make_dicom(**elements))
 
@@ -131,7 +131,7 @@ def test_a_header_without_an_image_is_refused(elements: dict[str, object]):
         ({"BitsStored": 12, "HighBit": 15}, "high bit does not match"),
     ],
 )
-def test_pixels_that_would_have_to_be_guessed_at_are_refused(
+def test_pixels_that_would_have_to_be_guessed_at_are_rejected(
     elements: dict[str, object], said: str
 ):
     with pytest.raises(UnsupportedPixelsError, match=said):
@@ -151,7 +151,7 @@ def test_pixels_that_would_have_to_be_guessed_at_are_refused(
         {"VOILUTSequence": item(LUTDescriptor=[9, 0, 12])},
     ],
 )
-def test_a_file_that_contradicts_itself_is_refused(elements: dict[str, object]):
+def test_a_file_that_contradicts_itself_is_rejected(elements: dict[str, object]):
     with pytest.raises(DamagedImageError):
         decode_image(make_dicom(**elements))
 
@@ -167,7 +167,7 @@ def test_an_acr_nema_file_says_less_and_is_read():
     assert (decode_image(data).pixels == decode_image(make_dicom()).pixels).all()
 
 
-def refusal(data: bytes) -> str:
+def rejection(data: bytes) -> str:
     """What is said of a file that is not read; nothing if it is."""
     try:
         decode_image(data)
@@ -183,7 +183,7 @@ def test_nothing_of_the_patient_is_read_logged_or_said(
     # Each makes pydicom complain, and it quotes what it complains of.
     bad = make_dicom(PatientName=PATIENT * 10).replace(b"PN", b"XX", 1)
     for data in (make_dicom(PixelData=None), bad, make_dicom(Modality="MR"), bad[:600]):
-        assert PATIENT not in refusal(data)
+        assert PATIENT not in rejection(data)
     said = capfd.readouterr()
     assert PATIENT not in caplog.text + said.out + said.err
 
@@ -224,7 +224,7 @@ def test_a_deflated_bomb_is_not_inflated():
 
 @settings(deadline=None, max_examples=300)
 @given(st.data())
-def test_changed_bytes_are_read_or_refused_and_nothing_else(data: st.DataObject):
+def test_changed_bytes_are_read_or_rejected_and_nothing_else(data: st.DataObject):
     syntax = data.draw(st.sampled_from([uid.ExplicitVRLittleEndian, *COMPRESSIONS]))
     dtype = np.uint8 if syntax == uid.JPEGBaseline8Bit else np.uint16
     file = bytearray(make_dicom((ct_pixels(12, 16) + 1024).astype(dtype), syntax=syntax))
@@ -241,7 +241,7 @@ def test_changed_bytes_are_read_or_refused_and_nothing_else(data: st.DataObject)
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=400))
-def test_any_bytes_behind_the_preamble_are_read_or_refused(content: bytes):
+def test_any_bytes_behind_the_preamble_are_read_or_rejected(content: bytes):
     with pytest.raises(ImageError):
         decode_image(bytes(128) + b"DICM" + content)
 

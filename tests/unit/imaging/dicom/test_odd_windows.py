@@ -100,7 +100,7 @@ def test_a_table_that_says_nothing_is_as_good_as_none(name: str):
 
 
 @pytest.mark.parametrize("name", ["descriptor alone", "too short", "too many bits"])
-def test_a_broken_table_with_nothing_beside_it_is_refused(name: str):
+def test_a_broken_table_with_nothing_beside_it_is_rejected(name: str):
     with pytest.raises(DamagedImageError, match="look-up table"):
         decode_image(make_dicom(HU, VOILUTSequence=BROKEN_TABLES[name]))
 
@@ -193,7 +193,7 @@ def test_numbers_are_read_as_writers_write_them(
 
 
 @pytest.mark.parametrize("text", [b"none", b"1,5,0", b"nan", b"--1"])
-def test_a_slope_that_is_no_number_is_refused(text: bytes):
+def test_a_slope_that_is_no_number_is_rejected(text: bytes):
     with pytest.raises(DamagedImageError):
         decode_image(with_text(make_dicom(HU, RescaleSlope=1), SLOPE, text))
 

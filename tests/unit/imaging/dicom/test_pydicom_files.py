@@ -94,7 +94,7 @@ def test_twelve_bits_of_jpeg_are_read(name: str):
         ("image_dfl.dcm", WrongModalityError),
     ],
 )
-def test_what_is_no_chest_image_is_refused(name: str, error: type[ImageError]):
+def test_what_is_no_chest_image_is_rejected(name: str, error: type[ImageError]):
     with pytest.raises(error):
         decode_image(path(name).read_bytes())
 
@@ -103,12 +103,12 @@ def test_what_is_no_chest_image_is_refused(name: str, error: type[ImageError]):
     ("name", "error"),
     [("MR_truncated.dcm", DamagedImageError), ("SC_rgb_rle.dcm", UnsupportedPixelsError)],
 )
-def test_what_is_damaged_or_coloured_is_refused(name: str, error: type[ImageError]):
+def test_what_is_damaged_or_coloured_is_rejected(name: str, error: type[ImageError]):
     with pytest.raises(error):
         decode_image(as_ct(name))
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.dcm")), ids=lambda file: file.name)
-def test_every_file_is_read_or_refused(file: Path):
+def test_every_file_is_read_or_rejected(file: Path):
     with contextlib.suppress(ImageError):
         assert decode_image(file.read_bytes()).format == "dicom"

@@ -29,7 +29,7 @@ def without_sign(bits: int) -> NDArray[np.uint16]:
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
-def test_values_that_are_a_picture_only_without_their_sign_are_refused(syntax: uid.UID, bits: int):
+def test_values_that_are_a_picture_only_without_their_sign_are_rejected(syntax: uid.UID, bits: int):
     stored = without_sign(bits)
     if bits == 8:
         stored = stored.astype(np.uint8)

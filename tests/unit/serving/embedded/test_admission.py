@@ -27,7 +27,7 @@ class Model:
         return {"probabilities": np.array([self._answer], np.float32)}
 
 
-def refuse(model: Model) -> str:
+def reject(model: Model) -> str:
     with pytest.raises(ModelLoadError) as caught:
         admit(model, EXPECTED)  # type: ignore[arg-type]
     assert caught.value.code == Code.INVALID_ARGUMENT
@@ -54,17 +54,17 @@ def test_what_fits_is_admitted_with_further_outputs_too():
     ],
     ids=["name", "dtype", "size", "fixed batch"],
 )
-def test_another_input_is_refused(image: TensorSignature):
-    reason = refuse(Model([image], [PROBABILITIES], [0.5, 0.5]))
+def test_another_input_is_rejected(image: TensorSignature):
+    reason = reject(Model([image], [PROBABILITIES], [0.5, 0.5]))
     assert "inputs are" in reason
     assert "expected image float32 [-1, 64, 64, 3]" in reason
 
 
-def test_another_output_is_refused():
+def test_another_output_is_rejected():
     three = TensorSignature("probabilities", np.dtype(np.float32), (-1, 3))
-    assert "outputs are" in refuse(Model([IMAGE], [three], [0.2, 0.3, 0.5]))
+    assert "outputs are" in reject(Model([IMAGE], [three], [0.2, 0.3, 0.5]))
 
 
 @pytest.mark.parametrize("answer", [[np.nan, np.nan], [0.5, 0.6], [-0.5, 1.5]])
-def test_what_is_no_distribution_is_refused(answer: list[float]):
-    assert "not a probability distribution" in refuse(Model([IMAGE], [PROBABILITIES], answer))
+def test_what_is_no_distribution_is_rejected(answer: list[float]):
+    assert "not a probability distribution" in reject(Model([IMAGE], [PROBABILITIES], answer))

@@ -150,7 +150,7 @@ async def test_a_request_that_fails_does_not_fail_its_neighbours():
         assert [float(answers[i]["y"][0]) for i in (0, 1, 3)] == [2, 4, 8]
 
 
-async def test_a_full_queue_refuses_in_tensorflow_servings_words():
+async def test_a_full_queue_rejects_in_tensorflow_servings_words():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(*[v] * 4)) for v in (1, 2, 3)))
         with pytest.raises(CallError) as caught:
@@ -269,7 +269,7 @@ def test_joined_padded_and_cut_everyone_gets_their_own_rows(
         assert max(rows_of_runs) <= step
 
 
-def test_an_output_that_has_no_row_for_each_input_is_refused():
+def test_an_output_that_has_no_row_for_each_input_is_rejected():
     with pytest.raises(CallError, match="0th dimension") as caught:
         infer_together(lambda _: {"y": np.ones(1)}, [x(1), x(2)], ONE_THREAD)
     assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION

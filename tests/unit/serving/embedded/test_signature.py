@@ -35,7 +35,7 @@ def request_of(**tensor: Any) -> PredictRequest:
     return PredictRequest(inputs={INPUT_NAME: proto})
 
 
-def refusal_of(dtype: Any, request: PredictRequest) -> str:
+def rejection_of(dtype: Any, request: PredictRequest) -> str:
     with pytest.raises(CallError) as caught:
         decode_inputs(model_taking(dtype), request)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
@@ -46,7 +46,7 @@ def refusal_of(dtype: Any, request: PredictRequest) -> str:
 def test_every_wrong_type_is_named_as_tensorflow_names_it(dtype: Any):
     expected = tensors.data_type(dtype)
     for given in TYPE_NAMES.keys() - {expected}:
-        assert refusal_of(dtype, request_of(dtype=given)) == (
+        assert rejection_of(dtype, request_of(dtype=given)) == (
             f"Expects arg[0] to be {TYPE_NAMES[expected]} but {TYPE_NAMES[given]} is provided"
         )
 
@@ -55,18 +55,20 @@ def test_a_string_tensor_with_values_is_one_too():
     # TensorProto.string_val, field 8, which our message leaves unread.
     request = request_of(dtype=7)
     request.inputs[INPUT_NAME].MergeFromString(bytes([8 << 3 | 2, 1]) + b"x")
-    message = refusal_of(np.float32, request)
+    message = rejection_of(np.float32, request)
     assert message == "Expects arg[0] to be float but string is provided"
 
 
 @pytest.mark.parametrize("given", [0, 31, 101, 107, 999, -1])
 def test_a_type_that_no_tensor_has_cannot_be_parsed(given: int):
-    assert refusal_of(np.float32, request_of(dtype=given)) == f"tensor parsing error: {INPUT_NAME}"
+    assert (
+        rejection_of(np.float32, request_of(dtype=given)) == f"tensor parsing error: {INPUT_NAME}"
+    )
 
 
 def test_content_that_does_not_fit_its_own_type_cannot_be_parsed():
     request = request_of(dtype=tensors.data_type(np.int32), tensor_content=b"12345")
-    assert refusal_of(np.float32, request) == f"tensor parsing error: {INPUT_NAME}"
+    assert rejection_of(np.float32, request) == f"tensor parsing error: {INPUT_NAME}"
 
 
 @pytest.mark.parametrize(

@@ -64,13 +64,13 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: py
     touch(tmp_path / "open" / "a.png")
     scan = os.scandir
 
-    def refuse(path: Path) -> object:
+    def reject(path: Path) -> object:
         # Not by permissions, which the root user does not need.
         if path.name == "closed":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", reject)
     listing = list_folder(tmp_path)
     assert (listing.names, listing.unreadable) == (["open/a.png"], {"closed": "Permission denied"})
     with pytest.raises(FileNotFoundError):

@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-def test_what_is_no_regular_file_is_refused_at_once(path: Path, kind: str):
+def test_what_is_no_regular_file_is_rejected_at_once(path: Path, kind: str):
     SPECIAL_FILES[kind](path)
     with pytest.raises(NotRegularFileError):
         read_regular_file(path, max_bytes=1)
@@ -41,7 +41,7 @@ def test_what_is_no_regular_file_is_refused_at_once(path: Path, kind: str):
             check_regular_files(path.parent)
 
 
-def test_a_file_that_changes_its_kind_meanwhile_is_refused_too(
+def test_a_file_that_changes_its_kind_meanwhile_is_rejected_too(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     os.mkfifo(path)
@@ -99,7 +99,7 @@ def test_a_special_file_deep_below_is_found(tmp_path: Path):
         check_regular_files(tmp_path)
 
 
-def test_a_folder_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_without_end_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "up").symlink_to("..")
     with pytest.raises(TooManyFilesError):

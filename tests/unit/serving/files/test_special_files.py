@@ -1,4 +1,4 @@
-"""Wherever a file is named by a configuration or lies on the volume, a special one is refused."""
+"""Wherever a file is named by a configuration or lies on the volume, a special one is rejected."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
 @pytest.mark.parametrize("reader", READERS)
-def test_a_configuration_is_refused_with_the_reason(tmp_path: Path, reader: str, kind: str):
+def test_a_configuration_is_rejected_with_the_reason(tmp_path: Path, reader: str, kind: str):
     replace_by(kind, tmp_path / "named")
     with pytest.raises(ServingError, match=r"named cannot be read: (not a regular|Is a directory)"):
         READERS[reader](tmp_path / "named")

@@ -1,4 +1,4 @@
-"""models.config: what we write we read, and what cannot be served is refused with its reason."""
+"""models.config: what it says is read, and what cannot be served is rejected with a reason."""
 
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from serving.volume.model_config import (
     Specific,
     VersionPolicy,
     default_model_configs,
-    format_model_configs,
     parse_model_configs,
     read_model_configs,
 )
@@ -26,23 +25,34 @@ def config(entry: str) -> str:
     return f"model_config_list {{ config {{ {entry} }} }}"
 
 
-def test_what_is_written_is_read_back():
-    configs = [
-        ModelConfig("a", Path("/x/a")),
-        ModelConfig("b", Path("/x/b"), Latest(2), {"stable": 3, "canary": 4}),
-        ModelConfig("c", Path("/x/c"), All()),
-        ModelConfig("d", Path("/x/d"), Specific(frozenset({1, 7}))),
-    ]
-    assert parse_model_configs(format_model_configs(configs)) == configs
+@pytest.mark.parametrize(
+    ("more", "policy", "labels"),
+    [
+        ("", Latest(1), {}),
+        (
+            'version_labels { key: "stable" value: 3 } version_labels { key: "canary" value: 4 }',
+            Latest(1),
+            {"stable": 3, "canary": 4},
+        ),
+        ("model_version_policy { latest { num_versions: 2 } }", Latest(2), {}),
+        ("model_version_policy { all {} }", All(), {}),
+        (
+            "model_version_policy { specific { versions: 7 versions: 1 } }",
+            Specific(frozenset({1, 7})),
+            {},
+        ),
+    ],
+)
+def test_an_entry_names_versions_and_labels(
+    more: str, policy: VersionPolicy, labels: dict[str, int]
+):
+    expected = ModelConfig("m", Path("/models/m"), policy, labels)
+    assert parse_model_configs(config(f"{ENTRY} {more}")) == [expected]
 
 
 def test_the_default_is_the_three_models_of_the_contract(tmp_path: Path):
     configs = default_model_configs(tmp_path)
     assert [(c.name, c.base_path) for c in configs] == [(n, tmp_path / n) for n in MODEL_NAMES]
-
-
-def test_one_version_is_served_where_no_policy_is_given():
-    assert parse_model_configs(config(ENTRY))[0].version_policy == Latest(1)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +97,7 @@ def test_a_list_of_no_models_is_a_configuration():
         ("", "no model_config_list"),
     ],
 )
-def test_what_cannot_be_served_is_refused(text: str, reason: str, monkeypatch: pytest.MonkeyPatch):
+def test_what_cannot_be_served_is_rejected(text: str, reason: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(model_config, "MAX_MODELS", 4)
     with pytest.raises(ModelConfigError, match=reason):
         parse_model_configs(text)

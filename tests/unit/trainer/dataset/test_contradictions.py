@@ -1,4 +1,4 @@
-"""A picture in two classes has a wrong label: equal ones are refused, nearly equal ones named."""
+"""A picture in two classes has a wrong label: equal ones are rejected, nearly equal ones named."""
 
 import dataclasses
 import logging
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unit.trainer.dataset.test_leakage import draw
-from trainer.dataset.contradictions import find_contradictions, refuse_contradictions
+from trainer.dataset.contradictions import find_contradictions, reject_contradictions
 from trainer.dataset.images import LabelledImages
 from trainer.errors import DatasetError
 
@@ -33,11 +33,11 @@ def test_a_dataset_without_contradictions_has_none():
     assert (found.exact, found.near, found.describe()) == ([], [], {})
 
 
-def test_the_same_picture_in_two_classes_is_refused_by_name():
+def test_the_same_picture_in_two_classes_is_rejected_by_name():
     found = find_contradictions(with_image(DATA, 5, DATA.images[6]))
     assert found.exact == [("image-6", "image-5")]
     with pytest.raises(DatasetError, match="in two classes: image-6 and image-5; remove it"):
-        refuse_contradictions(found)
+        reject_contradictions(found)
 
 
 def test_many_are_counted_and_the_first_named():
@@ -45,14 +45,14 @@ def test_many_are_counted_and_the_first_named():
     for index in range(0, 10, 2):
         data = with_image(data, index + 1, data.images[index])
     with pytest.raises(DatasetError, match="image-4 and image-5, and 2 more pairs; remove"):
-        refuse_contradictions(find_contradictions(data))
+        reject_contradictions(find_contradictions(data))
 
 
-def test_a_picture_that_was_saved_again_is_named_and_not_refused(caplog: pytest.LogCaptureFixture):
+def test_a_picture_that_was_saved_again_is_named_and_not_rejected(caplog: pytest.LogCaptureFixture):
     found = find_contradictions(with_image(DATA, 5, saved_again(DATA.images[6])))
     assert (found.exact, found.near) == ([], [("image-6", "image-5")])
     with caplog.at_level(logging.WARNING):
-        refuse_contradictions(found)
+        reject_contradictions(found)
     assert "nearly equal images have different classes: image-6 and image-5" in caplog.text
     assert found.describe() == {
         "contradictions": {"exact": 0, "near": 1, "pairs": [["image-6", "image-5"]]}

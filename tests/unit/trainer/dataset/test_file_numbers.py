@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from trainer.dataset.file_numbers import file_numbers, refuse_mixed_schemes
+from trainer.dataset.file_numbers import file_numbers, reject_mixed_schemes
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.errors import DatasetError
@@ -36,7 +36,7 @@ def dataset(covid: Sequence[str]) -> LabelledImages:
     ],
     ids=["three", "two", "papers", "bare", "letters", "folders", "one stray"],
 )
-def test_mixed_sources_are_refused_with_what_to_do(files: list[str]):
+def test_mixed_sources_are_rejected_with_what_to_do(files: list[str]):
     with pytest.raises(DatasetError, match=r"naming schemes are mixed.*--split groups") as raised:
         split_dataset(dataset(files), SplitOptions(kind="blocks"))
     assert files[0] in str(raised.value)
@@ -63,7 +63,7 @@ def test_one_source_is_split(files: list[str], caplog: pytest.LogCaptureFixture)
 
 def test_sources_that_follow_one_another_get_a_warning(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
-        refuse_mixed_schemes(COVID + SHAPED_ALIKE)
+        reject_mixed_schemes(COVID + SHAPED_ALIKE)
     assert "named in 2 ways" in caplog.text
 
 

@@ -53,7 +53,7 @@ def test_a_list_may_be_in_any_encoding_of_its_editor(tmp_path: Path, content: by
     assert find_listed(data, [tmp_path / "list.txt"]).tolist()[-1] == 1
 
 
-def test_names_that_read_alike_are_found_exactly_or_refused(tmp_path: Path):
+def test_names_that_read_alike_are_found_exactly_or_rejected(tmp_path: Path):
     data = dataset(NFC, NFD)
     (tmp_path / "list.txt").write_text(f"{NFD}\n{NFC}\n")
     assert find_listed(data, [tmp_path / "list.txt"]).tolist() == [1, 0]

@@ -10,8 +10,8 @@ from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.volume.model_card import CARD_PATH, ModelCard
 from trainer.dataset.images import LabelledImages
-from trainer.publication.gate import GateReport, inspect
 from trainer.dataset.training_images import write_training_images
+from trainer.publication.gate import GateReport, inspect
 
 COUNT = 40
 BRIGHTNESS = np.linspace(0, 1, COUNT, dtype=np.float32)

@@ -35,7 +35,7 @@ def test_a_record_is_read_as_it_was_written():
     assert parse_records(f"{record}\n") == [record]
 
 
-def test_a_key_with_another_key_s_secret_is_refused():
+def test_a_key_with_another_key_s_secret_is_rejected():
     (first, first_record), (second, second_record) = create_key("a"), create_key("b")
     swapped = f"covidscan_{first_record.id}_{second.split('_', 2)[2]}"
     assert find_record([first_record, second_record], swapped) is None
@@ -52,19 +52,19 @@ def test_nothing_else_is_a_key(text: str):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a" * 65, "ä", "a\n"])
-def test_a_name_that_would_break_the_record_is_refused(name: str):
+def test_a_name_that_would_break_the_record_is_rejected(name: str):
     with pytest.raises(ApiKeysError, match="name"):
         create_key(name)
 
 
 @pytest.mark.parametrize("text", ["x", "a:b", "00000000:a:beef", "0000000g:a:" + "0" * 64])
-def test_a_malformed_record_is_refused_and_not_quoted(text: str):
-    with pytest.raises(ApiKeysError) as refused:
+def test_a_malformed_record_is_rejected_and_not_quoted(text: str):
+    with pytest.raises(ApiKeysError) as rejected:
         parse_records(text)
-    assert text not in str(refused.value)
+    assert text not in str(rejected.value)
 
 
-def test_two_records_of_one_id_are_refused():
+def test_two_records_of_one_id_are_rejected():
     _, record = create_key("a")
     with pytest.raises(ApiKeysError, match="same id"):
         parse_records(f"{record} {record}")
