@@ -46,7 +46,7 @@ def tables(results: Results) -> str:
             contenders_table(results),
             "### The engine and the processor alone",
             _alone_table(results),
-            "### As load grows",
+            "### Rising load",
             *(
                 f"{results['labels'][name]}:\n\n{_growth_table(found)}"
                 for name, found in results["behaviour"].items()
@@ -73,25 +73,31 @@ def _goals(results: Results) -> Iterable[tuple[str, str, str, bool]]:
         throughput = _median(results, f"covidscan-{precision}", "images_per_second")
         if None in {latency, throughput}:
             continue
-        yield _at_most(f"p50, one client, {precision}, of the engine's own", latency / alone, 1.15)
+        yield _at_most(
+            f"p50 with one client, {precision}, relative to the engine alone", latency / alone, 1.15
+        )
         yield _at_least(
-            f"throughput, 32 clients, {precision}, of the engine's best", throughput / best, 0.9
+            f"images/s with 32 clients, {precision}, relative to the engine alone",
+            throughput / best,
+            0.9,
         )
     latency = _median(results, "covidscan-f32", "png_seconds")
     throughput = _median(results, "covidscan-f32", "images_per_second")
     for name, goal in (("django-once", 8.0), ("django-each-request", 120.0)):
         if theirs := _median(results, name, "png_seconds"):
             label = results["labels"][name]
-            yield _at_least(f"times as fast as {label}", theirs / latency, goal)
+            yield _at_least(
+                f"p50 with one client of {label}, relative to covidscan", theirs / latency, goal
+            )
     bf16 = _median(results, "covidscan-bf16", "images_per_second")
     peers = [_median(results, name, "images_per_second") for name in _PEERS]
     if any(peers):
         best_peer = max(filter(None, peers))
-        yield _at_least("throughput, f32, of the best peer's", throughput / best_peer, 2.0)
+        yield _at_least("images/s, f32, relative to the best peer", throughput / best_peer, 2.0)
         if bf16:
-            yield _at_least("throughput, bf16, of the best peer's", bf16 / best_peer, 2.0)
+            yield _at_least("images/s, bf16, relative to the best peer", bf16 / best_peer, 2.0)
     if bf16:
-        yield _at_least("throughput in bf16, of that in f32", bf16 / throughput, 1.8)
+        yield _at_least("images/s, bf16 relative to f32", bf16 / throughput, 1.8)
     for name, found in results["behaviour"].items():
         label = results["labels"][name].replace("*", "")
         yield from _behaviour_goals(label, found)
@@ -105,41 +111,50 @@ _PEERS: Final = ("litserve", "bentoml", "ray-serve")
 def _behaviour_goals(label: str, found: Results) -> Iterable[tuple[str, str, str, bool]]:
     part, crowd = found["at_70_percent"], found["overloaded"]
     yield _at_most(
-        f"{label} at {part['of_capacity']:.0%} of capacity: p99, of p50",
+        f"{label} at {part['of_capacity']:.0%} of capacity: p99 relative to p50",
         part["p99_seconds"] / part["p50_seconds"],
         3.0,
     )
     yield _at_least(
-        f"{label} at {crowd['offered_of_capacity']:.1f} times capacity: answered, of capacity",
+        f"{label} at {crowd['offered_of_capacity']:.1f} times the capacity: images/s relative to capacity",
         crowd["answered_of_capacity"],
         0.9,
     )
     slowest_ms = 1000 * crowd["slowest_rejection_seconds"]
     complete = crowd["rejected"] == crowd["rejected_with_retry_after"] and not crowd["failed"]
     yield (
-        f"{label}, the rest: 503 with Retry-After",
+        f"{label}, rejected requests: 503 with Retry-After",
         "within 50 ms",
-        f"within {slowest_ms:.0f} ms" + ("" if complete else ", not all so"),
+        f"within {slowest_ms:.0f} ms" + ("" if complete else ", some without"),
         complete and slowest_ms <= 50,
     )
     seconds = found["import_seconds"]
-    yield (f"{label}: gateway, import", "< 1 s", f"{seconds:.2f} s", seconds < 1)
+    yield (f"{label}: import of the gateway", "< 1 s", f"{seconds:.2f} s", seconds < 1)
     seconds = found["first_answer_seconds"]
-    yield (f"{label}: first answer of all models", "≤ 3 s", f"{seconds:.2f} s", seconds <= 3)
+    yield (f"{label}: first answer from all models", "≤ 3 s", f"{seconds:.2f} s", seconds <= 3)
     first_cpu, *others = (point["cpu_seconds"] for point in found["clients"])
-    yield _at_most(f"{label}: CPU seconds an image, of one client's", max(others) / first_cpu, 1.0)
+    yield _at_most(
+        f"{label}: CPU time per image under load, relative to one client",
+        max(others) / first_cpu,
+        1.0,
+    )
 
 
 def _long_goals(label: str, long: Results) -> Iterable[tuple[str, str, str, bool]]:
     first, last = (long[f"{_GATEWAY}, {when}"] for when in ("after 2,000", "after all"))
     resident = last["resident_bytes"] / _MEBIBYTE
-    yield (f"{label}: gateway, resident", "≤ 150 MiB", f"{resident:.0f} MiB", resident <= 150)
+    yield (
+        f"{label}: resident memory of the gateway",
+        "≤ 150 MiB",
+        f"{resident:.0f} MiB",
+        resident <= 150,
+    )
     grown = last["memory_bytes"] / first["memory_bytes"] - 1
     files = last["open_files"] - first["open_files"]
     threads = last["threads"] - first["threads"]
     yield (
-        f"{label}: {long['requests']} requests, after the first 2,000",
-        "memory < +5 %, nothing left",
+        f"{label}: growth from request 2,000 to {long['requests']:,}",
+        "memory < 5 %, no files or threads",
         f"{grown:+.1%}, {files:+d} files, {threads:+d} threads",
         grown < 0.05 and files <= 0 and threads <= 0,
     )
@@ -171,9 +186,9 @@ def contenders_table(results: Results) -> str:
             ]
         )
     header = [
-        *("contender", "p50, one client, PNG", "of covidscan's", "p50, JPEG"),
-        *("images/s, 32 clients", "covidscan's, times that", "p50, 32 clients"),
-        *("CPU an image", "memory"),
+        *("contender", "p50, one client, PNG", "relative to covidscan", "p50, JPEG"),
+        *("images/s, 32 clients", "covidscan relative to it", "p50, 32 clients"),
+        *("CPU per image", "memory"),
     ]
     return _table(header, rows)
 
@@ -197,7 +212,7 @@ def _alone_table(results: Results) -> str:
         )
     sgemm = statistics.median(alone["sgemm_gflops"])
     rows.append(["numpy, sgemm, f32", "", "", "", f"{sgemm:.0f} GFLOP/s"])
-    header = ["", "batch 1, sum of three models", "best images/s", "with", "work done"]
+    header = ["", "batch 1, sum of three models", "most images/s", "measured with", "arithmetic"]
     return _table(header, rows)
 
 
@@ -212,8 +227,8 @@ def _growth_table(found: Results) -> str:
     ]
     header = [
         "N",
-        *("N clients: images/s", "p50", "p99", "CPU an image"),
-        *("N images in `/predict/batch`: images/s", "p50", "p99", "CPU an image"),
+        *("N clients: images/s", "p50", "p99", "CPU per image"),
+        *("N images in `/predict/batch`: images/s", "p50", "p99", "CPU per image"),
     ]
     return _table(header, rows)
 
