@@ -93,7 +93,7 @@ def test_a_quota_above_the_cpus_of_the_machine_is_capped(mount: Path, own_group:
 
 
 def test_a_cgroup_v1_service_is_limited_by_its_own_group(mount: Path, own_group: Path):
-    """Outside a container the root of the mount has no limit, but the group of the service has."""
+    """Outside a container the limits are in the group of the service, not at the mount."""
     write_files(
         {
             own_group: "5:cpu,cpuacct:/system.slice/covidscan.service\n"

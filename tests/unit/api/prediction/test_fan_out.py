@@ -85,7 +85,7 @@ async def settle() -> None:
 async def start_asking(
     models: FanOut, *values: float, seconds: float = 5
 ) -> list[asyncio.Task[list[ModelResult]]]:
-    """Send images in this order, each once the one before it waits."""
+    """Send images in this order; each starts once the one before it waits."""
     tasks = []
     for value in values:
         tasks.append(

@@ -1,4 +1,4 @@
-"""The key file is replaced atomically and reread on changes; unreadable, it accepts no key."""
+"""The key file is replaced atomically, reread when it changes, and holds no keys if unreadable."""
 
 import asyncio
 import os
