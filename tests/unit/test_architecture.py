@@ -1,4 +1,4 @@
-"""The gateway is thin: importing it loads neither TensorFlow nor an engine."""
+"""Importing the gateway and its clients loads neither TensorFlow nor an inference engine."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ HEAVY = ("tensorflow", "keras", "openvino", "pandas", "sklearn", "tensorflow_ser
     "modules",
     ["api.app, api.settings", "serving.client", "covidscan.main", "covidscan.service.service"],
 )
-def test_importing_it_loads_nothing_heavy(repository: Path, modules: str):
+def test_importing_these_modules_loads_no_heavy_library(repository: Path, modules: str):
     program = (
         f"import sys, {modules};"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stdout)"

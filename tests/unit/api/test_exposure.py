@@ -1,4 +1,4 @@
-"""Who can reach an address."""
+"""Which hosts only this machine can reach, and on which host a port is published."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from api.exposure import is_loopback, published_host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"])
-def test_only_this_machine_reaches_loopback(host: str):
+def test_loopback_hosts_are_recognised(host: str):
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.example.org", "", "127.0.0.1.x"]
 )
-def test_all_else_is_taken_for_outside(host: str):
+def test_any_other_host_counts_as_reachable_from_other_machines(host: str):
     assert not is_loopback(host)
 
 
@@ -27,5 +27,5 @@ def test_all_else_is_taken_for_outside(host: str):
         ("0.0.0.0:8000", "0.0.0.0"),
     ],
 )
-def test_without_a_host_a_port_is_published_to_all(publish: str, host: str):
+def test_a_port_without_a_host_is_published_on_all_interfaces(publish: str, host: str):
     assert published_host(publish) == host

@@ -12,7 +12,7 @@ from api.settings import Settings
 from api.start_errors import ModelServerNotSetError
 
 
-def test_defaults_listen_on_loopback_only():
+def test_the_service_listens_on_loopback_by_default():
     settings = Settings(_env_file=None)
     assert (settings.host, settings.port, settings.models_dir) == (
         "127.0.0.1",
@@ -21,7 +21,7 @@ def test_defaults_listen_on_loopback_only():
     )
 
 
-def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch):
+def test_environment_variables_set_the_settings(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COVIDSCAN_MODEL_SERVER", "serving:8500")
     monkeypatch.setenv("COVIDSCAN_QUORUM", "2")
     settings = Settings(_env_file=None)
@@ -38,7 +38,7 @@ def test_values_out_of_range_are_rejected(name: str, value: float):
 
 
 @pytest.mark.parametrize("host", ["https://scan.example", "scan.example:8000", "a b", "*x", "é"])
-def test_an_allowed_host_is_a_name_alone(host: str):
+def test_an_allowed_host_has_neither_scheme_nor_port(host: str):
     with pytest.raises(ValidationError, match="without scheme and port"):
         Settings(_env_file=None, allowed_hosts=f"localhost, {host}")
     names = "scan.example, *.example, *, [::1], 10.0.0.1"
@@ -65,21 +65,21 @@ def record() -> str:
         {"trusted_proxies": "127.0.0.1"},
     ],
 )
-def test_other_machines_need_keys_unless_a_flag_says_otherwise(
+def test_a_host_that_other_machines_reach_requires_api_keys_or_allow_anonymous(
     address: dict[str, str], record: str, tmp_path: Path
 ):
     with pytest.raises(ValidationError, match="API keys are required"):
         Settings(_env_file=None, **address)
-    for given in (
+    for access in (
         {"api_keys": record},
         {"api_keys_file": tmp_path / "keys"},
         {"allow_anonymous": True},
     ):
-        Settings(_env_file=None, **address, **given)
+        Settings(_env_file=None, **address, **access)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n"])
-def test_blank_keys_are_none(monkeypatch: pytest.MonkeyPatch, blank: str):
+def test_blank_api_keys_count_as_no_api_keys(monkeypatch: pytest.MonkeyPatch, blank: str):
     monkeypatch.setenv("COVIDSCAN_API_KEYS", blank)
     monkeypatch.setenv("COVIDSCAN_API_KEYS_FILE", "")
     assert not Settings(_env_file=None).has_api_keys
@@ -87,18 +87,18 @@ def test_blank_keys_are_none(monkeypatch: pytest.MonkeyPatch, blank: str):
         Settings(_env_file=None, host="0.0.0.0")
 
 
-def test_one_body_fits_into_what_all_may_have():
+def test_a_max_received_bytes_too_small_for_one_body_is_rejected():
     with pytest.raises(ValidationError, match="max_received_bytes"):
         Settings(_env_file=None, max_received_bytes=1000)
 
 
-def test_in_a_container_what_counts_is_where_it_is_published():
+def test_the_published_address_decides_whether_api_keys_are_required():
     Settings(_env_file=None, host="0.0.0.0", publish="127.0.0.1:8000")
     with pytest.raises(ValidationError, match=r"10\.0\.0\.1"):
         Settings(_env_file=None, host="127.0.0.1", publish="10.0.0.1:8000")
 
 
-def test_no_dump_of_the_settings_shows_keys(record: str):
+def test_a_dump_of_the_settings_contains_no_api_keys(record: str):
     settings = Settings(_env_file=None, api_keys=record)
     for dump in (repr(settings), str(settings), settings.model_dump_json()):
         assert record not in dump
@@ -130,7 +130,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
         ("trusted_proxies", "everybody"),
     ],
 )
-def test_what_would_not_be_understood_is_rejected(name: str, value: str):
+def test_malformed_rate_limits_and_proxies_are_rejected(name: str, value: str):
     with pytest.raises(ValidationError, match=name):
         Settings(_env_file=None, **{name: value})
 
@@ -145,10 +145,10 @@ SERVICE_LINKS = {
     "COVIDSCAN_PORT_8000_TCP_PORT": "8000",
     "COVIDSCAN_PORT_8000_TCP_ADDR": "10.0.0.1",
 }
-"""What Kubernetes sets in every pod of a namespace that has a Service called ``covidscan``."""
+"""The variables that Kubernetes sets in every pod of a namespace with a ``covidscan`` Service."""
 
 
-def test_service_links_of_kubernetes_change_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_kubernetes_service_links_do_not_change_the_settings(monkeypatch: pytest.MonkeyPatch):
     before = Settings(_env_file=None)
     for name, value in SERVICE_LINKS.items():
         monkeypatch.setenv(name, value)
@@ -158,7 +158,7 @@ def test_service_links_of_kubernetes_change_nothing(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "link", ["tcp://10.0.0.1:8000", "udp://10.0.0.1:8000", "sctp://[fd00::1]:8000"]
 )
-def test_a_service_link_does_not_hide_the_port_of_the_env_file(
+def test_a_service_link_does_not_override_the_port_of_the_env_file(
     link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     env_file = tmp_path / ".env"
@@ -168,7 +168,7 @@ def test_a_service_link_does_not_hide_the_port_of_the_env_file(
 
 
 @pytest.mark.parametrize("port", ["http://10.0.0.1:8000", "tcp://", "tcp://10.0.0.1", "8000/tcp"])
-def test_any_other_port_that_is_not_a_number_is_rejected(
+def test_a_port_that_is_neither_a_number_nor_a_service_link_is_rejected(
     port: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COVIDSCAN_PORT", port)
@@ -177,7 +177,7 @@ def test_any_other_port_that_is_not_a_number_is_rejected(
 
 
 def test_no_other_setting_has_the_name_of_a_service_link():
-    """A Service called ``covidscan-x`` sets ``COVIDSCAN_X_PORT``, and more that begins so."""
+    """A Service called ``covidscan-x`` sets ``COVIDSCAN_X_PORT`` and others with that prefix."""
     links = re.compile(r".*_(PORT|SERVICE_HOST|SERVICE_PORT.*|PORT_\d+_(TCP|UDP|SCTP).*)")
     names = {f"COVIDSCAN_{name.upper()}" for name in Settings.model_fields}
     assert {name for name in names if links.fullmatch(name)} == {"COVIDSCAN_PORT"}

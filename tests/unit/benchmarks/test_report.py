@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md are those of the newest results, and say what was missed."""
+"""The tables in docs/performance.md match the newest results and mark the missed goals."""
 
 import copy
 import json
@@ -23,12 +23,12 @@ def test_the_document_has_the_tables_of_the_newest_results(
     assert tables(results) in (repository / "docs" / "performance.md").read_text()
 
 
-def row(results: dict[str, Any], what: str) -> str:
-    (found,) = [line for line in goals_table(results).splitlines() if what in line]
+def row(results: dict[str, Any], goal: str) -> str:
+    (found,) = [line for line in goals_table(results).splitlines() if goal in line]
     return found
 
 
-def test_a_goal_is_held_against_the_engine_of_the_same_run(results: dict[str, Any]):
+def test_a_goal_is_compared_with_the_engine_of_the_same_run(results: dict[str, Any]):
     ours = results["contenders"]["covidscan-f32"]
     best = [alone["best_images_per_second"] for alone in results["alone"]["f32"]]
     for share, reached in ((0.95, "| yes |"), (0.85, "| **no** |")):
@@ -40,14 +40,14 @@ def test_a_goal_is_held_against_the_engine_of_the_same_run(results: dict[str, An
     assert ours == results["contenders"]["covidscan-f32"]
 
 
-def test_a_contender_that_failed_stands_there_with_its_error(results: dict[str, Any]):
+def test_a_failed_contender_is_listed_with_its_error(results: dict[str, Any]):
     results["contenders"]["litserve"] |= {"png_seconds": [], "errors": ["cannot be installed: x"]}
     lines = [line for line in tables(results).splitlines() if line.startswith("| LitServe |")]
     assert lines[0].startswith("| LitServe | not measured: cannot be installed: x |")
 
 
 @pytest.mark.parametrize(("with_retry_after", "verdict"), [(100, "| yes |"), (99, "| **no** |")])
-def test_rejections_without_retry_after_are_a_goal_missed(
+def test_a_rejection_without_retry_after_misses_the_goal(
     results: dict[str, Any], with_retry_after: int, verdict: str
 ):
     results["behaviour"]["covidscan-f32"]["overloaded"] |= {

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.kubernetes.manifests import FOLDER, Manifests
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -40,6 +42,20 @@ def model_server(services: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def flags(model_server: dict[str, Any]) -> dict[str, str]:
-    """The model server's flags by name."""
+    """The flags of the model server in Compose, by name."""
     pairs = [flag.removeprefix("--").partition("=") for flag in model_server["command"]]
     return {name: value for name, _, value in pairs}
+
+
+@pytest.fixture(scope="session")
+def base() -> Manifests:
+    return Manifests.read(FOLDER / "base")
+
+
+@pytest.fixture(scope="session")
+def main_containers(base: Manifests) -> dict[str, dict[str, Any]]:
+    """The container of each component's pod, by component; init containers do not count."""
+    found = {}
+    for component, pod in base.pods().items():
+        (found[component],) = pod["containers"]
+    return found

@@ -1,3 +1,5 @@
+"""``docker-compose.yml``: dependencies, networks, volumes, security and model server flags."""
+
 import os
 import re
 import subprocess
@@ -32,11 +34,11 @@ TENSORFLOW_SERVING_FLAGS = {
     "load_retry_interval_micros",
     "file_system_poll_wait_seconds",
 }
-"""Spelled as in the server's source: it ignores a flag that it does not know."""
+"""Spelled as in the source of TensorFlow Serving, which ignores unknown flags."""
 
 
 def mounts(service: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A service's mounts by target, the short syntax spelled out."""
+    """The mounts of a service by target, with the short syntax expanded."""
     found = {}
     for mount in service["volumes"]:
         if isinstance(mount, dict):
@@ -47,7 +49,7 @@ def mounts(service: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_nothing_starts_before_what_it_needs(services: dict[str, Any]):
+def test_a_service_starts_after_the_service_that_it_depends_on(services: dict[str, Any]):
     needs = {name: service.get("depends_on") for name, service in services.items()}
     assert needs == {
         "trainer": None,
@@ -56,17 +58,17 @@ def test_nothing_starts_before_what_it_needs(services: dict[str, Any]):
     }
 
 
-def test_the_trainer_only_fills_what_is_empty_and_ends(services: dict[str, Any]):
+def test_the_trainer_only_trains_missing_models_and_is_not_restarted(services: dict[str, Any]):
     assert services["trainer"]["command"] == ["covidscan", "demo", "--if-missing"]
     assert services["trainer"]["restart"] == "no"
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)
-def test_what_serves_comes_back_after_a_crash(services: dict[str, Any], name: str):
+def test_long_running_services_restart_after_a_crash(services: dict[str, Any], name: str):
     assert services[name]["restart"] == "unless-stopped"
 
 
-def test_only_the_gateway_is_published_and_by_default_to_this_machine(services: dict[str, Any]):
+def test_only_the_gateway_is_published_and_by_default_on_loopback(services: dict[str, Any]):
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert published == {"api": ["${COVIDSCAN_PUBLISH:-127.0.0.1:8000}:8000"]}
 
@@ -94,13 +96,15 @@ def test_only_the_trainer_writes_to_the_volume(services: dict[str, Any]):
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)
-def test_an_empty_volume_takes_its_owner_from_the_trainer(services: dict[str, Any], name: str):
+def test_only_the_trainer_image_initialises_an_empty_volume(services: dict[str, Any], name: str):
     assert mounts(services[name])["/models"]["volume"] == {"nocopy": True}
     assert "volume" not in mounts(services["trainer"])["/models"]
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_no_service_has_more_rights_than_it_needs(services: dict[str, Any], name: str):
+def test_a_service_runs_unprivileged_and_read_only_with_a_memory_limit(
+    services: dict[str, Any], name: str
+):
     service = services[name]
     user, group = service["user"].split(":")
     assert int(user) > 0
@@ -112,7 +116,7 @@ def test_no_service_has_more_rights_than_it_needs(services: dict[str, Any], name
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_sigterm_arrives(services: dict[str, Any], name: str):
+def test_a_service_has_an_init_process_that_forwards_sigterm(services: dict[str, Any], name: str):
     assert services[name]["init"] is True
 
 
@@ -120,7 +124,7 @@ def test_sigterm_arrives(services: dict[str, Any], name: str):
 def start_model_server(
     model_server: dict[str, Any], root: Path, tmp_path: Path
 ) -> Callable[[], subprocess.CompletedProcess[str]]:
-    """Runs the model server's entry point over `config/` and `models/` in the temporary folder."""
+    """Runs the entry point of the model server with `config/` and `models/` in `tmp_path`."""
     bash, option, script, name = model_server["entrypoint"]
     assert name == "tensorflow_model_server"
     config, models = tmp_path / "config", tmp_path / "models"
@@ -131,11 +135,11 @@ def start_model_server(
     server = tmp_path / "tensorflow_model_server"
     server.write_text('#!/bin/sh\necho started "$@"\n')
     server.chmod(0o755)
-    here = script.replace("$$", "$").replace("/config/", f"{config}/")
+    local_script = script.replace("$$", "$").replace("/config/", f"{config}/")
 
     def start() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [bash, option, here, name, "--port=1"],
+            [bash, option, local_script, name, "--port=1"],
             capture_output=True,
             text=True,
             env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
@@ -145,7 +149,7 @@ def start_model_server(
     return start
 
 
-def test_the_entry_point_starts_the_server_with_its_flags_and_says_which_model_has_no_version(
+def test_the_entry_point_starts_the_server_and_warns_about_a_model_without_a_version(
     start_model_server: Callable[[], subprocess.CompletedProcess[str]], tmp_path: Path
 ):
     for name in MODEL_NAMES[1:]:
@@ -160,10 +164,10 @@ def test_the_entry_point_starts_the_server_with_its_flags_and_says_which_model_h
     assert start_model_server().stderr == ""
 
 
-def test_a_file_that_cannot_be_read_ends_the_entry_point_with_what_to_do(
+def test_an_unreadable_config_file_stops_the_entry_point_with_a_remedy(
     start_model_server: Callable[[], subprocess.CompletedProcess[str]], tmp_path: Path
 ):
-    # Root can read every file, but none through a link to nowhere.
+    # A dangling link, because root can read every file.
     (tmp_path / "config" / "batching.config").symlink_to(tmp_path / "nowhere")
     result = start_model_server()
     assert (result.returncode, result.stdout) == (1, "")
@@ -171,20 +175,21 @@ def test_a_file_that_cannot_be_read_ends_the_entry_point_with_what_to_do(
     assert "chmod -R go+rX models.config serving/config" in result.stderr
 
 
-def test_heaps_of_the_model_server_do_not_grow_with_each_publication(model_server: dict[str, Any]):
+def test_the_model_server_has_at_most_two_malloc_arenas(model_server: dict[str, Any]):
+    # With more arenas the heap grows with each published version.
     assert model_server["environment"] == {"MALLOC_ARENA_MAX": "2"}
 
 
-def test_every_flag_is_one_that_tensorflow_serving_knows(flags: dict[str, str]):
+def test_tensorflow_serving_knows_every_flag(flags: dict[str, str]):
     assert set(flags) <= TENSORFLOW_SERVING_FLAGS
 
 
-def test_a_small_machine_does_not_reject_its_own_gateway(flags: dict[str, str]):
-    # grpc_burst_64_concurrent_default_threads: 57 of 64 rejected.
+def test_grpc_max_threads_allows_a_burst_of_calls_on_a_small_machine(flags: dict[str, str]):
+    # Recording grpc_burst_64_concurrent_default_threads: 57 of 64 calls were rejected.
     assert int(flags["grpc_max_threads"]) >= 100
 
 
-def test_connections_end_so_that_added_replicas_get_calls(flags: dict[str, str]):
+def test_connections_have_a_maximum_age_so_that_new_replicas_get_calls(flags: dict[str, str]):
     arguments = parse_channel_arguments(flags["grpc_channel_arguments"])
     assert arguments == parse_channel_arguments(BOUNDED_AGE)
     grace_ms = arguments["grpc.max_connection_age_grace_ms"]
@@ -192,29 +197,29 @@ def test_connections_end_so_that_added_replicas_get_calls(flags: dict[str, str])
     assert grace_ms > 1000 * Settings(_env_file=None).request_timeout_seconds
 
 
-def test_a_broken_version_does_not_keep_good_ones_from_loading(flags: dict[str, str]):
-    # life_load_threads2_broken; by default one broken version blocks every model for 301 s.
+def test_a_broken_version_does_not_block_the_loading_of_others(flags: dict[str, str]):
+    # Recording life_load_threads2_broken; by default a broken version blocks all models for 301 s.
     assert int(flags["num_load_threads"]) >= 2
     assert int(flags["max_num_load_retries"]) <= 1
     assert int(flags["load_retry_interval_micros"]) <= 5_000_000
 
 
-def test_new_versions_are_looked_for(flags: dict[str, str]):
+def test_the_model_server_polls_for_new_versions(flags: dict[str, str]):
     assert int(flags["file_system_poll_wait_seconds"]) >= 1
 
 
-def test_batching_is_enabled_where_it_is_configured(flags: dict[str, str]):
-    # startup_batching_file_without_enable: the server exits.
+def test_batching_is_both_enabled_and_configured(flags: dict[str, str]):
+    # Recording startup_batching_file_without_enable: the server exits.
     assert flags["enable_batching"] == "true"
     assert "batching_parameters_file" in flags
 
 
-def test_metrics_have_a_port(flags: dict[str, str]):
+def test_metrics_have_their_own_port(flags: dict[str, str]):
     assert "monitoring_config_file" in flags
     assert flags["rest_api_port"] not in ("0", flags["port"])
 
 
-def test_every_config_file_is_mounted_from_the_repository(
+def test_every_config_file_is_mounted_read_only_from_the_repository(
     model_server: dict[str, Any], flags: dict[str, str], root: Path
 ):
     files = {path for name, path in flags.items() if name.endswith("_file")}
@@ -225,7 +230,7 @@ def test_every_config_file_is_mounted_from_the_repository(
         assert (root / found[target]["source"]).is_file()
 
 
-def test_the_model_server_is_ready_once_its_port_is_open(
+def test_the_model_server_is_healthy_once_its_grpc_port_is_open(
     model_server: dict[str, Any], flags: dict[str, str]
 ):
     assert model_server["healthcheck"]["test"] == [
@@ -236,7 +241,7 @@ def test_the_model_server_is_ready_once_its_port_is_open(
     ]
 
 
-def test_the_gateway_s_settings_fit_the_other_containers(
+def test_the_settings_of_the_gateway_match_the_other_services(
     services: dict[str, Any], flags: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     published = {"COVIDSCAN_PUBLISH": "127.0.0.1:8000"}
@@ -249,7 +254,7 @@ def test_the_gateway_s_settings_fit_the_other_containers(
     assert services["api"]["ports"][0].endswith(f":{settings.port}")
 
 
-def test_a_gateway_published_to_other_machines_asks_for_keys(
+def test_a_gateway_published_to_other_machines_requires_api_keys(
     services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     environment = services["api"]["environment"]
@@ -260,7 +265,7 @@ def test_a_gateway_published_to_other_machines_asks_for_keys(
         Settings(_env_file=None)
 
 
-def test_the_gateway_is_asked_by_its_own_command(services: dict[str, Any], root: Path):
+def test_compose_and_the_image_run_covidscan_health(services: dict[str, Any], root: Path):
     healthcheck = services["api"]["healthcheck"]
     assert healthcheck["test"] == ["CMD", "covidscan", "health"]
     timeout = healthcheck["timeout"]
@@ -276,7 +281,7 @@ def test_the_gateway_is_asked_by_its_own_command(services: dict[str, Any], root:
     )
 
 
-def test_the_audit_trail_has_a_volume_whose_folder_the_image_prepares(root: Path):
+def test_the_audit_trail_has_a_volume_at_a_folder_that_the_image_creates(root: Path):
     override = yaml.safe_load((root / "docker-compose.audit.yml").read_text())
     assert set(override["services"]) == {"api"}
     (mount,) = override["services"]["api"]["volumes"]
@@ -290,6 +295,6 @@ def test_the_audit_trail_has_a_volume_whose_folder_the_image_prepares(root: Path
     )
 
 
-def test_the_gateway_has_the_time_to_answer_what_it_has(services: dict[str, Any]):
+def test_the_stop_grace_period_lets_the_gateway_answer_pending_requests(services: dict[str, Any]):
     (seconds,) = re.fullmatch(r"(\d+)s", services["api"]["stop_grace_period"]).groups()
     assert int(seconds) > grace_seconds(Settings(_env_file=None)) + 2

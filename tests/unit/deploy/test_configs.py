@@ -1,3 +1,5 @@
+"""The configuration files of TensorFlow Serving and of the embedded model server."""
+
 import itertools
 from pathlib import Path
 
@@ -29,7 +31,7 @@ _MONITORING_CONFIG = """
 
 @pytest.fixture(scope="module")
 def batching(root: Path) -> BatchingParameters:
-    # An unknown field is an error, as to TensorFlow Serving, and so are sizes that do not fit.
+    # Raises for an unknown field, as TensorFlow Serving does, and for inconsistent sizes.
     return read_batching_parameters(root / "serving" / "config" / "batching.config")
 
 
@@ -39,15 +41,15 @@ def test_models_config_names_the_models_of_the_contract(root: Path):
     ]
 
 
-def test_batches_are_small(batching: BatchingParameters):
+def test_a_batch_has_at_most_32_images(batching: BatchingParameters):
     assert batching.max_batch_size == 32
 
 
-def test_the_answers_to_one_image_do_not_wait_for_each_other(batching: BatchingParameters):
+def test_there_is_a_batch_thread_for_each_model(batching: BatchingParameters):
     assert batching.num_batch_threads >= len(MODEL_NAMES)
 
 
-def test_the_embedded_server_runs_each_batch_as_it_is_and_accepts_what_the_other_does(
+def test_the_embedded_server_does_not_pad_and_accepts_batches_of_the_same_size(
     batching: BatchingParameters,
 ):
     embedded = read_batching_parameters(EMBEDDED_BATCHING_FILE)
@@ -56,13 +58,13 @@ def test_the_embedded_server_runs_each_batch_as_it_is_and_accepts_what_the_other
     assert embedded.max_batch_size >= batching.max_batch_size
 
 
-def test_padding_stays_below_a_half(batching: BatchingParameters):
+def test_padding_adds_less_than_half_of_the_images_in_a_batch(batching: BatchingParameters):
     sizes = batching.allowed_batch_sizes
     assert sizes[0] == 1
     assert all(size < 1.5 * (below + 1) for below, size in itertools.pairwise(sizes))
 
 
-def test_metrics_are_served_where_prometheus_is_told_to_look(root: Path):
+def test_metrics_are_served_at_the_documented_path(root: Path):
     pool = descriptor_pool.DescriptorPool()
     file = text_format.Parse(_MONITORING_CONFIG, descriptor_pb2.FileDescriptorProto())
     pool.AddSerializedFile(file.SerializeToString())

@@ -1,3 +1,5 @@
+"""``docker-compose.gpu.yml`` runs the trainer and the model server on a GPU."""
+
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +8,7 @@ import pytest
 GPU_SERVICES = ("trainer", "model-server")
 
 
-def test_only_what_computes_changes(gpu_override: dict[str, Any]):
+def test_the_override_changes_only_the_trainer_and_the_model_server(gpu_override: dict[str, Any]):
     changed = {name: set(service) for name, service in gpu_override["services"].items()}
     assert changed == {
         "trainer": {"build", "environment", "deploy"},
@@ -14,12 +16,16 @@ def test_only_what_computes_changes(gpu_override: dict[str, Any]):
     }
 
 
-def test_the_server_is_the_same_release(gpu_override: dict[str, Any], model_server: dict[str, Any]):
+def test_the_gpu_model_server_is_the_same_release(
+    gpu_override: dict[str, Any], model_server: dict[str, Any]
+):
     assert gpu_override["services"]["model-server"]["image"] == f"{model_server['image']}-gpu"
 
 
 @pytest.mark.parametrize("name", GPU_SERVICES)
-def test_a_gpu_is_reserved_and_its_memory_shared(gpu_override: dict[str, Any], name: str):
+def test_a_gpu_is_reserved_and_its_memory_is_allocated_on_demand(
+    gpu_override: dict[str, Any], name: str
+):
     service = gpu_override["services"][name]
     assert service["deploy"] == {
         "resources": {
@@ -29,12 +35,14 @@ def test_a_gpu_is_reserved_and_its_memory_shared(gpu_override: dict[str, Any], n
     assert service["environment"] == {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
-def test_the_trainer_s_build_argument_exists(gpu_override: dict[str, Any], root: Path):
+def test_the_build_argument_of_the_trainer_selects_requirements_with_cuda(
+    gpu_override: dict[str, Any], root: Path
+):
     ((argument, value),) = gpu_override["services"]["trainer"]["build"]["args"].items()
     dockerfile = (root / "Dockerfile.trainer").read_text()
     assert f"ARG {argument}=trainer.txt" in dockerfile
     assert f'"requirements/${argument}"' in dockerfile
-    # All that the other has, and CUDA.
+    # It has all requirements of the CPU image, and CUDA.
     listed = (root / "requirements" / value).read_text().splitlines()
     assert set((root / "requirements" / "trainer.txt").read_text().splitlines()) <= set(listed)
     assert any(line.startswith("nvidia-cudnn-") for line in listed)

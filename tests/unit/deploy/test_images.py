@@ -1,3 +1,5 @@
+"""The Dockerfiles, the locked requirements and the build context."""
+
 import os
 import re
 import shutil
@@ -19,9 +21,9 @@ LOCKS: dict[str, list[str]] = {
     "trainer-gpu.txt": ["trainer"],
     "build.txt": [],
 }
-"""The files in `requirements/`, and the extras that each has."""
-BUILDS_ONLY = ("build.txt",)
-"""What builds the project, and does not end up in an image."""
+"""The lock files in `requirements/`, and the extras that each includes."""
+BUILD_ONLY = ("build.txt",)
+"""Requirements that build the project but are not installed in an image."""
 
 
 @pytest.fixture(params=DOCKERFILES)
@@ -36,7 +38,7 @@ def dockerfile(root: Path, service: str) -> str:
 
 @pytest.fixture(scope="session")
 def image_python(root: Path) -> str:
-    """The Python version that all stages of both images start from."""
+    """The Python version on which all stages of both images are based."""
     text = "".join((root / name).read_text() for name in DOCKERFILES.values())
     (version,) = set(re.findall(r"^FROM python:(\d+\.\d+)-slim-bookworm ", text, re.MULTILINE))
     return version
@@ -57,14 +59,14 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def test_compose_builds_from_it(services: dict[str, Any], service: str):
+def test_compose_builds_the_image_from_the_dockerfile(services: dict[str, Any], service: str):
     assert services[service]["build"] == {"context": ".", "dockerfile": DOCKERFILES[service]}
-    # With a name of its own, compose would look for it in a registry first.
+    # If it had a name, Compose would try to pull it from a registry first.
     assert "image" not in services[service]
 
 
 @pytest.mark.parametrize("package", ["tensorflow", "tensorflow-serving-api"])
-def test_the_trainer_is_no_newer_than_the_server(
+def test_the_trainer_has_the_minor_version_of_the_model_server(
     root: Path, model_server: dict[str, Any], image_python: str, package: str
 ):
     repository, _, tag = model_server["image"].partition(":")
@@ -72,11 +74,13 @@ def test_the_trainer_is_no_newer_than_the_server(
     assert minor(constrained_version(root, package, image_python)) == minor(tag)
 
 
-def test_the_image_s_python_is_supported(project: dict[str, Any], image_python: str):
+def test_the_project_supports_the_python_version_of_the_images(
+    project: dict[str, Any], image_python: str
+):
     assert f"{image_python}.0" in SpecifierSet(project["project"]["requires-python"])
 
 
-def test_it_runs_as_the_user_that_owns_the_volume(
+def test_the_image_runs_as_the_user_that_owns_the_volume(
     services: dict[str, Any], service: str, dockerfile: str
 ):
     final_stage = dockerfile.rpartition("\nFROM ")[2]
@@ -86,26 +90,26 @@ def test_it_runs_as_the_user_that_owns_the_volume(
     assert "install --directory --owner covidscan --group covidscan /models" in dockerfile
 
 
-def test_what_compose_starts_the_image_starts_by_itself(
+def test_the_default_command_of_the_image_is_the_command_in_compose(
     services: dict[str, Any], service: str, dockerfile: str
 ):
     (command,) = re.findall(r"^CMD (.+)$", dockerfile, re.MULTILINE)
     assert re.findall(r'"(.+?)"', command) == services[service]["command"]
 
 
-def test_every_install_is_of_files_whose_hashes_are_listed(dockerfile: str):
+def test_every_pip_install_except_of_the_project_itself_requires_hashes(dockerfile: str):
     commands = dockerfile.replace("\\\n", " ")
     installs = re.findall(r"pip (?:install|wheel) ([^&\n]+)", commands)
     assert len(installs) == 4
     for install in installs:
-        # The project itself has no hash; it is what is copied, and builds with what is there.
-        of_the_project = "--no-deps --no-index" in install
-        assert of_the_project != ("--require-hashes" in install)
-        assert of_the_project != ("--only-binary :all:" in install)
+        # The project itself has no hash: it is built from the copied sources, without an index.
+        installs_project = "--no-deps --no-index" in install
+        assert installs_project != ("--require-hashes" in install)
+        assert installs_project != ("--only-binary :all:" in install)
     assert not re.search(r"://|index-url|trusted-host", dockerfile)
 
 
-def test_a_change_of_sources_needs_no_package_index(dockerfile: str):
+def test_a_rebuild_after_a_source_change_needs_no_package_index(dockerfile: str):
     stages = dict(
         re.findall(r"^FROM \S+ AS (\w+)$(.*?)(?=^FROM )", dockerfile, re.MULTILINE | re.DOTALL)
     )
@@ -118,7 +122,9 @@ def test_a_change_of_sources_needs_no_package_index(dockerfile: str):
     assert all("--no-index" in command for command in commands)
 
 
-def test_its_labels_say_what_it_is(dockerfile: str, project: dict[str, Any]):
+def test_the_image_labels_contain_licence_title_version_revision_and_source(
+    dockerfile: str, project: dict[str, Any]
+):
     final_stage = dockerfile.rpartition("\nFROM ")[2]
     labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', final_stage))
     assert labels["licenses"] == project["project"]["license"]
@@ -130,8 +136,8 @@ def test_its_labels_say_what_it_is(dockerfile: str, project: dict[str, Any]):
     assert f"ARG VERSION={project['project']['version']}\n" in final_stage
 
 
-def test_the_codecs_that_dicom_needs_are_kept(root: Path, tmp_path: Path):
-    """Decoding works with what is left of imagecodecs, and another codec is gone."""
+def test_slim_keeps_the_codecs_that_dicom_needs(root: Path, tmp_path: Path):
+    """What remains of imagecodecs decodes every DICOM format; an unneeded codec is removed."""
     import imagecodecs
 
     installed = Path(imagecodecs.__file__).parents[1]
@@ -183,7 +189,9 @@ def locked(root: Path, name: str) -> list[Locked]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_each_file_has_a_hash_and_each_version_is_the_one_that_is_tested(root: Path, name: str):
+def test_every_locked_requirement_has_hashes_and_the_version_in_the_constraints(
+    root: Path, name: str
+):
     assert (root / "requirements" / name).stat().st_size < 1_000_000
     pinned = {
         (pin.name, str(pin.specifier))
@@ -199,21 +207,21 @@ def test_each_file_has_a_hash_and_each_version_is_the_one_that_is_tested(root: P
 
 
 @pytest.mark.parametrize(("name", "extras"), LOCKS.items())
-def test_what_the_project_needs_is_listed(
+def test_the_lock_file_satisfies_every_dependency_of_the_project(
     root: Path, project: dict[str, Any], image_python: str, name: str, extras: list[str]
 ):
     environment = {"python_version": image_python, "python_full_version": f"{image_python}.0"}
-    wanted = [*project["build-system"]["requires"]]
-    if name not in BUILDS_ONLY:
-        wanted = [*project["project"]["dependencies"]]
+    dependencies = [*project["build-system"]["requires"]]
+    if name not in BUILD_ONLY:
+        dependencies = [*project["project"]["dependencies"]]
     for extra in extras:
-        wanted += project["project"]["optional-dependencies"][extra]
+        dependencies += project["project"]["optional-dependencies"][extra]
     listed = {
         entry.requirement.name: str(entry.requirement.specifier).removeprefix("==")
         for entry in locked(root, name)
         if entry.requirement.marker is None or entry.requirement.marker.evaluate(environment)
     }
-    for requirement in map(Requirement, wanted):
+    for requirement in map(Requirement, dependencies):
         if requirement.marker is None or requirement.marker.evaluate(environment):
             assert listed[requirement.name] in requirement.specifier
 
@@ -225,14 +233,14 @@ def test_the_gateway_installs_neither_tensorflow_nor_openvino(root: Path, projec
     assert not {"tensorflow", "tensorflow-serving-api", "keras", "openvino"} & names
 
 
-def test_only_a_change_of_requirements_reinstalls_them(dockerfile: str):
+def test_only_a_change_of_the_requirements_reinstalls_them(dockerfile: str):
     (dependencies,) = re.findall(
         r"^FROM base AS dependencies$.*?(?=^FROM )", dockerfile, re.MULTILINE | re.DOTALL
     )
     assert re.findall(r"^COPY (.+)$", dependencies, re.MULTILINE) == ["requirements requirements"]
 
 
-def test_the_build_context_is_exactly_what_is_copied(
+def test_the_build_context_contains_exactly_the_copied_files(
     root: Path, project: dict[str, Any], dockerfile: str
 ):
     ignore = [

@@ -1,4 +1,4 @@
-"""What surrounds the pods: Services, autoscalers, budgets, network policies, the volume."""
+"""Services, autoscalers, disruption budgets, network policies and the volume in Kubernetes."""
 
 from typing import Any
 
@@ -11,22 +11,17 @@ from tests.kubernetes.schema import document_faults
 SERVING = ("covidscan", "covidscan-model-server")
 
 
-@pytest.fixture(scope="module")
-def base() -> Manifests:
-    return Manifests.read(FOLDER / "base")
-
-
 def labels(component: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "covidscan", "app.kubernetes.io/component": component}
 
 
-def test_every_document_is_labelled(base: Manifests):
+def test_every_document_has_the_name_label(base: Manifests):
     for document in base.documents:
         if document["kind"] != "Namespace":
             assert document["metadata"]["labels"]["app.kubernetes.io/name"] == "covidscan"
 
 
-def test_the_namespace_admits_restricted_pods_only(base: Manifests):
+def test_the_namespace_admits_only_restricted_pods(base: Manifests):
     (namespace,) = base.of_kind("Namespace")
     level = namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert level == "restricted"
@@ -35,7 +30,7 @@ def test_the_namespace_admits_restricted_pods_only(base: Manifests):
 
 
 @pytest.mark.parametrize("name", SERVING)
-def test_selectors_find_the_pods_of_the_deployment(base: Manifests, name: str):
+def test_selectors_match_the_pods_of_the_deployment(base: Manifests, name: str):
     deployment = base.get("Deployment", name)["spec"]
     pods = deployment["template"]["metadata"]["labels"]
     (spread,) = deployment["template"]["spec"]["topologySpreadConstraints"]
@@ -45,43 +40,43 @@ def test_selectors_find_the_pods_of_the_deployment(base: Manifests, name: str):
 
 
 @pytest.mark.parametrize("name", SERVING)
-def test_a_service_s_ports_are_those_of_the_container(base: Manifests, name: str):
+def test_the_ports_of_the_service_are_those_of_the_container(base: Manifests, name: str):
     (container,) = base.get("Deployment", name)["spec"]["template"]["spec"]["containers"]
     offered = {port["name"]: port["containerPort"] for port in container["ports"]}
     ports = base.get("Service", name)["spec"]["ports"]
     assert {port["targetPort"]: port["port"] for port in ports} == offered
 
 
-def test_the_model_server_s_name_leads_to_each_replica(base: Manifests):
+def test_the_name_of_the_model_server_resolves_to_every_ready_replica(base: Manifests):
     service = base.get("Service", "covidscan-model-server")["spec"]
     assert service["clusterIP"] == "None"
     assert not service.get("publishNotReadyAddresses", False)
 
 
-def test_nothing_is_published_outside_the_cluster(base: Manifests):
+def test_no_service_is_published_outside_the_cluster(base: Manifests):
     assert {service["spec"].get("type", "ClusterIP") for service in base.of_kind("Service")} == {
         "ClusterIP"
     }
 
 
 @pytest.mark.parametrize("name", SERVING)
-def test_the_autoscaler_alone_says_how_many_replicas_there_are(base: Manifests, name: str):
+def test_only_the_autoscaler_sets_the_number_of_replicas(base: Manifests, name: str):
     autoscaler = base.get("HorizontalPodAutoscaler", name)["spec"]
     deployment = base.get(
         autoscaler["scaleTargetRef"]["kind"], autoscaler["scaleTargetRef"]["name"]
     )
     assert deployment["metadata"]["name"] == name
     assert autoscaler["scaleTargetRef"]["apiVersion"] == deployment["apiVersion"]
-    # Otherwise each apply would go back to that number.
+    # Otherwise each `kubectl apply` would reset the number.
     assert "replicas" not in deployment["spec"]
-    # Without a request there is no utilization.
+    # Utilisation is measured relative to the request.
     (metric,) = autoscaler["metrics"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert metric["resource"]["name"] in container["resources"]["requests"]
 
 
 @pytest.mark.parametrize("name", SERVING)
-def test_a_drained_node_or_a_rollout_leaves_a_replica(base: Manifests, name: str):
+def test_a_drained_node_or_a_rollout_leaves_at_least_one_replica(base: Manifests, name: str):
     autoscaler = base.get("HorizontalPodAutoscaler", name)["spec"]
     budget = base.get("PodDisruptionBudget", name)["spec"]
     assert autoscaler["maxReplicas"] > autoscaler["minReplicas"] > budget["maxUnavailable"] > 0
@@ -89,7 +84,7 @@ def test_a_drained_node_or_a_rollout_leaves_a_replica(base: Manifests, name: str
     assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
 
 
-def test_every_kind_of_pod_has_a_policy_in_both_directions(base: Manifests):
+def test_every_component_has_a_network_policy_for_ingress_and_egress(base: Manifests):
     selected = [policy["spec"]["podSelector"] for policy in base.of_kind("NetworkPolicy")]
     assert selected == [
         {"matchLabels": labels(component)} for component in ("gateway", "model-server", "trainer")
@@ -113,7 +108,7 @@ def test_only_the_gateway_reaches_the_model_server(base: Manifests):
     ]
 
 
-def test_the_gateway_reaches_the_model_server_and_dns_alone(base: Manifests):
+def test_the_gateway_reaches_only_the_model_server_and_dns(base: Manifests):
     policy = base.get("NetworkPolicy", "covidscan")["spec"]
     grpc = port_numbers(base, "covidscan-model-server")["grpc"]
     assert policy["egress"] == [
@@ -136,11 +131,11 @@ def test_the_gateway_reaches_the_model_server_and_dns_alone(base: Manifests):
 
 
 @pytest.mark.parametrize("name", ["covidscan-model-server", "covidscan-trainer"])
-def test_neither_model_server_nor_trainer_reaches_anything(base: Manifests, name: str):
+def test_the_model_server_and_the_trainer_have_no_egress(base: Manifests, name: str):
     assert base.get("NetworkPolicy", name)["spec"]["egress"] == []
 
 
-def test_nobody_reaches_the_trainer(base: Manifests):
+def test_the_trainer_has_no_ingress(base: Manifests):
     assert base.get("NetworkPolicy", "covidscan-trainer")["spec"]["ingress"] == []
 
 
@@ -149,14 +144,14 @@ def test_pods_on_all_nodes_share_the_volume(base: Manifests):
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_the_trainer_ends_and_can_be_applied_again(base: Manifests):
+def test_the_trainer_job_is_not_restarted_and_is_deleted_within_an_hour(base: Manifests):
     job = base.get("Job", "covidscan-trainer")["spec"]
     assert job["template"]["spec"]["restartPolicy"] == "Never"
     assert job["backoffLimit"] <= 3
     assert job["ttlSecondsAfterFinished"] <= 3600
 
 
-def test_prometheus_reaches_the_metrics_alone(base: Manifests):
+def test_prometheus_reaches_only_the_metrics_port(base: Manifests):
     (policy,) = Manifests.read(FOLDER / "prometheus").documents
     assert document_faults(policy) == []
     assert policy["spec"]["podSelector"]["matchLabels"] == labels("model-server")
@@ -167,7 +162,7 @@ def test_prometheus_reaches_the_metrics_alone(base: Manifests):
     assert isinstance(peer["namespaceSelector"]["matchLabels"], dict)
 
 
-def test_kustomizations_list_files_and_folders_that_are_there():
+def test_kustomizations_list_exactly_the_existing_files():
     def resources(folder: Any) -> list[str]:
         return yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
 
@@ -175,8 +170,8 @@ def test_kustomizations_list_files_and_folders_that_are_there():
         folder = kustomization.parent
         for name in resources(folder):
             assert (folder / name).exists()
-        written = {file.name for file in folder.glob("*.yaml")} - {
+        existing = {file.name for file in folder.glob("*.yaml")} - {
             "kustomization.yaml",
             "names.yaml",
         }
-        assert written == {name for name in resources(folder) if name.endswith(".yaml")}
+        assert existing == {name for name in resources(folder) if name.endswith(".yaml")}

@@ -1,4 +1,4 @@
-"""What kubectl would apply, and the KServe alternative."""
+"""The rendered Kubernetes overlays, and the KServe alternative."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.kubernetes.manifests import FOLDER, OVERLAYS, Manifests, build_comman
 from tests.kubernetes.schema import document_faults, pod_faults
 
 renders = pytest.mark.skipif(
-    build_command() is None, reason="neither kubectl nor kustomize is here"
+    build_command() is None, reason="neither kubectl nor kustomize is installed"
 )
 
 
@@ -23,7 +23,7 @@ def faults(document: dict[str, Any]) -> list[str]:
 
 @renders
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_what_is_rendered_keeps_to_the_schema(overlay: str):
+def test_rendered_documents_match_the_schema_and_are_in_the_namespace(overlay: str):
     rendered = Manifests.render(FOLDER / overlay)
     assert [fault for document in rendered.documents for fault in faults(document)] == []
     for document in rendered.documents:
@@ -33,14 +33,14 @@ def test_what_is_rendered_keeps_to_the_schema(overlay: str):
 
 @renders
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_image_has_a_version(overlay: str):
+def test_every_image_has_a_version_tag(overlay: str):
     for pod in Manifests.render(FOLDER / overlay).pods().values():
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             assert re.fullmatch(r"[a-z/-]+:\d+\.\d+\.\d+", container["image"])
 
 
 @renders
-def test_on_a_single_node_there_is_one_of_each():
+def test_the_single_node_overlay_runs_one_replica_of_each_deployment():
     rendered = Manifests.render(FOLDER / "single-node")
     (claim,) = rendered.of_kind("PersistentVolumeClaim")
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
@@ -54,7 +54,7 @@ def test_on_a_single_node_there_is_one_of_each():
 
 
 @renders
-def test_with_kserve_the_inference_service_takes_the_deployment_s_place():
+def test_the_kserve_overlay_replaces_the_deployment_with_an_inference_service():
     base = Manifests.render(FOLDER / "base")
     rendered = Manifests.render(FOLDER / "kserve")
 
@@ -66,7 +66,7 @@ def test_with_kserve_the_inference_service_takes_the_deployment_s_place():
         ("HorizontalPodAutoscaler", "covidscan-model-server"),
     }
     assert names(rendered) - names(base) == {("InferenceService", "covidscan-models")}
-    # Its volume, too, has the name that kustomize gave the ConfigMap.
+    # kustomize must rename the ConfigMap in the InferenceService too.
     assert rendered.pods()["model-server"]["volumes"] == base.pods()["model-server"]["volumes"]
 
 
@@ -76,23 +76,25 @@ def inference_service() -> dict[str, Any]:
     return document
 
 
-def test_kserve_runs_the_pod_of_the_deployment(inference_service: dict[str, Any]):
+def test_the_pod_of_the_inference_service_equals_that_of_the_deployment(
+    inference_service: dict[str, Any],
+):
     pod = pod_of(inference_service)
     assert pod_faults(pod) == []
     (container,) = pod["containers"]
-    # KServe looks for this name.
+    # KServe requires this name.
     assert container["name"] == "kserve-container"
     container = dict(container, name="model-server")
     base = Manifests.read(FOLDER / "base").pods()["model-server"]
     assert dict(pod, containers=[container]) == base
 
 
-def test_the_service_finds_kserve_s_pods(inference_service: dict[str, Any]):
+def test_the_service_selects_the_pods_of_kserve(inference_service: dict[str, Any]):
     service = Manifests.read(FOLDER / "base").get("Service", "covidscan-model-server")
     assert inference_service["spec"]["predictor"]["labels"] == service["spec"]["selector"]
 
 
-def test_kserve_publishes_nothing_and_scales_as_the_autoscaler_does(
+def test_the_inference_service_is_cluster_local_and_scales_like_the_autoscaler(
     inference_service: dict[str, Any],
 ):
     metadata = inference_service["metadata"]
@@ -111,7 +113,7 @@ def test_kserve_publishes_nothing_and_scales_as_the_autoscaler_does(
 
 
 @renders
-def test_the_kustomization_of_the_docs_is_one(root: Path, tmp_path: Path):
+def test_the_kustomization_in_the_docs_renders_valid_documents(root: Path, tmp_path: Path):
     text = (root / "docs" / "kubernetes.md").read_text()
     (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "resources:" in b]
     own = tmp_path / "own"
@@ -121,8 +123,8 @@ def test_the_kustomization_of_the_docs_is_one(root: Path, tmp_path: Path):
     rendered = Manifests.render(own)
     assert [fault for document in rendered.documents for fault in faults(document)] == []
     assert rendered.get("NetworkPolicy", "covidscan-model-server-metrics")
-    wanted = {image["name"]: image["newName"] for image in yaml.safe_load(block)["images"]}
+    new_names = {image["name"]: image["newName"] for image in yaml.safe_load(block)["images"]}
     (gateway,) = rendered.pods()["gateway"]["containers"]
-    assert gateway["image"].startswith(wanted["covidscan-api"] + ":")
+    assert gateway["image"].startswith(new_names["covidscan-api"] + ":")
     (trainer,) = rendered.pods()["trainer"]["containers"]
-    assert trainer["image"].startswith(wanted["covidscan-trainer"] + ":")
+    assert trainer["image"].startswith(new_names["covidscan-trainer"] + ":")

@@ -1,4 +1,4 @@
-"""The script that keeps TensorFlow Serving from starting before every model has a version."""
+"""An init container delays TensorFlow Serving until every model has a version."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from tests.kubernetes.manifests import FOLDER, Manifests
 
 @pytest.fixture
 def script(tmp_path: Path) -> str:
-    """It, with a folder here in the place of /models and hardly a pause."""
+    """The script of the init container, with a local folder for /models and short pauses."""
     (container,) = Manifests.read(FOLDER / "base").pods()["model-server"]["initContainers"]
     shell, option, text = container["command"]
     assert (shell, option) == ("bash", "-c")
@@ -22,12 +22,12 @@ def script(tmp_path: Path) -> str:
     return text
 
 
-def test_it_names_the_models_of_the_contract(script: str):
+def test_the_script_names_the_models_of_the_contract(script: str):
     (names,) = re.findall(r"for model in (.+); do", script)
     assert tuple(names.split()) == MODEL_NAMES
 
 
-def test_it_ends_once_every_model_has_a_version(script: str, tmp_path: Path):
+def test_the_script_ends_once_every_model_has_a_version(script: str, tmp_path: Path):
     for name in MODEL_NAMES:
         (tmp_path / name / "7").mkdir(parents=True)
     ended = subprocess.run(
@@ -36,7 +36,7 @@ def test_it_ends_once_every_model_has_a_version(script: str, tmp_path: Path):
     assert ended.stdout == ""
 
 
-def test_it_waits_for_the_last_model_and_takes_no_draft_for_a_version(script: str, tmp_path: Path):
+def test_the_script_waits_for_the_last_model_and_ignores_drafts(script: str, tmp_path: Path):
     *others, last = MODEL_NAMES
     for name in others:
         (tmp_path / name / "1").mkdir(parents=True)

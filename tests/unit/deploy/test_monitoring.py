@@ -1,4 +1,4 @@
-"""Dashboard and alerts ask for metrics and labels that the gateway really has."""
+"""The dashboard and the alerts use metrics and labels that the gateway exposes."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from prometheus_client import Metric
 from api.observability.metrics import Metrics
 
 TARGET_LABELS = {"instance", "job"}
-"""What Prometheus adds to everything that it reads."""
+"""Labels that Prometheus adds to every sample."""
 
 WATCHED = ("images_in_progress", "images_waiting", "received_bytes", "connections")
 
@@ -31,7 +31,7 @@ def panel_expressions(repository: Path) -> list[str]:
 
 
 def selectors(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Each metric that an expression asks for, with the labels that it names."""
+    """Each metric in an expression, with the labels that it is filtered by."""
     found: list[promql_parser.VectorSelector] = []
 
     def visit(node: promql_parser.Expr) -> None:
@@ -45,8 +45,8 @@ def selectors(expression: str) -> Iterator[tuple[str, set[str]]]:
 
 
 @pytest.fixture(scope="module")
-def existing() -> dict[str, set[str]]:
-    """Names of samples and their labels, as the gateway has them."""
+def exposed() -> dict[str, set[str]]:
+    """The labels of each sample that the gateway exposes, by the name of the sample."""
     metrics = Metrics(version="0", preprocessing="0")
     for name in WATCHED:
         metrics.watch(name, name, lambda: 0)
@@ -66,35 +66,35 @@ def suffixes(family: Metric) -> tuple[str, ...]:
     }.get(family.type, ("",))
 
 
-def test_every_metric_and_label_that_is_asked_for_exists(
-    repository: Path, existing: dict[str, set[str]]
+def test_the_gateway_exposes_every_metric_and_label_in_an_expression(
+    repository: Path, exposed: dict[str, set[str]]
 ):
     rules = [rule["expr"] for rule in alert_rules(repository)]
     for expression in [*rules, *panel_expressions(repository)]:
         for name, labels in selectors(expression):
-            assert name in existing, f"{name} in {expression}"
-            assert labels <= existing[name] | TARGET_LABELS, expression
+            assert name in exposed, f"{name} in {expression}"
+            assert labels <= exposed[name] | TARGET_LABELS, expression
         grouped = re.findall(r"(?:by|on|group_left) \(([^)]*)\)", expression)
         for label in filter(None, re.split(r",\s*", ",".join(grouped))):
-            known = {each for labels in existing.values() for each in labels} | TARGET_LABELS
+            known = {each for labels in exposed.values() for each in labels} | TARGET_LABELS
             assert label in known, f"{label} in {expression}"
 
 
-def test_every_metric_of_our_own_is_on_the_dashboard_or_in_an_alert(
-    repository: Path, existing: dict[str, set[str]]
+def test_every_covidscan_metric_is_on_the_dashboard_or_in_an_alert(
+    repository: Path, exposed: dict[str, set[str]]
 ):
     rules = [rule["expr"] for rule in alert_rules(repository)]
-    asked = {
+    used = {
         name
         for expression in [*rules, *panel_expressions(repository)]
         for name, _ in selectors(expression)
     }
-    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked}
-    ours = {name for name in existing if name.startswith("covidscan_")}
-    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in ours} <= families
+    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in used}
+    covidscan_metrics = {name for name in exposed if name.startswith("covidscan_")}
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in covidscan_metrics} <= families
 
 
-def test_every_alert_is_explained_where_operators_look(repository: Path):
+def test_every_alert_is_explained_in_the_operations_document(repository: Path):
     operations = (repository / "docs/operations.md").read_text()
     for rule in alert_rules(repository):
         assert f"`{rule['alert']}`" in operations
@@ -102,14 +102,14 @@ def test_every_alert_is_explained_where_operators_look(repository: Path):
         assert rule["labels"]["severity"] in {"critical", "warning"}
 
 
-def test_a_panel_is_where_no_other_is(repository: Path):
+def test_dashboard_panels_do_not_overlap(repository: Path):
     dashboard = json.loads((repository / "deploy/monitoring/dashboard.json").read_text())
-    places = [
+    cells = [
         (x, y)
         for panel in dashboard["panels"]
         for grid in [panel["gridPos"]]
         for x in range(grid["x"], grid["x"] + grid["w"])
         for y in range(grid["y"], grid["y"] + grid["h"])
     ]
-    assert len(places) == len(set(places))
+    assert len(cells) == len(set(cells))
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])

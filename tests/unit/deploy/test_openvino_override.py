@@ -1,3 +1,5 @@
+"""``docker-compose.openvino.yml`` replaces TensorFlow Serving with OpenVINO Model Server."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,16 @@ def ovms_flags(override: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def test_only_the_model_server_changes_and_keeps_its_rights(override: dict[str, Any]):
+def test_the_override_changes_only_the_model_server_and_no_security_option(
+    override: dict[str, Any],
+):
     changed = {name: set(service) for name, service in override.items()}
     assert changed == {
         "model-server": {"image", "entrypoint", "command", "volumes", "healthcheck"},
     }
 
 
-def test_the_gateway_finds_it_where_tensorflow_serving_was(
+def test_openvino_has_the_ports_and_channel_arguments_of_tensorflow_serving(
     ovms_flags: dict[str, str], flags: dict[str, str]
 ):
     assert ovms_flags["port"] == flags["port"]
@@ -34,7 +38,7 @@ def test_the_gateway_finds_it_where_tensorflow_serving_was(
     assert ovms_flags["grpc_channel_arguments"] == flags["grpc_channel_arguments"]
 
 
-def test_it_serves_the_same_models_and_versions(
+def test_openvino_serves_the_same_models_and_versions_as_tensorflow_serving(
     root: Path, override: dict[str, Any], ovms_flags: dict[str, str]
 ):
     (mount,) = override["model-server"]["volumes"]

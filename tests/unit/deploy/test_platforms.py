@@ -1,4 +1,4 @@
-"""What each platform installs, by the markers of the dependencies."""
+"""What each platform installs, according to the markers of the dependencies."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PLATFORMS = {
 
 
 def installed(project: dict[str, Any], platform: str, extra: str | None = None) -> dict[str, str]:
-    """What is installed, with its bounds."""
+    """The installed packages and their version specifiers."""
     listed = project["project"]["dependencies"]
     if extra is not None:
         listed = project["project"]["optional-dependencies"][extra]
@@ -26,7 +26,7 @@ def installed(project: dict[str, Any], platform: str, extra: str | None = None) 
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_each_platform_gets_the_parts_of_uvicorn_that_it_has(
+def test_every_platform_installs_httptools_and_all_but_windows_uvloop(
     project: dict[str, Any], platform: str
 ):
     names = installed(project, platform)
@@ -34,7 +34,7 @@ def test_each_platform_gets_the_parts_of_uvicorn_that_it_has(
     assert ("uvloop" in names) == (platform != "Windows")
 
 
-def test_only_the_trainer_is_bound_to_the_protobuf_of_tensorflow(project: dict[str, Any]):
-    # Code that is generated for a major version runs with that one and the next.
+def test_only_the_trainer_requires_a_protobuf_version_below_6(project: dict[str, Any]):
+    # Generated code runs with the major version it was generated for, and with the next one.
     assert set(installed(project, "linux")["protobuf"].split(",")) == {">=5.29", "<7"}
     assert set(installed(project, "linux", "trainer")["protobuf"].split(",")) == {">=5.29", "<6"}

@@ -1,4 +1,4 @@
-"""The map in ``CONTRIBUTING.md`` shows the folders as they are."""
+"""The map of folders in ``CONTRIBUTING.md`` is correct and complete."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def mapped(contributing: str) -> list[str]:
     return re.findall(r"^\| `([a-z0-9_/]+)/` \|", contributing, re.MULTILINE)
 
 
-def test_every_folder_of_the_map_exists(repository: Path, mapped: list[str]):
+def test_every_folder_in_the_map_exists(repository: Path, mapped: list[str]):
     assert mapped
     assert [folder for folder in mapped if not (repository / folder).is_dir()] == []
 
@@ -31,7 +31,9 @@ def test_every_package_is_in_the_map(repository: Path, mapped: list[str], projec
     assert packages - set(mapped) == set()
 
 
-def test_the_commands_are_targets_of_the_makefile(contributing: str, makefile_targets: set[str]):
+def test_every_make_command_is_a_target_of_the_makefile(
+    contributing: str, makefile_targets: set[str]
+):
     named = set(re.findall(r"`make ([a-z]+)`", contributing))
     assert {"serve", "test", "coverage"} <= named
     assert named <= makefile_targets

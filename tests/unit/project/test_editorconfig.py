@@ -1,4 +1,4 @@
-"""``.editorconfig`` says what the formatter does, and what the files are like."""
+"""``.editorconfig`` matches the formatter and the files of the repository."""
 
 import configparser
 import re
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 BINARY = {".png"}
-AS_THEY_ARE = re.compile(r"/recordings/|_pb2\.pyi?$|\.min\.css$|LICENSE$")
-"""Files that were copied from elsewhere, or recorded."""
+UNSTYLED = re.compile(r"/recordings/|_pb2\.pyi?$|\.min\.css$|LICENSE$")
+"""Files that were copied, generated or recorded."""
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +22,9 @@ def rules(repository: Path) -> configparser.ConfigParser:
 
 @pytest.fixture(scope="session")
 def texts(repository: Path) -> dict[str, str]:
-    """The text files of the repository that have its style, by name."""
+    """The content of the text files that must have the style, by name."""
     if not (repository / ".git").exists():
-        pytest.skip("not a clone: git cannot tell the project's files from others")
+        pytest.skip("not a git clone, so git cannot list the files of the project")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True)
     return {
@@ -32,22 +32,24 @@ def texts(repository: Path) -> dict[str, str]:
         for name in listed.stdout.split("\0")
         if (repository / name).is_file()
         and Path(name).suffix not in BINARY
-        and not AS_THEY_ARE.search(name)
+        and not UNSTYLED.search(name)
     }
 
 
-def test_its_lines_are_as_long_as_ruff_makes_them(
+def test_the_line_length_and_the_indentation_are_those_of_ruff(
     rules: configparser.ConfigParser, project: dict[str, Any]
 ):
     assert rules["preamble"]["root"] == "true"
     python = rules["*.{py,pyi}"]
     assert python.getint("max_line_length") == project["tool"]["ruff"]["line-length"]
-    # Those of ruff, which nobody has set to something else.
+    # The default of ruff, which its format settings could change.
     assert "format" not in project["tool"]["ruff"]
     assert python.getint("indent_size") == 4
 
 
-def test_the_files_are_as_it_says(texts: dict[str, str], rules: configparser.ConfigParser):
+def test_the_files_have_the_configured_line_endings_and_whitespace(
+    texts: dict[str, str], rules: configparser.ConfigParser
+):
     assert rules["*"]["charset"] == "utf-8"
     assert rules["*"]["end_of_line"] == "lf"
     assert rules["*"].getboolean("trim_trailing_whitespace")

@@ -16,7 +16,7 @@ SCHEMAS = {
     "ISSUE_TEMPLATE/[!c]*.yml": "vendor.github-issue-forms",
     "ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",
 }
-"""The schemas of these files, as check-jsonschema has them."""
+"""The built-in schema of check-jsonschema for each kind of file."""
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def job(workflow: dict[Any, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("pattern", "schema"), SCHEMAS.items())
-def test_the_files_are_valid(repository: Path, pattern: str, schema: str):
+def test_the_files_match_their_schemas(repository: Path, pattern: str, schema: str):
     files = [str(file) for file in (repository / FOLDER).glob(pattern)]
     assert files
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
@@ -45,15 +45,13 @@ def test_the_files_are_valid(repository: Path, pattern: str, schema: str):
     assert outcome.returncode == 0, outcome.stdout
 
 
-def test_the_workflow_runs_targets_of_the_makefile_and_nothing_else(
-    job: dict[str, Any], makefile_targets: set[str]
-):
+def test_the_workflow_runs_only_makefile_targets(job: dict[str, Any], makefile_targets: set[str]):
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands == ["make smoke", "make test"]
     assert {command.removeprefix("make ") for command in commands} <= makefile_targets
 
 
-def test_the_smoke_test_starts_the_service_as_a_user_does(repository: Path):
+def test_the_smoke_test_starts_the_service_with_make_serve(repository: Path):
     makefile = (repository / "Makefile").read_text()
     (recipe,) = re.findall(r"^smoke:.*\n((?:\t.+\n)+)", makefile, re.MULTILINE)
     assert recipe.strip() == "$(BIN)/python .ci/smoke.py $(MAKE) serve"
@@ -80,7 +78,9 @@ def test_actions_are_pinned_to_a_commit(workflow_text: str):
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
-def test_the_workflow_can_only_read_and_ends(workflow: dict[Any, Any], job: dict[str, Any]):
+def test_the_workflow_has_only_read_permissions_and_a_timeout(
+    workflow: dict[Any, Any], job: dict[str, Any]
+):
     assert workflow["permissions"] == {"contents": "read"}
     assert "permissions" not in job
     assert "github.ref" in workflow["concurrency"]["group"]
@@ -98,9 +98,7 @@ def test_the_bug_form_asks_for_no_patient_images(repository: Path):
     assert option["required"] is True
 
 
-def test_the_pull_request_template_asks_for_the_makefile_s_test(
-    repository: Path, makefile_targets: set[str]
-):
+def test_the_pull_request_template_asks_for_make_test(repository: Path, makefile_targets: set[str]):
     template = (repository / FOLDER / "pull_request_template.md").read_text()
     named = set(re.findall(r"`make ([a-z]+)`", template))
     assert "test" in named

@@ -1,4 +1,4 @@
-"""Every file that names the version of covidscan names the same one."""
+"""Every file that contains the version of covidscan contains the same one."""
 
 import re
 from datetime import date
@@ -21,7 +21,7 @@ def changelog(repository: Path) -> str:
 
 
 @pytest.mark.parametrize(("file", "pattern"), IMAGE_TAGS.items())
-def test_the_version_is_the_same_everywhere(
+def test_the_version_is_the_same_in_every_file(
     repository: Path, project: dict[str, Any], file: str, pattern: str
 ):
     versions = re.findall(pattern, (repository / file).read_text(), re.MULTILINE)
@@ -29,7 +29,7 @@ def test_the_version_is_the_same_everywhere(
     assert set(versions) == {project["project"]["version"]}
 
 
-def test_the_newest_release_in_the_changelog_is_the_version(
+def test_the_newest_release_in_the_changelog_is_the_current_version(
     changelog: str, project: dict[str, Any]
 ):
     headings = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
@@ -37,14 +37,14 @@ def test_the_newest_release_in_the_changelog_is_the_version(
     assert headings[1].startswith(f"[{project['project']['version']}] - ")
 
 
-def test_every_release_in_the_changelog_has_a_date_and_the_newest_is_first(changelog: str):
+def test_every_release_in_the_changelog_has_a_date_and_the_newest_comes_first(changelog: str):
     releases = re.findall(r"^## \[(\d.*)\](.*)$", changelog, re.MULTILINE)
     dates = [date.fromisoformat(rest.removeprefix(" - ")) for _, rest in releases]
     assert dates
     assert dates == sorted(dates, reverse=True)
 
 
-def test_the_typed_packages_say_so(repository: Path, project: dict[str, Any]):
+def test_every_package_has_a_py_typed_marker(repository: Path, project: dict[str, Any]):
     assert "Typing :: Typed" in project["project"]["classifiers"]
     for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         assert (repository / package / "py.typed").is_file(), package

@@ -1,4 +1,4 @@
-"""What becomes of an explanation when models fail, or are replaced, while it is made."""
+"""Explanations while models answer, fail or are replaced."""
 
 import time
 from collections.abc import Callable
@@ -31,11 +31,11 @@ DRAWING = cv2.imencode(".png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64
 CALLER = Caller(request_id="1", key_id=None, client="key 1")
 
 Answers = Callable[[str, int], ModelResult]
-"""Of a model, to the image of this number; the whole one is number 0."""
+"""Returns the answer of a model to an image by its number; the unchanged image is number 0."""
 
 
-class DecodersHere:
-    """Decodes in this process, as a unit test starts no other."""
+class InProcessDecoders:
+    """Decodes in this process: unit tests start no decoder processes."""
 
     count = 1
 
@@ -50,7 +50,7 @@ class DecodersHere:
 
 
 class FanOut:
-    """Answers as it is told, image by image."""
+    """Answers each image with the function that it is given."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -80,7 +80,7 @@ async def explain(answers: Answers, **settings: Any) -> Explanation:
     configured = Settings(_env_file=None, model_server="nowhere:1", **settings)
     metrics = Metrics(version="0", preprocessing="0")
     activity = ClientActivity()
-    decoders: Any = DecodersHere()
+    decoders: Any = InProcessDecoders()
     preparation = ImagePreparation(decoders, max_pixels=10_000, metrics=metrics, activity=activity)
     fan_out: Any = FanOut(answers)
     predictor = Predictor(
@@ -99,16 +99,16 @@ async def explain(answers: Answers, **settings: Any) -> Explanation:
         preparation.close()
 
 
-async def test_the_ensembles_map_is_the_mean_of_the_models():
+async def test_the_map_of_the_ensemble_is_the_mean_of_the_models_maps():
     found = await explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
     ensemble, *models = found.maps
     assert [each.name for each in found.maps] == ["ensemble", *MODEL_NAMES]
     assert {each.status for each in found.maps} == {ModelAnswerStatus.OK}
-    given = [each.values for each in models if each.values is not None]
+    values = [each.values for each in models if each.values is not None]
     assert ensemble.values is not None
     assert ensemble.values.shape == (64, 64)
     assert np.ptp(ensemble.values) > 0
-    assert ensemble.values == pytest.approx(np.mean(given, axis=0))
+    assert ensemble.values == pytest.approx(np.mean(values, axis=0))
     assert found.images_asked == 192
     assert found.picture.shape == (64, 64, 3)
 
@@ -126,7 +126,7 @@ async def test_a_model_that_fails_once_has_no_map():
     assert ensemble.values == pytest.approx((vgg16.values + xception.values) / 2)
 
 
-async def test_a_model_that_is_replaced_meanwhile_has_no_map():
+async def test_a_model_that_is_replaced_during_the_explanation_has_no_map():
     def answers(name: str, number: int) -> ModelResult:
         return answer(name, 0.8, version=2 if name == "vgg16" and number > 60 else 1)
 
@@ -134,7 +134,7 @@ async def test_a_model_that_is_replaced_meanwhile_has_no_map():
     assert (vgg16.status, vgg16.values) == (ModelAnswerStatus.NOT_AVAILABLE, None)
 
 
-async def test_too_few_maps_are_no_explanation():
+async def test_fewer_maps_than_the_quorum_raise_models_unavailable():
     def answers(name: str, number: int) -> ModelResult:
         if name != "vgg16" and number == 3:
             return failed_answer(name, ModelAnswerStatus.UNREACHABLE, 0.1)
@@ -144,7 +144,7 @@ async def test_too_few_maps_are_no_explanation():
         await explain(answers, quorum=2)
 
 
-async def test_models_that_are_all_late_are_said_to_be():
+async def test_timeouts_of_all_models_raise_models_late():
     def answers(name: str, number: int) -> ModelResult:
         return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
 

@@ -1,4 +1,4 @@
-"""Multipart forms, whole, cut, and as clients should not send them."""
+"""Multipart forms: complete, truncated and malformed."""
 
 import encodings
 import tempfile
@@ -33,7 +33,7 @@ def part(disposition: str, data: bytes = b"data", *, more: str = "") -> bytes:
 async def content(form: FormData, field: str) -> tuple[str | None, bytes]:
     file = form[field]
     assert isinstance(file, UploadFile)
-    assert file.size == len(file.file.getvalue())  # type: ignore[attr-defined] # it is in memory
+    assert file.size == len(file.file.getvalue())  # type: ignore[attr-defined] # in memory
     return file.filename, await file.read()
 
 
@@ -47,7 +47,7 @@ async def content(form: FormData, field: str) -> tuple[str | None, bytes]:
         ('name="file"; filename="naive.png"; filename*=utf-8\'\'na%C3%AFve.png', "naïve.png"),
         ('name="file"; filename*=utf-8\'\'na%C3%AFve.png; filename="naive.png"', "naïve.png"),
         ("name=\"file\"; filename*=iso-8859-1''na%EFve.png", "naïve.png"),
-        # What cannot be read gives way to what can.
+        # A filename* that cannot be decoded gives way to filename.
         ('name="file"; filename="a.png"; filename*=gbk\'\'%C4%E3', "a.png"),
         ('name="file"; filename="a.png"; filename*=nonsense', "a.png"),
         ("name=\"file\"; filename*=utf-8''", ""),
@@ -56,7 +56,9 @@ async def content(form: FormData, field: str) -> tuple[str | None, bytes]:
         ('name="file"; filename="\\"a\\".png"', '"a".png'),
     ],
 )
-async def test_a_file_is_a_file_however_it_is_named(disposition: str, filename: str):
+async def test_the_file_field_is_a_file_with_any_form_of_filename_or_none(
+    disposition: str, filename: str
+):
     body = part(disposition, b"\r\n--no\r\n" * 1000) + b"--b--\r\n"
     for step in (0, 1, 7):
         assert await content(await read(body, step=step), "file") == (
@@ -65,10 +67,10 @@ async def test_a_file_is_a_file_however_it_is_named(disposition: str, filename: 
         )
 
 
-async def test_a_file_in_another_field_is_a_file_where_it_has_a_name():
+async def test_another_field_is_a_file_only_if_it_has_a_filename():
     form = await read(part('name="x"; filename="y"') + part('name="z"', b"t" * 5000) + b"--b--\r\n")
     assert await content(form, "x") == ("y", b"data")
-    assert form["z"] == "t" * 1024, "a text is kept as far as any known field could need it"
+    assert form["z"] == "t" * 1024, "a text field is truncated to max_part_size"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ async def test_a_file_in_another_field_is_a_file_where_it_has_a_name():
         (b"x" * 1025, False),
     ],
 )
-async def test_a_short_text_without_a_name_is_no_file(data: bytes, is_text: bool):
+async def test_a_short_text_without_a_filename_is_not_a_file(data: bytes, is_text: bool):
     form = await read(part("name=file", data) + b"--b--\r\n")
     assert isinstance(form["file"], str) is is_text
     named = await read(part("name=file; filename=x", data) + b"--b--\r\n")
@@ -101,7 +103,9 @@ async def test_a_short_text_without_a_name_is_no_file(data: bytes, is_text: bool
         ("unicode_escape", rb"x\ud800", r"x\ud800"),
     ],
 )
-async def test_names_are_in_the_form_s_charset(charset: str, raw: bytes, filename: str):
+async def test_file_names_are_decoded_with_the_charset_of_the_form(
+    charset: str, raw: bytes, filename: str
+):
     body = part('name="file"; filename="@"').replace(b"@", raw) + b"--b--\r\n"
     form = await read(body, f"multipart/form-data; charset={charset}; boundary=b")
     assert await content(form, "file") == (filename, b"data")
@@ -109,14 +113,14 @@ async def test_names_are_in_the_form_s_charset(charset: str, raw: bytes, filenam
 
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "utf-7", "gbk", "nosuch"])
-async def test_names_in_another_charset_are_rejected(charset: str):
+async def test_file_names_in_an_unsupported_charset_are_rejected(charset: str):
     body = part('name="file"; filename="é"') + b"--b--\r\n"
     with pytest.raises(InvalidFormError, match="UTF-8"):
         await read(body, f"multipart/form-data; charset={charset}; boundary=b")
 
 
-async def test_python_keeps_no_charset_that_a_client_names():
-    before = len(encodings._cache)  # type: ignore[attr-defined] # where it keeps them
+async def test_charsets_that_clients_declare_do_not_fill_the_codec_cache():
+    before = len(encodings._cache)  # type: ignore[attr-defined] # Python's codec cache
     for number in range(50):
         body = part(f"name=file; filename*=no-{number}''a", more="Content-Type: a; charset=no\r\n")
         await read(body + b"--b--", f"multipart/form-data; charset=nosuch-{number}; boundary=b")
@@ -124,7 +128,7 @@ async def test_python_keeps_no_charset_that_a_client_names():
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (part('name="file"; filename="x"'), "send it whole"),
         (part('name="file"; filename="x"')[:30], "RFC 7578|send it whole"),
@@ -139,8 +143,10 @@ async def test_python_keeps_no_charset_that_a_client_names():
         (b"--b\r\nx: " + b"y" * 10_000, "RFC 7578"),
     ],
 )
-async def test_what_is_no_form_is_rejected_with_what_to_change(body: bytes, said: str):
-    with pytest.raises(InvalidFormError, match=said):
+async def test_a_malformed_form_is_rejected_with_a_message_about_what_to_change(
+    body: bytes, message: str
+):
+    with pytest.raises(InvalidFormError, match=message):
         await read(body)
 
 
@@ -149,23 +155,25 @@ async def test_a_form_without_a_boundary_is_rejected():
         await read(b"", "multipart/form-data")
 
 
-async def test_no_temporary_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    nowhere = tmp_path / "full"
-    monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
+async def test_a_large_file_needs_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    missing = tmp_path / "full"
+    monkeypatch.setattr(tempfile, "tempdir", str(missing))
     data = b"x" * 3_000_000
     assert await content(await read(part("name=file; filename=x", data) + b"--b--"), "file") == (
         "x",
         data,
     )
-    assert not nowhere.exists()
+    assert not missing.exists()
 
 
 @pytest.mark.parametrize("pattern", [b"\r\n--", b"\r", b"\r\n--b", b"-", b"\r\n--c"])
-async def test_a_file_that_is_nearly_all_boundaries_takes_no_longer(pattern: bytes):
+async def test_a_file_full_of_partial_boundaries_is_parsed_in_linear_time(pattern: bytes):
     data = pattern * (1_000_000 // len(pattern))
     started = time.process_time()
     try:
         await read(part("name=file; filename=x", data) + b"\r\n--b--", step=64 * 1024)
     except InvalidFormError:
-        assert pattern == b"\r\n--b", "this one is a boundary, and a wrong one"
+        assert pattern == b"\r\n--b", "only this pattern contains a boundary, a malformed one"
     assert time.process_time() - started < 5

@@ -1,4 +1,4 @@
-"""How long a client may take to send a body, on virtual time."""
+"""How long a client may take to send a body, measured in virtual time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL_TIME
 
 
-async def receive_body(pieces: Sequence[tuple[float, int]]) -> float:
-    """Receive a body, and how long that takes; of each piece the pause before it and its size."""
-    remaining = list(pieces)
+async def receive_body(chunks: Sequence[tuple[float, int]]) -> float:
+    """Receive a body of chunks ``(pause before it, size)``, and return the seconds that it took."""
+    remaining = list(chunks)
 
     async def receive() -> Message:
         pause_seconds, size = remaining.pop(0)
@@ -35,7 +35,7 @@ async def receive_body(pieces: Sequence[tuple[float, int]]) -> float:
             pass
 
     async def send(_: Message) -> None:
-        raise AssertionError("there is no answer")
+        raise AssertionError("the middleware sent a response")
 
     middleware = BodyLimitMiddleware(
         app,
@@ -48,24 +48,24 @@ async def receive_body(pieces: Sequence[tuple[float, int]]) -> float:
     return asyncio.get_running_loop().time()
 
 
-async def test_a_client_that_sends_16_kib_a_second_has_the_time_it_needs():
+async def test_a_client_that_sends_16_kib_per_second_is_not_timed_out():
     assert await receive_body([(0.99, 16 * KIB)] * 20) == pytest.approx(20 * 0.99)
 
 
-async def test_a_client_that_sends_half_as_fast_is_rejected():
+async def test_a_client_that_sends_8_kib_per_second_is_rejected():
     with pytest.raises(SlowBodyError):
         await receive_body([(0.99, 8 * KIB)] * 20)
-    # After the first second it has earned half a second with each piece, and needed twice as much.
+    # After the first second, each chunk earns half a second but takes a whole one.
     assert asyncio.get_running_loop().time() == pytest.approx(1.5)
 
 
-async def test_a_client_that_sends_nothing_is_rejected():
+async def test_a_client_that_sends_nothing_is_rejected_after_the_timeout():
     with pytest.raises(SlowBodyError):
         await receive_body([(60, 1)])
     assert asyncio.get_running_loop().time() == TIMEOUT_SECONDS
 
 
-async def test_a_body_that_was_fast_earns_no_silence():
+async def test_a_fast_start_does_not_extend_the_timeout_of_a_later_pause():
     with pytest.raises(SlowBodyError):
         await receive_body([(0, 500 * KIB), (60, 1)])
     assert asyncio.get_running_loop().time() == TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""Slots are shared fairly: a client that asks for many waits behind its own requests only."""
+"""Slots are shared fairly: a client with many requests delays only its own requests."""
 
 import asyncio
 from collections import Counter
@@ -19,12 +19,12 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 async def settle() -> None:
-    """Let every task go as far as it can."""
+    """Let every task run until it waits."""
     await asyncio.sleep(0.001)
 
 
-async def wanting(slots: FairSlots, *clients: str) -> list[asyncio.Task[None]]:
-    """Callers that want a slot, in this order."""
+async def request_slots(slots: FairSlots, *clients: str) -> list[asyncio.Task[None]]:
+    """Request a slot for each of the clients, in this order."""
     tasks = [asyncio.create_task(slots.acquire(client)) for client in clients]
     await settle()
     return tasks
@@ -32,67 +32,67 @@ async def wanting(slots: FairSlots, *clients: str) -> list[asyncio.Task[None]]:
 
 async def test_a_single_client_may_hold_all_slots():
     slots = FairSlots(4, shared=1, activity=ClientActivity())
-    tasks = await wanting(slots, *["busy"] * 6)
+    tasks = await request_slots(slots, *["busy"] * 6)
     assert [task.done() for task in tasks] == [True] * 4 + [False] * 2
     assert (slots.in_progress, slots.waiting) == (4, 2)
 
 
 async def test_a_single_client_can_be_limited_to_fewer_than_all_slots():
     slots = FairSlots(3, alone=2, shared=1, activity=ClientActivity())
-    busy = await wanting(slots, *["busy"] * 3)
+    busy = await request_slots(slots, *["busy"] * 3)
     assert [task.done() for task in busy] == [True, True, False]
-    (newcomer,) = await wanting(slots, "newcomer")
-    assert newcomer.done(), "it waits for nobody"
+    (newcomer,) = await request_slots(slots, "newcomer")
+    assert newcomer.done(), "a free slot is granted at once"
 
 
 async def test_a_new_client_gets_the_next_slot_before_the_queue_of_a_busy_client():
     slots = FairSlots(2, shared=2, activity=ClientActivity())
-    await wanting(slots, *["busy"] * 20)
-    (polite,) = await wanting(slots, "polite")
-    assert not polite.done()
+    await request_slots(slots, *["busy"] * 20)
+    (other,) = await request_slots(slots, "other")
+    assert not other.done()
     slots.release("busy")
     await settle()
-    assert polite.done()
+    assert other.done()
 
 
 async def test_a_client_leaves_slots_free_while_another_client_is_active():
     clock = Clock()
     slots = FairSlots(4, shared=3, activity=ClientActivity(clock))
-    await wanting(slots, "polite")
-    slots.release("polite")
-    busy = await wanting(slots, *["busy"] * 5)
+    await request_slots(slots, "other")
+    slots.release("other")
+    busy = await request_slots(slots, *["busy"] * 5)
     assert sum(task.done() for task in busy) == 3
-    (polite,) = await wanting(slots, "polite")
-    assert polite.done(), "it found a slot that nobody else could take"
-    slots.release("polite")
+    (other,) = await request_slots(slots, "other")
+    assert other.done(), "a slot was kept free for it"
+    slots.release("other")
     clock.now += ACTIVE_SECONDS + 1
     slots.release("busy")
     await settle()
-    assert sum(task.done() for task in busy) == 5, "the other has been gone for long"
+    assert sum(task.done() for task in busy) == 5, "the other client is no longer active"
 
 
-async def test_the_client_that_asks_for_less_is_not_limited_to_its_share():
+async def test_the_client_with_fewer_slots_is_not_limited_to_its_share():
     clock = Clock()
     slots = FairSlots(8, shared=2, activity=ClientActivity(clock))
-    await wanting(slots, "polite")
-    busy = await wanting(slots, *["busy"] * 4)
+    await request_slots(slots, "other")
+    busy = await request_slots(slots, *["busy"] * 4)
     assert sum(task.done() for task in busy) == 2
     clock.now += 1
-    # It has asked for one, the other for two.
-    polite = await wanting(slots, *["polite"] * 1)
-    assert all(task.done() for task in polite)
+    # It has been granted one slot, and the busy client two.
+    other = await request_slots(slots, *["other"] * 1)
+    assert all(task.done() for task in other)
     assert slots.in_progress == 4
 
 
-async def test_activity_at_other_slots_counts_too():
+async def test_activity_on_other_slots_counts():
     activity = ClientActivity(Clock())
     models = FairSlots(8, shared=8, activity=activity)
-    views = FairSlots(8, shared=1, activity=activity)
-    await wanting(models, "polite")
-    busy = await wanting(views, *["busy"] * 3)
-    assert sum(task.done() for task in busy) == 2, "until it has asked for more than the other"
-    assert views.is_crowded_by("busy")
-    assert not views.is_crowded_by("polite")
+    variants = FairSlots(8, shared=1, activity=activity)
+    await request_slots(models, "other")
+    busy = await request_slots(variants, *["busy"] * 3)
+    assert sum(task.done() for task in busy) == 2, "limited only once it has more grants"
+    assert variants.is_crowded_by("busy")
+    assert not variants.is_crowded_by("other")
 
 
 async def test_clients_that_want_more_slots_than_there_are_get_equal_shares():
@@ -114,46 +114,46 @@ async def test_clients_that_want_more_slots_than_there_are_get_equal_shares():
 
 async def test_a_full_queue_rejects_the_client_with_the_most_waiting_requests():
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=3)
-    busy = await wanting(slots, *["busy"] * 4)
+    busy = await request_slots(slots, *["busy"] * 4)
     with pytest.raises(OverloadedError):
         slots.check("busy")
     with pytest.raises(OverloadedError):
         await slots.acquire("busy")
-    slots.check("polite")
-    (polite,) = await wanting(slots, "polite")
-    assert not polite.done()
+    slots.check("other")
+    (other,) = await request_slots(slots, "other")
+    assert not other.done()
     assert slots.waiting == 3
     assert [task.done() for task in busy] == [True, False, False, True]
     with pytest.raises(OverloadedError):
         await busy[3]
     slots.release("busy")
     await settle()
-    assert polite.done()
+    assert other.done()
 
 
 @pytest.mark.parametrize("waits", [True, False])
-async def test_a_cancelled_request_frees_its_place(*, waits: bool):
+async def test_a_cancelled_request_frees_its_slot_or_its_position_in_the_queue(*, waits: bool):
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
-    first, second = await wanting(slots, "a", "b")
+    first, second = await request_slots(slots, "a", "b")
     assert first.done()
     if waits:
         second.cancel()
     else:
         slots.release("a")
-        # Given the slot and cancelled before it could know.
+        # It has been granted the slot, but is cancelled before its task runs.
         second.cancel()
     await settle()
     if waits:
         assert (slots.in_progress, slots.waiting) == (1, 0)
         slots.release("a")
     assert (slots.in_progress, slots.waiting) == (0, 0)
-    (last,) = await wanting(slots, "c")
+    (last,) = await request_slots(slots, "c")
     assert last.done()
 
 
 async def test_a_slot_that_is_freed_during_a_cancellation_goes_to_the_next_request():
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=2)
-    _, second, third = await wanting(slots, "a", "b", "c")
+    _, second, third = await request_slots(slots, "a", "b", "c")
     second.cancel()
     slots.release("a")
     await settle()
@@ -163,9 +163,9 @@ async def test_a_slot_that_is_freed_during_a_cancellation_goes_to_the_next_reque
 
 async def test_a_request_that_waits_too_long_is_rejected_and_leaves_the_queue():
     slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
-    await wanting(slots, "a")
+    await request_slots(slots, "a")
     for _ in range(3):
         with pytest.raises(OverloadedError):
             async with slots.hold("b", timeout_seconds=1):
-                pytest.fail("there was no slot")
+                pytest.fail("no slot was free")
     assert slots.waiting == 0

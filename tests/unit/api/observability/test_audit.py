@@ -1,4 +1,4 @@
-"""The file of the audit trail in trouble: what cannot be recorded is not answered."""
+"""A request whose audit record cannot be written is not answered."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-async def test_only_a_regular_file_is_written_to(path: Path, kind: str):
+async def test_the_audit_trail_writes_only_to_a_regular_file(path: Path, kind: str):
     trail = AuditTrail(path)
     await trail.write(RECORD)
     replace_by(kind, path)
@@ -43,7 +43,7 @@ async def test_only_a_regular_file_is_written_to(path: Path, kind: str):
         (errno.ENOSPC, "make room"),
     ],
 )
-def test_a_file_that_cannot_be_opened_ends_the_start_with_what_to_do(
+def test_an_audit_file_that_cannot_be_opened_stops_the_start_with_a_remedy(
     path: Path, monkeypatch: pytest.MonkeyPatch, reason: int, remedy: str
 ):
     def fail(*_: object, mode: int) -> int:
@@ -54,14 +54,14 @@ def test_a_file_that_cannot_be_opened_ends_the_start_with_what_to_do(
         AuditTrail(path)
 
 
-async def test_a_link_to_a_regular_file_may_be_written_to(path: Path, tmp_path: Path):
+async def test_the_audit_trail_follows_a_link_to_a_regular_file(path: Path, tmp_path: Path):
     path.symlink_to(tmp_path / "elsewhere")
     await AuditTrail(path).write(RECORD)
     assert (tmp_path / "elsewhere").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
-async def test_a_full_or_broken_disk_fails_every_answer_until_it_is_mended(
+async def test_a_full_or_broken_disk_fails_every_write_until_it_recovers(
     path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
 ):
     trail = AuditTrail(path)
@@ -78,7 +78,7 @@ async def test_a_full_or_broken_disk_fails_every_answer_until_it_is_mended(
     assert path.read_text().count("\n") == 1
 
 
-async def test_a_mount_that_hangs_fails_the_answer_and_holds_up_nothing_else(
+async def test_a_hanging_mount_fails_the_write_and_blocks_only_one_daemon_thread(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trail = AuditTrail(path)
@@ -95,7 +95,7 @@ async def test_a_mount_that_hangs_fails_the_answer_and_holds_up_nothing_else(
         gate.set()
 
 
-def test_a_gateway_does_not_start_on_a_mount_that_hangs(
+def test_the_gateway_does_not_start_when_the_audit_mount_hangs(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     gate = threading.Event()

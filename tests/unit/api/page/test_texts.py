@@ -1,4 +1,4 @@
-"""Every text that the page needs is there, and none that it does not."""
+"""The page has every text that it needs, and no unused ones."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from imaging.dicom.description import WindowSource
 from serving.contract import MODEL_NAMES
 
 
-def test_every_problem_reason_and_state_has_its_words():
+def test_every_problem_reason_and_status_has_a_text():
     kinds = {error.kind for error in PROBLEM_KINDS if hasattr(error, "kind")}
     needed = {
         f"problem.{INTERNAL_ERROR_KIND}",
@@ -31,31 +31,29 @@ def test_every_problem_reason_and_state_has_its_words():
     assert needed <= TEXTS.keys()
 
 
-def test_no_text_is_left_that_nothing_says(repository: Path):
+def test_every_text_is_used_by_the_page(repository: Path):
     page = repository / "api" / "page"
     sources = "".join(
         file.read_text()
         for file in page.rglob("*")
         if file.suffix in {".html", ".js", ".py"} and "vendor" not in file.parts
     )
-    named_by_parts = (
-        r"(problem|rejection|review|status|window|model|viewer\.preset|explanation)\.\w"
-    )
-    unsaid = {key for key in TEXTS if f'"{key}"' not in sources and f"'{key}'" not in sources}
-    assert {key for key in unsaid if not re.match(named_by_parts, key)} <= {
+    composed_keys = r"(problem|rejection|review|status|window|model|viewer\.preset|explanation)\.\w"
+    unused = {key for key in TEXTS if f'"{key}"' not in sources and f"'{key}'" not in sources}
+    assert {key for key in unused if not re.match(composed_keys, key)} <= {
         "queue.waiting",
         "queue.working",
     }
 
 
-def test_what_is_no_text_is_noticed():
+def test_an_unknown_key_or_a_missing_parameter_raises_key_error():
     with pytest.raises(KeyError):
         text("nothing")
     with pytest.raises(KeyError):
         text("dicom.frame", frame=1)
 
 
-def test_a_problem_that_is_not_ours_has_words_as_well():
+def test_a_problem_of_an_unknown_type_has_a_general_text():
     problem = Problem(
         type="urn:covidscan:problem:not-found",
         title="Not Found",

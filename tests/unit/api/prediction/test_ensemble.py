@@ -1,4 +1,4 @@
-"""Soft voting at an operating point."""
+"""Soft voting, its operating point, and the reasons to review a prediction."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelResult:
 
 
 @given(PROBABILITY, st.floats(0.01, 0.99))
-def test_the_positive_class_is_predicted_from_the_operating_point_on(
+def test_the_positive_class_is_predicted_at_or_above_the_operating_point(
     positive: float, operating_point: float
 ):
     verdict = decide(positive, operating_point)
@@ -49,21 +49,21 @@ def test_the_positive_class_is_predicted_from_the_operating_point_on(
 
 
 @given(st.lists(PROBABILITY, min_size=1, max_size=5))
-def test_the_ensemble_is_the_mean_of_the_models(positives: list[float]):
+def test_the_ensemble_probability_is_the_mean_of_the_models(positives: list[float]):
     verdict = vote([answer(p) for p in positives], 0.5)
     assert verdict.probabilities["COVID"] == pytest.approx(sum(positives) / len(positives))
 
 
-def test_a_model_without_an_answer_has_no_vote():
+def test_a_model_that_timed_out_has_no_vote():
     assert vote([answer(0.9), answer(None)], 0.5).confidence == pytest.approx(0.9)
 
 
-def test_without_any_answer_there_is_no_verdict():
+def test_a_vote_without_any_answer_raises_an_error():
     with pytest.raises(ValueError, match="at least one"):
         vote([answer(None)], 0.5)
 
 
-def test_a_sure_model_outvotes_two_unsure_ones():
+def test_a_confident_model_outvotes_two_uncertain_ones():
     answers = [answer(0.99), answer(0.4), answer(0.4)]
     assert vote(answers, 0.5).prediction == "COVID"
     counted = agreement([*answers, answer(None)], "COVID")
@@ -80,7 +80,7 @@ def test_a_sure_model_outvotes_two_unsure_ones():
         ([0.9, None, None], []),
     ],
 )
-def test_a_verdict_is_to_be_reviewed_where_models_disagree_or_it_is_close(
+def test_disagreement_or_closeness_to_the_operating_point_is_a_reason_to_review(
     positives: list[float | None], reasons: list[str]
 ):
     answers = [answer(positive) for positive in positives]
@@ -91,7 +91,7 @@ def test_a_verdict_is_to_be_reviewed_where_models_disagree_or_it_is_close(
 
 
 @given(PROBABILITY, st.floats(0.01, 0.99), st.floats(0, 0.49))
-def test_the_band_lies_on_both_sides_of_the_operating_point(
+def test_the_review_band_extends_to_both_sides_of_the_operating_point(
     positive: float, operating_point: float, band: float
 ):
     answers = [answer(positive, operating_point)]
@@ -107,7 +107,7 @@ def test_the_band_lies_on_both_sides_of_the_operating_point(
     ("low", "high", "unstable"),
     [(0.6, 0.9, False), (0.1, 0.49, False), (0.4, 0.7, True), (0.5, 0.7, False), (0.4, 0.5, True)],
 )
-def test_an_interval_on_both_sides_of_the_operating_point_is_to_be_reviewed(
+def test_an_interval_that_crosses_the_operating_point_is_a_reason_to_review(
     low: float, high: float, unstable: bool
 ):
     answers = [answer(0.9)]
@@ -124,7 +124,7 @@ def test_an_interval_on_both_sides_of_the_operating_point_is_to_be_reviewed(
     assert ("unstable" in reasons) == unstable
 
 
-def test_a_forced_prediction_is_to_be_reviewed_however_sure_it_is():
+def test_a_forced_prediction_is_reviewed_even_if_the_model_is_certain():
     answers = [answer(1.0)]
     verdict = vote(answers, 0.5)
     agreed = agreement(answers, "COVID")
@@ -132,7 +132,7 @@ def test_a_forced_prediction_is_to_be_reviewed_however_sure_it_is():
     assert found == ["forced"]
 
 
-def test_an_image_that_looks_wrong_is_to_be_reviewed_however_sure_it_is():
+def test_an_image_with_pixel_oddities_is_reviewed_even_if_the_model_is_certain():
     answers = [answer(1.0)]
     verdict = vote(answers, 0.5)
     found = review_reasons(
@@ -162,7 +162,7 @@ def test_uncertainty_is_the_spread_of_the_models_and_the_interval_of_the_ensembl
     assert found.interval.variants == 2
 
 
-def test_variants_that_others_answered_do_not_count():
+def test_variants_answered_by_other_models_or_versions_do_not_count():
     whole = named(0.9, 0.7)
     others = [named(0.1, None), named(0.1, 0.1, version=2)]
     found = uncertainty(whole, [*others, named(0.6, 0.6)])

@@ -1,4 +1,4 @@
-"""Images that arrive while the models are busy share calls; each gets its own answer in time."""
+"""Images that arrive while the models are busy share calls; each has its own deadline."""
 
 import asyncio
 from typing import Any
@@ -67,9 +67,9 @@ def client() -> Client:
 
 @pytest.fixture
 def models(client: Client) -> FanOut:
-    ours: Any = client
+    stand_in: Any = client
     return FanOut(
-        ours,
+        stand_in,
         NAMES,
         operating_point=0.5,
         groups_at_once=GROUPS_AT_ONCE,
@@ -77,21 +77,21 @@ def models(client: Client) -> FanOut:
     )
 
 
-async def everything_settled() -> None:
-    """Let every task go as far as it can; takes a thousandth of a second of virtual time."""
+async def settle() -> None:
+    """Let every task run until it waits; takes a millisecond of virtual time."""
     await asyncio.sleep(0.001)
 
 
-async def asking(
+async def start_asking(
     models: FanOut, *values: float, seconds: float = 5
 ) -> list[asyncio.Task[list[ModelResult]]]:
-    """Ask about images in this order, each as far as it gets."""
+    """Send images in this order; each starts once the one before it waits."""
     tasks = []
     for value in values:
         tasks.append(
             asyncio.create_task(models.ask(image(value), client="a", timeout_seconds=seconds))
         )
-        await everything_settled()
+        await settle()
     return tasks
 
 
@@ -102,7 +102,7 @@ def hundredths(count: int) -> list[float]:
 async def test_an_image_does_not_wait_while_fewer_calls_than_allowed_are_in_progress(
     models: FanOut, client: Client
 ):
-    await asking(models, *hundredths(GROUPS_AT_ONCE))
+    await start_asking(models, *hundredths(GROUPS_AT_ONCE))
     assert client.groups() == [[value] for value in hundredths(GROUPS_AT_ONCE)]
     client.open()
 
@@ -111,7 +111,7 @@ async def test_waiting_images_share_a_call_and_each_gets_its_own_answer(
     models: FanOut, client: Client
 ):
     values = hundredths(GROUPS_AT_ONCE + IMAGES_TOGETHER + 3)
-    tasks = await asking(models, *values)
+    tasks = await start_asking(models, *values)
     client.open()
     for value, answers in zip(values, await asyncio.gather(*tasks), strict=True):
         assert [answer.name for answer in answers] == list(NAMES)
@@ -127,7 +127,7 @@ async def test_a_late_model_is_reported_as_timed_out_at_the_deadline(
     models: FanOut, client: Client
 ):
     client.gates["vgg16"].set()
-    (task,) = await asking(models, 0.7, seconds=0.1)
+    (task,) = await start_asking(models, 0.7, seconds=0.1)
     vgg16, resnet50 = await task
     assert vgg16.status is ModelAnswerStatus.OK
     assert (resnet50.status, resnet50.probabilities) == (ModelAnswerStatus.TIMEOUT, None)
@@ -136,26 +136,26 @@ async def test_a_late_model_is_reported_as_timed_out_at_the_deadline(
 
 
 async def test_images_that_share_a_call_have_their_own_deadlines(models: FanOut, client: Client):
-    await asking(models, *hundredths(GROUPS_AT_ONCE))
-    (hasty,) = await asking(models, 0.5, seconds=0.05)
-    (patient,) = await asking(models, 0.6)
-    assert {answer.status for answer in await hasty} == {ModelAnswerStatus.TIMEOUT}
+    await start_asking(models, *hundredths(GROUPS_AT_ONCE))
+    (short,) = await start_asking(models, 0.5, seconds=0.05)
+    (long,) = await start_asking(models, 0.6)
+    assert {answer.status for answer in await short} == {ModelAnswerStatus.TIMEOUT}
     client.open()
-    assert {answer.status for answer in await patient} == {ModelAnswerStatus.OK}
-    assert client.groups()[-1] == [0.6], "an image whose time is up is not sent"
+    assert {answer.status for answer in await long} == {ModelAnswerStatus.OK}
+    assert client.groups()[-1] == [0.6], "an image past its deadline is not sent"
 
 
 async def test_a_cancelled_request_cancels_its_calls_unless_other_images_share_them(
     models: FanOut, client: Client
 ):
-    alone, *others = await asking(models, *hundredths(GROUPS_AT_ONCE))
-    shared = await asking(models, 0.5, 0.6)
+    alone, *others = await start_asking(models, *hundredths(GROUPS_AT_ONCE))
+    shared = await start_asking(models, 0.5, 0.6)
     alone.cancel()
-    await everything_settled()
+    await settle()
     assert client.cancelled == list(NAMES)
     assert client.groups()[-1] == [0.5, 0.6]
     shared[0].cancel()
-    await everything_settled()
+    await settle()
     assert client.cancelled == list(NAMES)
     client.open()
     assert (await shared[1])[0].status is ModelAnswerStatus.OK
@@ -163,10 +163,10 @@ async def test_a_cancelled_request_cancels_its_calls_unless_other_images_share_t
 
 
 async def test_stuck_calls_do_not_block_other_images(models: FanOut, client: Client):
-    stuck = await asking(models, *hundredths(GROUPS_AT_ONCE))
-    (late,) = await asking(models, 0.5)
+    stuck = await start_asking(models, *hundredths(GROUPS_AT_ONCE))
+    (late,) = await start_asking(models, 0.5)
     assert [0.5] not in client.groups()
-    # The first call began before the image came that waits.
+    # The stuck calls began before the image that waits arrived.
     await asyncio.sleep(PATIENCE_SECONDS - 0.01)
     assert [0.5] not in client.groups()
     await asyncio.sleep(0.01)
@@ -181,8 +181,8 @@ async def test_a_failed_call_fails_every_image_that_shares_it(
     async def fail(*_: object, **__: object) -> Prediction:
         raise ModelNotFoundError
 
-    first = await asking(models, *hundredths(GROUPS_AT_ONCE))
-    shared = await asking(models, 0.5, 0.6)
+    first = await start_asking(models, *hundredths(GROUPS_AT_ONCE))
+    shared = await start_asking(models, 0.5, 0.6)
     monkeypatch.setattr(client, "predict", fail)
     client.open()
     for answers in await asyncio.gather(*shared):

@@ -26,11 +26,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 IMAGE = EncodedImages(1, b"")
-SOUND = Prediction(7, np.array([[0.8, 0.2]], np.float32))
+PREDICTION = Prediction(7, np.array([[0.8, 0.2]], np.float32))
 
 
 class Client:
-    """Fails in the ways given, one after the other, and then answers."""
+    """Raises the given failures one after the other, and then answers."""
 
     def __init__(self, *failures: type[ModelServerError]) -> None:
         self._failures = list(failures)
@@ -42,7 +42,7 @@ class Client:
         self.timeouts.append(timeout_seconds)
         if self._failures:
             raise self._failures.pop(0)
-        return SOUND
+        return PREDICTION
 
 
 async def ask(client: Client, *, timeout_seconds: float = 5) -> ModelResult:
@@ -56,7 +56,7 @@ async def ask(client: Client, *, timeout_seconds: float = 5) -> ModelResult:
     return call.answer(0, operating_point=0.5)
 
 
-async def test_an_unavailable_model_server_is_asked_again_within_the_remaining_time():
+async def test_a_call_to_an_unavailable_model_server_is_retried_within_the_remaining_time():
     client = Client(ModelServerUnavailableError)
     answer = await ask(client)
     assert (answer.status, answer.version) == (ModelAnswerStatus.OK, 7)
@@ -89,8 +89,8 @@ async def test_other_failures_are_not_retried(
     assert len(client.timeouts) == 1
 
 
-async def test_without_time_left_there_is_no_second_attempt():
+async def test_there_is_no_retry_without_time_left():
     client = Client(ModelServerUnavailableError)
     assert (await ask(client, timeout_seconds=0.01)).status is ModelAnswerStatus.UNREACHABLE
-    assert asyncio.get_running_loop().time() == 0, "nothing is waited for"
+    assert asyncio.get_running_loop().time() == 0, "it fails at once"
     assert len(client.timeouts) == 1

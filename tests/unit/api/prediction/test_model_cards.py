@@ -1,4 +1,4 @@
-"""The model cards as the gateway reads them: once each, and never for longer than a moment."""
+"""The gateway reads each model card once, and a hanging volume delays it only briefly."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ CARD = ModelCard(name="vgg16", demo=True, created_at="2026-01-01T00:00:00+00:00"
 
 
 class CountedReads:
-    """Counts how often a card is looked for; where it is closed, nobody comes back."""
+    """Counts the reads of cards; while the gate is closed, no read returns."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
@@ -41,7 +41,7 @@ def version_dir(tmp_path: Path) -> Path:
     return version_dir
 
 
-async def test_a_card_is_read_once_however_many_ask(
+async def test_concurrent_requests_read_a_card_only_once(
     tmp_path: Path, version_dir: Path, monkeypatch: pytest.MonkeyPatch
 ):
     CARD.write(version_dir)
@@ -55,7 +55,7 @@ async def test_a_card_is_read_once_however_many_ask(
     assert reads.count == 1
 
 
-async def test_where_there_is_no_card_the_volume_is_looked_at_once_a_second(
+async def test_a_missing_card_is_looked_for_only_once_a_second(
     tmp_path: Path, version_dir: Path, monkeypatch: pytest.MonkeyPatch
 ):
     reads, clock = CountedReads(monkeypatch), Clock()
@@ -69,13 +69,13 @@ async def test_where_there_is_no_card_the_volume_is_looked_at_once_a_second(
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-async def test_a_special_file_is_no_card(tmp_path: Path, version_dir: Path, kind: str):
+async def test_a_special_file_is_not_a_card(tmp_path: Path, version_dir: Path, kind: str):
     (version_dir / CARD_PATH).parent.mkdir()
     replace_by(kind, version_dir / CARD_PATH)
     assert await ModelCards(tmp_path).get("vgg16", 1) is None
 
 
-async def test_a_volume_that_hangs_is_left_alone_for_a_while(
+async def test_after_a_timeout_the_volume_is_not_read_again_for_a_while(
     tmp_path: Path, version_dir: Path, monkeypatch: pytest.MonkeyPatch
 ):
     CARD.write(version_dir)

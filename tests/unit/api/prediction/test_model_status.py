@@ -1,4 +1,4 @@
-"""What is told of a model's state to those who ask the gateway."""
+"""The status and readiness of the models, as the gateway reports them."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ READY = dict.fromkeys(MODEL_NAMES, "ok")
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "reported"),
     [
         (
             "NOT_FOUND: Could not find SavedModel .pb at export directory path: /models/vgg16/3",
@@ -36,8 +36,8 @@ READY = dict.fromkeys(MODEL_NAMES, "ok")
         ("/srv/Muster Maria/m: odd/vgg16/3; Permission denied", "3; Permission denied"),
     ],
 )
-async def test_a_reason_names_no_folder_of_the_model_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, told: str
+async def test_a_load_error_is_reported_without_folders_of_the_model_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, reported: str
 ):
     settings = Settings(_env_file=None, models_dir=Path("/srv/Muster Maria/m: odd"))
 
@@ -48,26 +48,26 @@ async def test_a_reason_names_no_folder_of_the_model_server(
 
     async with ModelServerClient("127.0.0.1:1") as client:
         reader = ModelStatusReader(client, ModelCards(tmp_path), settings)
-        assert (await reader.read_all())[0].versions[0].error == told
+        assert (await reader.read_all())[0].versions[0].error == reported
 
 
 class ClientStandIn:
-    """A model server whose states a test sets; counts how often it is asked."""
+    """A model server whose state the test sets; counts its requests."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
         self.state = VersionState.AVAILABLE
         self.fault: Exception | None = None
-        self.faulty: float = math.inf
-        """How many questions meet with the fault."""
+        self.faulty_requests: float = math.inf
+        """How many requests raise the fault."""
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def version_statuses(self, _: str, *, timeout_seconds: float) -> list[VersionStatus]:
         assert timeout_seconds > 0
-        self.asked += 1
+        self.requests += 1
         await self.gate.wait()
-        if self.fault and self.asked <= self.faulty:
+        if self.fault and self.requests <= self.faulty_requests:
             raise self.fault
         return [VersionStatus(1, self.state, "")]
 
@@ -93,41 +93,41 @@ def reader(tmp_path: Path, client: ClientStandIn, clock: Clock) -> ModelStatusRe
     )
 
 
-async def test_however_many_ask_the_model_server_is_asked_once_a_second(
+async def test_concurrent_readiness_checks_query_the_model_server_once_a_second(
     reader: ModelStatusReader, client: ClientStandIn, clock: Clock
 ):
     for clock.now in (0.0, 0.5, 0.99):
         assert await asyncio.gather(*(reader.readiness() for _ in range(50))) == [READY] * 50
         assert [info.available for info in await reader.read_all()] == [True] * 3
-        assert client.asked == len(MODEL_NAMES)
+        assert client.requests == len(MODEL_NAMES)
     client.state = VersionState.END
     clock.now = 1.0
     assert READY.items().isdisjoint((await reader.readiness()).items())
 
 
 @pytest.mark.parametrize("fault", [None, ModelServerUnavailableError("gone")])
-async def test_what_is_not_ready_is_asked_about_again_soon(
+async def test_a_model_that_is_not_ready_is_queried_again_after_200_ms(
     reader: ModelStatusReader, client: ClientStandIn, clock: Clock, fault: Exception | None
 ):
     client.state, client.fault = VersionState.LOADING, fault
-    # Where it is gone it is asked twice.
-    asked = len(MODEL_NAMES) * (2 if fault else 1)
+    # A request to an unavailable model server is retried once.
+    expected = len(MODEL_NAMES) * (2 if fault else 1)
     for clock.now in (0.0, 0.19):
         assert READY.items().isdisjoint((await reader.readiness()).items())
-        assert client.asked == asked
+        assert client.requests == expected
     client.state, client.fault = VersionState.AVAILABLE, None
     clock.now = 0.2
     assert await reader.readiness() == READY
 
 
-async def test_a_replica_that_is_gone_makes_no_model_unready(
+async def test_an_unavailable_replica_does_not_make_a_model_unready(
     reader: ModelStatusReader, client: ClientStandIn
 ):
-    client.fault, client.faulty = ModelServerUnavailableError("gone"), len(MODEL_NAMES)
+    client.fault, client.faulty_requests = ModelServerUnavailableError("gone"), len(MODEL_NAMES)
     assert await reader.readiness() == READY
 
 
-async def test_who_leaves_takes_nobody_s_answer_along(
+async def test_a_cancelled_readiness_check_does_not_cancel_the_others(
     reader: ModelStatusReader, client: ClientStandIn
 ):
     client.gate.clear()
@@ -137,15 +137,15 @@ async def test_who_leaves_takes_nobody_s_answer_along(
     await asyncio.sleep(0)
     client.gate.set()
     assert await asyncio.gather(*others) == [READY] * 4
-    assert client.asked == len(MODEL_NAMES)
+    assert client.requests == len(MODEL_NAMES)
 
 
-async def test_a_fault_of_ours_is_no_state_and_is_not_kept(
+async def test_an_unexpected_exception_is_raised_and_not_cached(
     reader: ModelStatusReader, client: ClientStandIn
 ):
     assert await reader.readiness() == READY
     reader._fresh_until = 0
-    client.fault = RuntimeError("ours")
+    client.fault = RuntimeError("unexpected")
     for _ in range(2):
         with pytest.raises(RuntimeError):
             await reader.readiness()
@@ -153,11 +153,11 @@ async def test_a_fault_of_ours_is_no_state_and_is_not_kept(
     assert await reader.readiness() == READY
 
 
-async def test_readiness_does_not_touch_the_volume(
+async def test_a_readiness_check_does_not_read_the_volume(
     reader: ModelStatusReader, monkeypatch: pytest.MonkeyPatch
 ):
-    async def touched(*_: object) -> None:
-        raise AssertionError("a card was looked for")
+    async def fail(*_: object) -> None:
+        raise AssertionError("a model card was read")
 
-    monkeypatch.setattr(ModelCards, "get", touched)
+    monkeypatch.setattr(ModelCards, "get", fail)
     assert await reader.readiness() == READY

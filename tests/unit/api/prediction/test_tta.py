@@ -1,4 +1,4 @@
-"""Variants are the same slice, taken a little otherwise, and the same each time."""
+"""Variants for test-time augmentation are small, reproducible changes of the image."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -19,13 +19,13 @@ def test_variants_stay_close_to_the_image(count: int):
     assert variants.min() >= 0
     assert variants.max() <= 1
     for variant in variants:
-        y, x = (places.mean() for places in np.nonzero(variant[..., 0] > 0.25))
+        y, x = (positions.mean() for positions in np.nonzero(variant[..., 0] > 0.25))
         assert abs(y - 31.5) < 4
         assert abs(x - 31.5) < 4
         assert not np.array_equal(variant, IMAGE)
 
 
-def test_the_same_image_is_varied_in_the_same_ways():
+def test_variants_are_reproducible_and_more_variants_extend_fewer():
     assert np.array_equal(varied(IMAGE, 8), varied(IMAGE, 8))
     assert np.array_equal(varied(IMAGE, 8), varied(IMAGE, 16)[:8])
 

@@ -1,4 +1,4 @@
-"""``--grpc_channel_arguments`` is read as TensorFlow Serving reads it, and held to be right."""
+"""``--grpc_channel_arguments`` is parsed as in TensorFlow Serving, but also validated."""
 
 import pytest
 from typer.testing import CliRunner
@@ -17,11 +17,13 @@ from covidscan.main import app
         ("grpc.a=b=c", {"grpc.a": "b=c"}),
     ],
 )
-def test_numbers_are_numbers_and_all_else_is_text(text: str, arguments: dict[str, int | str]):
+def test_integers_become_int_and_every_other_value_is_text(
+    text: str, arguments: dict[str, int | str]
+):
     assert parse_channel_arguments(text) == arguments
 
 
-def test_by_default_connections_end_so_that_clients_find_new_replicas():
+def test_the_default_limits_the_age_of_connections():
     arguments = parse_channel_arguments(BOUNDED_AGE)
     assert set(arguments) == {"grpc.max_connection_age_ms", "grpc.max_connection_age_grace_ms"}
 
@@ -36,7 +38,7 @@ def test_by_default_connections_end_so_that_clients_find_new_replicas():
         ("grpc.a=2147483648", "2147483648 is larger than 2147483647"),
     ],
 )
-def test_what_grpc_would_ignore_or_break_at_is_rejected(text: str, reason: str):
+def test_arguments_that_grpc_ignores_or_fails_at_are_rejected(text: str, reason: str):
     result = CliRunner().invoke(app, ["model-server", f"--grpc_channel_arguments={text}"])
     assert result.exit_code == 2
     assert result.stderr == f"covidscan: --grpc_channel_arguments: {reason}\n"

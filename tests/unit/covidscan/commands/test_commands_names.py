@@ -1,4 +1,4 @@
-"""Names that a terminal or a table might take for something else come out as they are."""
+"""File names that look like markup, or are not UTF-8, are printed literally."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from covidscan.audit_replay import find_images
 from covidscan.command_line.tables import add_text_row
 from covidscan.main import app
 
-ODD = ["[bold]a.png", "[red]b[x].png", ":warning:.png", os.fsdecode(b"caf\xe9.png")]
-READABLE = [*ODD[:3], r"caf\xe9.png"]
+ODD_NAMES = ["[bold]a.png", "[red]b[x].png", ":warning:.png", os.fsdecode(b"caf\xe9.png")]
+PRINTED_NAMES = [*ODD_NAMES[:3], r"caf\xe9.png"]
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    paths = [tmp_path / name for name in ODD]
+    paths = [tmp_path / name for name in ODD_NAMES]
     for path in paths:
         path.write_bytes(path.name.encode("utf-8", "surrogateescape"))
     return paths
@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What a gateway gets that rejects everything."""
+    """The bodies received by a gateway that rejects every request."""
     bodies: list[bytes] = []
 
     def reject(request: httpx.Request) -> httpx.Response:
@@ -47,22 +47,22 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return bodies
 
 
-def test_predict_prints_names_and_problems_as_they_are(
+def test_predict_prints_names_and_problems_literally(
     files: list[Path], sent: list[bytes], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COLUMNS", "200")
     result = CliRunner().invoke(app, ["predict", *map(str, files)])
     assert result.exit_code == 1, result.output
-    for name in READABLE:
+    for name in PRINTED_NAMES:
         assert name in result.output
     assert "Unknown [format]: neither [PNG] nor [/DICOM]" in result.output
-    for body, name in zip(sent, READABLE, strict=True):
-        # A backslash in a quoted string is escaped itself.
+    for body, name in zip(sent, PRINTED_NAMES, strict=True):
+        # A backslash in a quoted string is escaped with another one.
         escaped = name.replace("\\", "\\\\")
         assert f'filename="{escaped}"'.encode() in body
 
 
-def test_predict_goes_on_after_a_file_that_cannot_be_read(
+def test_predict_continues_after_a_file_that_cannot_be_read(
     files: list[Path], sent: list[bytes], tmp_path: Path
 ):
     os.mkfifo(tmp_path / "pipe.png")
@@ -74,17 +74,17 @@ def test_predict_goes_on_after_a_file_that_cannot_be_read(
     assert len(sent) == 1
 
 
-def test_a_row_shows_its_cells_as_they_are():
+def test_a_table_row_shows_its_cells_literally():
     table = Table("File")
-    for name in (*ODD, "a[/bold]"):
+    for name in (*ODD_NAMES, "a[/bold]"):
         add_text_row(table, name)
     console = Console(width=80, force_terminal=False)
     with console.capture() as captured:
         console.print(table)
-    assert all(name in captured.get() for name in (*READABLE, "a[/bold]"))
+    assert all(name in captured.get() for name in (*PRINTED_NAMES, "a[/bold]"))
 
 
-def test_replay_finds_images_by_content_and_names_what_it_cannot_read(
+def test_replay_finds_images_by_content_and_lists_unreadable_files(
     files: list[Path], tmp_path: Path
 ):
     (tmp_path / "deeper").mkdir()

@@ -1,4 +1,4 @@
-"""What ``covidscan health`` says before it asks anybody."""
+"""``covidscan health`` before it sends a request: settings, and the quick check."""
 
 import subprocess
 import sys
@@ -27,15 +27,15 @@ from covidscan.service.health_check import GatewayAddress, quick_check
         ),
     ],
 )
-def test_a_wrong_setting_is_unhealthy_and_named(settings: dict[str, str], message: str):
-    # Docker knows exit codes 0 and 1 only.
+def test_an_invalid_setting_is_named_and_exits_with_code_1(settings: dict[str, str], message: str):
+    # Docker accepts only the exit codes 0 and 1 from a health check.
     result = CliRunner().invoke(
         app, ["health"], env={f"COVIDSCAN_{name}": value for name, value in settings.items()}
     )
     assert (result.exit_code, result.stderr) == (1, f"covidscan: {message}\n")
 
 
-def test_the_private_model_server_of_the_gateway_cannot_be_asked(
+def test_the_embedded_model_server_cannot_be_checked_separately(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.chdir(tmp_path)
@@ -62,7 +62,7 @@ def test_the_private_model_server_of_the_gateway_cannot_be_asked(
         ),
     ],
 )
-def test_the_quick_check_reads_what_the_settings_read(
+def test_the_quick_check_reads_the_same_address_as_the_settings(
     environment: dict[str, str],
     env_file: str,
     tmp_path: Path,
@@ -79,16 +79,18 @@ def test_the_quick_check_reads_what_the_settings_read(
 
 
 @pytest.mark.parametrize("options", [["--help"], ["--port=1"], ["--model-server"], ["x"]])
-def test_what_the_quick_check_does_not_know_is_left_to_the_command(options: list[str]):
+def test_the_quick_check_leaves_unknown_options_to_the_full_command(options: list[str]):
     assert quick_check(options) is None
 
 
-def test_a_port_that_is_no_number_is_left_to_the_command(monkeypatch: pytest.MonkeyPatch):
+def test_the_quick_check_leaves_a_port_that_is_not_a_number_to_the_full_command(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setenv("COVIDSCAN_PORT", "tcp://10.0.0.1:8000")
     assert quick_check([]) is None
 
 
-def test_the_quick_check_answers_by_itself(
+def test_the_quick_check_reports_an_unreadable_certificate_without_the_full_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
@@ -99,8 +101,8 @@ def test_the_quick_check_answers_by_itself(
     )
 
 
-def test_it_imports_nothing_that_is_slow():
-    """A container runs it every ten seconds, also where it is short of CPU."""
+def test_the_quick_check_imports_no_slow_library():
+    """A container runs it every ten seconds, even if it has little CPU."""
     program = (
         "import sys; from covidscan.service.health_check import quick_check;"
         "print([name for name in ('pydantic', 'typer', 'grpc', 'numpy') if name in sys.modules])"

@@ -1,4 +1,4 @@
-"""``covidscan keys`` as an administrator uses it."""
+"""``covidscan keys`` creates, lists and revokes API keys."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def keys(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["keys", *map(str, arguments)])
 
 
-def test_a_key_is_printed_once_and_its_record_kept(tmp_path: Path):
+def test_create_prints_the_key_and_stores_only_its_record(tmp_path: Path):
     file = tmp_path / "keys"
     printed = keys("create", "pacs", "--file", file).stdout.split()
     assert len(printed) == 1
@@ -23,7 +23,7 @@ def test_a_key_is_printed_once_and_its_record_kept(tmp_path: Path):
     assert printed[0] not in file.read_text()
 
 
-def test_several_keys_stand_side_by_side_until_one_is_revoked(tmp_path: Path):
+def test_several_keys_are_valid_until_one_is_revoked(tmp_path: Path):
     file = tmp_path / "keys"
     for name in ("pacs-old", "pacs-new"):
         assert keys("create", name, "--file", file).exit_code == 0
@@ -36,13 +36,13 @@ def test_several_keys_stand_side_by_side_until_one_is_revoked(tmp_path: Path):
     assert read_key_file(file) == [new]
 
 
-def test_without_a_file_the_record_is_told_for_the_environment():
+def test_create_without_a_file_prints_the_record_for_the_environment():
     result = keys("create", "pacs")
     (record,) = parse_records(result.stderr.split(": ", 1)[1])
     assert find_record([record], result.stdout.strip()) == record
 
 
-def test_bad_use_has_exit_code_two_and_one_line(tmp_path: Path):
+def test_invalid_usage_exits_with_code_2_and_one_line_on_stderr(tmp_path: Path):
     file = tmp_path / "keys"
     assert keys("create", "pacs", "--file", file).exit_code == 0
     for arguments in (

@@ -1,4 +1,4 @@
-"""``covidscan models``: versions come, go and come back, and numbers do not."""
+"""``covidscan models`` lists, rolls back, removes and prunes versions, and reuses no number."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def content(models_dir: Path, name: str, version: int) -> str:
     return (volume.version_dir(models_dir, name, version) / "saved_model.pb").read_text()
 
 
-def test_every_version_is_listed_newest_first(models_dir: Path):
+def test_list_shows_every_version_newest_first(models_dir: Path):
     listed = json.loads(models(models_dir, "list", "--json").stdout)
     assert [(each["model"], each["version"], each["newest"]) for each in listed] == [
         ("vgg16", 2, True),
@@ -49,25 +49,25 @@ def test_every_version_is_listed_newest_first(models_dir: Path):
     assert listed[0]["ece"] is None
 
 
-def test_the_table_tells_the_same(models_dir: Path):
+def test_the_table_shows_the_accuracy_and_marks_real_and_newest_versions(models_dir: Path):
     table = models(models_dir, "list").stdout
     assert "0.700" in table
     assert "real" in table
     assert table.count("newest") == 2
 
 
-def test_a_version_without_a_card_is_listed_too(models_dir: Path):
+def test_a_version_without_a_card_is_listed(models_dir: Path):
     (volume.version_dir(models_dir, "vgg16", 2) / "assets.extra" / "model_card.json").unlink()
     listed = json.loads(models(models_dir, "list", "--json").stdout)
     assert (listed[0]["version"], listed[0]["demo"]) == (2, None)
     assert models(models_dir, "list").exit_code == 0
 
 
-def test_a_volume_without_models_is_said_to_be_one(tmp_path: Path):
+def test_list_reports_a_volume_without_models(tmp_path: Path):
     assert "holds no models" in models(tmp_path, "list").stdout
 
 
-def test_a_rollback_is_a_new_version_that_remembers_which_it_repeats(models_dir: Path):
+def test_a_rollback_publishes_a_new_version_that_records_the_repeated_one(models_dir: Path):
     result = models(models_dir, "rollback", "vgg16")
     assert (result.exit_code, result.stdout) == (0, "vgg16 version 3 is version 1 again\n")
     assert content(models_dir, "vgg16", 3) == "first"
@@ -83,7 +83,7 @@ def test_a_version_without_a_card_can_be_rolled_back_to(models_dir: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (("rollback", "xception"), "xception has no version before the newest"),
         (("rollback", "vgg16", "--to=9"), "model vgg16 has no version 9"),
@@ -93,17 +93,17 @@ def test_a_version_without_a_card_can_be_rolled_back_to(models_dir: Path):
         (("remove", "alexnet", "1"), "alexnet"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_nothing_changes(
-    models_dir: Path, arguments: tuple[str, ...], complaint: str
+def test_an_invalid_command_is_rejected_and_changes_nothing(
+    models_dir: Path, arguments: tuple[str, ...], message: str
 ):
     result = models(models_dir, *arguments)
     assert result.exit_code == 2
-    assert complaint in result.stderr
+    assert message in result.stderr
     assert volume.versions(models_dir, "vgg16") == [1, 2]
     assert volume.versions(models_dir, "xception") == [1]
 
 
-def test_an_old_version_is_removed_at_a_word_and_the_newest_at_two(models_dir: Path):
+def test_removing_the_newest_version_needs_yes_and_an_older_one_does_not(models_dir: Path):
     publish(models_dir, "vgg16", "third")
     assert models(models_dir, "remove", "vgg16", "1").exit_code == 0
     assert models(models_dir, "remove", "vgg16", "3", "--yes").exit_code == 0
@@ -112,14 +112,14 @@ def test_an_old_version_is_removed_at_a_word_and_the_newest_at_two(models_dir: P
     assert volume.versions(models_dir, "vgg16") == [2, 4]
 
 
-def test_pruning_keeps_the_newest(models_dir: Path):
+def test_prune_keeps_the_newest_versions(models_dir: Path):
     result = models(models_dir, "prune", "--keep=1")
     assert "vgg16: removed 1" in result.stdout
     assert "xception: removed nothing" in result.stdout
     assert volume.versions(models_dir, "vgg16") == [2]
 
 
-def test_only_the_models_named_are_pruned(models_dir: Path):
+def test_prune_with_a_name_leaves_other_models_unchanged(models_dir: Path):
     publish(models_dir, "xception", "another")
     models(models_dir, "prune", "xception", "--keep=1")
     assert volume.versions(models_dir, "vgg16") == [1, 2]

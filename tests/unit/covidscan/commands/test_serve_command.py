@@ -1,4 +1,4 @@
-"""What ``covidscan serve`` says where it cannot start."""
+"""``covidscan serve`` explains why it cannot start."""
 
 import tempfile
 
@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 from covidscan.main import app
 
 
-def test_without_a_folder_for_temporary_files_it_says_how_to_mount_one(
+def test_serve_without_a_writable_temporary_folder_explains_how_to_mount_one(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """A read-only container without a tmpfs. Root may write to every folder, so none is listed."""
+    """As in a read-only container without a tmpfs; root can write anywhere, so none is listed."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
     result = CliRunner().invoke(app, ["serve", "--model-server=127.0.0.1:1", "--port=0"])

@@ -1,4 +1,4 @@
-"""The table of settings: every one of them, and in the document as it is in the code."""
+"""``covidscan settings`` prints a table of every setting, which the document contains."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ def test_the_document_has_the_table_that_the_command_prints(repository: Path):
     assert table in (repository / "docs" / "operations.md").read_text()
 
 
-def test_every_setting_is_in_it_and_explained():
+def test_the_table_has_every_setting_with_an_explanation():
     rows = CliRunner().invoke(app, ["settings"]).stdout.splitlines()[2:]
     assert len(rows) == len(Settings.model_fields)
     for name, row in zip(Settings.model_fields, rows, strict=True):
-        _, variable, _, what, _ = (cell.strip() for cell in row.split("|"))
+        _, variable, _, explanation, _ = (cell.strip() for cell in row.split("|"))
         assert variable == f"`COVIDSCAN_{name.upper()}`"
-        assert what.endswith(".")
+        assert explanation.endswith(".")

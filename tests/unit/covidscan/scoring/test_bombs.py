@@ -1,4 +1,4 @@
-"""Archives made to exhaust memory do not: each is read in a child whose peak is measured."""
+"""Decompression bombs do not exhaust memory: the peak is measured in a child process."""
 
 import bz2
 import io
@@ -14,7 +14,7 @@ import pytest
 
 LIMIT_BYTES = 1 << 20
 MAX_PEAK_BYTES = 24 << 20
-"""Above what Python with these modules needs; the bombs are of 64 MiB and more."""
+"""On top of what Python with these modules needs; the bombs have 64 MiB or more."""
 
 BOMB_BYTES = 64 << 20
 
@@ -81,7 +81,7 @@ LARGE = f"bomb {LIMIT_BYTES + 1}"
 
 
 @pytest.mark.parametrize(
-    ("write", "said"),
+    ("write", "output"),
     [
         (zip_bomb(zipfile.ZIP_BZIP2), LARGE),
         (zip_bomb(zipfile.ZIP_LZMA), LARGE),
@@ -92,8 +92,8 @@ LARGE = f"bomb {LIMIT_BYTES + 1}"
     ],
     ids=["zip-bzip2", "zip-lzma", "tar-bzip2", "pax", "xz-dict", "names"],
 )
-def test_a_bomb_is_read_to_its_limit_and_in_bounded_memory(
-    tmp_path: Path, write: Callable[[Path], None], said: str
+def test_a_decompression_bomb_is_read_up_to_its_limit_in_bounded_memory(
+    tmp_path: Path, write: Callable[[Path], None], output: str
 ):
     path = tmp_path / "bomb"
     write(path)
@@ -104,5 +104,5 @@ def test_a_bomb_is_read_to_its_limit_and_in_bounded_memory(
         text=True,
         check=True,
     )
-    assert said in child.stdout
+    assert output in child.stdout
     assert int(child.stderr) * 1024 < MAX_PEAK_BYTES

@@ -1,4 +1,4 @@
-"""Folders are listed here and not by Ray Data, which leaves out what begins with an underscore."""
+"""Ray Data skips names that begin with an underscore, so covidscan lists folders itself."""
 
 import os
 from collections import Counter
@@ -20,19 +20,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_elsewhere_is_listed_as_one_here(folder: Path):
-    elsewhere, here = Counter[LeftOut](), Counter[LeftOut]()
-    filesystem, files = _list_elsewhere(folder.as_uri(), elsewhere)
-    nowhere, same = _list_here(str(folder), here)
-    assert nowhere is None
+def test_a_remote_folder_is_listed_like_a_local_one(folder: Path):
+    remote, local = Counter[LeftOut](), Counter[LeftOut]()
+    filesystem, files = _list_elsewhere(folder.as_uri(), remote)
+    no_filesystem, same = _list_here(str(folder), local)
+    assert no_filesystem is None
     assert files["name"].to_pylist() == same["name"].to_pylist() == ["_a.png", "_sub/b.png"]
-    assert elsewhere == here == {LeftOut.SYSTEM: 2}
+    assert remote == local == {LeftOut.SYSTEM: 2}
     location = files["location"][1].as_py().decode()
     file = _FileElsewhere("b", filesystem=filesystem, location=location)
     assert file.read(10) == b"x" * 11
 
 
-def test_names_here_need_not_be_utf_8(folder: Path):
+def test_local_names_that_are_not_utf_8_are_escaped(folder: Path):
     (folder / os.fsdecode(b"caf\xe9.png")).touch()
     _, files = _list_here(str(folder), Counter())
     assert files["name"].to_pylist()[-1] == r"caf\xe9.png"
@@ -40,6 +40,6 @@ def test_names_here_need_not_be_utf_8(folder: Path):
 
 
 @pytest.mark.parametrize("uri", ["file:///nowhere", "nosuch://bucket/folder"])
-def test_what_cannot_be_listed_is_said_to_be_so(uri: str):
+def test_a_folder_that_cannot_be_listed_raises_source_error(uri: str):
     with pytest.raises(SourceError, match="cannot be listed"):
         _list_elsewhere(uri, Counter())

@@ -1,4 +1,4 @@
-"""Folders and archives give the same files, in the same order, and none beyond its limit."""
+"""Folders and archives yield the same files in the same order, each read up to its limit."""
 
 import io
 import tarfile
@@ -41,7 +41,7 @@ def tarred(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [folder, zipped, tarred])
-def test_all_files_are_there_and_none_is_read_further_than_its_limit(
+def test_every_file_is_listed_in_order_and_read_up_to_its_limit(
     make: Callable[[Path], Path], tmp_path: Path
 ):
     source = open_source(make(tmp_path), limit_bytes=LIMIT_BYTES)
@@ -52,13 +52,13 @@ def test_all_files_are_there_and_none_is_read_further_than_its_limit(
 
 
 @pytest.mark.parametrize("make", [folder, zipped, tarred])
-def test_what_is_done_is_left_out(make: Callable[[Path], Path], tmp_path: Path):
+def test_files_to_skip_are_left_out(make: Callable[[Path], Path], tmp_path: Path):
     source = open_source(make(tmp_path), limit_bytes=LIMIT_BYTES)
-    left = [file.name for file in source.files(skip=frozenset({"a.png", "z.txt"}))]
-    assert left == ["sub/b.dcm", "sub/deeper/c"]
+    remaining = [file.name for file in source.files(skip=frozenset({"a.png", "z.txt"}))]
+    assert remaining == ["sub/b.dcm", "sub/deeper/c"]
 
 
-def test_a_member_that_cannot_be_unpacked_is_empty_and_the_others_are_not(tmp_path: Path):
+def test_a_member_that_cannot_be_unpacked_is_empty_and_the_others_are_read(tmp_path: Path):
     path = zipped(tmp_path)
     data = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
@@ -71,7 +71,7 @@ def test_a_member_that_cannot_be_unpacked_is_empty_and_the_others_are_not(tmp_pa
     assert found["sub/b.dcm"] == b"two"
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path):
+def test_a_zip_bomb_is_read_only_up_to_the_limit(tmp_path: Path):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb", bytes(100_000_000))
@@ -80,15 +80,15 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"no archive", b""])
-def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, content: bytes):
+def test_a_file_that_is_not_an_archive_raises_source_error(tmp_path: Path, content: bytes):
     (tmp_path / "a.rar").write_bytes(content)
     with pytest.raises(SourceError, match="neither a folder nor"):
         open_source(tmp_path / "a.rar", limit_bytes=LIMIT_BYTES)
     with pytest.raises(SourceError):
-        open_source(tmp_path / "nowhere", limit_bytes=LIMIT_BYTES)
+        open_source(tmp_path / "missing", limit_bytes=LIMIT_BYTES)
 
 
-def test_a_tar_that_is_cut_off_is_damaged(tmp_path: Path):
+def test_a_truncated_tar_archive_is_reported_as_damaged(tmp_path: Path):
     path = tarred(tmp_path)
     path.write_bytes(path.read_bytes()[:-30])
     source = open_source(path, limit_bytes=LIMIT_BYTES)

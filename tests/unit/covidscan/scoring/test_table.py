@@ -1,4 +1,4 @@
-"""A table grows part by part, goes on where it was cut off, and ends as one file."""
+"""A table is written in parts, resumed after an interruption, and finished as one file."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def row(name: str, status: Status = Status.OK, **values: object) -> Row:
     return dict.fromkeys(COLUMNS) | {"file": name, "status": str(status)} | values
 
 
-def test_a_finished_table_has_every_row_in_order_and_nothing_beside_it(tmp_path: Path):
+def test_a_finished_table_has_every_row_in_order_and_leaves_no_other_files(tmp_path: Path):
     table = GrowingTable(tmp_path / "t.parquet", OPTIONS)
     table.add([row("a", probability=0.5, frame=3, review=True), row("b", Status.REJECTED)])
     table.add([row("c")])
@@ -27,7 +27,7 @@ def test_a_finished_table_has_every_row_in_order_and_nothing_beside_it(tmp_path:
     assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
 
 
-def test_another_run_goes_on_and_tries_again_what_failed(tmp_path: Path):
+def test_a_second_run_resumes_and_retries_failed_rows(tmp_path: Path):
     first = GrowingTable(tmp_path / "t.parquet", OPTIONS)
     first.add([row("a"), row("b", Status.FAILED), row("c", Status.REJECTED)])
     second = GrowingTable(tmp_path / "t.parquet", OPTIONS)
@@ -38,7 +38,7 @@ def test_another_run_goes_on_and_tries_again_what_failed(tmp_path: Path):
     assert (rows["b"]["status"], rows["b"]["probability"]) == ("ok", 0.25)
 
 
-def test_a_part_that_was_cut_off_while_it_was_written_does_not_count(tmp_path: Path):
+def test_a_partially_written_part_is_ignored(tmp_path: Path):
     GrowingTable(tmp_path / "t.parquet", OPTIONS).add([row("a")])
     (tmp_path / "t.parquet.parts" / ".000001.parquet").write_bytes(b"PAR1")
     table = GrowingTable(tmp_path / "t.parquet", OPTIONS)
@@ -47,13 +47,13 @@ def test_a_part_that_was_cut_off_while_it_was_written_does_not_count(tmp_path: P
     assert table.finish()["ok"] == 2
 
 
-def test_parts_of_a_run_with_other_options_are_not_gone_on_with(tmp_path: Path):
+def test_parts_of_a_run_with_other_options_are_not_resumed(tmp_path: Path):
     GrowingTable(tmp_path / "t.parquet", OPTIONS).add([row("a")])
     with pytest.raises(TableError, match="other options; remove it"):
         GrowingTable(tmp_path / "t.parquet", {**OPTIONS, "tta": 8})
 
 
-def test_a_table_of_nothing_is_a_table(tmp_path: Path):
+def test_a_table_without_rows_is_a_valid_table(tmp_path: Path):
     assert GrowingTable(tmp_path / "t.parquet", OPTIONS).finish() == {
         "ok": 0,
         "rejected": 0,
@@ -62,7 +62,7 @@ def test_a_table_of_nothing_is_a_table(tmp_path: Path):
     assert pq.read_table(tmp_path / "t.parquet").schema.equals(SCHEMA)
 
 
-def test_a_table_that_cannot_be_written_is_said_to_be_so(tmp_path: Path):
+def test_a_table_that_cannot_be_written_raises_table_error(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(TableError, match="cannot be used"):
         GrowingTable(tmp_path / "file" / "t.parquet", OPTIONS)

@@ -1,4 +1,4 @@
-"""Every member of a tar archive is its own row, or is counted; links count as what they mean."""
+"""Every member of a tar archive is a row or is counted; links are rows of their targets."""
 
 import gzip
 import tarfile
@@ -15,7 +15,7 @@ HARD, SYMBOLIC = tarfile.LNKTYPE, tarfile.SYMTYPE
 
 
 @pytest.mark.parametrize("suffix", ["tar", "gz", "bz2", "xz"])
-def test_links_are_rows_of_what_they_lead_to(tmp_path: Path, suffix: str):
+def test_links_are_rows_with_the_content_of_their_targets(tmp_path: Path, suffix: str):
     path = write_tar(
         tmp_path / f"a.{suffix}",
         [
@@ -36,11 +36,11 @@ def test_links_are_rows_of_what_they_lead_to(tmp_path: Path, suffix: str):
         **dict.fromkeys(("hard.png", "hard2.png", "./e/up.png", "hard3.png"), b"a"),
     }
     assert read_all(path) == expected
-    left = read_all(path, skip={"hard.png", "d/b.png"})
-    assert set(expected) - set(left) == {"hard.png", "d/b.png"}
+    remaining = read_all(path, skip={"hard.png", "d/b.png"})
+    assert set(expected) - set(remaining) == {"hard.png", "d/b.png"}
 
 
-def test_what_has_no_row_is_counted(tmp_path: Path):
+def test_members_without_a_row_are_counted_by_reason(tmp_path: Path):
     path = write_tar(
         tmp_path / "a.tar",
         [
@@ -71,7 +71,9 @@ def test_what_has_no_row_is_counted(tmp_path: Path):
         assert source.left_out == expected
 
 
-def test_two_members_of_one_name_are_two_rows_and_a_link_means_the_one_before_it(tmp_path: Path):
+def test_members_with_the_same_name_are_two_rows_and_a_hard_link_leads_to_the_earlier_one(
+    tmp_path: Path,
+):
     members = [("a.png", b"one"), ("h.png", (HARD, "a.png")), ("a.png", b"two")]
     path = write_tar(tmp_path / "a.tar", [*members, ("s.png", (SYMBOLIC, "a.png"))])
     expected = {"a.png": b"one", "a.png#2": b"two", "h.png": b"one", "s.png": b"two"}
@@ -86,7 +88,7 @@ def test_names_that_are_not_utf_8_are_escaped(tmp_path: Path, format: int):  # n
     assert read_all(tmp_path / "a.tar") == {r"caf\xe9.png": b""}
 
 
-def test_the_holes_of_a_sparse_member_are_zeros(tmp_path: Path):
+def test_the_holes_of_a_sparse_member_are_filled_with_zeros(tmp_path: Path):
     info = tarfile.TarInfo("sparse")
     info.type = tarfile.GNUTYPE_SPARSE
     info.size = 3
@@ -99,13 +101,13 @@ def test_the_holes_of_a_sparse_member_are_zeros(tmp_path: Path):
     assert read_all(tmp_path / "a.tar") == {"sparse": bytes(700) + b"end"}
 
 
-def test_a_tar_archive_that_ends_with_a_zip_archive_is_a_tar_archive(tmp_path: Path):
+def test_a_tar_archive_that_ends_with_a_zip_archive_is_read_as_tar(tmp_path: Path):
     inner = write_zip(tmp_path / "inner.zip", [("x.png", b"x")], method=zipfile.ZIP_STORED)
     members = [("a.png", b"a"), ("inner.zip", inner.read_bytes())]
     assert list(read_all(write_tar(tmp_path / "a.tar", members))) == ["a.png", "inner.zip"]
 
 
-def until_damage(path: Path) -> tuple[list[str], str]:
+def read_until_damage(path: Path) -> tuple[list[str], str]:
     names: list[str] = []
     with pytest.raises(DamagedArchiveError) as raised:
         names.extend(
@@ -118,7 +120,7 @@ def until_damage(path: Path) -> tuple[list[str], str]:
     ("end", "names"),
     [(512, []), (512 + 99, []), (1024, ["a.png"]), (1024 + 200, ["a.png"]), (1536, ["a.png"])],
 )
-def test_an_archive_that_is_cut_anywhere_is_damaged_and_gives_what_it_holds(
+def test_a_truncated_archive_is_reported_as_damaged_after_its_complete_members(
     tmp_path: Path, end: int, names: list[str]
 ):
     path = write_tar(tmp_path / "a.tar", [("a.png", b"a" * 100), ("b.png", b"b" * 600)])
@@ -130,24 +132,24 @@ def test_an_archive_that_is_cut_anywhere_is_damaged_and_gives_what_it_holds(
     assert found == names
 
 
-def test_members_after_a_damaged_header_are_missed(tmp_path: Path):
+def test_a_damaged_header_is_reported_because_the_members_after_it_are_lost(tmp_path: Path):
     path = write_tar(tmp_path / "a.tar", [("a.png", b"a"), ("b.png", b"b")])
     data = bytearray(path.read_bytes())
     data[1024] ^= 1
     path.write_bytes(data)
-    assert "a header is damaged" in until_damage(path)[1]
+    assert "a header is damaged" in read_until_damage(path)[1]
 
 
-def test_so_are_those_of_an_archive_that_follows(tmp_path: Path):
+def test_a_second_archive_after_the_first_is_reported(tmp_path: Path):
     one = write_tar(tmp_path / "a.tar", [("a.png", b"a")]).read_bytes()
     (tmp_path / "both.tar").write_bytes(one + one)
-    assert "another archive follows" in until_damage(tmp_path / "both.tar")[1]
+    assert "another archive follows" in read_until_damage(tmp_path / "both.tar")[1]
 
 
-def test_a_compressed_archive_may_have_several_streams_and_padding(tmp_path: Path):
+def test_a_compressed_archive_can_have_several_streams_and_padding(tmp_path: Path):
     data = write_tar(tmp_path / "a.tar", [("a.png", b"a"), ("b.png", b"b")]).read_bytes()
     packed = gzip.compress(data[:700]) + gzip.compress(data[700:]) + bytes(3000)
     (tmp_path / "a.tgz").write_bytes(packed)
     assert read_all(tmp_path / "a.tgz") == {"a.png": b"a", "b.png": b"b"}
     (tmp_path / "cut.tgz").write_bytes(packed[:80])
-    assert "cut off" in until_damage(tmp_path / "cut.tgz")[1]
+    assert "cut off" in read_until_damage(tmp_path / "cut.tgz")[1]

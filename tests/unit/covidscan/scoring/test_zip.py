@@ -1,4 +1,4 @@
-"""Every member of a ZIP archive is its own row, or is counted."""
+"""Every member of a ZIP archive is a row or is counted."""
 
 import struct
 import zipfile
@@ -11,14 +11,14 @@ from serving.files.folder import LeftOut
 from tests.archives import LIMIT_BYTES, read_all, write_zip
 
 
-def test_two_members_of_one_name_are_two_rows(tmp_path: Path):
+def test_members_with_the_same_name_are_separate_rows(tmp_path: Path):
     members = [("a.png", b"one"), ("a.png", b"two"), ("a.png#2", b"three")]
     path = write_zip(tmp_path / "a.zip", members)
     assert read_all(path) == {"a.png": b"one", "a.png#2": b"two", "a.png#2#2": b"three"}
     assert read_all(path, skip={"a.png"}) == {"a.png#2": b"two", "a.png#2#2": b"three"}
 
 
-def test_links_lead_to_members_and_never_out_of_the_archive(tmp_path: Path):
+def test_links_are_followed_to_members_but_never_out_of_the_archive(tmp_path: Path):
     links = {
         "up/link.png": "../real/a.png",
         "chain.png": "up/link.png",
@@ -44,7 +44,7 @@ def test_links_lead_to_members_and_never_out_of_the_archive(tmp_path: Path):
     assert source.count == 4
 
 
-def test_what_an_operating_system_left_is_counted(tmp_path: Path):
+def test_system_files_are_counted_and_not_read(tmp_path: Path):
     system = ["__MACOSX/._a.png", ".DS_Store", "b/Thumbs.db", "b/.ipynb_checkpoints/a.png"]
     members = [("b/a.png", b"a"), *((name, b"x") for name in system)]
     source = open_source(write_zip(tmp_path / "a.zip", members), limit_bytes=LIMIT_BYTES)
@@ -53,7 +53,9 @@ def test_what_an_operating_system_left_is_counted(tmp_path: Path):
 
 
 @pytest.mark.parametrize("flag", [0, 0x800])
-def test_a_name_that_is_not_utf_8_is_escaped_whatever_the_archive_says(tmp_path: Path, flag: int):
+def test_a_name_that_is_not_utf_8_is_escaped_whether_or_not_it_is_flagged(
+    tmp_path: Path, flag: int
+):
     path = write_zip(tmp_path / "a.zip", [("a.png", b"a"), ("cafX.png", b"b")])
     data = bytearray(path.read_bytes().replace(b"cafX.png", b"caf\xe9.png"))
     entry = data.rindex(b"PK\x01\x02")
@@ -62,16 +64,16 @@ def test_a_name_that_is_not_utf_8_is_escaped_whatever_the_archive_says(tmp_path:
     assert read_all(path) == {"a.png": b"a", r"caf\xe9.png": b"b"}
 
 
-def test_a_name_in_utf_8_is_read_as_such_though_not_flagged(tmp_path: Path):
+def test_a_utf_8_name_is_decoded_even_if_not_flagged_as_utf_8(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", [("cafXY.png", b"b")])
     path.write_bytes(path.read_bytes().replace(b"cafXY.png", "café.png".encode()))
     assert read_all(path) == {"café.png": b"b"}
 
 
-def test_a_member_without_a_name_is_a_row(tmp_path: Path):
+def test_a_member_without_a_name_is_a_row_called_unnamed(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", [("a", b"a"), ("b.png", b"b")])
     data = path.read_bytes()
-    # Taken out of the directory alone, whose size is then one byte less.
+    # The name is removed from the directory only, whose size is then one byte less.
     entry = data.index(b"PK\x01\x02")
     name = entry + 46
     assert data[name : name + 1] == b"a"
@@ -82,7 +84,7 @@ def test_a_member_without_a_name_is_a_row(tmp_path: Path):
     assert read_all(path) == {"unnamed": "damaged-file", "b.png": b"b"}
 
 
-def test_absolute_and_climbing_names_are_names_and_nothing_more(tmp_path: Path):
+def test_absolute_and_parent_paths_are_only_names(tmp_path: Path):
     names = ["/abs/a.png", "../../up.png", "win\\a.png", "C:\\a.png"]
     path = write_zip(tmp_path / "a.zip", [(name, name.encode()) for name in names])
     assert read_all(path) == {name: name.encode() for name in names}
@@ -91,14 +93,14 @@ def test_absolute_and_climbing_names_are_names_and_nothing_more(tmp_path: Path):
 @pytest.mark.parametrize(
     "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_every_method_gives_up_to_the_limit(tmp_path: Path, method: int):
+def test_every_compression_method_is_read_up_to_the_limit(tmp_path: Path, method: int):
     contents = {"empty": b"", "small": b"small" * 20, "full": bytes(LIMIT_BYTES)}
     large = {"large": bytes(range(256)) * 40}
     path = write_zip(tmp_path / "a.zip", (contents | large).items(), method=method)
     assert read_all(path) == contents | {"large": large["large"][: LIMIT_BYTES + 1]}
 
 
-def test_members_that_were_streamed_have_their_sizes_after_their_data(tmp_path: Path):
+def test_streamed_members_with_their_sizes_after_the_data_are_read(tmp_path: Path):
     with (tmp_path / "a.zip").open("wb") as file:
 
         class Unseekable:
@@ -115,14 +117,14 @@ def test_members_that_were_streamed_have_their_sizes_after_their_data(tmp_path: 
     assert read_all(tmp_path / "a.zip") == {"a.png": b"a" * 100, "b.png": b"b"}
 
 
-def test_a_self_extracting_archive_is_one(tmp_path: Path):
+def test_a_self_extracting_archive_is_read(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", [("a.png", b"a")])
     path.write_bytes(b"MZ" + bytes(2000) + path.read_bytes())
     assert read_all(path) == {"a.png": b"a"}
 
 
 def patched(path: Path, offset: int, value: bytes, *, local: bool) -> Path:
-    """The first member's header, in the directory or where it lies, with other bytes."""
+    """Overwrite bytes of the first member's header: the local one, or the one in the directory."""
     data = bytearray(path.read_bytes())
     start = data.index(b"PK\x03\x04" if local else b"PK\x01\x02") + offset
     data[start : start + len(value)] = value
@@ -148,14 +150,14 @@ def patched(path: Path, offset: int, value: bytes, *, local: bool) -> Path:
     ],
     ids=str,
 )
-def test_what_cannot_be_unpacked_says_why_and_the_others_are_read(
+def test_a_member_that_cannot_be_unpacked_has_a_problem_and_the_others_are_read(
     tmp_path: Path, offset: int, value: bytes, local: bool, problem: str
 ):
     path = write_zip(tmp_path / "a.zip", [("a.png", b"abcdefgh" * 9), ("b.png", b"b")])
     assert read_all(patched(path, offset, value, local=local)) == {"a.png": problem, "b.png": b"b"}
 
 
-def test_an_archive_that_is_cut_off_is_said_to_be_so(tmp_path: Path):
+def test_a_truncated_archive_raises_source_error(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", [("a.png", bytes(100)), ("b.png", bytes(100))])
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(SourceError, match="damaged or cut off"):

@@ -53,10 +53,10 @@ def test_a_health_check_evicts_the_oldest_of_the_network_with_most_reserved_slot
         return slot
 
     other = check("192.0.2.2")
-    crowd = [check("192.0.2.1") for _ in range(RESERVED - 1)]
+    evictable = [check("192.0.2.1") for _ in range(RESERVED - 1)]
     assert not ended
-    crowd += [check("192.0.2.1") for _ in range(3 * RESERVED)]
-    assert ended == crowd[: len(ended)]
+    evictable += [check("192.0.2.1") for _ in range(3 * RESERVED)]
+    assert ended == evictable[: len(ended)]
     assert len(ended) == 3 * RESERVED
     assert other not in ended
     assert full.connections == 1 + RESERVED

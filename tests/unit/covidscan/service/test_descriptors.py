@@ -1,4 +1,4 @@
-"""As many connections as there are descriptors for."""
+"""The number of connections fits the number of file descriptors."""
 
 import subprocess
 import sys
@@ -19,14 +19,14 @@ print(fit_connections(512), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     ("soft", "hard", "connections", "files"),
     [(1000, 1000, 512, 1000), (256, 1000, 512, 832), (256, 700, 380, 700), (64, 64, 1, 64)],
 )
-def test_the_limit_is_raised_or_fewer_connections_are_let_in(
+def test_the_soft_limit_is_raised_and_otherwise_fewer_connections_are_allowed(
     soft: int, hard: int, connections: int, files: int
 ):
-    said = subprocess.run(
+    lines = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(soft), str(hard)],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
-    assert said[-1] == f"{connections} {files}"
-    assert ("COVIDSCAN_MAX_CONNECTIONS" in said[0]) == (connections < 512)
+    assert lines[-1] == f"{connections} {files}"
+    assert ("COVIDSCAN_MAX_CONNECTIONS" in lines[0]) == (connections < 512)

@@ -1,4 +1,4 @@
-"""Answers go out piece by piece, to clients that read."""
+"""Responses are sent in chunks, to clients that keep reading."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ KIB = 1024
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 64 * KIB + 1, 200 * KIB])
 @pytest.mark.parametrize("more_body", [False, True])
-async def test_a_body_is_sent_in_pieces_that_are_the_body_together(size: int, more_body: bool):
+async def test_a_body_is_sent_in_chunks_of_at_most_64_kib(size: int, more_body: bool):
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     sent: list[Message] = []
 
@@ -24,16 +24,16 @@ async def test_a_body_is_sent_in_pieces_that_are_the_body_together(size: int, mo
         sent.append(message)
 
     await in_pieces(app)({}, None, send)  # type: ignore[arg-type] # neither is read
-    start, *pieces = sent
+    start, *chunks = sent
     assert start == {"type": "http.response.start", "status": 200}
-    assert b"".join(piece["body"] for piece in pieces) == body
-    assert max(len(piece["body"]) for piece in pieces) <= 64 * KIB
-    assert [piece.get("more_body", False) for piece in pieces[:-1]] == [True] * (len(pieces) - 1)
-    assert pieces[-1]["more_body"] is more_body
+    assert b"".join(chunk["body"] for chunk in chunks) == body
+    assert max(len(chunk["body"]) for chunk in chunks) <= 64 * KIB
+    assert [chunk.get("more_body", False) for chunk in chunks[:-1]] == [True] * (len(chunks) - 1)
+    assert chunks[-1]["more_body"] is more_body
 
 
 class Clock(asyncio.AbstractEventLoop):
-    """An event loop whose time is set."""
+    """An event loop whose time the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -53,11 +53,11 @@ class Clock(asyncio.AbstractEventLoop):
         return False
 
 
-def test_a_client_has_some_seconds_and_64_kib_a_second():
+def test_a_client_that_reads_64_kib_per_second_is_not_timed_out_and_a_slower_one_is():
     clock = Clock()
     patience = ReaderPatience(clock, 10, lambda: None)
     for _ in range(30):
-        # It reads 64 KiB in a second, again and again.
+        # It reads 64 KiB per second.
         patience.earn(64 * KIB)
         patience.wait()
         clock.now += 1
@@ -65,7 +65,7 @@ def test_a_client_has_some_seconds_and_64_kib_a_second():
     assert min(clock.timers) >= 10 - 1
     clock.timers.clear()
     for _ in range(12):
-        # Half as fast: each piece costs a second more than it earns.
+        # Half as fast: each chunk takes a second more than it earns.
         patience.earn(64 * KIB)
         patience.wait()
         clock.now += 2

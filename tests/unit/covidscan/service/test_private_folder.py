@@ -1,4 +1,4 @@
-"""The folder of the socket: ours alone, held, and made anew under its own name."""
+"""The folder of the socket: private, locked, and recreated under the same name."""
 
 import fcntl
 import os
@@ -21,8 +21,8 @@ def folder() -> Iterator[PrivateFolder]:
     folder.remove()
 
 
-def locked(folder: PrivateFolder) -> bool:
-    """Whether a cleaner, which asks for the lock alone, is kept out."""
+def is_locked(folder: PrivateFolder) -> bool:
+    """Whether a cleaner of temporary folders, which needs the exclusive lock, cannot get it."""
     descriptor = os.open(folder.path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,14 +33,12 @@ def locked(folder: PrivateFolder) -> bool:
     return False
 
 
-def test_it_is_closed_to_others_and_held(folder: PrivateFolder):
+def test_only_the_owner_can_access_the_folder_and_it_is_locked(folder: PrivateFolder):
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
-    assert locked(folder)
+    assert is_locked(folder)
 
 
-def test_it_has_a_path_that_is_short_enough_for_a_socket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_path_is_short_enough_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     long = tmp_path / ("x" * 100)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
@@ -52,23 +50,23 @@ def test_it_has_a_path_that_is_short_enough_for_a_socket(
         folder.remove()
 
 
-def test_where_it_vanishes_it_is_made_anew(folder: PrivateFolder):
+def test_a_vanished_folder_is_recreated(folder: PrivateFolder):
     before = open_files(os.getpid())
     for _ in range(3):
         shutil.rmtree(folder.path)
         folder.restore()
         assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
-        assert locked(folder)
+        assert is_locked(folder)
     assert open_files(os.getpid()) == before
 
 
-def test_where_it_is_there_it_is_left_as_it_is(folder: PrivateFolder):
+def test_restoring_an_existing_folder_keeps_its_content(folder: PrivateFolder):
     (folder.path / "socket").touch()
     folder.restore()
     assert (folder.path / "socket").exists()
 
 
-def test_what_somebody_else_puts_in_its_place_is_not_used(folder: PrivateFolder):
+def test_a_link_in_the_place_of_the_folder_is_not_used(folder: PrivateFolder):
     shutil.rmtree(folder.path)
     folder.path.symlink_to("/")
     with pytest.raises(PermissionError):
@@ -76,14 +74,14 @@ def test_what_somebody_else_puts_in_its_place_is_not_used(folder: PrivateFolder)
     folder.path.unlink()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
-def test_a_folder_of_somebody_else_is_not_used(folder: PrivateFolder):
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a folder")
+def test_a_folder_of_another_user_is_not_used(folder: PrivateFolder):
     os.chown(folder.path, 10001, 10001)
     with pytest.raises(PermissionError):
         folder.restore()
 
 
-def test_it_is_removed_with_all_that_is_in_it_even_where_it_is_gone():
+def test_removal_deletes_the_content_and_accepts_a_vanished_folder():
     folder = PrivateFolder()
     (folder.path / "socket").touch()
     folder.remove()

@@ -1,4 +1,4 @@
-"""Warnings that come again and again."""
+"""Repeated warnings are logged once a second."""
 
 import logging
 
@@ -9,7 +9,7 @@ def record(message: str, *, level: int = logging.WARNING, name: str = "x") -> lo
     return logging.LogRecord(name, level, __file__, 1, message, (), None)
 
 
-def test_a_warning_is_logged_once_a_second_with_how_often_it_came():
+def test_a_repeated_warning_is_logged_once_a_second_with_the_suppressed_count():
     now = 0.0
     lines = RepeatedLinesFilter(lambda: now)
     assert lines.filter(record("a"))
@@ -27,7 +27,7 @@ def test_a_warning_is_logged_once_a_second_with_how_often_it_came():
     assert "suppressed" not in last.__dict__
 
 
-def test_texts_that_all_differ_are_not_kept():
+def test_the_filter_remembers_at_most_256_messages():
     lines = RepeatedLinesFilter(lambda: 0.0)
     for number in range(2000):
         lines.filter(record(f"client sent {number}"))

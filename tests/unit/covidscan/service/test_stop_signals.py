@@ -1,4 +1,4 @@
-"""Which signals end a process in order, and which one that nohup starts does not hear."""
+"""Which signals stop a process gracefully, and that signals ignored by nohup stay ignored."""
 
 import asyncio
 import os
@@ -13,9 +13,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @pytest.fixture(autouse=True)
-def _handlers_as_before() -> Iterator[None]:
+def _default_handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    # Where nohup or a shell in the background runs the tests, some are ignored.
+    # Some are ignored if nohup or a background job of a shell runs the tests.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     yield
@@ -25,22 +25,22 @@ def _handlers_as_before() -> Iterator[None]:
 
 async def stops_at(number: signal.Signals) -> bool:
     """Whether a signal that this process sends to itself stops it."""
-    stopped, told = asyncio.Event(), asyncio.Event()
+    stopped, handled = asyncio.Event(), asyncio.Event()
     on_stop_signal(stopped.set)
-    # Handled after the other, as it comes after it.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
+    # It is sent after the other signal, and so handled after it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, handled.set)
     os.kill(os.getpid(), number)
     os.kill(os.getpid(), signal.SIGUSR1)
-    await told.wait()
+    await handled.wait()
     return stopped.is_set()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-async def test_each_of_them_stops_it(number: signal.Signals):
+async def test_each_stop_signal_stops_the_process(number: signal.Signals):
     assert await stops_at(number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
-async def test_one_that_is_ignored_from_the_start_stays_so(number: signal.Signals):
+async def test_a_signal_that_is_ignored_from_the_start_stays_ignored(number: signal.Signals):
     signal.signal(number, signal.SIG_IGN)
     assert not await stops_at(number)

@@ -1,4 +1,4 @@
-"""A key and its record: the record proves the key and does not give it away."""
+"""API keys and their records: a record verifies a key without revealing it."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from api.http.access.api_keys import (
 )
 
 
-def test_a_key_belongs_to_its_own_record_alone():
+def test_a_key_matches_only_its_own_record():
     (first, first_record), (second, second_record) = create_key("pacs"), create_key("ris")
     records = [first_record, second_record]
     assert find_record(records, first) is first_record
@@ -29,13 +29,13 @@ def test_a_record_holds_the_id_and_the_name_but_not_the_secret():
     assert secret not in str(record)
 
 
-def test_a_record_is_read_as_it_was_written():
+def test_a_written_record_parses_to_an_equal_record():
     _, record = create_key("a.b-c_d")
     assert ApiKeyRecord.parse(str(record)) == record
     assert parse_records(f"{record}\n") == [record]
 
 
-def test_a_key_with_another_key_s_secret_is_rejected():
+def test_a_key_with_the_secret_of_another_key_is_rejected():
     (first, first_record), (second, second_record) = create_key("a"), create_key("b")
     swapped = f"covidscan_{first_record.id}_{second.split('_', 2)[2]}"
     assert find_record([first_record, second_record], swapped) is None
@@ -44,7 +44,7 @@ def test_a_key_with_another_key_s_secret_is_rejected():
 
 
 @given(st.text(max_size=200))
-def test_nothing_else_is_a_key(text: str):
+def test_other_text_and_parts_of_the_record_match_no_record(text: str):
     record = create_key("a")[1]
     assert find_record([record], text) is None
     assert find_record([record], str(record)) is None
@@ -64,7 +64,7 @@ def test_a_malformed_record_is_rejected_and_not_quoted(text: str):
     assert text not in str(rejected.value)
 
 
-def test_two_records_of_one_id_are_rejected():
+def test_two_records_with_the_same_id_are_rejected():
     _, record = create_key("a")
     with pytest.raises(ApiKeysError, match="same id"):
         parse_records(f"{record} {record}")

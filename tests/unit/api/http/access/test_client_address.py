@@ -1,4 +1,4 @@
-"""Where a request comes from, behind proxies that are trusted and behind those that are not."""
+"""The address of the client and the scheme, behind trusted and untrusted proxies."""
 
 import ipaddress
 
@@ -10,8 +10,8 @@ from api.http.access.client_address import ClientAddressMiddleware, network_of
 TRUSTED = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:1::/48")]
 
 
-async def seen(peer: str, *headers: tuple[str, str]) -> Scope:
-    """The request as the app sees it."""
+async def scope_behind(peer: str, *headers: tuple[str, str]) -> Scope:
+    """The scope that the app receives behind the middleware."""
     scopes: list[Scope] = []
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
@@ -41,7 +41,7 @@ async def seen(peer: str, *headers: tuple[str, str]) -> Scope:
         ("2001:db8:1::1", ["2001:DB8:2::7"], "2001:db8:2::7"),
         ("10.0.0.1", ["::ffff:198.51.100.7"], "198.51.100.7"),
         ("10.0.0.1", ["fe80::1%<script>"], "fe80::1"),
-        # What is no address was not written by a proxy that can be trusted.
+        # A trusted proxy writes nothing but addresses.
         ("10.0.0.1", ["Muster^Maria"], "10.0.0.1"),
         ("10.0.0.1", ["198.51.100.7, unknown, 10.2.2.2"], "10.2.2.2"),
         ("10.0.0.1", [""], "10.0.0.1"),
@@ -49,15 +49,15 @@ async def seen(peer: str, *headers: tuple[str, str]) -> Scope:
         ("10.0.0.1", ["10.3.3.3"], "10.3.3.3"),
     ],
 )
-async def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
+async def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
     peer: str, forwarded: list[str], client: str
 ):
-    scope = await seen(peer, *(("x-forwarded-for", value) for value in forwarded))
+    scope = await scope_behind(peer, *(("x-forwarded-for", value) for value in forwarded))
     assert scope["client"][0] == client
 
 
 @pytest.mark.parametrize(
-    ("peer", "told", "scheme"),
+    ("peer", "forwarded_scheme", "scheme"),
     [
         ("10.0.0.1", "https", "https"),
         ("10.0.0.1", "http, HTTPS", "https"),
@@ -65,8 +65,8 @@ async def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
         ("192.0.2.1", "https", "http"),
     ],
 )
-async def test_the_scheme_is_a_trusted_proxy_s(peer: str, told: str, scheme: str):
-    assert (await seen(peer, ("x-forwarded-proto", told)))["scheme"] == scheme
+async def test_only_a_trusted_proxy_sets_the_scheme(peer: str, forwarded_scheme: str, scheme: str):
+    assert (await scope_behind(peer, ("x-forwarded-proto", forwarded_scheme)))["scheme"] == scheme
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ async def test_the_scheme_is_a_trusted_proxy_s(peer: str, told: str, scheme: str
         ("", ""),
     ],
 )
-def test_of_ipv6_the_network_counts(address: str, network: str):
+def test_an_ipv6_address_is_reduced_to_its_64_network(address: str, network: str):
     assert network_of(address) == network

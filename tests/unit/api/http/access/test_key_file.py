@@ -1,4 +1,4 @@
-"""The file of keys: written whole, followed when it changes, closed when it cannot be read."""
+"""The key file is replaced atomically, reread when it changes, and holds no keys if unreadable."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ async def records_of(followed: FollowedKeyFile) -> list[ApiKeyRecord]:
     return list(await followed.records())
 
 
-def test_what_is_written_is_read_and_only_its_owner_may(path: Path):
+def test_written_records_are_read_back_and_only_the_owner_can_read_the_file(path: Path):
     records = [create_key(name)[1] for name in ("a", "b")]
     change_key_file(path, lambda _: records)
     assert read_key_file(path) == records
@@ -35,14 +35,14 @@ def test_what_is_written_is_read_and_only_its_owner_may(path: Path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_mode_that_an_administrator_chose_is_kept(path: Path):
+def test_a_change_keeps_the_file_mode_that_an_administrator_set(path: Path):
     change_key_file(path, lambda _: [])
     path.chmod(0o640)
     change_key_file(path, lambda _: [create_key("a")[1]])
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-async def test_a_change_is_followed(path: Path):
+async def test_a_changed_key_file_is_reread(path: Path):
     first, second = create_key("a")[1], create_key("b")[1]
     change_key_file(path, lambda _: [first])
     followed = FollowedKeyFile(path)
@@ -54,7 +54,7 @@ async def test_a_change_is_followed(path: Path):
 
 
 @pytest.mark.parametrize("damage", ["", "missing", "not a record", "\xff"])
-async def test_while_it_cannot_be_read_nobody_comes_in(path: Path, damage: str):
+async def test_while_the_key_file_cannot_be_read_no_key_is_accepted(path: Path, damage: str):
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
     followed = FollowedKeyFile(path)
@@ -68,17 +68,17 @@ async def test_while_it_cannot_be_read_nobody_comes_in(path: Path, damage: str):
 
 
 @pytest.mark.parametrize("content", [None, "not a record"])
-def test_a_gateway_does_not_start_on_one_that_cannot_be_read(path: Path, content: str | None):
+def test_the_gateway_does_not_start_if_the_key_file_cannot_be_read(path: Path, content: str | None):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ApiKeysError):
         FollowedKeyFile(path)
 
 
-async def test_what_could_not_be_read_for_a_moment_is_read_again(
+async def test_a_key_file_that_was_briefly_unreadable_is_read_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Nothing of the file itself need change: its folder was not there, or no descriptor free."""
+    """The file itself need not change: its folder was missing, or no descriptor was free."""
     first, second = create_key("a")[1], create_key("b")[1]
     change_key_file(path, lambda _: [first])
     followed = FollowedKeyFile(path)
@@ -95,7 +95,7 @@ def _no_descriptor(_: Path) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-async def test_a_special_file_holds_no_keys_and_nobody_up(path: Path, kind: str):
+async def test_a_special_file_contains_no_keys_and_does_not_block(path: Path, kind: str):
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
     followed = FollowedKeyFile(path)
@@ -108,7 +108,7 @@ async def test_a_special_file_holds_no_keys_and_nobody_up(path: Path, kind: str)
 
 
 @pytest.mark.timeout(60)
-async def test_while_its_mount_hangs_nobody_comes_in_and_the_event_loop_runs_on(
+async def test_while_the_mount_hangs_no_key_is_accepted_and_the_event_loop_is_not_blocked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     record = create_key("a")[1]
@@ -127,17 +127,17 @@ async def test_while_its_mount_hangs_nobody_comes_in_and_the_event_loop_runs_on(
         answers = asyncio.gather(*(followed.records() for _ in range(20)))
         while not entered.is_set():  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0.001)
-        # Here the event loop runs, although a thread hangs.
+        # The event loop gets here although a thread hangs.
         assert await answers == [()] * 20
         gate.set()
         async with asyncio.timeout(30):
-            while not await followed.records():  # noqa: ASYNC110 - as requests would ask
+            while not await followed.records():  # noqa: ASYNC110 - each request asks once
                 await asyncio.sleep(0.01)
     finally:
         gate.set()
 
 
-async def test_requests_at_the_same_time_share_a_look_and_survive_each_other(
+async def test_concurrent_requests_share_one_read_and_survive_a_cancelled_request(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     record = create_key("a")[1]
@@ -159,7 +159,7 @@ async def test_requests_at_the_same_time_share_a_look_and_survive_each_other(
     assert reads == [path]
 
 
-def test_a_link_stays_one_and_what_it_names_is_changed(path: Path):
+def test_a_change_through_a_link_keeps_the_link_and_changes_its_target(path: Path):
     link = path.with_name("link")
     change_key_file(path, lambda _: [create_key("a")[1]])
     link.symlink_to(path)
@@ -168,15 +168,15 @@ def test_a_link_stays_one_and_what_it_names_is_changed(path: Path):
     assert read_key_file(path) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
-def test_a_file_keeps_its_owner(path: Path):
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")
+def test_a_change_keeps_the_owner_of_the_file(path: Path):
     change_key_file(path, lambda _: [])
     os.chown(path, 10001, 10001)
     change_key_file(path, lambda _: [create_key("a")[1]])
     assert (path.stat().st_uid, path.stat().st_gid) == (10001, 10001)
 
 
-def test_changes_at_the_same_time_lose_nothing(path: Path):
+def test_concurrent_changes_lose_no_record(path: Path):
     def add(number: int) -> None:
         change_key_file(path, lambda records: [*records, create_key(f"key-{number}")[1]])
 
