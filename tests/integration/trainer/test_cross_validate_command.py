@@ -1,6 +1,7 @@
 """``covidscan cross-validate``: the test parts of several runs, judged as one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,12 @@ def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture
-def runs(dataset_dir: Path, tmp_path: Path) -> list[Path]:
-    """What training runs of each fold leave, of models that answer at random."""
+@pytest.fixture(scope="module")
+def finished_runs(dataset_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one training run per fold, of models that answer at random."""
+    root = tmp_path_factory.mktemp("runs")
     data = load_images(read_frame(dataset_dir))
     rng = np.random.default_rng(0)
-    directories = []
     for fold in range(FOLDS):
         options = SplitOptions(kind="blocks", fold=fold)
         split = split_dataset(data, options)
@@ -43,9 +44,16 @@ def runs(dataset_dir: Path, tmp_path: Path) -> list[Path]:
             evaluate(name, np.stack([each, 1 - each], axis=1), split.test.labels)
             for name, each in zip(("vgg16", "ensemble"), covid, strict=True)
         ]
-        directories.append(tmp_path / f"fold-{fold}")
-        write_report(directories[-1], evaluations, split.test, dataset=dataset, leakage=leakage)
-    return directories
+        directory = root / f"fold-{fold}"
+        write_report(directory, evaluations, split.test, dataset=dataset, leakage=leakage)
+    return root
+
+
+@pytest.fixture
+def runs(finished_runs: Path, tmp_path: Path) -> list[Path]:
+    """The runs, in a copy that a test may change."""
+    shutil.copytree(finished_runs, tmp_path, dirs_exist_ok=True)
+    return [tmp_path / f"fold-{fold}" for fold in range(FOLDS)]
 
 
 def pool(dataset_dir: Path, runs: list[Path], *options: str) -> Result:

@@ -3,15 +3,15 @@
 import contextlib
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.tools import saved_model_cli
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import volume
@@ -29,7 +29,7 @@ from trainer.architectures import build
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.training_images import TRAINING_IMAGES_PATH
 from trainer.errors import ExportError
-from trainer.ood.score import fit_ood_scorer, with_ood_score
+from trainer.ood.score import OodScorer, fit_ood_scorer, with_ood_score
 from trainer.publication.export import WARM_UP_PATH, check_same_answers, publish
 from trainer.recipe import Recipe
 from trainer.training.precise_batch_norm import estimate_batch_norm
@@ -67,22 +67,29 @@ def randomise(model: keras.Model) -> None:
     estimate_batch_norm(model, NOISE)
 
 
+class Published(NamedTuple):
+    model: keras.Model
+    version_dir: Path
+    scorer: OodScorer
+
+
 @pytest.fixture(scope="module", params=MODEL_NAMES)
 def published(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[keras.Model, Path]:
+) -> Published:
     """Each CNN, untrained, as version 1 of a volume."""
     keras.utils.set_random_seed(0)
     model = build(request.param, RECIPE)
     randomise(model)
     models_dir = tmp_path_factory.mktemp("models")
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={"accuracy": 0.5})
-    assert publish(model, models_dir, card, LEARNED, fit_ood_scorer(model, LEARNED, HELD_OUT)) == 1
-    return model, volume.version_dir(models_dir, model.name, 1)
+    scorer = fit_ood_scorer(model, LEARNED, HELD_OUT)
+    assert publish(model, models_dir, card, LEARNED, scorer) == 1
+    return Published(model, volume.version_dir(models_dir, model.name, 1), scorer)
 
 
-def test_the_embedded_engine_answers_as_keras_does(published: tuple[keras.Model, Path]):
-    model, version_dir = published
+def test_the_embedded_engine_answers_as_keras_does(published: Published):
+    model, version_dir, _ = published
     loaded = Engine().load(version_dir)
     answers = loaded.infer({INPUT_NAME: IMAGES})[OUTPUT_NAME]
     np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
@@ -96,19 +103,19 @@ def test_the_embedded_engine_answers_as_keras_does(published: tuple[keras.Model,
 
 
 def test_the_embedded_engine_measures_the_distance_as_keras_does(
-    published: tuple[keras.Model, Path],
+    published: Published,
 ):
-    model, version_dir = published
+    model, version_dir, scorer = published
     far = np.concatenate([IMAGES, 1 - IMAGES, IMAGES[:, ::-1]])
     measured = Engine().load(version_dir).infer({INPUT_NAME: far})[OOD_OUTPUT_NAME]
-    known = with_ood_score(model, fit_ood_scorer(model, LEARNED, HELD_OUT))
+    known = with_ood_score(model, scorer)
     np.testing.assert_allclose(measured, np.asarray(known(far)[OOD_OUTPUT_NAME]), atol=2e-3)
 
 
 def test_tensorflow_answers_as_keras_does_under_the_one_signature(
-    published: tuple[keras.Model, Path],
+    published: Published,
 ):
-    model, version_dir = published
+    model, version_dir, _ = published
     saved = tf.saved_model.load(str(version_dir))
     assert list(saved.signatures) == [SIGNATURE_NAME]
     signature = saved.signatures[SIGNATURE_NAME]
@@ -117,27 +124,23 @@ def test_tensorflow_answers_as_keras_does_under_the_one_signature(
     np.testing.assert_allclose(answers, np.asarray(model(IMAGES)), atol=1e-4)
 
 
-def test_saved_model_cli_shows_the_signature(published: tuple[keras.Model, Path]):
-    _, version_dir = published
-    shown = subprocess.run(
-        [
-            Path(sys.executable).with_name("saved_model_cli"),
-            *("show", "--dir", version_dir, "--tag_set", "serve"),
-            *("--signature_def", SIGNATURE_NAME),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    told = " ".join(shown.split())
-    assert "inputs['image'] tensor_info: dtype: DT_FLOAT shape: (-1, 64, 64, 3)" in told
-    assert "outputs['probabilities'] tensor_info: dtype: DT_FLOAT shape: (-1, 2)" in told
-    assert "outputs['ood_score'] tensor_info: dtype: DT_FLOAT shape: (-1)" in told
+def test_saved_model_cli_shows_the_signature(
+    published: Published, capsys: pytest.CaptureFixture[str]
+):
+    version_dir = published.version_dir
+    arguments = saved_model_cli.create_parser().parse_args(
+        ["show", f"--dir={version_dir}", "--tag_set=serve", f"--signature_def={SIGNATURE_NAME}"]
+    )
+    arguments.func()
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "inputs['image'] tensor_info: dtype: DT_FLOAT shape: (-1, 64, 64, 3)" in shown
+    assert "outputs['probabilities'] tensor_info: dtype: DT_FLOAT shape: (-1, 2)" in shown
+    assert "outputs['ood_score'] tensor_info: dtype: DT_FLOAT shape: (-1)" in shown
 
 
-def test_each_weight_is_on_disk_once_and_none_in_the_graph(published: tuple[keras.Model, Path]):
+def test_each_weight_is_on_disk_once_and_none_in_the_graph(published: Published):
     """TensorFlow Serving would hold those of the graph many times in memory."""
-    model, version_dir = published
+    model, version_dir, _ = published
     size = sum(file.stat().st_size for file in version_dir.rglob("*") if file.is_file())
     assert 0.95 < size / (4 * model.count_params()) < 1.1
     assert (version_dir / "saved_model.pb").stat().st_size < 0.05 * size
@@ -147,9 +150,9 @@ def test_each_weight_is_on_disk_once_and_none_in_the_graph(published: tuple[kera
 
 
 def test_the_warm_up_requests_are_ones_that_tensorflow_serving_can_replay(
-    published: tuple[keras.Model, Path],
+    published: Published,
 ):
-    model, version_dir = published
+    model, version_dir, _ = published
     records = list(tf.data.TFRecordDataset(str(version_dir / WARM_UP_PATH)).as_numpy_iterator())
     requests = [
         prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
@@ -162,30 +165,27 @@ def test_the_warm_up_requests_are_ones_that_tensorflow_serving_can_replay(
 
 
 def test_the_card_and_what_was_learned_from_lie_in_the_version(
-    published: tuple[keras.Model, Path],
+    published: Published,
 ):
-    model, version_dir = published
+    model, version_dir, _ = published
     card = ModelCard.read(version_dir)
     assert (card.name, card.demo, card.metrics) == (model.name, True, {"accuracy": 0.5})
     assert set((version_dir / TRAINING_IMAGES_PATH).read_text().split()) == set(LEARNED.digests())
 
 
-def test_a_full_disk_publishes_nothing_and_is_one_line(
-    published: tuple[keras.Model, Path], tmp_path: Path
-):
-    model, _ = published
-    distance = fit_ood_scorer(model, LEARNED, HELD_OUT)
+def test_a_full_disk_publishes_nothing_and_is_one_line(published: Published, tmp_path: Path):
+    model, _, scorer = published
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={})
     with (
         at_most_this_much_written(4 << 20),
         pytest.raises(VolumeError, match=f"volume of {model.name}: .*; nothing was published"),
     ):
-        publish(model, tmp_path, card, LEARNED, distance)
+        publish(model, tmp_path, card, LEARNED, scorer)
     assert [path.name for path in (tmp_path / model.name).iterdir()] == []
 
 
-def test_an_export_that_answers_differently_is_rejected(published: tuple[keras.Model, Path]):
-    model, version_dir = published
+def test_an_export_that_answers_differently_is_rejected(published: Published):
+    model, version_dir, _ = published
     other = keras.models.clone_model(model)
     other.set_weights(model.get_weights())
     check_same_answers(other, version_dir)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from serving import volume
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME
 from serving.embedded.engine import Engine
 from serving.volume.model_card import ModelCard
+from tests.narrow_backbones import NARROW_BACKBONES
+from trainer import architectures
 from trainer.dataset.images import load_images, read_frame
 from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.demo.dataset import write_phantoms
@@ -47,6 +50,15 @@ METRICS = {
     "brier",
     "ece",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _narrow_backbones() -> Iterator[None]:
+    """Train small networks: the demo's tests train the real ones."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, backbone in NARROW_BACKBONES.items():
+            patched.setitem(architectures._BACKBONES, name, backbone)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Several devices share each batch; two halves of a CPU stand in for two GPUs."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ halves = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, halves)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
+from tests.narrow_backbones import use_narrow_backbones
 from trainer.dataset.split import SplitOptions
 from trainer.errors import RecipeError
 from trainer.pipeline import Plan, train_and_publish
@@ -25,6 +27,7 @@ from trainer.recipe import Recipe
 from trainer.training import hardware
 
 hardware.strategy = lambda: strategy
+use_narrow_backbones()
 
 
 def train(batch_size: int) -> None:
@@ -49,10 +52,11 @@ train(batch_size=8)
 """
 
 
-def test_they_train_a_model_together(tmp_path: Path):
+def test_they_train_a_model_together(tmp_path: Path, repository: Path):
     write_phantoms(tmp_path / "dataset", seed=0, per_class=24)
     training = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(repository)},
         check=False,
         capture_output=True,
         text=True,
