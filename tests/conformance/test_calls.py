@@ -27,7 +27,7 @@ OPTIONS = {
     "grpc_predict_flag_serialization_as_tensor_content": replace(
         DEFAULT_OPTIONS, answer_as_content=True
     ),
-    # TensorFlow Serving had 8 threads. Here 64 small calls are only sure to exceed 1.
+    # TensorFlow Serving had 8 threads. Here, 64 small calls are certain to exceed only 1.
     "grpc_burst_64_concurrent_default_threads": replace(DEFAULT_OPTIONS, max_concurrent_requests=1),
 }
 """The server options of recordings whose note names a flag."""

@@ -84,16 +84,16 @@ def service(
         assert httpx.get(f"{address}/readyz?strict=true").status_code == 200
 
 
-def status_of_valid_response(client: httpx.Client, data: bytes, what: str) -> int:
+def status_of_valid_response(client: httpx.Client, data: bytes, label: str) -> int:
     """Send a file, and check that the response is a valid prediction or client error (4xx)."""
     # These files are not chest scans; with force they are not rejected for that.
     response = client.post("/predict", params={"force": "true"}, files={"file": ("a", data)})
     if response.status_code == 200:
         PredictionAnswer.model_validate_json(response.text)
     else:
-        assert response.status_code in (413, 415, 422), f"{what}: {response.text}"
-        assert response.headers["content-type"] == "application/problem+json", what
-        assert Problem.model_validate_json(response.text).detail, what
+        assert response.status_code in (413, 415, 422), f"{label}: {response.text}"
+        assert response.headers["content-type"] == "application/problem+json", label
+        assert Problem.model_validate_json(response.text).detail, label
     return response.status_code
 
 

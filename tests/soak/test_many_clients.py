@@ -30,7 +30,7 @@ SLOTS = IN_PROGRESS + WAITING
 CLIENTS = 4 * SLOTS
 
 WAVE = 40
-"""Clients that disconnect at a time. They do not wait for slots, so more could take all of them."""
+"""How many clients disconnect at once. They do not wait for slots, so more could take them all."""
 
 SIDE = 836
 IMAGE_MIB = SIDE * SIDE * 3 / 2**20
