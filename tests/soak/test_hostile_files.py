@@ -138,7 +138,7 @@ def _orientation(value: int) -> Image.Exif:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_hostile_file_gets_an_expected_status_and_takes_under_100_mib(
+def test_a_hostile_file_gets_an_expected_status_and_costs_the_gateway_under_100_mib(
     service: tuple[int, str], name: str
 ):
     data, statuses = SAMPLES[name]
