@@ -1,4 +1,4 @@
-"""Archives for tests, written member by member as odd as they come."""
+"""Writes zip and tar archives member by member, so that tests can build unusual ones."""
 
 import io
 import stat
@@ -16,7 +16,7 @@ LIMIT_BYTES = 1000
 def read_all(
     source: Source | Path, skip: Iterable[str] = (), limit_bytes: int = LIMIT_BYTES
 ) -> dict[str, bytes | str]:
-    """Of each row its content, or its problem."""
+    """Return the content of each file, or its problem, by name."""
     if isinstance(source, Path):
         source = open_source(source, limit_bytes=limit_bytes)
     found: dict[str, bytes | str] = {}
@@ -33,7 +33,7 @@ def write_zip(
     links: Mapping[str, str] | None = None,
     method: int = zipfile.ZIP_DEFLATED,
 ) -> Path:
-    """Members in their order, some of one name; then symbolic links."""
+    """Write the members in this order, duplicate names included; then the symbolic links."""
     with zipfile.ZipFile(path, "w", method) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, content in members:
@@ -47,7 +47,7 @@ def write_zip(
 
 
 def write_tar(path: Path, members: Iterable[tuple[str, bytes | tuple[bytes, str]]]) -> Path:
-    """Regular members with content, and others with their type and what they lead to."""
+    """Write regular members from their content, and others from their type and link target."""
     suffix = path.suffix.removeprefix(".")
     with tarfile.open(path, f"w:{suffix}" if suffix != "tar" else "w") as archive:
         for name, content in members:

@@ -1,6 +1,6 @@
-"""What decoding a file costs a process: its CPU seconds, its peak memory, and how it ends.
+"""Measures what decoding a file costs a process: CPU seconds, peak memory and outcome.
 
-Each file is decoded in a process of its own, forked from one that has imported everything.
+Each file is decoded in its own process, forked from one that has already imported everything.
 """
 
 import json
@@ -19,21 +19,21 @@ KIBIBYTE = 1024
 
 @dataclass(frozen=True)
 class Cost:
-    """What a decode took beside the file itself."""
+    """What decoding a file took, without the memory of the file itself."""
 
     cpu_seconds: float
     peak_bytes: int
     outcome: str
-    """``decoded``, or the name of the error."""
+    """``decoded``, the name of the error, or ``killed``."""
 
 
 def decode_costs(files: Sequence[bytes]) -> list[Cost]:
-    """The cost of ``decode_image`` for each file."""
+    """Measure ``decode_image`` for each file."""
     with tempfile.TemporaryDirectory() as folder:
         for index, data in enumerate(files):
             Path(folder, f"{index:04}").write_bytes(data)
         command = [sys.executable, "-m", "tests.decode_costs", folder]
-        # Coverage would measure what it costs itself.
+        # With coverage, the cost of measuring coverage would be included.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
         environment = {**inherited, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         run = subprocess.run(
@@ -43,12 +43,12 @@ def decode_costs(files: Sequence[bytes]) -> list[Cost]:
 
 
 def decode_cost(data: bytes) -> Cost:
-    """The cost of ``decode_image`` for one file."""
+    """Measure ``decode_image`` for one file."""
     return decode_costs([data])[0]
 
 
 def main(folder: str) -> None:
-    """Print a line of JSON for each file."""
+    """Print a line of JSON with the cost of each file in a folder."""
     import cv2
 
     import imaging.dicom.reader  # noqa: F401
@@ -58,7 +58,7 @@ def main(folder: str) -> None:
         reading, writing = os.pipe()
         if os.fork() == 0:
             os.close(reading)
-            os.write(writing, json.dumps(asdict(_measured(file.read_bytes()))).encode())
+            os.write(writing, json.dumps(asdict(_measure(file.read_bytes()))).encode())
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as answer:
@@ -67,7 +67,7 @@ def main(folder: str) -> None:
         sys.stdout.write((line or json.dumps(asdict(Cost(0, 0, "killed")))) + "\n")
 
 
-def _measured(data: bytes) -> Cost:
+def _measure(data: bytes) -> Cost:
     from imaging.dicom.description import DicomOptions
     from imaging.errors import ImageError
     from imaging.preprocess import decode_image

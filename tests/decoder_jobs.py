@@ -1,9 +1,9 @@
-"""What decoder processes may be made to do by a file, without such a file.
+"""Jobs that make a decoder process behave as a hostile file could make it behave.
 
-Each job gets a file that can be read, and takes its orders from the bytes behind the image.
+Each job gets a readable file and takes its argument from the bytes after the image.
 """
 
-# ruff: noqa: ARG001 - a job takes a file, whatever it does
+# ruff: noqa: ARG001 - every job takes a file, even if it ignores it
 
 import os
 import resource
@@ -21,26 +21,26 @@ from tests.image_files import gradient, saved
 _FILE = saved(gradient(), "PNG")
 
 
-def file(orders: bytes = b"") -> bytes:
-    """A file with orders."""
-    return _FILE + orders
+def file(argument: bytes = b"") -> bytes:
+    """A readable file that carries an argument for a job."""
+    return _FILE + argument
 
 
-def _orders(data: bytes) -> bytes:
+def _argument(data: bytes) -> bytes:
     return data.removeprefix(_FILE)
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """How large the file is, and in which process that was found out."""
+    """The size of the file, and the pid of the process that ran the job."""
     return len(data), os.getpid()
 
 
 def reject(data: bytes) -> None:
-    raise DamagedImageError(f"{_orders(data).decode()} is damaged")
+    raise DamagedImageError(f"{_argument(data).decode()} is damaged")
 
 
 def fail(data: bytes) -> None:
-    raise LookupError(_orders(data).decode())
+    raise LookupError(_argument(data).decode())
 
 
 def crash(data: bytes, **_: object) -> None:
@@ -66,12 +66,12 @@ def spin(data: bytes) -> None:
 
 
 def take_memory(data: bytes) -> int:
-    """As many bytes as the file says."""
-    return int(np.ones(int(_orders(data)), np.uint8).sum())
+    """Allocate as many bytes as the argument says; returns their number."""
+    return int(np.ones(int(_argument(data)), np.uint8).sum())
 
 
 def ask_for_more_than_is_allowed(data: bytes) -> tuple[int, int]:
-    """The limits of memory and CPU time, once more has been asked for than the hard limits."""
+    """Request more than the hard limits; returns the soft limits of memory and CPU time."""
     for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CPU):
         soft, _ = resource.getrlimit(kind)
         resource.setrlimit(kind, (soft, soft))
@@ -84,13 +84,13 @@ def core_limit(data: bytes) -> tuple[int, int]:
     return resource.getrlimit(resource.RLIMIT_CORE)
 
 
-_forgotten: list[DecoderProcesses] = []
+_unclosed: list[DecoderProcesses] = []
 
 
 def decode_and_forget() -> int:
-    """Decode a file in a process that is left as it is; gives its number."""
+    """Decode a file in a process that is never closed; returns its pid."""
     decoders = DecoderProcesses(
         1, memory=MemoryBudget(1), cpu_seconds=1, max_pixels=1_000_000, max_file_bytes=1_000_000
     )
-    _forgotten.append(decoders)
+    _unclosed.append(decoders)
     return decoders.submit(size, file(), deadline=time.monotonic() + 20).result()[1]

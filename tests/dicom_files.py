@@ -1,4 +1,4 @@
-"""DICOM files as scanners make them, and as they should not."""
+"""Makes DICOM files, valid and invalid ones."""
 
 import io
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
 PATIENT: Final = "Mustermann^Erika"
-"""Stands wherever a file names its patient."""
+"""The name and ID of the patient in every file."""
 
 
-def run_lengths(pixels: NDArray[Any]) -> bytes:
-    """PS3.5, G: each byte of the pixels in a segment, the highest first, in literal runs."""
+def encode_rle(pixels: NDArray[Any]) -> bytes:
+    """Encode as PS3.5, annex G: a segment per byte of a pixel, highest first, in literal runs."""
     planes = pixels.astype(pixels.dtype.newbyteorder(">")).view(np.uint8)
     segments = []
     for byte in range(pixels.dtype.itemsize):
@@ -50,7 +50,7 @@ _ENCODERS: Final[dict[uid.UID, Callable[[NDArray[Any]], bytes]]] = {
     ),
     uid.JPEG2000: lambda pixels: imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", level=80),
     uid.HTJ2KLossless: lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=True),
-    uid.RLELossless: run_lengths,
+    uid.RLELossless: encode_rle,
 }
 
 COMPRESSIONS: Final = tuple(_ENCODERS)
@@ -63,7 +63,7 @@ def ct_pixels(rows: int = 48, columns: int = 64) -> NDArray[np.int16]:
 
 
 def make_data_set(pixels: NDArray[Any], **elements: object) -> Dataset:
-    """A CT of one frame or several, its values as they are; further elements by keyword."""
+    """Make a CT of one or more frames with these stored values; more elements by keyword."""
     data_set = Dataset()
     data_set.SOPClassUID = CT_IMAGE
     data_set.SOPInstanceUID = "2.25.1"
@@ -90,13 +90,13 @@ def make_dicom(
     preamble: bool = True,
     **elements: object,
 ) -> bytes:
-    """A CT of one frame or several as a file.
+    """Make a CT file of one or more frames.
 
     Args:
         pixels: the stored values, by default those of ``ct_pixels``.
-        syntax: its transfer syntax.
-        preamble: whether it begins as PS3.10 says, or with its data set.
-        elements: further elements by keyword; None takes one out.
+        syntax: the transfer syntax.
+        preamble: whether it has the preamble and file meta information of PS3.10.
+        elements: elements to set, by keyword; None removes one.
     """
     values = ct_pixels() if pixels is None else pixels
     data_set = make_data_set(values, **elements)
@@ -116,21 +116,21 @@ def make_dicom(
 def make_encapsulated(
     *frames: bytes, like: NDArray[Any], syntax: uid.UID, undefined: bool = True, **elements: object
 ) -> bytes:
-    """A file whose header is that of an array, and whose frames are these bytes, each in an item.
+    """Make a file with these frames, each in an item, and a header that describes an array.
 
     Args:
-        frames: as they are put into the items.
-        like: what rows, columns, bits and sign are of.
-        syntax: what the file says of how they are coded.
-        undefined: whether the pixels' length is left out, as it should be.
-        elements: further elements by keyword.
+        frames: the contents of the items.
+        like: the array whose rows, columns, bits and sign the header gives.
+        syntax: the transfer syntax that the header names.
+        undefined: whether the pixel data has an undefined length, as it should.
+        elements: more elements, by keyword.
     """
     data_set = make_data_set(like, **elements)
     data_set.PixelData = encapsulate(list(frames))
     data_set["PixelData"].VR = "OB"
     data_set["PixelData"].is_undefined_length = undefined
     if not syntax.is_compressed and undefined:
-        # pydicom does not write what it is asked for here.
+        # pydicom does not encapsulate pixel data under an uncompressed transfer syntax.
         compressed = write_dicom(data_set, syntax=uid.JPEGBaseline8Bit)
         old, new = uid.JPEGBaseline8Bit.encode(), syntax.encode()
         return compressed.replace(old, new.ljust(len(old), b"\0"), 1)
@@ -140,7 +140,7 @@ def make_encapsulated(
 def write_dicom(
     data_set: Dataset, *, syntax: uid.UID = uid.ExplicitVRLittleEndian, preamble: bool = True
 ) -> bytes:
-    """A data set as a file."""
+    """Write a data set as a file."""
     file = io.BytesIO()
     if preamble:
         data_set.file_meta = FileMetaDataset()
@@ -159,14 +159,14 @@ def write_dicom(
 
 
 def item(**elements: object) -> Sequence:
-    """A sequence of one item."""
+    """Make a sequence with one item."""
     data_set = Dataset()
     _set(data_set, elements)
     return Sequence([data_set])
 
 
 def look_up_table(entries: NDArray[np.uint16], *, first: int, bits: int) -> Sequence:
-    """A modality or VOI look-up table."""
+    """Make a modality or VOI look-up table."""
     table = item(LUTDescriptor=[len(entries), first, bits], LUTData=entries.tobytes())
     table[0]["LUTData"].VR = "OW"
     return table

@@ -1,4 +1,4 @@
-"""Image files that no ordinary encoder writes, built part by part."""
+"""Builds image files part by part, so that tests can have ones that no encoder writes."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, RGB.shape, np.uint8)
 
 
 def expect(data: bytes, expected: np.ndarray, *, within: int = 0) -> None:
-    """The file is decoded to these pixels, ``[height, width]`` of grey or with three channels."""
+    """Check that a file is decoded to these pixels: grey, ``[height, width]``, or RGB."""
     rgb = expected if expected.ndim == 3 else np.repeat(expected[:, :, None], 3, 2)
     pixels = decode_image(data).pixels
     assert pixels.shape == rgb.shape
@@ -33,7 +33,7 @@ def expect(data: bytes, expected: np.ndarray, *, within: int = 0) -> None:
 
 
 def saved(pixels: np.ndarray | Image.Image, image_format: str, **options: object) -> bytes:
-    """What Pillow writes."""
+    """Encode an image with Pillow."""
     image = Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
     file = io.BytesIO()
     image.save(file, image_format, **options)
@@ -59,7 +59,7 @@ def png(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """``rows`` with their filter bytes; ``before`` and ``after`` are chunks around the pixels."""
+    """Build a PNG from rows with filter bytes; ``before`` and ``after`` are chunks around IDAT."""
     header = struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, int(interlaced))
     pixels = png_chunk(b"IDAT", zlib.compress(rows))
     parts = [png_chunk(b"IHDR", header), before, pixels, after, png_chunk(b"IEND", b"")]
@@ -76,25 +76,27 @@ def tiff(
     *,
     following: int = 0,
 ) -> bytes:
-    """A little-endian TIFF file of one strip of ``data``, after its directory.
+    """Build a little-endian TIFF whose only strip, ``data``, follows its directory.
 
-    ``tags`` are added to, or replace, those of an 8-bit grey image of ``HEIGHT`` and ``WIDTH``.
+    ``tags`` extend or replace those of an 8-bit grey image of ``HEIGHT`` and ``WIDTH``.
     """
-    plain: dict[int, int | Sequence[int]] = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1}
-    plain |= {277: 1, 278: HEIGHT, 279: len(data)} | dict(tags)
-    longs, start = {256, 257, 273, 278, 279, 322, 323, 324, 325}, 8 + 2 + 12 * (len(plain) + 1) + 4
-    directory, far = b"", b""
-    lengths = [2 * len(v) for v in plain.values() if not isinstance(v, int) and len(v) > 2]
-    plain[324 if 322 in plain else 273] = start + sum(lengths)
-    for tag, value in sorted(plain.items()):
+    all_tags: dict[int, int | Sequence[int]] = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1}
+    all_tags |= {277: 1, 278: HEIGHT, 279: len(data)} | dict(tags)
+    longs = {256, 257, 273, 278, 279, 322, 323, 324, 325}
+    start = 8 + 2 + 12 * (len(all_tags) + 1) + 4
+    directory, long_values = b"", b""
+    lengths = [2 * len(v) for v in all_tags.values() if not isinstance(v, int) and len(v) > 2]
+    all_tags[324 if 322 in all_tags else 273] = start + sum(lengths)
+    for tag, value in sorted(all_tags.items()):
         values = [value] if isinstance(value, int) else list(value)
         content = struct.pack(f"<{len(values)}{'I' if tag in longs else 'H'}", *values)
         if len(content) > 4:
-            content, far = struct.pack("<I", start + len(far)), far + content
+            offset = struct.pack("<I", start + len(long_values))
+            content, long_values = offset, long_values + content
         entry = struct.pack("<HHI", tag, 4 if tag in longs else 3, len(values))
         directory += entry + content.ljust(4, b"\0")
-    head = b"II*\0" + struct.pack("<IH", 8, len(plain))
-    return head + directory + struct.pack("<I", following) + far + data
+    head = b"II*\0" + struct.pack("<IH", 8, len(all_tags))
+    return head + directory + struct.pack("<I", following) + long_values + data
 
 
 def bmp(
@@ -106,7 +108,7 @@ def bmp(
     between: bytes = b"",
     pixels_at: int | None = None,
 ) -> bytes:
-    """``between`` are masks or a palette; a negative height is top-down."""
+    """Build a BMP; ``between`` holds masks or a palette, a negative height means top-down rows."""
     at = 54 + len(between) if pixels_at is None else pixels_at
     file = b"BM" + struct.pack("<IHHI", 54 + len(between) + len(data), 0, 0, at)
     sizes = (40, WIDTH, height, 1, bits, compression, len(data), 2835, 2835, 0, 0)

@@ -1,4 +1,4 @@
-"""JPEG 2000 codestreams that no encoder writes: all headers, and pixels of zeros."""
+"""Builds JPEG 2000 codestreams that no encoder writes: any headers, and zeros as pixel data."""
 
 import struct
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ def coding(
     layers: int = 1,
     component: bool = False,
 ) -> bytes:
-    """COD, or COC for a component. Sizes are exponents of two; precincts as the file has them."""
-    own = int(precincts is not None)
+    """A COD or COC segment; block sizes are exponents of two, precincts the bytes of the file."""
+    has_precincts = int(precincts is not None)
     style = struct.pack(">5B", levels, block[0] - 2, block[1] - 2, 0, 1) + bytes(precincts or ())
     if component:
-        return segment(0xFF53, struct.pack(">BB", 0, own) + style)
-    return segment(0xFF52, struct.pack(">BBHB", own, 0, layers, 0) + style)
+        return segment(0xFF53, struct.pack(">BB", 0, has_precincts) + style)
+    return segment(0xFF52, struct.pack(">BBHB", has_precincts, 0, layers, 0) + style)
 
 
 def quantisation(levels: int = 0) -> bytes:
@@ -41,12 +41,12 @@ def tile_part(headers: bytes = b"", data: bytes = bytes(200)) -> bytes:
 
 
 def codestream(*headers: bytes, tile_headers: bytes = b"") -> bytes:
-    """The headers, the first of them the size, and one tile-part."""
+    """Join the headers, of which the first is SIZ, and one tile-part."""
     return b"\xff\x4f" + b"".join(headers) + tile_part(tile_headers) + END
 
 
 def boxed(stream: bytes) -> bytes:
-    """As a JP2 file."""
+    """Wrap a codestream in a JP2 file."""
 
     def box(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I4s", 8 + len(content), kind) + content

@@ -1,4 +1,4 @@
-"""Calls to a model server of the contract's models, as tests make them."""
+"""Calls to a model server that has the models of the contract."""
 
 from typing import Any
 

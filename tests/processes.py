@@ -1,4 +1,4 @@
-"""Other processes, as Linux tells of them."""
+"""Reads children, memory, threads and open files of other processes from Linux."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """Return the child processes of a process."""
     listed = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )
@@ -17,18 +17,18 @@ def children(pid: int) -> list[int]:
 
 
 def model_servers_of(pid: int) -> list[int]:
-    """The embedded model servers that a service has started: one, or none."""
+    """Return the embedded model servers that a service has started: one or none."""
     return [each for each in children(pid) if b"\0model-server\0" in _command(each)]
 
 
 def model_server_of(pid: int) -> int:
-    """The embedded model server that a service has started."""
+    """Return the embedded model server that a service has started."""
     (found,) = model_servers_of(pid)
     return found
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have started."""
+    """Return the children of a process, their children, and so on."""
     return [each for child in children(pid) for each in (child, *descendants(child))]
 
 
@@ -36,12 +36,12 @@ def _command(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        # It has ended meanwhile.
+        # The process has ended meanwhile.
         return b""
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
+    """Whether a process exists and is not a zombie."""
     with suppress(ProcessLookupError):
         os.kill(pid, 0)
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -50,24 +50,24 @@ def is_alive(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process holds."""
+    """The resources of a process."""
 
     memory_mib: float
-    """That is resident."""
+    """Resident now."""
     peak_memory_mib: float
-    """The most that ever was."""
+    """Resident at most, since the process started."""
     threads: int
     open_files: int
 
     def __str__(self) -> str:
-        """For people."""
+        """Format them for a report."""
         return f"{self.memory_mib:.1f} MiB, {self.threads} threads, {self.open_files} files"
 
 
 def usage(pid: int) -> Usage:
-    """What a process holds now."""
-    told = Path(f"/proc/{pid}/status").read_text()
-    status = dict(re.findall(r"^(\w+):\s+(\d+)", told, re.MULTILINE))
+    """Measure the resources of a process."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    status = dict(re.findall(r"^(\w+):\s+(\d+)", text, re.MULTILINE))
     return Usage(
         memory_mib=int(status["VmRSS"]) / 1024,
         peak_memory_mib=int(status["VmHWM"]) / 1024,
@@ -77,5 +77,5 @@ def usage(pid: int) -> Usage:
 
 
 def open_files(pid: int) -> int:
-    """How many files and sockets a process has open."""
+    """Count the open files and sockets of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""Servers on loopback, each in a thread with an event loop of its own."""
+"""Runs servers on loopback, each in a thread with its own event loop."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]
         asyncio.set_event_loop(loop)
         try:
             loop.run_until_complete(run())
-        except BaseException as error:  # noqa: BLE001 - raised again by the test's thread
+        except BaseException as error:  # noqa: BLE001 - re-raised in the thread of the test
             failure.append(error)
         finally:
             loop.close()
@@ -59,38 +59,38 @@ def in_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]
 def embedded_model_server(
     configs: Sequence[ModelConfig], options: ModelServerOptions
 ) -> Iterator[str]:
-    """An embedded model server; gives its address."""
+    """Run an embedded model server; yields its address."""
     with in_thread(lambda: EmbeddedModelServer(configs, "127.0.0.1:0", options)) as server:
         yield server.address
 
 
 def predictions_in_progress(server: EmbeddedModelServer) -> int:
-    """How many predictions a server has begun and not ended."""
+    """Count the predictions that a server has started and not finished."""
     gauge = "covidscan_model_server_requests_in_progress"
     return int(server.metrics.registry.get_sample_value(gauge, {"method": "Predict"}) or 0)
 
 
 @contextmanager
 def model_server(models_dir: Path) -> Iterator[str]:
-    """An embedded model server over a volume of the contract's models; gives its address."""
+    """Run an embedded model server on a volume of the contract's models; yields its address."""
     options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
     with embedded_model_server(default_model_configs(models_dir), options) as address:
         yield address
 
 
 def free_port() -> int:
-    """A port that is free on every address of this machine."""
+    """Find a port that is free on every address of this machine."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def ask(address: str, question: Callable[[ModelServerClient], Awaitable[T]]) -> T:
-    """Put a question to a model server through the gateway's own client."""
+def ask(address: str, make_call: Callable[[ModelServerClient], Awaitable[T]]) -> T:
+    """Call a model server through the gateway's own client."""
 
     async def run() -> T:
         async with ModelServerClient(address) as client:
-            return await question(client)
+            return await make_call(client)
 
     return asyncio.run(run())

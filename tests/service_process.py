@@ -1,4 +1,4 @@
-"""``covidscan serve`` as a process, as a user starts it."""
+"""Starts ``covidscan serve`` as a process, as a user does."""
 
 import os
 import re
@@ -15,33 +15,33 @@ COVIDSCAN = [sys.executable, "-m", "covidscan"]
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 60) -> None:
-    """Wait for a condition, asking every 20 ms; the time is long enough for a busy machine."""
+    """Wait for a condition, checked every 20 ms; the timeout is long enough for a busy machine."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)
 
 
 def page_address(process: subprocess.Popen[str]) -> str:
-    """Where a service that starts says that its page is."""
+    """Read the address of the page from the output of a starting service."""
     assert process.stdout is not None
     for line in process.stdout:
         if page := re.search(r"page +(http://\S+)/$", line):
             return page[1]
-    raise AssertionError("the service ended before it had a page")
+    raise AssertionError("the service ended before it printed the address of its page")
 
 
 @contextmanager
 def running_service(
     models_dir: Path, *, log: Path | None = None, ready: bool = True, **settings: object
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The service on a free port; gives the process and its address.
+    """Run the service on a free port; yields the process and its address.
 
     Args:
         models_dir: the versioned volume.
-        log: where it logs; by default to stderr.
-        ready: whether to wait until every model answers.
-        settings: of the gateway, by their names.
+        log: the file that it logs to; by default stderr.
+        ready: whether to wait until all models are ready.
+        settings: of the gateway, by name.
     """
     with ExitStack() as stack:
         process = subprocess.Popen(

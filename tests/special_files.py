@@ -1,4 +1,4 @@
-"""Files that block, or never end, when they are opened like ordinary ones."""
+"""Special files, which block or never end if they are opened like regular ones."""
 
 import os
 import stat
@@ -16,10 +16,10 @@ SPECIAL_FILES: dict[str, Callable[[Path], None]] = {
         path.symlink_to(f"{path.name}.fifo"),
     )[-1],
 }
-"""By what they are: makes one at a path that is free."""
+"""By kind, a function that creates one at an unused path."""
 
 
 def replace_by(kind: str, path: Path) -> None:
-    """Put a special file where an ordinary one is or could be."""
+    """Create a special file at a path, in place of the regular file there, if any."""
     path.unlink(missing_ok=True)
     SPECIAL_FILES[kind](path)

@@ -1,4 +1,4 @@
-"""What stands in for time and for mounts that hang."""
+"""Test doubles for the clock and for mounts that hang."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Clock:
 
 
 def behind(gate: threading.Event, function: Callable[..., T]) -> Callable[..., T]:
-    """A function that hangs, as on a mount, until the gate is opened."""
+    """Make a function hang, as on a dead mount, until the event is set."""
 
     def hanging(*arguments: object, **options: object) -> T:
         gate.wait()

@@ -1,4 +1,4 @@
-"""An event loop whose time passes only while every task waits: no test waits for a timeout."""
+"""An event loop with virtual time, so that tests of timeouts do not take that long."""
 
 import asyncio
 import selectors
@@ -8,11 +8,12 @@ from typing import Any, Final
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop that jumps to its next timer as soon as there is nothing else to do.
 
-    ``asyncio.sleep(seconds)`` therefore returns at once, and exactly ``seconds`` later, after every
-    other task has gone as far as it can. Only for code that waits for neither threads nor sockets.
+    So ``asyncio.sleep(seconds)`` takes no real time, but exactly ``seconds`` of virtual time, and
+    returns after every other task has run as far as it can. It is only for code that does not wait
+    for threads or sockets.
 
     Raises:
-        RuntimeError: every task waits, and there is no timer: nothing would ever happen again.
+        RuntimeError: every task waits and there is no timer, so nothing can ever happen.
     """
 
     def __init__(self) -> None:
@@ -20,12 +21,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(self._selector)
 
     def time(self) -> float:
-        """Seconds since the loop was made."""
+        """Return the virtual seconds since the loop was created."""
         return self._selector.now
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Moves the time forward instead of waiting."""
+    """Advances the virtual time instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,10 +37,10 @@ class _JumpingSelector(selectors.DefaultSelector):
         if ready or timeout == 0:
             return ready
         if timeout is None:
-            raise RuntimeError("every task waits for something that never happens")
+            raise RuntimeError("every task waits, and there is no timer")
         self.now += timeout
         return []
 
 
 VIRTUAL_TIME: Final[tuple[str, dict[str, Any]]] = ("asyncio", {"loop_factory": VirtualTimeLoop})
-"""What the fixture ``anyio_backend`` returns in a module whose tests run on virtual time."""
+"""The value of the fixture ``anyio_backend`` in a module whose tests run in virtual time."""

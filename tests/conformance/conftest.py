@@ -1,4 +1,4 @@
-"""The servables that the recordings were made with."""
+"""Provides the servables that the recordings were made with."""
 
 import pytest
 

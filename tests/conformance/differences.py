@@ -1,7 +1,7 @@
-"""Where the embedded model server answers differently from TensorFlow Serving, on purpose.
+"""Intended differences between the embedded model server and TensorFlow Serving.
 
-A case that is not in this table is answered as recorded. A case that is, and is answered as
-recorded after all, fails its test.
+A case that is not in this table must be answered as recorded. A case in this table must not: if it
+is answered as recorded after all, its test fails.
 """
 
 from dataclasses import dataclass
@@ -9,59 +9,59 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """What we answer, and why it is the better answer."""
+    """Our answer, and why it is better."""
 
     status: str
-    """Of a call or process; of a timeline the states that it ends with, of a burst each of them."""
+    """Of a call or process; the final states of a timeline; the status of each call of a burst."""
     message: str
-    """A regular expression that our message matches, or the errors and answers of a timeline."""
+    """A regular expression for our message, or for the errors and answers of a timeline."""
     reason: str
 
 
 _SHAPE = "has shape .* the signature takes"
 _SHAPES_ARE_CHECKED = (
-    "TensorFlow Serving holds no shape against the signature: a wrong rank aborts its whole"
-    " process, a wrong size is answered with what the image does not show"
+    "TensorFlow Serving does not compare shapes with the signature: a wrong rank aborts the whole"
+    " process, and a wrong size gets an answer that does not describe the image"
 )
 _ABORT = Difference("INVALID_ARGUMENT", _SHAPE, _SHAPES_ARE_CHECKED)
 _EMPTY = Difference(
     "INVALID_ARGUMENT",
     "no empty dimension",
-    "an empty batch hangs TensorFlow Serving where batching is on, so none is ever let through",
+    "an empty batch hangs TensorFlow Serving if batching is on, so empty batches are rejected",
 )
 _OTHER_SIGNATURE = Difference(
     "FAILED_PRECONDITION",
     'Serving signature key ".*" not found',
-    "the engine reads the default signature alone, which is the one of the contract",
+    "the engine reads only the default signature, which is the one of the contract",
 )
 _OTHER_METHOD = Difference(
-    "UNIMPLEMENTED", "", "Predict is what the gateway calls; other interfaces are not offered"
+    "UNIMPLEMENTED", "", "the gateway needs only Predict; other kinds of inference are not offered"
 )
 _BOUNDED = Difference(
     "RESOURCE_EXHAUSTED",
     "larger than max",
-    "64 MiB is more than any batch needs; TensorFlow Serving reads 2 GiB for anybody",
+    "64 MiB is more than any batch needs; TensorFlow Serving reads 2 GiB from any client",
 )
 _NO_STALL = (
-    "a version that cannot be loaded and is retried holds up no other: TensorFlow Serving loaded"
-    " nothing else for 301 s, of this model and of others"
+    "a version that fails to load and is retried does not delay other versions: TensorFlow Serving"
+    " loaded nothing else for 301 s, neither of this model nor of others"
 )
 _NO_VARIABLES = (
-    "a version without its variables is rejected and the good one stays; TensorFlow Serving takes"
-    " it into service and then fails every request"
+    "a version without its variables is rejected and the good version stays; TensorFlow Serving"
+    " makes it available and then fails every request"
 )
 _NOT_BLOCKED = Difference(
     "OK",
     "",
-    "a model without versions is a state that health and status tell; TensorFlow Serving waits for"
-    " its directory for ever, and every later reload with it",
+    "a model without versions is a state that health checks and GetModelStatus report; TensorFlow"
+    " Serving waits for its directory for ever, and so does every later reload",
 )
-_NEIGHBOURS = "requests that came at the same time never fail each other"
+_INDEPENDENT = "a bad request never makes another request of its batch fail"
 _STARTS = Difference(
     "listening",
     "",
-    "the port opens at once and health says NOT_SERVING until the models are there: what is missing"
-    " can be seen, and mended, while the others answer",
+    "the port opens at once and health checks answer NOT_SERVING until the models are there: you"
+    " can see and repair what is missing while the other models answer",
 )
 
 DIFFERENCES: dict[str, Difference] = {
@@ -70,16 +70,16 @@ DIFFERENCES: dict[str, Difference] = {
     "grpc_regress_on_predict_signature": _OTHER_METHOD,
     "grpc_multiinference_empty": _OTHER_METHOD,
     "grpc_health_check_off_by_default": Difference(
-        "OK", "", "health is always there: it is how the gateway's operators see an empty volume"
+        "OK", "", "the health service is always on: it shows operators that a volume is empty"
     ),
     "grpc_oversized_2GiB": _BOUNDED,
     "grpc_predict_nan": Difference(
         "INVALID_ARGUMENT",
         "not finite",
-        "the engine's ReLU makes 0 of a NaN, so the answer would look like any other",
+        "the engine's ReLU turns a NaN into 0, so the answer would look like any other",
     ),
     "grpc_predict_op_error_batch_mismatch": Difference(
-        "INVALID_ARGUMENT", "the engine failed", "the engine names no operation of the graph"
+        "INVALID_ARGUMENT", "the engine failed", "the engine does not name operations of the graph"
     ),
     "onednn_off_empty_batch": _EMPTY,
     "onednn_off_shape_missing": _ABORT,
@@ -112,24 +112,24 @@ DIFFERENCES: dict[str, Difference] = {
     "life_version_wrong_tags": Difference(
         "6 END, 5 AVAILABLE, 4 END, 3 END, 1 END",
         "Could not find meta graph.*'OK', 5",
-        "as recorded, but version 5, which has no variables there, is one that answers",
+        "as recorded, except that version 5, which has no variables there, is a good version here",
     ),
     "reload_good_after_no_platform": Difference(
-        "OK", "", "a reload that is rejected leaves nothing behind that could reject the next"
+        "OK", "", "a rejected reload leaves nothing behind that could make the next one fail"
     ),
     "reload_missing_base_path": _NOT_BLOCKED,
     "reload_while_one_blocked": _NOT_BLOCKED,
     "reload_removed_model_status_at_once": Difference(
-        "OK", "", "a reload answers once what it removes is out of service"
+        "OK", "", "a reload is answered once the models that it removes are out of service"
     ),
     "batch_after_10_empty_batches_good_predict": Difference("OK", "", _EMPTY.reason),
     "batch_empty_batch_image": _EMPTY,
     "batch_empty_batch_two": _EMPTY,
     "batch_good_with_bad_channels": Difference(
-        "4 channels INVALID_ARGUMENT, good OK", "", _NEIGHBOURS
+        "4 channels INVALID_ARGUMENT, good OK", "", _INDEPENDENT
     ),
-    "batch_good_with_wrong_dtype": Difference("good OK, int32 INVALID_ARGUMENT", "", _NEIGHBOURS),
-    "batch_mixed_shapes": Difference("32x32 INVALID_ARGUMENT, 64x64 OK", "", _NEIGHBOURS),
+    "batch_good_with_wrong_dtype": Difference("good OK, int32 INVALID_ARGUMENT", "", _INDEPENDENT),
+    "batch_mixed_shapes": Difference("32x32 INVALID_ARGUMENT, 64x64 OK", "", _INDEPENDENT),
     "batch_other_signature_text": _OTHER_SIGNATURE,
     "batch_pad_mixed_shapes": Difference(
         "32x32 INVALID_ARGUMENT, 64x64 OK", "", _SHAPES_ARE_CHECKED
@@ -138,7 +138,7 @@ DIFFERENCES: dict[str, Difference] = {
     "batch_wrong_dtype": Difference(
         "INVALID_ARGUMENT",
         "Expects arg.0. to be float but int32 is provided",
-        "a wrong tensor is the caller's fault with batching as it is without",
+        "a wrong tensor is the caller's error, with batching as without it",
     ),
     "batch_wrong_shape_32": _ABORT,
     "batch_wrong_shape_channels": _ABORT,
@@ -149,24 +149,24 @@ DIFFERENCES: dict[str, Difference] = {
     "startup_empty_base_path": _STARTS,
     "startup_missing_base_path": _STARTS,
     "startup_unknown_flag": Difference(
-        "exited", "No such option: --nosuchflag", "a flag that is misspelt is not one that is set"
+        "exited", "No such option: --nosuchflag", "a misspelt flag is reported instead of ignored"
     ),
     "startup_bad_config_syntax": Difference(
         "exited",
         'models.config cannot be parsed: 1:30 : .* no field named "nme"',
-        "it says at once where the mistake is",
+        "the message says where the mistake is",
     ),
     "startup_config_file_empty": Difference(
-        "exited", "models.config holds no model_config_list", "it says what is missing"
+        "exited", "models.config holds no model_config_list", "the message says what is missing"
     ),
     "startup_batching_bad_field": Difference(
         "exited",
         'batching parameters cannot be parsed: .* no field named "max_batch"',
-        "it says at once where the mistake is",
+        "the message says where the mistake is",
     ),
     "startup_batching_allowed_sizes_last_not_max": Difference(
         "exited",
         "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; expected 8",
-        "said once, before any model is loaded",
+        "reported once, before any model is loaded",
     ),
 }

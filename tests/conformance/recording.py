@@ -1,4 +1,4 @@
-"""A recorded answer of a real TensorFlow Serving 2.19.1, and how one of ours is held against it."""
+"""Reads answers recorded from TensorFlow Serving 2.19.1, and compares ours with them."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ _FLOAT_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended."""
+    """The result of a call."""
 
     status: str
     message: str = ""
@@ -70,7 +70,7 @@ class Recording:
 
     @property
     def path(self) -> str:
-        """The gRPC method that was called."""
+        """The path of the gRPC method."""
         method = self.content["method"]
         if method.startswith("/"):
             return method
@@ -80,7 +80,7 @@ class Recording:
 
     @property
     def request(self) -> bytes:
-        """The request as it was on the wire."""
+        """The serialised request."""
         if "request_b64" in self.content:
             return base64.b64decode(self.content["request_b64"])
         request = self.content["request"]
@@ -91,7 +91,7 @@ class Recording:
 
     @property
     def response(self) -> Message | None:
-        """The answer, where it was recorded whole and its method is one of ours."""
+        """The response, if all of it was recorded and we have messages for its method."""
         recorded = self.content["response"]
         if not isinstance(recorded, dict) or self.content["method"] not in METHODS:
             return None
@@ -102,7 +102,7 @@ class Recording:
 
 
 def recordings(*prefixes: str) -> list[Recording]:
-    """Every recording whose name begins so; a file that is added is found."""
+    """Return every recording whose name has one of these prefixes."""
     return [
         Recording(path.stem, json.loads(path.read_text()))
         for path in sorted(RECORDINGS.glob("*.json"))
@@ -111,7 +111,7 @@ def recordings(*prefixes: str) -> list[Recording]:
 
 
 def call(address: str, path: str, request: bytes, *, limited: bool = False) -> Outcome:
-    """Call a method with bytes as they are; ``limited`` keeps gRPC's limit of 4 MiB for answers."""
+    """Call a method with raw bytes; ``limited`` keeps gRPC's limit of 4 MiB for responses."""
     options = [("grpc.max_send_message_length", -1)]
     if not limited:
         options.append(("grpc.max_receive_message_length", -1))
@@ -123,9 +123,9 @@ def call(address: str, path: str, request: bytes, *, limited: bool = False) -> O
 
 
 def check(recording: Recording, outcome: Outcome, paths: dict[str, str] | None = None) -> None:
-    """Hold an outcome against the recorded one, or against the difference that is on purpose.
+    """Compare an outcome with the recorded one, or with the intended difference.
 
-    ``paths`` says which of our directories stands for which of those recorded.
+    ``paths`` maps our directories to the recorded ones.
     """
     recorded = Outcome(recording.status, str(recording.content["message"]))
     if difference := DIFFERENCES.get(recording.name):
@@ -133,7 +133,7 @@ def check(recording: Recording, outcome: Outcome, paths: dict[str, str] | None =
         assert re.search(difference.message, outcome.message), outcome.message
         assert not _agree(recorded, outcome, paths) or not _same_answer(
             recording, outcome, paths
-        ), "it answers as TensorFlow Serving does: no difference any more"
+        ), "it answers as TensorFlow Serving does: remove the difference"
         return
     assert outcome.status == recorded.status, outcome.message
     assert _agree(recorded, outcome, paths), (recorded.message, outcome.message)
@@ -141,12 +141,12 @@ def check(recording: Recording, outcome: Outcome, paths: dict[str, str] | None =
 
 
 def _agree(recorded: Outcome, outcome: Outcome, paths: dict[str, str] | None) -> bool:
-    """Whether status and message are the same, names of nodes and transport texts aside."""
+    """Whether status and message agree, except for names of nodes and messages of the transport."""
     if recorded.status != outcome.status:
         return False
     if not recorded.message or recorded.message.startswith("Stream removed"):
         return True
-    return _NODE.sub("", recorded.message) == _NODE.sub("", _renamed(outcome.message, paths))
+    return _NODE.sub("", recorded.message) == _NODE.sub("", _as_recorded(outcome.message, paths))
 
 
 def _same_answer(recording: Recording, outcome: Outcome, paths: dict[str, str] | None) -> bool:
@@ -163,7 +163,7 @@ def _same_answer(recording: Recording, outcome: Outcome, paths: dict[str, str] |
         )
     if isinstance(expected, GetModelStatusResponse):
         for version in found.model_version_status:
-            version.status.error_message = _renamed(version.status.error_message, paths)
+            version.status.error_message = _as_recorded(version.status.error_message, paths)
     return bool(expected == found)
 
 
@@ -188,7 +188,7 @@ def _signatures(response: GetModelMetadataResponse) -> SignatureDefMap:
     return SignatureDefMap.FromString(packed.value)
 
 
-def _renamed(message: str, paths: dict[str, str] | None) -> str:
+def _as_recorded(message: str, paths: dict[str, str] | None) -> str:
     for ours, theirs in (paths or {}).items():
         message = message.replace(ours, theirs)
     return message

@@ -1,4 +1,4 @@
-"""The small servables that TensorFlow Serving's answers were recorded with."""
+"""Small models, the ones that TensorFlow Serving's answers were recorded with."""
 
 import shutil
 from pathlib import Path
@@ -8,10 +8,10 @@ import tensorflow as tf
 
 
 class Classifier(tf.Module):
-    """`image` float32 [N, 64, 64, 3] to `probabilities` float32 [N, 2]."""
+    """Maps `image`, float32 [N, 64, 64, 3], to `probabilities`, float32 [N, 2]."""
 
     def __init__(self, seed: int) -> None:
-        # This generator's numbers are what the recordings hold the answers of.
+        # The recordings depend on the numbers of this generator.
         rng = np.random.RandomState(seed)
         self.kernel = tf.Variable(rng.randn(3, 3, 3, 8).astype("f") * 0.2)
         self.weights = tf.Variable(rng.randn(8, 2).astype("f"))
@@ -25,7 +25,7 @@ class Classifier(tf.Module):
 
 
 class Two(tf.Module):
-    """Two inputs and two outputs, and signatures beside the default one."""
+    """Has two inputs and two outputs, and signatures beside the default one."""
 
     @tf.function(
         input_signature=[
@@ -46,7 +46,7 @@ class Two(tf.Module):
 
 
 class Servables:
-    """SavedModels, whole and broken, to be copied to where a server looks for versions."""
+    """SavedModels, valid and broken, to be copied into the version directories of a server."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -79,7 +79,7 @@ class Servables:
         (root / "plain file").write_text("not a directory")
 
     def put(self, kind: str, path: Path) -> None:
-        """Put a copy of one of them at ``path`` in one step, as a publication does."""
+        """Publish a copy of one of them at ``path``, with one rename as a publication does."""
         draft = path.parent / f".draft-{path.name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         if (self._root / kind).is_dir():
@@ -89,7 +89,7 @@ class Servables:
         draft.rename(path)
 
     def copy_graph(self, kind: str, path: Path) -> None:
-        """Put a graph into a version directory that is there already."""
+        """Copy one of them into an existing version directory."""
         shutil.copytree(self._root / kind, path, dirs_exist_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Predict with batching on, `batch_*`."""
+"""Predict calls with batching get the outcomes of the recordings `batch_*`."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ IMAGE = (64, 64, 3)
 
 
 def parameters_of(note: str) -> BatchingParameters:
-    """The batching parameters that a recording's note tells, in text or by a name."""
+    """Return the batching parameters of a recording's note, which has them or hints at a file."""
     if "default parameters" in note:
         return BatchingParameters()
     if "max_batch_size" in note:
@@ -41,7 +41,7 @@ def parameters_of(note: str) -> BatchingParameters:
         "pad_variable_length_inputs": "startup_batching_pad",
         "empty-batch requests": "startup_batching_allowed_sizes",
     }
-    (name,) = (startup for words, startup in startups.items() if words in note)
+    (name,) = (startup for hint, startup in startups.items() if hint in note)
     recorded = json.loads((FOLDER / f"{name}.json").read_text())
     return parse_batching_parameters(recorded["request"]["batching_parameters"])
 
@@ -70,14 +70,14 @@ REQUESTS: dict[str, dict[str, tuple[int, bytes]]] = {
     "batch_queue_full": {"8 images": (120, images(8))},
     "batch_queue_full_7": {"7 images": (120, images(7))},
 }
-"""What each burst sends at once, how often, by the names of its recording."""
+"""The concurrent requests of each burst: by name, their number and content."""
 
 
 @pytest.fixture(scope="module")
 def serve(
     servables: Servables, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Recording], str]]:
-    """A server with the batching parameters of a recording; gives its address."""
+    """Start a server with the batching parameters of a recording; returns its address."""
     root = tmp_path_factory.mktemp("models")
     servables.put("m", root / "m" / "1")
     servables.put("two", root / "two" / "1")
@@ -99,7 +99,9 @@ def serve(
 
 
 @pytest.mark.parametrize("recording", SINGLE, ids=lambda r: r.name)
-def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[Recording], str]):
+def test_a_call_with_batching_gets_the_recorded_outcome(
+    recording: Recording, serve: Callable[[Recording], str]
+):
     address = serve(recording)
     if recording.name == "batch_after_10_empty_batches_good_predict":
         for _ in range(10):
@@ -108,12 +110,14 @@ def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[Recordin
 
 
 @pytest.mark.parametrize("recording", BURSTS, ids=lambda r: r.name)
-async def test_a_burst_ends_as_recorded(recording: Recording, serve: Callable[[Recording], str]):
+async def test_a_burst_with_batching_gets_the_recorded_outcomes(
+    recording: Recording, serve: Callable[[Recording], str]
+):
     found = await burst(serve(recording), REQUESTS[recording.name])
     if difference := DIFFERENCES.get(recording.name):
         assert ", ".join(f"{kind} {o.status}" for kind, o in sorted(found)) == difference.status
         return
-    # How many of its own threads are busy is the real server's affair.
+    # How many calls TensorFlow Serving rejected depends on how many of its threads were busy.
     recorded = {
         (entry["request"], Outcome(entry["status"], entry["message"]))
         for entry in recording.content["response"]

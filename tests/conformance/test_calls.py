@@ -1,4 +1,4 @@
-"""Single calls, `grpc_*` and `onednn_off_*`: status, message and answer are those recorded."""
+"""Calls get the status, message and response of the recordings `grpc_*` and `onednn_off_*`."""
 
 import asyncio
 from collections import Counter
@@ -27,14 +27,14 @@ OPTIONS = {
     "grpc_predict_flag_serialization_as_tensor_content": replace(
         DEFAULT_OPTIONS, answer_as_content=True
     ),
-    # There were 8 threads. One is what 64 small calls are sure to exhaust here.
+    # TensorFlow Serving had 8 threads. Here, 64 small calls are certain to exceed only 1.
     "grpc_burst_64_concurrent_default_threads": replace(DEFAULT_OPTIONS, max_concurrent_requests=1),
 }
-"""Of the server, where the recording's note names a flag."""
+"""The server options of recordings whose note names a flag."""
 
 
 def images(count: int) -> bytes:
-    """What the recordings ask most often: images of 0.5 throughout."""
+    """Make the most common request of the recordings: images whose values are all 0.5."""
     array = np.full((count, 64, 64, 3), 0.5, np.float32)
     return PredictRequest(
         model_spec=ModelSpec(name="m"), inputs={"image": tensors.encode(array)}
@@ -43,18 +43,18 @@ def images(count: int) -> bytes:
 
 REQUESTS: dict[str, Callable[[], bytes]] = {
     "grpc_predict_5MB_request": lambda: images(100),
-    # Sent as far as they need to be to meet the limit.
+    # Only as long as they must be to exceed the limit.
     "grpc_600MB_of_garbage": lambda: bytes(protocol.MAX_MESSAGE_BYTES + MEBIBYTE),
     "grpc_oversized_2GiB": lambda: bytes(protocol.MAX_MESSAGE_BYTES + MEBIBYTE),
 }
-"""What was too long to be recorded."""
+"""Requests that were too long to be recorded."""
 
 
 @pytest.fixture(scope="module")
 def serve(
     servables: Servables, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[ModelServerOptions], str]]:
-    """A server of the recorded models with these options; gives its address."""
+    """Start a server with the recorded models and these options; returns its address."""
     root = tmp_path_factory.mktemp("models")
     for kind, version in (
         ("m", "m/1"),
@@ -87,7 +87,9 @@ BURSTS = [r for r in recordings("grpc_", "onednn_off_") if r.content["protocol"]
 
 
 @pytest.mark.parametrize("recording", SINGLE, ids=lambda r: r.name)
-def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[ModelServerOptions], str]):
+def test_a_call_gets_the_recorded_outcome(
+    recording: Recording, serve: Callable[[ModelServerOptions], str]
+):
     options = OPTIONS.get(recording.name, DEFAULT_OPTIONS)
     request = REQUESTS[recording.name]() if recording.name in REQUESTS else recording.request
     limited = recording.name.endswith("_default_client")
@@ -95,7 +97,7 @@ def test_a_call_ends_as_recorded(recording: Recording, serve: Callable[[ModelSer
 
 
 @pytest.mark.parametrize("recording", BURSTS, ids=lambda r: r.name)
-async def test_a_burst_ends_as_recorded(
+async def test_a_burst_gets_the_recorded_outcomes(
     recording: Recording, serve: Callable[[ModelServerOptions], str]
 ):
     address = serve(OPTIONS.get(recording.name, DEFAULT_OPTIONS))

@@ -1,7 +1,7 @@
-"""What the gateway needs of a model server, asked of any that speaks TensorFlow Serving's protocol.
+"""What the gateway requires of any model server that speaks TensorFlow Serving's protocol.
 
-Against a real one: ``make conformance TARGET=host:port``, with the three models of models.config on
-its volume. Without an address the embedded model server is asked.
+To test a real one, run ``make conformance TARGET=host:port``; its volume must hold the three models
+of models.config. Without an address, the embedded model server is tested.
 """
 
 import asyncio
@@ -51,11 +51,11 @@ def address(
     for name in MODELS:
         shutil.copytree(request.getfixturevalue("tiny_saved_model"), models_dir / name / "1")
     with model_server(models_dir) as address:
-        wait_until(lambda: all(available(address, name) for name in MODELS))
+        wait_until(lambda: all(available_versions(address, name) for name in MODELS))
         yield address
 
 
-def available(address: str, name: str) -> list[int]:
+def available_versions(address: str, name: str) -> list[int]:
     try:
         found = ask(address, lambda c: c.version_statuses(name, timeout_seconds=10))
     except ModelNotFoundError:
@@ -79,12 +79,12 @@ def request_of(name: str, array: np.ndarray = IMAGES) -> PredictRequest:
 
 @pytest.mark.parametrize("name", MODELS)
 class TestOneModel:
-    def test_it_has_an_available_version(self, address: str, name: str):
-        assert available(address, name)
+    def test_a_version_is_available(self, address: str, name: str):
+        assert available_versions(address, name)
 
-    def test_each_image_gets_a_distribution(self, address: str, name: str):
+    def test_each_image_gets_probabilities_that_sum_to_1(self, address: str, name: str):
         prediction = predict(address, name)
-        assert prediction.version in available(address, name)
+        assert prediction.version in available_versions(address, name)
         assert prediction.probabilities.shape == (len(IMAGES), len(CLASS_NAMES))
         np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, atol=1e-3)
 
@@ -96,7 +96,7 @@ class TestOneModel:
         alone = [predict(address, name, IMAGES[i : i + 1]).probabilities[0] for i in range(3)]
         np.testing.assert_allclose(alone, predict(address, name).probabilities, atol=1e-4)
 
-    def test_its_signature_is_the_contracts(self, address: str, name: str):
+    def test_the_signature_matches_the_contract(self, address: str, name: str):
         request = GetModelMetadataRequest(
             model_spec=ModelSpec(name=name), metadata_field=[protocol.SIGNATURE_DEF_FIELD]
         )
@@ -110,20 +110,20 @@ class TestOneModel:
         sizes = [dim.size for dim in signature.inputs[INPUT_NAME].tensor_shape.dim]
         assert sizes[1:] == [64, 64, 3]
 
-    def test_a_version_can_be_asked_for(self, address: str, name: str):
-        newest = max(available(address, name))
+    def test_a_request_can_name_a_version(self, address: str, name: str):
+        newest = max(available_versions(address, name))
         request = request_of(name)
         request.model_spec.version.value = newest
         outcome = raw_predict(address, request)
         assert outcome.status == "OK", outcome.message
         assert PredictResponse.FromString(outcome.response).model_spec.version.value == newest
 
-    def test_a_version_that_is_not_there_is_not_found(self, address: str, name: str):
+    def test_an_unknown_version_gets_not_found(self, address: str, name: str):
         request = request_of(name)
         request.model_spec.version.value = 987654321
         assert raw_predict(address, request).status == "NOT_FOUND"
 
-    def test_values_one_by_one_mean_the_same_as_bytes(self, address: str, name: str):
+    def test_float_val_gets_the_same_answer_as_tensor_content(self, address: str, name: str):
         request = request_of(name)
         request.inputs[INPUT_NAME].CopyFrom(tensors.encode_values(IMAGES))
         outcome = raw_predict(address, request)
@@ -131,7 +131,7 @@ class TestOneModel:
         expected = predict(address, name).probabilities
         np.testing.assert_allclose(tensors.decode(answer), expected, atol=1e-5)
 
-    def test_an_output_can_be_asked_for(self, address: str, name: str):
+    def test_a_request_can_name_an_output(self, address: str, name: str):
         request = request_of(name)
         request.output_filter.append(OUTPUT_NAME)
         outcome = raw_predict(address, request)
@@ -147,43 +147,43 @@ class TestOneModel:
         assert len(predict(address, name, images).probabilities) == 32
 
 
-def test_an_unknown_model_is_not_found(address: str):
+def test_an_unknown_model_raises_model_not_found(address: str):
     with pytest.raises(ModelNotFoundError):
         predict(address, "nosuchmodel")
     with pytest.raises(ModelNotFoundError):
         ask(address, lambda c: c.version_statuses("nosuchmodel", timeout_seconds=10))
 
 
-def test_a_deadline_ends_a_call(address: str):
-    # Large enough not to be through before gRPC, which counts milliseconds, looks at its clock.
+def test_a_call_beyond_its_deadline_raises_model_deadline_error(address: str):
+    # Large enough to take longer than a millisecond, the resolution of gRPC's deadlines.
     images = encode_images(np.repeat(IMAGES, 50, axis=0))
     with pytest.raises(ModelDeadlineError):
         ask(address, lambda c: c.predict(MODELS[0], images, timeout_seconds=1e-9))
 
 
-def test_three_models_answer_at_once(address: str):
-    async def question(client: ModelServerClient) -> list[Prediction]:
+def test_three_models_answer_concurrent_calls(address: str):
+    async def call_all(client: ModelServerClient) -> list[Prediction]:
         encoded = encode_images(IMAGES)
         return await asyncio.gather(
             *(client.predict(name, encoded, timeout_seconds=30) for name in MODELS)
         )
 
-    assert all(len(answer.probabilities) == len(IMAGES) for answer in ask(address, question))
+    assert all(len(answer.probabilities) == len(IMAGES) for answer in ask(address, call_all))
 
 
-def test_sixty_four_calls_at_once_are_answered_or_rejected_and_nothing_else(
+def test_64_concurrent_calls_are_answered_or_rejected_as_unavailable(
     address: str, prove: Callable[[str], None]
 ):
-    async def question(client: ModelServerClient) -> list[Prediction | BaseException]:
+    async def call_all(client: ModelServerClient) -> list[Prediction | BaseException]:
         encoded = encode_images(IMAGES[:1])
         return await asyncio.gather(
             *(client.predict(MODELS[i % 3], encoded, timeout_seconds=60) for i in range(64)),
             return_exceptions=True,
         )
 
-    answers = ask(address, question)
+    answers = ask(address, call_all)
     rejected = [a for a in answers if isinstance(a, ModelServerUnavailableError)]
     assert all(isinstance(answer, Prediction) for answer in answers if answer not in rejected)
-    # TensorFlow Serving rejects what its threads are too few for; --grpc_max_threads=100 is enough.
+    # TensorFlow Serving rejects calls beyond its threads; --grpc_max_threads=100 is enough.
     assert not rejected or ADDRESS
-    prove(f"64 calls at once: {len(answers) - len(rejected)} answered, {len(rejected)} rejected")
+    prove(f"64 concurrent calls: {len(answers) - len(rejected)} answered, {len(rejected)} rejected")

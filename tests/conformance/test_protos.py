@@ -1,4 +1,4 @@
-"""Our slim messages are TensorFlow Serving's on the wire: every field, number and type."""
+"""Our slim messages are wire-compatible with TensorFlow Serving's."""
 
 import pytest
 from google.protobuf import descriptor_pool, message_factory, unknown_fields
@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="needs the trainer extra")
 
-from tensorflow_serving.apis import (  # noqa: F401 - registers the oracle's descriptors
+from tensorflow_serving.apis import (  # noqa: F401 - registers TensorFlow Serving's descriptors
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_management_pb2,
@@ -48,13 +48,13 @@ PREFIXES = {
 }
 
 
-def oracle(ours: Descriptor) -> Descriptor:
+def reference(ours: Descriptor) -> Descriptor:
     prefix = PREFIXES.get(ours.name, SERVING)
     return descriptor_pool.Default().FindMessageTypeByName(prefix + ours.name)
 
 
 def type_of(field: FieldDescriptor) -> tuple[object, ...]:
-    """What decides how a field is read and written; names of types are compared without package."""
+    """Return what determines a field's encoding; message types are named without their package."""
     kind: tuple[object, ...] = (field.type, field.label, field.is_packed)
     if field.message_type is not None:
         kind += (field.message_type.name,)
@@ -80,19 +80,19 @@ def compare(ours: Descriptor, theirs: Descriptor) -> None:
 
 
 @pytest.mark.parametrize("name", OUR_MESSAGES)
-def test_every_field_is_the_oracles(name: str):
+def test_every_field_matches_tensorflow_serving(name: str):
     ours = OUR_MESSAGES[name]
-    compare(ours, oracle(ours))
+    compare(ours, reference(ours))
 
 
-def test_the_names_of_types_are_the_oracles():
-    known = values(oracle(tensor_pb2.TensorProto.DESCRIPTOR).fields_by_name["dtype"].enum_type)
+def test_the_names_of_data_types_match_tensorflow():
+    known = values(reference(tensor_pb2.TensorProto.DESCRIPTOR).fields_by_name["dtype"].enum_type)
     for number, name in TYPE_NAMES.items():
         assert known[number] == f"DT_{name.upper()}"
 
 
 def fill(message: Message) -> Message:
-    """Set every field to something that is not its default."""
+    """Set every field to a value that is not its default."""
     for field in message.DESCRIPTOR.fields:
         oneof = field.containing_oneof
         if oneof is not None and message.WhichOneof(oneof.name):
@@ -129,11 +129,11 @@ def scalar(field: FieldDescriptor) -> object:
 
 
 @pytest.mark.parametrize("name", OUR_MESSAGES)
-def test_bytes_go_both_ways_without_a_loss(name: str):
+def test_a_message_survives_a_round_trip_through_tensorflow_serving(name: str):
     ours = fill(message_factory.GetMessageClass(OUR_MESSAGES[name])())
     sent = ours.SerializeToString(deterministic=True)
     assert sent
-    theirs = message_factory.GetMessageClass(oracle(OUR_MESSAGES[name])).FromString(sent)
-    assert len(unknown_fields.UnknownFieldSet(theirs)) == 0, "the oracle knows every field"
+    theirs = message_factory.GetMessageClass(reference(OUR_MESSAGES[name])).FromString(sent)
+    assert len(unknown_fields.UnknownFieldSet(theirs)) == 0, "TensorFlow Serving has every field"
     back = type(ours).FromString(theirs.SerializeToString(deterministic=True))
     assert back == ours

@@ -1,4 +1,4 @@
-"""The configuration changing under a running server, `reload_*` and `predict_other_*`."""
+"""Reloads of a running server's configuration, as in `reload_*` and `predict_other_*`."""
 
 import re
 from collections.abc import Iterator
@@ -54,11 +54,11 @@ BEFORE = {
     "reload_unknown_platform": [],
     "reload_while_one_blocked": [MISSING],
 }
-"""The reloads that came before each case, by the names of their recordings."""
+"""The reloads that precede each case, by the names of their recordings."""
 
 UNRECORDED = {
     "duplicate name": (
-        lambda: twice(BY_NAME[M_AND_OTHER]),
+        lambda: with_first_model_twice(BY_NAME[M_AND_OTHER]),
         Outcome("INVALID_ARGUMENT", "Illegal to list model m multiple times in config list"),
     ),
     "label in first step": (
@@ -70,10 +70,10 @@ UNRECORDED = {
         ),
     ),
 }
-"""Reloads that are known only from what came after them."""
+"""Reloads that were not recorded themselves, only what followed them."""
 
 
-def twice(recording: Recording) -> bytes:
+def with_first_model_twice(recording: Recording) -> bytes:
     request = ReloadConfigRequest.FromString(recording.request)
     request.config.model_config_list.config.append(request.config.model_config_list.config[0])
     return request.SerializeToString()
@@ -81,7 +81,7 @@ def twice(recording: Recording) -> bytes:
 
 @pytest.fixture
 def root(servables: Servables, tmp_path: Path) -> Path:
-    """What lay below `/` where the answers were recorded."""
+    """The files that were below `/` where the answers were recorded."""
     for life in ("life2", "life3"):
         for kind, path in (
             *(("m", f"{name}/1") for name in ("m", "other", "third")),
@@ -104,14 +104,16 @@ def address(root: Path) -> Iterator[str]:
 
 
 def reload(address: str, request: bytes, root: Path) -> Outcome:
-    """Send a recorded request, whose absolute paths lie below ``root`` here."""
+    """Send a recorded request, with its absolute paths moved below ``root``."""
     text = json_format.MessageToJson(ReloadConfigRequest.FromString(request))
     moved = json_format.Parse(re.sub(r'"/(?=\w)', f'"{root}/', text), ReloadConfigRequest())
     return call(address, protocol.HANDLE_RELOAD_CONFIG_REQUEST, moved.SerializeToString())
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda r: r.name)
-def test_a_reload_and_what_follows_end_as_recorded(recording: Recording, address: str, root: Path):
+def test_reloads_and_the_calls_after_them_get_the_recorded_outcomes(
+    recording: Recording, address: str, root: Path
+):
     paths = {f"{root}/": "/"}
     for name in BEFORE[recording.name]:
         if name in UNRECORDED:
@@ -127,5 +129,5 @@ def test_a_reload_and_what_follows_end_as_recorded(recording: Recording, address
     check(recording, outcome, paths)
 
 
-def test_every_reload_that_came_before_is_known():
+def test_every_preceding_reload_is_a_recording_or_defined_here():
     assert {name for before in BEFORE.values() for name in before} <= BY_NAME.keys() | UNRECORDED

@@ -1,4 +1,4 @@
-"""`covidscan model-server` as a process, `startup_*`, `process_*`: it listens, or says why not."""
+"""`covidscan model-server` starts or exits with an error, as in `startup_*` and `process_*`."""
 
 import re
 import signal
@@ -24,7 +24,7 @@ DEFAULT_CONFIG = (
 
 @pytest.fixture
 def root(servables: Servables, tmp_path: Path) -> Path:
-    """What lay below `/` where the starts were recorded."""
+    """The files that were below `/` where the starts were recorded."""
     servables.put("m", tmp_path / "life2" / "m" / "3")
     servables.put("unparsable", tmp_path / "life2" / "bad" / "1")
     (tmp_path / "life2" / "emptydir").mkdir()
@@ -32,11 +32,11 @@ def root(servables: Servables, tmp_path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Start:
-    """How a start went: ``listening`` or ``exited``, and what the process said."""
+class StartResult:
+    """How a start ended, ``listening`` or ``exited``, and the output of the process."""
 
     status: str
-    said: str
+    output: str
 
 
 def arguments_of(recording: Recording, root: Path) -> list[str]:
@@ -58,27 +58,27 @@ def moved(text: str, root: Path) -> str:
     return re.sub(r'"/(?=\w)', f'"{root}/', text)
 
 
-def start(arguments: Sequence[str]) -> tuple[subprocess.Popen[str], Start]:
+def start(arguments: Sequence[str]) -> tuple[subprocess.Popen[str], StartResult]:
     process = subprocess.Popen(
         [*COVIDSCAN, "model-server", "--port=0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # Errors in a terminal of usual width would be broken anywhere.
+        # In a terminal of the usual width, errors would be wrapped.
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "1000", "TERM": "dumb"},
     )
     assert process.stdout is not None
-    said = ""
+    output = ""
     for line in process.stdout:
-        said += line
+        output += line
         if "the model server listens" in line:
-            return process, Start("listening", said)
+            return process, StartResult("listening", output)
     assert process.wait(timeout=10) == 2
-    return process, Start("exited", said)
+    return process, StartResult("exited", output)
 
 
 @pytest.mark.parametrize("recording", STARTUPS, ids=lambda r: r.name)
-def test_it_starts_or_says_why_not(recording: Recording, root: Path):
+def test_the_process_listens_or_reports_the_recorded_error(recording: Recording, root: Path):
     process, found = start(arguments_of(recording, root))
     if found.status == "listening":
         process.terminate()
@@ -86,18 +86,18 @@ def test_it_starts_or_says_why_not(recording: Recording, root: Path):
     assert process.stdout is not None
     process.stdout.close()
     recorded = "listening" if recording.status == "listening" else recording.status.split()[0]
-    # Said after the code: what a user can act upon.
+    # The text after the status code is what a user can act on.
     reason = re.sub(r"^.*Error: [A-Z_]+: ", "", str(recording.content["message"]))
-    agrees = found.status == recorded and (found.status == "listening" or reason in found.said)
+    agrees = found.status == recorded and (found.status == "listening" or reason in found.output)
     if difference := DIFFERENCES.get(recording.name):
-        assert not agrees, "it starts as TensorFlow Serving does: no difference any more"
-        assert found.status == difference.status, found.said
-        assert re.search(difference.message, found.said), found.said
+        assert not agrees, "it starts as TensorFlow Serving does: remove the difference"
+        assert found.status == difference.status, found.output
+        assert re.search(difference.message, found.output), found.output
     else:
-        assert agrees, found.said
+        assert agrees, found.output
 
 
-def test_sigterm_ends_it_in_order(root: Path):
+def test_sigterm_ends_the_process_with_the_intended_exit_code(root: Path):
     (recording,) = (r for r in RECORDINGS if r.name == "process_sigterm")
     config = root / "models.config"
     config.write_text(moved(DEFAULT_CONFIG, root))
@@ -111,5 +111,5 @@ def test_sigterm_ends_it_in_order(root: Path):
     assert DIFFERENCES[recording.name].status == f"exited {code}"
 
 
-def test_every_recorded_process_has_its_test():
+def test_every_recorded_process_has_a_test():
     assert {r.name for r in RECORDINGS if r not in STARTUPS} == {"process_sigterm"}

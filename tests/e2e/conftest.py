@@ -1,4 +1,4 @@
-"""A real browser on the real service with the real demo models."""
+"""Opens the page in a real browser, on the real service with the demo models."""
 
 import os
 import shutil
@@ -23,18 +23,18 @@ _TIMEOUT_MILLISECONDS = 15_000
 @pytest.fixture(scope="session")
 def service(demo_models_dir: Path) -> Iterator[str]:
     """The address of the running service."""
-    # Other tests run beside these, and an explanation takes as long as some 190 predictions.
-    patience = {"request_timeout_seconds": 120, "model_timeout_seconds": 60}
-    with running_service(demo_models_dir, **patience) as (_, address):
+    # Other tests run at the same time, and an explanation takes as long as some 190 predictions.
+    timeouts = {"request_timeout_seconds": 120, "model_timeout_seconds": 60}
+    with running_service(demo_models_dir, **timeouts) as (_, address):
         yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The Chromium of this machine.
+    """The Chromium that is installed on this machine.
 
-    One per module: Playwright keeps an event loop running in this thread for as long as it is
-    open, and under it no later test could run one of its own.
+    Each module has its own: as long as Playwright is open, its event loop runs in this thread, and
+    a later test could not run another one.
     """
     executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if executable is None:
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context_options() -> dict[str, object]:
-    """What the browser of a test is like; a test overrides it by parametrisation."""
+    """Options of the browser context; a test overrides them by parametrisation."""
     return {}
 
 
@@ -55,39 +55,39 @@ def context_options() -> dict[str, object]:
 def context(
     browser: Browser, service: str, context_options: dict[str, object]
 ) -> Iterator[BrowserContext]:
-    """A fresh profile; an error, or a request to any other place, fails the test."""
+    """A new profile; an error in the browser or a request to another origin fails the test."""
     context = browser.new_context(base_url=service, **context_options)
     context.set_default_timeout(_TIMEOUT_MILLISECONDS)
-    outside: list[str] = []
+    external: list[str] = []
     errors: list[str] = []
 
-    def reject_outside(route: Route) -> None:
+    def block_external(route: Route) -> None:
         if route.request.url.startswith((service, "data:", "blob:")):
             route.continue_()
         else:
-            outside.append(route.request.url)
+            external.append(route.request.url)
             route.abort()
 
-    context.route("**/*", reject_outside)
+    context.route("**/*", block_external)
     context.on("weberror", lambda event: errors.append(str(event.error)))
     context.on(
         "console",
         lambda message: (
             errors.append(message.text)
-            # The browser itself reports a 4xx answer as an error; tests of those look at the page.
+            # The browser reports a 4xx response as an error; tests that expect one check the page.
             if message.type == "error" and "Failed to load resource" not in message.text
             else None
         ),
     )
     yield context
     context.close()
-    assert outside == []
+    assert external == []
     assert errors == []
 
 
 @pytest.fixture
 def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page; its last look is kept where SCREENSHOTS_DIR names a folder."""
+    """A page; if SCREENSHOTS_DIR names a folder, a screenshot of its final state is saved there."""
     page = context.new_page()
     yield page
     if folder := os.environ.get("SCREENSHOTS_DIR"):

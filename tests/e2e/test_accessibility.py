@@ -1,4 +1,4 @@
-"""Nothing that axe-core knows of stands in anybody's way (WCAG 2.2, A and AA)."""
+"""axe-core finds no accessibility violations on the page (WCAG 2.2, A and AA)."""
 
 from pathlib import Path
 
@@ -18,19 +18,21 @@ pytestmark = pytest.mark.parametrize(
 )
 
 
-def expect_nothing(page: Page) -> None:
-    # While colours fade they have neither the old contrast nor the new.
+def expect_no_violations(page: Page) -> None:
+    # During a transition, colours have neither the old contrast nor the new one.
     page.evaluate("Promise.all(document.getAnimations().map(each => each.finished))")
     results = Axe().run(page, options=RULES)
     assert results.violations_count == 0, results.generate_report()
 
 
-def test_the_empty_page(page: Page):
+def test_the_empty_page_is_accessible(page: Page):
     page.goto("/")
-    expect_nothing(page)
+    expect_no_violations(page)
 
 
-def test_an_answer_with_its_viewer_and_map(page: Page, tmp_path: Path, demo_dataset_dir: Path):
+def test_an_answer_with_the_viewer_and_a_heatmap_is_accessible(
+    page: Page, tmp_path: Path, demo_dataset_dir: Path
+):
     series = tmp_path / "IM000001"
     series.write_bytes(make_dicom(ct_pixels(128, 128)[None].repeat(3, axis=0), NumberOfFrames=3))
     page.goto("/")
@@ -39,14 +41,14 @@ def test_an_answer_with_its_viewer_and_map(page: Page, tmp_path: Path, demo_data
     expect(page.locator("#queue-status")).to_have_text("2 of 2 done")
     page.click("#explain")
     expect(page.locator("#heatmap")).to_be_visible(timeout=EXPLAINED_MILLISECONDS)
-    expect_nothing(page)
+    expect_no_violations(page)
 
 
-def test_a_rejection(page: Page, tmp_path: Path):
+def test_a_rejection_is_accessible(page: Page, tmp_path: Path):
     file = tmp_path / "mr.dcm"
     file.write_bytes(make_dicom(ct_pixels(64, 64), Modality="MR"))
     page.goto("/")
     page.set_input_files("#file", file)
     page.click("#submit")
     expect(page.locator("#force")).to_be_visible()
-    expect_nothing(page)
+    expect_no_violations(page)

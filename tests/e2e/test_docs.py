@@ -1,4 +1,4 @@
-"""The API's documentation in a browser without internet."""
+"""The API documentation works in a browser without internet access."""
 
 from playwright.sync_api import Page, expect
 
@@ -9,7 +9,7 @@ def test_the_docs_page_renders_every_operation(page: Page):
         expect(page.locator(f'[data-path="{path}"]')).to_be_visible()
 
 
-def test_an_operation_shows_its_example_and_its_errors(page: Page):
+def test_an_operation_shows_its_example_and_its_error_responses(page: Page):
     page.goto("/docs")
     page.locator('[data-path="/predict"]').click()
     operation = page.locator("#operations-prediction-predict_predict_post")

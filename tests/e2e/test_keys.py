@@ -1,4 +1,4 @@
-"""The page of a gateway that asks for keys: the browser asks its user, once."""
+"""The page of a gateway that requires API keys: the browser asks the user for the key once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +16,13 @@ WITH_WRONG_KEY = {"http_credentials": {"username": "anybody", "password": create
 
 @pytest.fixture(scope="module")
 def service(demo_models_dir: Path) -> Iterator[str]:
-    """The address of a service that asks for keys."""
+    """The address of a service that requires API keys."""
     with running_service(demo_models_dir, api_keys=RECORD) as (_, address):
         yield address
 
 
 @pytest.mark.parametrize("context_options", [WITH_KEY])
-def test_with_the_key_as_password_the_whole_page_works(page: Page, demo_dataset_dir: Path):
+def test_the_page_and_the_docs_work_with_the_key_as_password(page: Page, demo_dataset_dir: Path):
     page.goto("/")
     page.set_input_files("#file", demo_dataset_dir / "COVID" / "phantom-0000.png")
     page.click("#submit")
@@ -33,7 +33,7 @@ def test_with_the_key_as_password_the_whole_page_works(page: Page, demo_dataset_
 
 
 @pytest.mark.parametrize("context_options", [WITH_WRONG_KEY])
-def test_with_a_wrong_key_there_is_no_page(page: Page):
+def test_a_wrong_key_gets_401_instead_of_the_page(page: Page):
     response = page.goto("/")
     assert response is not None
     assert response.status == 401

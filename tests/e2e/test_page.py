@@ -1,4 +1,4 @@
-"""The upload page as a person uses it."""
+"""The upload page: uploads, verdicts, errors, heatmaps, and use without a mouse or JavaScript."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def expect_answer(page: Page) -> None:
     expect(page.locator("[data-notice=demo]")).to_be_visible()
 
 
-def test_the_empty_page_shows_the_models_and_that_they_are_demo_models(page: Page):
+def test_the_empty_page_lists_the_models_and_marks_them_as_demo_models(page: Page):
     page.goto("/")
     for name in MODELS:
         model = page.locator(f"#models [data-model={name}]")
@@ -50,22 +50,26 @@ def test_the_empty_page_shows_the_models_and_that_they_are_demo_models(page: Pag
 
 
 @pytest.mark.parametrize(
-    "context_options", [{}, PHONE, DARK, NO_JAVASCRIPT], ids=["desktop", "phone", "dark", "plain"]
+    "context_options",
+    [{}, PHONE, DARK, NO_JAVASCRIPT],
+    ids=["desktop", "phone", "dark", "no-javascript"],
 )
-def test_an_upload_shows_three_models_and_the_verdict(page: Page, covid_phantom: Path):
+def test_an_upload_shows_the_answers_of_three_models_and_the_verdict(
+    page: Page, covid_phantom: Path
+):
     upload(page, covid_phantom)
     expect_answer(page)
-    for scrolled in ("html", ".table-responsive"):
-        overflow = page.locator(scrolled).evaluate("it => it.scrollWidth - it.clientWidth")
-        assert overflow <= 0, f"{scrolled} scrolls sideways"
+    for selector in ("html", ".table-responsive"):
+        overflow = page.locator(selector).evaluate("it => it.scrollWidth - it.clientWidth")
+        assert overflow <= 0, f"{selector} scrolls horizontally"
 
 
-def test_a_plain_chest_is_not_taken_for_covid(page: Page, demo_dataset_dir: Path):
+def test_a_phantom_without_covid_gets_a_negative_verdict(page: Page, demo_dataset_dir: Path):
     upload(page, demo_dataset_dir / "non-COVID" / "phantom-0000.png")
     expect(page.locator("#verdict")).to_contain_text("Does not look like COVID-19")
 
 
-def test_the_chosen_image_is_shown_before_it_is_sent(page: Page, covid_phantom: Path):
+def test_the_chosen_image_is_previewed_before_it_is_sent(page: Page, covid_phantom: Path):
     page.goto("/")
     preview = page.locator("#preview")
     expect(preview).to_be_hidden()
@@ -75,7 +79,7 @@ def test_the_chosen_image_is_shown_before_it_is_sent(page: Page, covid_phantom: 
     expect(page.locator("#filename")).to_have_text("phantom-0000.png")
 
 
-def test_an_image_can_be_dropped(page: Page, covid_phantom: Path):
+def test_an_image_can_be_dropped_onto_the_page(page: Page, covid_phantom: Path):
     page.goto("/")
     transfer = page.evaluate_handle(
         """(bytes) => {
@@ -92,7 +96,7 @@ def test_an_image_can_be_dropped(page: Page, covid_phantom: Path):
     expect_answer(page)
 
 
-def test_a_second_image_takes_the_place_of_the_first(page: Page, demo_dataset_dir: Path):
+def test_the_result_of_a_second_image_replaces_the_first(page: Page, demo_dataset_dir: Path):
     upload(page, demo_dataset_dir / "COVID" / "phantom-0001.png")
     expect(page.locator("#result")).to_contain_text("phantom-0001.png")
     page.set_input_files("#file", demo_dataset_dir / "COVID" / "phantom-0002.png")
@@ -101,8 +105,10 @@ def test_a_second_image_takes_the_place_of_the_first(page: Page, demo_dataset_di
     expect(page.locator("#result")).not_to_contain_text("phantom-0001.png")
 
 
-@pytest.mark.parametrize("context_options", [{}, NO_JAVASCRIPT], ids=["script", "plain"])
-def test_a_damaged_image_is_explained(page: Page, covid_phantom: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    "context_options", [{}, NO_JAVASCRIPT], ids=["javascript", "no-javascript"]
+)
+def test_a_damaged_image_gets_an_error_with_advice(page: Page, covid_phantom: Path, tmp_path: Path):
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(covid_phantom.read_bytes()[:5000])
     upload(page, damaged)
@@ -110,7 +116,7 @@ def test_a_damaged_image_is_explained(page: Page, covid_phantom: Path, tmp_path:
     expect(page.locator("#problem")).to_contain_text("Export it again from where it came from.")
 
 
-def test_the_page_can_be_used_with_the_keyboard_alone(page: Page, covid_phantom: Path):
+def test_the_page_can_be_used_with_the_keyboard_only(page: Page, covid_phantom: Path):
     page.goto("/")
     page.set_input_files("#file", covid_phantom)
     page.focus("#file")
@@ -122,7 +128,7 @@ def test_the_page_can_be_used_with_the_keyboard_alone(page: Page, covid_phantom:
 
 
 @pytest.mark.parametrize("context_options", [{}, PHONE], ids=["desktop", "phone"])
-def test_what_the_models_react_to_is_shown_over_the_image(page: Page, covid_phantom: Path):
+def test_the_heatmaps_are_shown_exactly_over_the_image(page: Page, covid_phantom: Path):
     upload(page, covid_phantom)
     page.click("#explain")
     expect(page.locator("#heatmap")).to_be_visible(timeout=EXPLAINED_MILLISECONDS)
@@ -133,7 +139,7 @@ def test_what_the_models_react_to_is_shown_over_the_image(page: Page, covid_phan
     expect(page.locator("#heatmap")).not_to_have_attribute("src", ensemble or "")
     page.locator("#opacity").fill("20")
     expect(page.locator("#heatmap")).to_have_css("opacity", "0.2")
-    # At once: the page may still be scrolling.
+    # Both in one call, because the page may still be scrolling.
     picture, heatmap = page.evaluate(
         "['picture', 'heatmap'].map(id => JSON.stringify("
         "document.getElementById(id).getBoundingClientRect()))"
@@ -143,7 +149,7 @@ def test_what_the_models_react_to_is_shown_over_the_image(page: Page, covid_phan
     assert overflow <= 0
 
 
-def test_a_dicom_file_is_answered_and_explained(page: Page, tmp_path: Path):
+def test_a_dicom_file_gets_an_answer_and_a_heatmap(page: Page, tmp_path: Path):
     file = tmp_path / "IM000001"
     file.write_bytes(make_dicom(ct_pixels(256, 256)))
     upload(page, file)
@@ -153,7 +159,7 @@ def test_a_dicom_file_is_answered_and_explained(page: Page, tmp_path: Path):
 
 
 @pytest.mark.parametrize("context_options", [NO_JAVASCRIPT])
-def test_without_script_nothing_is_offered_that_needs_it(page: Page, covid_phantom: Path):
+def test_explanations_are_hidden_without_javascript(page: Page, covid_phantom: Path):
     upload(page, covid_phantom)
     expect_answer(page)
     expect(page.locator("#explanation")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""The page as the README shows it; ``make screenshots`` keeps what these tests see."""
+"""The page as the README shows it; ``make screenshots`` saves these screenshots."""
 
 import os
 from pathlib import Path
@@ -12,13 +12,13 @@ DESKTOP = {"viewport": {"width": 1100, "height": 700}}
 DARK_PHONE = {**PHONE, "color_scheme": "dark"}
 
 
-def keep(page: Page, name: str) -> None:
+def save_screenshot(page: Page, name: str) -> None:
     if folder := os.environ.get("SCREENSHOTS_DIR"):
         page.screenshot(path=Path(folder) / name, full_page=True)
 
 
 @pytest.mark.parametrize("context_options", [DESKTOP])
-def test_several_images_with_a_map_over_the_one_that_is_shown(
+def test_the_page_shows_six_answers_and_a_heatmap_over_the_selected_image(
     context: BrowserContext, demo_dataset_dir: Path
 ):
     page = context.new_page()
@@ -34,14 +34,16 @@ def test_several_images_with_a_map_over_the_one_that_is_shown(
     page.click("#explain")
     expect(page.locator("#heatmap")).to_be_visible(timeout=EXPLAINED_MILLISECONDS)
     expect(page.locator("[data-notice=demo]")).to_be_visible()
-    keep(page, "page.png")
+    save_screenshot(page, "page.png")
 
 
 @pytest.mark.parametrize("context_options", [DARK_PHONE])
-def test_an_answer_on_a_phone(context: BrowserContext, demo_dataset_dir: Path):
+def test_a_phone_in_dark_mode_shows_the_image_of_an_answer(
+    context: BrowserContext, demo_dataset_dir: Path
+):
     page = context.new_page()
     page.goto("/")
     page.set_input_files("#file", demo_dataset_dir / "non-COVID" / "phantom-0003.png")
     page.click("#submit")
     expect(page.locator("#picture")).to_be_visible()
-    keep(page, "phone.png")
+    save_screenshot(page, "phone.png")

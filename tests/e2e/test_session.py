@@ -1,4 +1,4 @@
-"""A session with several images: the queue, the viewer, the report, what is kept and downloaded."""
+"""A session with several images: queue, viewer, session storage, downloads and report."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ def content(download: Download) -> str:
 
 
 def mean_grey(page: Page) -> float:
-    """Of what the viewer shows."""
+    """The mean grey value of the image in the viewer."""
     return page.locator("#picture").evaluate(
         """canvas => {
             const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -87,26 +87,26 @@ def test_several_images_are_answered_one_after_the_other(
     assert overflow <= 0
 
 
-def test_what_is_rejected_is_explained_and_can_be_forced(page: Page, colour_picture: Path):
+def test_a_rejected_image_gets_its_reason_and_can_be_forced(page: Page, colour_picture: Path):
     page.goto("/")
     send(page, colour_picture)
     expect(page.locator("#problem")).to_contain_text(
         "It is a colour picture; chest scans are grey."
     )
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.method))
+    methods: list[str] = []
+    page.on("request", lambda request: methods.append(request.method))
     page.dblclick("#force")
     expect(page.locator("#verdict")).to_contain_text("COVID-19")
     expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
-    # Once for the prediction and once for the viewer's values.
+    # One request for the prediction and one for the pixel values of the viewer.
     expect(page.locator("#picture")).to_be_visible()
-    assert asked.count("POST") == 2
+    assert methods.count("POST") == 2
     notice = page.locator("[data-notice=review]")
     expect(notice).to_contain_text("This image would have been rejected:")
     expect(notice).to_contain_text("It is a colour picture")
 
 
-def test_answers_outlive_a_reload_and_images_do_not(page: Page, phantoms: list[Path]):
+def test_a_reload_keeps_the_answers_but_not_the_images(page: Page, phantoms: list[Path]):
     page.goto("/")
     send(page, *phantoms[:2])
     finish(page, 2)
@@ -122,7 +122,7 @@ def test_answers_outlive_a_reload_and_images_do_not(page: Page, phantoms: list[P
     expect(page.locator("#queue")).to_be_hidden()
 
 
-def test_another_tab_knows_nothing_of_this_one(page: Page, phantoms: list[Path]):
+def test_another_tab_starts_with_an_empty_session(page: Page, phantoms: list[Path]):
     page.goto("/")
     send(page, phantoms[0])
     finish(page, 1)
@@ -131,7 +131,7 @@ def test_another_tab_knows_nothing_of_this_one(page: Page, phantoms: list[Path])
     expect(other.locator("#queue")).to_be_hidden()
 
 
-def test_answers_are_downloaded_as_csv_and_json(
+def test_answers_can_be_downloaded_as_csv_and_json(
     page: Page, phantoms: list[Path], colour_picture: Path
 ):
     page.goto("/")
@@ -149,7 +149,7 @@ def test_answers_are_downloaded_as_csv_and_json(
     assert first["file"] == phantoms[0].name
     assert float(first["probability_covid"]) == answered["answer"]["probabilities"]["COVID"]
     assert first["vgg16_version"] == "1"
-    assert second["file"] == "'=holiday.png", "no spreadsheet takes it for a formula"
+    assert second["file"] == "'=holiday.png", "a spreadsheet must not take the name for a formula"
     assert second["reasons"] == "colour_photo"
     page.locator("#items button").first.click()
     with page.expect_download() as downloading:
@@ -157,7 +157,7 @@ def test_answers_are_downloaded_as_csv_and_json(
     assert [each["name"] for each in json.loads(content(downloading.value))] == [phantoms[0].name]
 
 
-def test_a_ct_is_seen_through_any_window(page: Page, series: Path):
+def test_a_ct_can_be_viewed_with_preset_and_custom_windows(page: Page, series: Path):
     page.goto("/")
     send(page, series)
     expect(page.locator("#picture")).to_be_visible()
@@ -175,7 +175,7 @@ def test_a_ct_is_seen_through_any_window(page: Page, series: Path):
     expect(page.locator("#level-label")).to_have_text("Level: -600")
 
 
-def test_a_file_with_a_look_up_table_is_shown_as_a_whole(page: Page, tmp_path: Path):
+def test_a_file_with_a_voi_lut_is_shown_with_its_full_range(page: Page, tmp_path: Path):
     table = look_up_table(np.arange(4096, dtype=np.uint16), first=0, bits=12)
     file = tmp_path / "table.dcm"
     file.write_bytes(make_dicom(Modality="CR", VOILUTSequence=table))
@@ -186,7 +186,7 @@ def test_a_file_with_a_look_up_table_is_shown_as_a_whole(page: Page, tmp_path: P
     expect(page.locator("#preset")).not_to_contain_text("The image's window")
 
 
-def test_the_mouse_changes_level_and_width(page: Page, series: Path):
+def test_dragging_the_mouse_changes_level_and_width(page: Page, series: Path):
     page.goto("/")
     send(page, series)
     picture = page.locator("#picture")
@@ -205,7 +205,7 @@ def test_the_mouse_changes_level_and_width(page: Page, series: Path):
 
 
 @pytest.mark.parametrize("context_options", [{}, PHONE], ids=["desktop", "phone"])
-def test_an_image_can_be_enlarged_within_its_frame(page: Page, phantoms: list[Path]):
+def test_an_image_can_be_zoomed_within_its_frame(page: Page, phantoms: list[Path]):
     page.goto("/")
     send(page, phantoms[0])
     expect(page.locator("#picture")).to_be_visible()
@@ -233,7 +233,7 @@ def test_another_frame_can_be_predicted(page: Page, series: Path):
     expect(page.locator("#items button")).to_have_count(1)
 
 
-def test_an_image_that_browsers_do_not_show_is_shown(page: Page, tmp_path: Path):
+def test_the_viewer_shows_a_tiff_which_browsers_cannot_display(page: Page, tmp_path: Path):
     file = tmp_path / "slice.tiff"
     assert cv2.imwrite(str(file), (ct_pixels(96, 128) // 8 % 256).astype(np.uint8))
     page.goto("/")
@@ -241,7 +241,7 @@ def test_an_image_that_browsers_do_not_show_is_shown(page: Page, tmp_path: Path)
     expect(page.locator("#picture")).to_have_js_property("width", 128)
 
 
-def test_the_report_is_one_page_with_what_was_said_of_what_by_which_models(
+def test_the_report_is_one_page_with_the_image_the_answers_and_the_versions(
     page: Page, phantoms: list[Path]
 ):
     page.goto("/")
@@ -256,7 +256,7 @@ def test_the_report_is_one_page_with_what_was_said_of_what_by_which_models(
     for hidden in ("#upload", "#queue", "#print", "#preset", "header"):
         expect(page.locator(hidden)).to_be_hidden()
     shown = page.locator("main").inner_text()
-    for said in (
+    for text in (
         "Report",
         phantoms[0].name,
         "SHA-256",
@@ -264,11 +264,11 @@ def test_the_report_is_one_page_with_what_was_said_of_what_by_which_models(
         "version 1",
         "not a medical",
     ):
-        assert said in shown
+        assert text in shown
     expect(page.locator("#picture")).to_be_visible()
 
 
-def test_a_service_that_is_gone_is_told_in_plain_words(page: Page, phantoms: list[Path]):
+def test_an_unreachable_service_is_reported_in_plain_words(page: Page, phantoms: list[Path]):
     page.goto("/")
     page.context.route("**/*", lambda route: route.abort())
     send(page, phantoms[0])

@@ -1,4 +1,4 @@
-"""The page while demo models are being trained."""
+"""The page while the demo models are being trained."""
 
 import shutil
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_the_page_follows_the_training_until_every_model_is_ready(
     expect(page.locator("#models [data-model=xception]")).to_contain_text("ready")
 
 
-def test_the_page_tells_a_training_that_failed(page: Page, training: ModelTraining):
+def test_the_page_reports_a_failed_training(page: Page, training: ModelTraining):
     page.goto("/")
     expect(page.locator("#training")).to_be_visible()
     training.progress = None
@@ -66,15 +66,15 @@ def test_the_page_tells_a_training_that_failed(page: Page, training: ModelTraini
     expect(page.locator("#training")).to_have_count(0)
 
 
-def test_an_upload_before_the_first_model_says_that_it_is_trained(page: Page, phantom_png: bytes):
+def test_an_upload_before_any_model_is_ready_reports_the_training(page: Page, phantom_png: bytes):
     page.goto("/")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": phantom_png})
     page.click("#submit")
     expect(page.locator("#result")).to_contain_text("still being trained")
 
 
-@pytest.mark.parametrize("context_options", [{"java_script_enabled": False}], ids=["plain"])
-def test_without_scripts_there_is_a_link_to_look_again(page: Page):
+@pytest.mark.parametrize("context_options", [{"java_script_enabled": False}], ids=["no-javascript"])
+def test_the_page_has_a_link_to_reload_it_without_javascript(page: Page):
     page.goto("/")
     page.click("text=Look again")
     expect(page.locator("#training")).to_contain_text("25 % done")

@@ -1,4 +1,4 @@
-"""The manifests of ``deploy/kubernetes``, read and rendered."""
+"""Reads and renders the manifests in ``deploy/kubernetes``."""
 
 import functools
 import shutil
@@ -11,20 +11,20 @@ import yaml
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 OVERLAYS = ("base", "single-node", "kserve")
-"""What is applied as it is. ``prometheus`` is a component, for a kustomization of one's own."""
+"""The kustomizations that users apply. ``prometheus`` is a component for their own ones."""
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Manifests:
-    """Documents, found by kind and name."""
+    """Documents that can be looked up by kind and name."""
 
     documents: list[Document]
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Those that a kustomization lists as files, as they are written."""
+        """Read the files that a kustomization lists, without rendering them."""
         kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
         files = [folder / name for name in kustomization["resources"] if name.endswith(".yaml")]
         return cls(
@@ -33,7 +33,7 @@ class Manifests:
 
     @classmethod
     def render(cls, folder: Path) -> Self:
-        """What ``kubectl apply --kustomize`` would send."""
+        """Render what ``kubectl apply --kustomize`` would send."""
         return cls(list(yaml.safe_load_all(_build(folder))))
 
     def get(self, kind: str, name: str) -> Document:
@@ -44,7 +44,7 @@ class Manifests:
         return [document for document in self.documents if document["kind"] == kind]
 
     def pods(self) -> dict[str, Document]:
-        """The specification of each kind of pod, by its component."""
+        """Return the pod specifications by component."""
         return {
             document["metadata"]["labels"]["app.kubernetes.io/component"]: pod_of(document)
             for document in self.documents
@@ -64,14 +64,14 @@ def _build(folder: Path) -> str:
 def pod_of(document: Document) -> Document:
     if document["kind"] != "InferenceService":
         return document["spec"]["template"]["spec"]
-    of_kserve = {"labels", "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
-    of_kserve |= {"deploymentStrategy"}
+    kserve_fields = {"labels", "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
+    kserve_fields |= {"deploymentStrategy"}
     predictor = document["spec"]["predictor"]
-    return {name: value for name, value in predictor.items() if name not in of_kserve}
+    return {name: value for name, value in predictor.items() if name not in kserve_fields}
 
 
 def build_command() -> list[str] | None:
-    """The program that renders a kustomization here, if there is one."""
+    """Return the command that renders a kustomization on this machine, if there is one."""
     if shutil.which("kubectl"):
         return ["kubectl", "kustomize"]
     if shutil.which("kustomize"):

@@ -1,8 +1,8 @@
-"""The Kubernetes API's own JSON schemas, as far as the manifests need them.
+"""Validates documents against the JSON schemas of the Kubernetes API.
 
-``v1.30.json`` is a part of what the package ``kubernetes-validate`` (Apache-2.0) has, strict and
-without descriptions. Made anew where that package is installed:
-``python -m tests.kubernetes.schema path/to/kubernetes_validate``.
+``v1.30.json`` holds the schemas that the manifests need. They come from the package
+``kubernetes-validate`` (Apache-2.0), strict and without descriptions. To extract them again,
+install it and run ``python -m tests.kubernetes.schema path/to/kubernetes_validate``.
 """
 
 import functools
@@ -15,7 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 VERSION = "1.30"
-"""The oldest that ``docs/kubernetes.md`` promises. What it knows, later ones know, too."""
+"""The oldest version that ``docs/kubernetes.md`` supports; later ones know all of its fields."""
 
 _FILE = Path(__file__).with_name(f"v{VERSION}.json")
 
@@ -36,12 +36,12 @@ _POD = "io.k8s.api.core.v1.PodSpec"
 
 
 def document_faults(document: dict[str, Any]) -> list[str]:
-    """What the schema of a document's kind objects to."""
+    """Validate a document against the schema of its kind; returns the errors."""
     return _faults(_NAMES[document["apiVersion"], document["kind"]], document)
 
 
 def pod_faults(pod: dict[str, Any]) -> list[str]:
-    """What the schema of a pod's specification objects to."""
+    """Validate a pod specification; returns the errors."""
     return _faults(_POD, pod)
 
 
@@ -61,12 +61,12 @@ def _write(package: Path) -> None:
     source = package / "kubernetes-json-schema" / f"v{VERSION}.0-local-strict" / "_definitions.json"
     definitions = json.loads(source.read_text())["$defs"]
     needed: dict[str, Any] = {}
-    waiting = list(_NAMES.values())
-    while waiting:
-        name = waiting.pop()
+    pending = list(_NAMES.values())
+    while pending:
+        name = pending.pop()
         if name not in needed:
             needed[name] = _without_descriptions(definitions[name])
-            waiting.extend(_references(needed[name]))
+            pending.extend(_references(needed[name]))
     lines = [f'"{name}": {json.dumps(needed[name])}' for name in sorted(needed)]
     _FILE.write_text('{"$defs": {\n' + ",\n".join(lines) + "\n}}\n")
 

@@ -1,4 +1,4 @@
-"""What an attacker with a key, and one without, sends: each attack is one call, again and again."""
+"""Attacks with and without an API key; each is a function that a test calls repeatedly."""
 
 import io
 import itertools
@@ -15,12 +15,12 @@ from pydicom import uid
 
 from tests.dicom_files import ct_pixels, make_dicom, make_encapsulated
 from tests.jpeg2000_files import codestream, coding, quantisation, size
-from tests.soak.rude_clients import host_and_port
+from tests.soak.raw_clients import host_and_port
 
 ATTACKER_ADDRESS = "127.0.0.2"
-"""Linux answers on all of 127.0.0.0/8: the attacker does not share the others' address."""
+"""The attacker needs its own address; Linux accepts connections on all of 127.0.0.0/8."""
 
-_READ_NOTHING_SECONDS = 3.0
+_HOLD_SECONDS = 3.0
 _SLOW_CONNECTIONS = 100
 
 Attack = Callable[[], object]
@@ -32,11 +32,11 @@ class Target:
 
     address: str
     key: str
-    """The attacker's own."""
+    """The attacker's API key."""
     image: bytes
 
     def client(self) -> httpx.Client:
-        """From the attacker's address, with its key."""
+        """A client with the attacker's address and key."""
         return httpx.Client(
             base_url=self.address,
             headers={"X-API-Key": self.key},
@@ -46,7 +46,7 @@ class Target:
 
 
 def hostile_files(side: int) -> dict[str, bytes]:
-    """Files that are hard to decode for their size; ``side`` is of the largest, in pixels."""
+    """Files that are expensive to decode for their size; the largest has ``side`` pixels a side."""
     square = np.zeros((1024, 1024), np.uint8)
     progressive = io.BytesIO()
     Image.new("CMYK", (side, side)).save(progressive, "JPEG", progressive=True)
@@ -62,7 +62,7 @@ def hostile_files(side: int) -> dict[str, bytes]:
             like=square,
             syntax=uid.JPEG2000,
         ),
-        "numbers": make_dicom(
+        "many windows": make_dicom(
             ct_pixels(),
             syntax=uid.ImplicitVRLittleEndian,
             WindowCenter=[1] * 200_000,
@@ -73,7 +73,7 @@ def hostile_files(side: int) -> dict[str, bytes]:
 
 
 def attacks(target: Target, *, side: int) -> dict[str, Attack]:
-    """Everything that one attacker does, by name."""
+    """All attacks, by name."""
     with_files = {
         name: _posting(target, "/predict?force=true", data)
         for name, data in hostile_files(side).items()
@@ -83,9 +83,9 @@ def attacks(target: Target, *, side: int) -> dict[str, Attack]:
         "tta": _posting(target, "/predict?force=true&tta=32", target.image),
         "view": _posting(target, "/view", target.image),
         "explain": _posting(target, "/explain?force=true", target.image),
-        "view, not read": lambda: _read_nothing(target),
+        "view, response not read": lambda: _view_without_reading(target),
         "charsets": _charsets(target),
-        "odd names": lambda: _odd_names(target),
+        "invalid names": lambda: _invalid_names(target),
         "slow connections": lambda: _slow_connections(target),
     }
 
@@ -101,13 +101,13 @@ def _posting(target: Target, path: str, data: bytes, *, copies: int = 0) -> Atta
     return post
 
 
-def _read_nothing(target: Target) -> None:
+def _view_without_reading(target: Target) -> None:
     with target.client() as client:
         request = client.build_request("POST", "/view", files={"file": ("a", target.image)})
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-    with _connected(target) as connection:
+    with _connect(target) as connection:
         connection.sendall(f"POST /view HTTP/1.1\r\n{head}\r\n".encode() + request.read())
-        time.sleep(_READ_NOTHING_SECONDS)
+        time.sleep(_HOLD_SECONDS)
 
 
 def _charsets(target: Target) -> Attack:
@@ -122,7 +122,7 @@ def _charsets(target: Target) -> Attack:
     return post
 
 
-def _odd_names(target: Target) -> None:
+def _invalid_names(target: Target) -> None:
     body = (
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="+2AA-\\ud800"\r\n\r\n'
         b"x\r\n--b--\r\n"
@@ -136,18 +136,18 @@ def _odd_names(target: Target) -> None:
 
 
 def _slow_connections(target: Target) -> None:
-    """Without a key: heads that never end."""
+    """Hold connections open without a key, each with an incomplete request head."""
     connections = []
     with suppress(OSError):
         for _ in range(_SLOW_CONNECTIONS):
-            connections.append(_connected(target))
+            connections.append(_connect(target))
             connections[-1].sendall(b"GET / HTTP/1.1\r\n")
-    time.sleep(_READ_NOTHING_SECONDS)
+    time.sleep(_HOLD_SECONDS)
     for connection in connections:
         connection.close()
 
 
-def _connected(target: Target) -> socket.socket:
+def _connect(target: Target) -> socket.socket:
     return socket.create_connection(
         host_and_port(target.address), timeout=10, source_address=(ATTACKER_ADDRESS, 0)
     )

@@ -1,4 +1,4 @@
-"""Files that mean harm, each with the statuses that may answer it."""
+"""Hostile files, each with the statuses that may be the response."""
 
 import io
 import struct
@@ -33,7 +33,7 @@ def _png(width: int, height: int, idat: bytes, *chunks: tuple[bytes, bytes]) -> 
 
 
 def _zeros(megabytes: int) -> bytes:
-    """Compressed; a thousandth of what it becomes."""
+    """Zeros, compressed to a thousandth of their size."""
     compressor = zlib.compressobj(9)
     return (
         b"".join(compressor.compress(bytes(1_000_000)) for _ in range(megabytes))
@@ -53,7 +53,7 @@ def _zip() -> bytes:
     return out.getvalue()
 
 
-def _tiff_whose_directory_is_its_own_next() -> bytes:
+def _tiff_with_circular_directory() -> bytes:
     entries = [(256, 4, 1, 8), (257, 4, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
     entries += [(273, 4, 1, 200), (277, 3, 1, 1), (278, 4, 1, 8), (279, 4, 1, 64)]
     directory = struct.pack("<H", len(entries))
@@ -75,25 +75,28 @@ IMAGE = saved(Image.fromarray(drawing()), "PNG")
 _PHOTO = saved(Image.fromarray(drawing()), "JPEG")
 
 SAMPLES: dict[str, tuple[bytes, set[int]]] = {
-    "nothing but a signature": (b"\x89PNG\r\n\x1a\n", {415, 422}),
-    "bomb: few pixels, much data": (_png(8, 8, _zeros(500)), {422}),
-    "bomb: a part of 4 GB in a file of 200 bytes": (
+    "only a signature": (b"\x89PNG\r\n\x1a\n", {415, 422}),
+    "bomb: few pixels, 500 MB of data": (_png(8, 8, _zeros(500)), {422}),
+    "bomb: a chunk of 4 GB in a file of 237 bytes": (
         IMAGE[:33] + struct.pack(">I", 2**32 - 1) + IMAGE[37:237],
         {422},
     ),
     "bomb: many pixels": (_png(60_000, 60_000, _zeros(1)), {413}),
-    "bomb: one very long row": (_png(2**31 - 1, 1, _zeros(1)), {413, 422}),
-    "bomb: a compressed text": (
+    "bomb: one row of 2**31 - 1 pixels": (_png(2**31 - 1, 1, _zeros(1)), {413, 422}),
+    "bomb: a compressed text chunk": (
         _png(8, 8, _zeros(0), (b"zTXt", b"a\0\0" + _zeros(300))),
         {200, 422},
     ),
-    "bomb: a compressed profile": (
+    "bomb: a compressed colour profile": (
         _png(8, 8, zlib.compress(bytes(25 * 8)), (b"iCCP", b"a\0\0" + _zeros(300))),
         {200, 422},
     ),
     "no pixels": (_png(0, 0, b""), {413, 415, 422}),
-    "a directory that goes in circles": (_tiff_whose_directory_is_its_own_next(), {200, 415, 422}),
-    "a BMP of impossible size": (_bmp(2**31 - 1, -(2**31)), {413, 415, 422}),
+    "a TIFF directory that is its own successor": (
+        _tiff_with_circular_directory(),
+        {200, 415, 422},
+    ),
+    "a BMP with an impossible size": (_bmp(2**31 - 1, -(2**31)), {413, 415, 422}),
     "zip": (_zip(), {415}),
     "zip behind an image": (IMAGE + _zip(), {200, 422}),
     "image behind a zip": (_zip() + IMAGE, {415}),
@@ -105,6 +108,6 @@ SAMPLES: dict[str, tuple[bytes, set[int]]] = {
     "pdf and jpeg": (b"%PDF-1.7\n" + _PHOTO, {415}),
     "jpeg and pdf": (_PHOTO + b"%PDF-1.7\n", {200, 422}),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", {415}),
-    "a program": (b"\x7fELF" + bytes(2000), {415}),
+    "an ELF program": (b"\x7fELF" + bytes(2000), {415}),
     "script in a bmp": (b"BM=1;alert(1)//" + bytes(200), {415, 422}),
 }

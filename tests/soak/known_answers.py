@@ -1,4 +1,4 @@
-"""Models of which is known, beforehand, what each of their versions answers to each image."""
+"""Models of which the answer of each version to each image is known in advance."""
 
 import hashlib
 import shutil
@@ -25,65 +25,65 @@ from serving.embedded.engine import Engine
 from tests.conformance.servables import Classifier
 
 IMAGES = 6
-VARIANTS = 4
-"""Networks of each model; its versions are these in turn, so that neighbours always differ."""
+NETWORKS_PER_MODEL = 4
+"""The versions of a model cycle through its networks, so that successive versions differ."""
 
 _TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class KnownNetworks:
-    """Images, networks, and what each of these answers to each of those."""
+    """Images, networks, and the answer of each network to each image."""
 
     images: list[bytes]
     networks: dict[str, list[Path]]
-    """Of each model, SavedModels."""
+    """SavedModels, by model."""
     probabilities: dict[str, np.ndarray]
-    """Of each model the probability of COVID, by network and image."""
+    """The probabilities of COVID by model, each an array of network by image."""
 
     def check(self, answer: PredictionAnswer, image: int) -> None:
-        """Every number of an answer is that of the image, the models and the versions it names."""
+        """Check every number of an answer against its image and the versions that it names."""
         assert answer.image.sha256 == hashlib.sha256(self.images[image]).hexdigest()
         assert [model.name for model in answer.models] == list(MODEL_NAMES)
-        given = []
+        expected = []
         for model in answer.models:
             if model.status is not ModelAnswerStatus.OK:
                 assert (model.version, model.probabilities) == (None, None)
                 continue
             assert model.version is not None
             assert model.probabilities is not None
-            known = self.probabilities[model.name][model.version % VARIANTS, image]
-            given.append(known)
+            known = self.probabilities[model.name][model.version % NETWORKS_PER_MODEL, image]
+            expected.append(known)
             assert model.probabilities["COVID"] == pytest.approx(known, abs=_TOLERANCE), model
-        assert answer.degraded == (len(given) < len(MODEL_NAMES))
-        assert answer.agreement.answered == len(given)
-        assert answer.probabilities["COVID"] == pytest.approx(np.mean(given), abs=_TOLERANCE)
+        assert answer.degraded == (len(expected) < len(MODEL_NAMES))
+        assert answer.agreement.answered == len(expected)
+        assert answer.probabilities["COVID"] == pytest.approx(np.mean(expected), abs=_TOLERANCE)
 
 
 def make_known_networks(root: Path) -> KnownNetworks:
-    """Save the networks, and ask them through the engine."""
+    """Save the networks, and compute their answers with the engine."""
     images = [_draw(seed) for seed in range(IMAGES)]
     inputs = np.stack([preprocess(decode_image(image).pixels) for image in images])
     networks = {
-        name: [_save(root / name / str(v), 10 * m + v) for v in range(VARIANTS)]
+        name: [_save(root / name / str(v), 10 * m + v) for v in range(NETWORKS_PER_MODEL)]
         for m, name in enumerate(MODEL_NAMES, start=1)
     }
     engine = Engine()
     probabilities = {
-        name: np.stack([_ask(engine, path, inputs) for path in paths])
+        name: np.stack([_infer(engine, path, inputs) for path in paths])
         for name, paths in networks.items()
     }
-    everything = np.sort(np.concatenate([p.ravel() for p in probabilities.values()]))
-    assert np.diff(everything).min() > 2 * _TOLERANCE, "no answer can be taken for another"
+    all_answers = np.sort(np.concatenate([p.ravel() for p in probabilities.values()]))
+    assert np.diff(all_answers).min() > 2 * _TOLERANCE, "every two answers differ clearly"
     return KnownNetworks(images, networks, probabilities)
 
 
 class KnownVolume:
-    """A volume of which only the newest version of each model is kept, known networks all.
+    """A volume with known networks that keeps only the newest version of each model.
 
     Args:
-        models_dir: where it is made, with version 1 of each model.
-        known: its networks.
+        models_dir: the folder in which it is created, with version 1 of each model.
+        known: the networks of its versions.
     """
 
     def __init__(self, models_dir: Path, known: KnownNetworks) -> None:
@@ -94,9 +94,9 @@ class KnownVolume:
             self.publish(name)
 
     def publish(self, name: str) -> int:
-        """Publish the next version of a model and remove the one before."""
+        """Publish the next version of a model and remove the previous one."""
         version = self.newest.get(name, 0) + 1
-        network = self._known.networks[name][version % VARIANTS]
+        network = self._known.networks[name][version % NETWORKS_PER_MODEL]
         with volume.draft(self.models_dir, name, keep=1) as draft:
             shutil.copytree(network, draft.path, dirs_exist_ok=True)
         assert draft.version == version
@@ -117,5 +117,5 @@ def _save(path: Path, seed: int) -> Path:
     return path
 
 
-def _ask(engine: Engine, path: Path, inputs: np.ndarray) -> np.ndarray:
+def _infer(engine: Engine, path: Path, inputs: np.ndarray) -> np.ndarray:
     return engine.load(path).infer({INPUT_NAME: inputs})[OUTPUT_NAME][:, POSITIVE_CLASS_INDEX]

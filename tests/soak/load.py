@@ -1,4 +1,4 @@
-"""Callers that ask all the time, and check each answer as it comes."""
+"""Clients that send requests continuously and check each response."""
 
 import itertools
 import threading
@@ -16,9 +16,9 @@ from api.schemas.problem import Problem
 from serving.contract import MODEL_NAMES
 from tests.soak.known_answers import IMAGES, KnownNetworks
 
-CALLERS = 4
+CLIENTS = 4
 PAUSE_SECONDS = 0.025
-"""Between two requests of a caller: the load is constant, and leaves room on the machine."""
+"""Between two requests of a client: the load is constant and leaves the machine some capacity."""
 
 BETWEEN_FAULTS = "between two faults"
 
@@ -27,58 +27,58 @@ REJECTIONS = {503: "models-unavailable", 504: "models-late"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a request came out."""
+    """The outcome of a request."""
 
     during: str
-    """What was being done to the model server when it was sent, and when it was answered."""
+    """The fault that was being injected both when it was sent and when it was answered."""
     status: int
     models: int
-    """How many answered."""
+    """How many of them answered."""
     ended: float
     seconds: float
 
     @property
     def kind(self) -> str:
-        """The status, and whether a 200 is whole."""
+        """The status, and for 200 whether the answer is degraded."""
         return "200 degraded" if self.models in range(1, len(MODEL_NAMES)) else str(self.status)
 
 
 @dataclass
 class Load:
-    """What callers saw."""
+    """The outcomes that the clients saw."""
 
     known: KnownNetworks
     during: str = BETWEEN_FAULTS
     outcomes: list[Outcome] = field(default_factory=list)
     versions: set[tuple[str, int]] = field(default_factory=set)
-    """That have answered."""
+    """The versions that have answered."""
     missing: list[str] = field(default_factory=list)
-    """What was said of models that are missing in an answer of 200, and when."""
+    """The models that did not contribute to a response of 200, with fault, status and duration."""
 
     def kinds(self, during: str) -> Counter[str]:
-        """How requests came out during a fault."""
+        """Count the outcomes during a fault."""
         return Counter(outcome.kind for outcome in self.outcomes if outcome.during == during)
 
     def first_full(self, since: int) -> Outcome | None:
-        """The first answer of all models, of the outcomes from a number on."""
+        """The first outcome with answers of all models, from this index on."""
         return next((o for o in self.outcomes[since:] if o.models == len(MODEL_NAMES)), None)
 
 
 @contextmanager
 def load_on(gateway: str, known: KnownNetworks) -> Iterator[Load]:
-    """Callers that ask a gateway until the end; what they find wrong is raised there."""
+    """Run clients against a gateway; their failed checks are raised at the end."""
     load, stop = Load(known), threading.Event()
-    with ThreadPoolExecutor(CALLERS) as pool:
-        callers = [pool.submit(_ask, gateway, load, i, stop) for i in range(CALLERS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(_send_requests, gateway, load, i, stop) for i in range(CLIENTS)]
         try:
             yield load
         finally:
             stop.set()
-            for caller in callers:
-                caller.result()
+            for client in clients:
+                client.result()
 
 
-def _ask(gateway: str, load: Load, first_image: int, stop: threading.Event) -> None:
+def _send_requests(gateway: str, load: Load, first_image: int, stop: threading.Event) -> None:
     newest = dict.fromkeys(MODEL_NAMES, 0)
     with httpx.Client(base_url=gateway, timeout=30) as client:
         for number in itertools.count(first_image):
@@ -98,7 +98,7 @@ def _ask(gateway: str, load: Load, first_image: int, stop: threading.Event) -> N
 
 
 def _check(response: httpx.Response, load: Load, image: int, newest: dict[str, int]) -> int:
-    """The answer is right, or a proper rejection; gives how many models it is of."""
+    """Check that a response is right, or a proper rejection; returns how many models answered."""
     if response.status_code != 200:
         assert response.status_code in REJECTIONS, response.text
         assert response.headers["content-type"] == "application/problem+json"
@@ -110,7 +110,7 @@ def _check(response: httpx.Response, load: Load, image: int, newest: dict[str, i
     load.known.check(answer, image)
     versions = {model.name: model.version for model in answer.models if model.version is not None}
     for name, version in versions.items():
-        assert version >= newest[name], "no version comes back once a newer one has answered"
+        assert version >= newest[name], "no older version may answer after a newer one"
     load.missing += [
         f"{load.during}: {model.name} {model.status} after {model.duration_seconds:.3f} s"
         for model in answer.models

@@ -1,4 +1,4 @@
-"""What a gateway tells Prometheus, read by tests."""
+"""Reads the Prometheus metrics of a gateway."""
 
 import re
 
@@ -6,7 +6,7 @@ import httpx
 
 
 def metric(address: str, name: str) -> float:
-    """A figure of a gateway's, without labels."""
+    """Read a metric without labels."""
     text = httpx.get(f"{address}/metrics").text
     (value,) = re.findall(rf"^covidscan_{name} (\S+)$", text, re.MULTILINE)
     return float(value)

@@ -1,4 +1,4 @@
-"""``covidscan model-server`` as a process that things happen to."""
+"""``covidscan model-server`` as a process that tests stop, kill and restart."""
 
 import signal
 import subprocess
@@ -13,19 +13,19 @@ from tests.service_process import COVIDSCAN
 
 
 class ModelServerProcess:
-    """A model server at one address, whichever process serves it at the moment.
+    """A model server at one address, whose process may be replaced.
 
     Args:
         models_dir: the versioned volume.
-        address: where it listens, ``unix:/path`` or ``host:port``.
-        log: where it logs.
-        options: further options of the command.
+        address: the address to listen on, ``unix:/path`` or ``host:port``.
+        log: the file that it logs to.
+        options: more options of the command.
     """
 
     def __init__(self, models_dir: Path, address: str, log: IO[str], *options: str) -> None:
         self.address = address
         self.pids: list[int] = []
-        """Of all processes there ever were."""
+        """The pids of all processes so far."""
         self._log = log
         self._command = [
             *(*COVIDSCAN, "model-server", f"--models-dir={models_dir}", *_listening(address)),
@@ -36,20 +36,20 @@ class ModelServerProcess:
         self._process = self._start()
 
     def start(self) -> None:
-        """Start it anew."""
+        """Start a new process."""
         self._process = self._start()
 
     def send(self, signal_number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         self._process.send_signal(signal_number)
 
     def end(self, signal_number: signal.Signals) -> int:
-        """End it with a signal; gives its exit code."""
+        """End the process with a signal; returns its exit code."""
         self.send(signal_number)
         return self._process.wait(10)
 
     def is_available(self, name: str, version: int) -> bool:
-        """Whether it serves a version of a model."""
+        """Whether a version of a model is available."""
         try:
             return statuses(self.address, name).get(version) is VersionState.AVAILABLE
         except ModelServerError:

@@ -1,4 +1,4 @@
-"""Files that have been tampered with: each from a seed, so that it can be made again."""
+"""Mutated files; each depends only on a seed, so that it can be reproduced."""
 
 import random
 import struct
@@ -14,21 +14,21 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
 def mutant(seed: int, originals: Mapping[str, bytes]) -> tuple[str, bytes]:
-    """One tampered file, and the name of the original it was made of."""
-    rng = random.Random(seed)  # noqa: S311 - nothing secret
+    """Return the name of the original and the mutated file."""
+    rng = random.Random(seed)  # noqa: S311 - not for cryptography
     name = rng.choice(sorted(originals))
     data = bytearray(originals[name])
     for mutate in rng.choices(_MUTATIONS, k=rng.randint(1, 4)):
         if data:
             mutate(rng, data, originals)
     if data.startswith(_PNG) and rng.random() < 0.5:
-        # With the checksums right, the decoder believes the rest.
-        data = bytearray(with_right_checksums(bytes(data)))
+        # Only with valid checksums does the decoder read the mutated chunks.
+        data = bytearray(with_valid_checksums(bytes(data)))
     return name, bytes(data)
 
 
-def with_right_checksums(png: bytes) -> bytes:
-    """The PNG with the CRC of each chunk made anew, as far as the chunks' lengths make sense."""
+def with_valid_checksums(png: bytes) -> bytes:
+    """Recompute the CRC of each chunk of a PNG, up to the first chunk with an invalid length."""
     out, at = [png[:8]], 8
     while at + 12 <= len(png):
         (length,) = struct.unpack(">I", png[at : at + 4])
@@ -45,36 +45,36 @@ def _change_bytes(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -
         data[rng.randrange(len(data))] = rng.randrange(256)
 
 
-def _change_the_header(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+def _change_header(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
     data[rng.randrange(min(len(data), _HEADER_BYTES))] = rng.randrange(256)
 
 
-def _flip_a_bit(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+def _flip_bit(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
     data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
 
 
-def _cut(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+def _truncate(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
     del data[rng.randrange(len(data)) :]
 
 
-def _leave_out(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+def _remove_part(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
     start = rng.randrange(len(data))
     del data[start : start + rng.randint(1, 64)]
 
 
-def _repeat(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+def _repeat_part(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
     start = rng.randrange(len(data))
     part = bytes(data[start : start + rng.randint(1, 512)])
     data[start:start] = part * rng.randint(1, 8)
 
 
-def _put_in(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+def _insert_bytes(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
     start = rng.randrange(len(data) + 1)
     data[start:start] = rng.randbytes(rng.randint(1, 64))
 
 
-def _set_a_number(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
-    """An extreme where a length, a size or an offset may stand."""
+def _set_number(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> None:
+    """Write an extreme number where there may be a length, a size or an offset."""
     form = rng.choice((">I", "<I", ">H", "<H", "B"))
     size = struct.calcsize(form)
     reach = len(data) if rng.random() < 0.5 else min(len(data), _HEADER_BYTES)
@@ -87,28 +87,28 @@ def _swap_parts(rng: random.Random, data: bytearray, _: Mapping[str, bytes]) -> 
     data[first:third] = data[second:third] + data[first:second]
 
 
-def _graft(rng: random.Random, data: bytearray, originals: Mapping[str, bytes]) -> None:
-    """The beginning of this file and the end of another."""
+def _splice(rng: random.Random, data: bytearray, originals: Mapping[str, bytes]) -> None:
+    """Join the beginning of this file and the end of another."""
     other = originals[rng.choice(sorted(originals))]
     data[rng.randrange(len(data)) :] = other[rng.randrange(len(other)) :]
 
 
 def _append(rng: random.Random, data: bytearray, originals: Mapping[str, bytes]) -> None:
-    """Two files in one."""
+    """Append another file."""
     data += originals[rng.choice(sorted(originals))]
 
 
 _MUTATIONS: Final[tuple[Mutation, ...]] = (
     _change_bytes,
-    _change_the_header,
-    _flip_a_bit,
-    _cut,
-    _leave_out,
-    _repeat,
-    _put_in,
-    _set_a_number,
-    _set_a_number,
+    _change_header,
+    _flip_bit,
+    _truncate,
+    _remove_part,
+    _repeat_part,
+    _insert_bytes,
+    _set_number,
+    _set_number,
     _swap_parts,
-    _graft,
+    _splice,
     _append,
 )

@@ -1,4 +1,4 @@
-"""Replicas of the model server: processes at addresses of their own, behind one name."""
+"""Replicas of the model server: each is a process with its own address."""
 
 import shutil
 import signal
@@ -21,15 +21,15 @@ CONNECTION_AGE: Final = (
 
 
 class Replica:
-    """A replica with a volume of its own, one model of which it may lack for a while.
+    """A replica with its own volume, from which one model may be missing for a while.
 
     Args:
-        host: its address on loopback.
-        port: of all replicas.
-        metrics_port: of all replicas.
-        known: its networks.
-        folder: where its volume is made.
-        log: where it logs.
+        host: the loopback address that it listens on.
+        port: the port of all replicas.
+        metrics_port: the metrics port of all replicas.
+        known: the networks on its volume.
+        folder: the folder of its volume.
+        log: the file that it logs to.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Replica:
         self._process: ModelServerProcess | None = None
 
     def start(self) -> None:
-        """Start it; its models follow."""
+        """Start it, without waiting for its models."""
         if self._process is None:
             self._process = ModelServerProcess(
                 self._volume.models_dir, self._address, self._log, *self._options
@@ -60,30 +60,30 @@ class Replica:
             self._process.start()
 
     def start_incomplete(self, late: str, meanwhile: Callable[[], None]) -> None:
-        """Start it without one model, wait until it serves the others, and then add that one."""
+        """Start it without one model, wait until it serves the others, and then add that model."""
         model_dir = self._volume.models_dir / late
-        away = model_dir.with_name(f".{late}")
-        model_dir.rename(away)
+        hidden_dir = model_dir.with_name(f".{late}")
+        model_dir.rename(hidden_dir)
         self.start()
         for name in MODEL_NAMES:
             if name != late:
                 wait_until(lambda n=name: self._serves(n))
         meanwhile()
-        away.rename(model_dir)
+        hidden_dir.rename(model_dir)
         self.wait_until_served()
 
     def wait_until_served(self) -> None:
-        """All models are."""
+        """Wait until it serves all models."""
         for name in MODEL_NAMES:
             wait_until(lambda n=name: self._serves(n))
 
     def wait_for_calls(self) -> None:
-        """It answers callers."""
+        """Wait until it has answered another prediction."""
         before = self.answered()
         wait_until(lambda: self.answered() > before)
 
     def answered(self) -> int:
-        """Predictions that it has answered."""
+        """Count the predictions that it has answered."""
         families = text_string_to_metric_families(httpx.get(self._metrics).text)
         return sum(
             int(sample.value)
@@ -94,12 +94,12 @@ class Replica:
         )
 
     def end(self, signal_number: signal.Signals) -> None:
-        """End it with a signal."""
+        """End its process with a signal."""
         if self._process is not None:
             self._process.end(signal_number)
 
     def remove(self) -> None:
-        """End it for good."""
+        """Kill its process and delete its volume."""
         self.end(signal.SIGKILL)
         shutil.rmtree(self._volume.models_dir)
 

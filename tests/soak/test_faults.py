@@ -1,4 +1,4 @@
-"""Whatever happens to the model server, callers get right answers, or prompt rejections."""
+"""During faults of the model server, clients get right answers or prompt rejections."""
 
 import random
 import signal
@@ -19,20 +19,20 @@ from tests.soak.model_server_process import ModelServerProcess
 MODEL_TIMEOUT_SECONDS = 1
 REQUEST_TIMEOUT_SECONDS = 2
 MARGIN_SECONDS = 1
-"""For what is not the gateway's: callers and servers share the machine's cores."""
+"""For delays outside the gateway: clients and servers share the cores of the machine."""
 
 RECOVERY_SECONDS = 2
 
 MEMORY_MARGIN_MIB = 16
-"""What callers, deadlines and connections that come and go leave with the allocator, after each
-fault was there once. 64 KiB kept for each call that fails would be far above."""
+"""For what requests, deadlines and connections leave in the allocator after each fault occurred
+once. A leak of 64 KiB for each failed call would be far above."""
 FILES_MARGIN = 4
-"""A connection that is just being made."""
+"""For connections that are just being opened."""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What faults are injected into."""
+class Target:
+    """What faults are injected into, and the load on it."""
 
     server: ModelServerProcess
     volume: KnownVolume
@@ -40,72 +40,72 @@ class Scene:
     rng: random.Random
 
     def wait_until_served(self) -> None:
-        """The newest version of each model is."""
+        """Wait until the newest version of each model is available."""
         for name, version in self.volume.newest.items():
             wait_until(lambda n=name, v=version: self.server.is_available(n, v))
 
     def wait_until_seen(self, kind: str) -> None:
-        """A caller gets such an outcome now."""
+        """Wait until a client gets another outcome of this kind."""
         seen = self.load.kinds(self.load.during)[kind]
         wait_until(lambda: self.load.kinds(self.load.during)[kind] > seen)
 
 
-def kill(scene: Scene) -> None:
-    scene.server.end(signal.SIGKILL)
-    scene.wait_until_seen("503")
-    time.sleep(scene.rng.uniform(0, 1))
-    scene.server.start()
-    scene.wait_until_served()
+def kill(target: Target) -> None:
+    target.server.end(signal.SIGKILL)
+    target.wait_until_seen("503")
+    time.sleep(target.rng.uniform(0, 1))
+    target.server.start()
+    target.wait_until_served()
 
 
-def hang(scene: Scene) -> None:
-    """For longer than the model timeout, as that is when the answer is 504."""
-    scene.server.send(signal.SIGSTOP)
-    scene.wait_until_seen("504")
-    time.sleep(scene.rng.uniform(0, 1))
-    scene.server.send(signal.SIGCONT)
+def hang(target: Target) -> None:
+    """Hang for longer than the model timeout, until requests get 504."""
+    target.server.send(signal.SIGSTOP)
+    target.wait_until_seen("504")
+    time.sleep(target.rng.uniform(0, 1))
+    target.server.send(signal.SIGCONT)
 
 
-def slow_down(scene: Scene) -> None:
-    """It runs for a tenth of the time, so that a call takes a few hundred milliseconds."""
-    for _ in range(scene.rng.randrange(8, 16)):
-        scene.server.send(signal.SIGSTOP)
+def slow_down(target: Target) -> None:
+    """Let it run for a tenth of the time, so that a call takes a few hundred milliseconds."""
+    for _ in range(target.rng.randrange(8, 16)):
+        target.server.send(signal.SIGSTOP)
         time.sleep(0.27)
-        scene.server.send(signal.SIGCONT)
+        target.server.send(signal.SIGCONT)
         time.sleep(0.03)
 
 
-def restart(scene: Scene) -> None:
-    assert scene.server.end(signal.SIGTERM) == 0
-    scene.server.start()
-    scene.wait_until_served()
+def restart(target: Target) -> None:
+    assert target.server.end(signal.SIGTERM) == 0
+    target.server.start()
+    target.wait_until_served()
 
 
-def restart_with_a_late_model(scene: Scene) -> None:
-    late = scene.rng.choice(MODEL_NAMES)
-    model_dir = scene.volume.models_dir / late
-    away = model_dir.with_name(f".{late}")
-    assert scene.server.end(signal.SIGTERM) == 0
-    model_dir.rename(away)
-    scene.server.start()
-    scene.wait_until_seen("200 degraded")
-    away.rename(model_dir)
-    scene.wait_until_served()
+def restart_with_a_late_model(target: Target) -> None:
+    late = target.rng.choice(MODEL_NAMES)
+    model_dir = target.volume.models_dir / late
+    hidden_dir = model_dir.with_name(f".{late}")
+    assert target.server.end(signal.SIGTERM) == 0
+    model_dir.rename(hidden_dir)
+    target.server.start()
+    target.wait_until_seen("200 degraded")
+    hidden_dir.rename(model_dir)
+    target.wait_until_served()
 
 
-def swap(scene: Scene) -> None:
-    for name in scene.rng.sample(MODEL_NAMES, k=len(MODEL_NAMES)):
-        version = scene.volume.publish(name)
-        wait_until(lambda n=name, v=version: (n, v) in scene.load.versions)
+def publish_versions(target: Target) -> None:
+    for name in target.rng.sample(MODEL_NAMES, k=len(MODEL_NAMES)):
+        version = target.volume.publish(name)
+        wait_until(lambda n=name, v=version: (n, v) in target.load.versions)
 
 
-FAULTS: dict[str, Callable[[Scene], None]] = {
+FAULTS: dict[str, Callable[[Target], None]] = {
     "kill -9": kill,
     "a hang": hang,
     "slowness": slow_down,
     "a restart": restart,
     "a restart with a late model": restart_with_a_late_model,
-    "new versions": swap,
+    "new versions": publish_versions,
 }
 
 
@@ -124,7 +124,7 @@ def server(volume: KnownVolume, tmp_path: Path) -> Iterator[ModelServerProcess]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
-def test_no_fault_of_the_model_server_makes_an_answer_wrong_or_late(
+def test_answers_are_right_and_in_time_during_faults_of_the_model_server(
     known: KnownNetworks,
     volume: KnownVolume,
     server: ModelServerProcess,
@@ -141,15 +141,17 @@ def test_no_fault_of_the_model_server_makes_an_answer_wrong_or_late(
     )
     with service as (process, address):
         with load_on(address, known) as load:
-            scene = Scene(server, volume, load, random.Random(0))  # noqa: S311
+            target = Target(server, volume, load, random.Random(0))  # noqa: S311
             wait_until(lambda: load.first_full(0) is not None)
             end = time.monotonic() + (600 if soak else 20)
-            inject_each(scene, recoveries)
+            inject_each(target, recoveries)
             before = usage(process.pid)
             while time.monotonic() < end:
-                inject_each(scene, recoveries)
+                inject_each(target, recoveries)
             after = usage(process.pid)
-        assert model_servers_of(process.pid) == [], "a model server that is named is not started"
+        assert model_servers_of(process.pid) == [], (
+            "with an external model server, no embedded one may be started"
+        )
         process.terminate()
         assert process.wait(10) == 0
     assert server.end(signal.SIGTERM) == 0
@@ -158,7 +160,9 @@ def test_no_fault_of_the_model_server_makes_an_answer_wrong_or_late(
     slowest = max(outcome.seconds for outcome in load.outcomes)
     assert slowest < REQUEST_TIMEOUT_SECONDS + MARGIN_SECONDS
     assert load.versions == {(n, v + 1) for n in MODEL_NAMES for v in range(volume.newest[n])}
-    assert set(load.kinds("new versions")) == {"200"}, "whoever swaps versions fails nobody"
+    assert set(load.kinds("new versions")) == {"200"}, (
+        "a change of versions must not make a request fail"
+    )
     assert max(max(seconds) for seconds in recoveries.values()) < RECOVERY_SECONDS
     assert after.memory_mib - before.memory_mib < MEMORY_MARGIN_MIB
     assert after.open_files <= before.open_files + FILES_MARGIN
@@ -172,16 +176,16 @@ def test_no_fault_of_the_model_server_makes_an_answer_wrong_or_late(
     prove(f"  gateway: {before}, {after}")
 
 
-def inject_each(scene: Scene, recoveries: dict[str, list[float]]) -> None:
-    """Each fault once, in an order that differs from time to time."""
-    for fault in scene.rng.sample(sorted(FAULTS), k=len(FAULTS)):
-        scene.load.during = fault
-        FAULTS[fault](scene)
-        recoveries[fault].append(seconds_to_recover(scene.load))
+def inject_each(target: Target, recoveries: dict[str, list[float]]) -> None:
+    """Inject each fault once, in random order."""
+    for fault in target.rng.sample(sorted(FAULTS), k=len(FAULTS)):
+        target.load.during = fault
+        FAULTS[fault](target)
+        recoveries[fault].append(seconds_to_recover(target.load))
 
 
 def seconds_to_recover(load: Load) -> float:
-    """From now, when the model server is back, to the first answer of all models."""
+    """Measure the time until the first answer of all models; the model server is already back."""
     back, seen = time.monotonic(), len(load.outcomes)
     wait_until(lambda: load.first_full(seen) is not None)
     first = load.first_full(seen)

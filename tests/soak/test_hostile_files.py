@@ -1,4 +1,4 @@
-"""Whatever a file holds, the service answers, well-formed, and lives."""
+"""Hostile and damaged files get well-formed responses, and the service survives them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,20 +21,20 @@ from tests.service_process import running_service
 from tests.soak.hostile_samples import IMAGE, SAMPLES, drawing, saved
 from tests.soak.mutants import mutant
 
-CALLERS = 3
+CLIENTS = 3
 LIMIT_BYTES = 1_000_000
 LIMIT_PIXELS = 1_000_000
 
 MEMORY_MARGIN_MIB = 24
-"""Decoders of one and another size leave the allocator with more or less: between two halves of
-20,000 mutants it was 2.2 MiB more. Kept pixels, 3 MB for the largest image, would be far above."""
+"""What decoders leave in the allocator varies: over the second half of 20,000 mutants it grew by
+2.2 MiB. A leak of pixels, 3 MB for the largest image, would be far above."""
 
 pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")
 def originals() -> dict[str, bytes]:
-    """Real files of every format, in more than one of its ways to be written."""
+    """Real files of every format, in several variations."""
     rgb = Image.fromarray(drawing())
     made = {
         "png": saved(rgb, "PNG"),
@@ -73,32 +73,32 @@ def originals() -> dict[str, bytes]:
 def service(
     tiny_saved_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[int, str]]:
-    """The service in a process of its own; gives the gateway's pid and its address."""
+    """Run the service in its own process; yields the gateway's pid and address."""
     folder = tmp_path_factory.mktemp("service")
     volume = fill_volume(folder / "models", tiny_saved_model)
     with running_service(
         volume, max_upload_bytes=LIMIT_BYTES, max_pixels=LIMIT_PIXELS, log=folder / "log"
     ) as (process, address):
         yield process.pid, address
-        assert process.poll() is None, "the gateway has ended"
+        assert process.poll() is None, "the gateway must not end"
         assert httpx.get(f"{address}/readyz?strict=true").status_code == 200
 
 
-def answered_well(client: httpx.Client, data: bytes, what: str) -> int:
-    """Send a file; the answer is a prediction or a problem of the client's, and all it must be."""
-    # What is drawn here is no chest scan; it is the reading that is tested.
+def status_of_valid_response(client: httpx.Client, data: bytes, label: str) -> int:
+    """Send a file, and check that the response is a valid prediction or client error (4xx)."""
+    # These files are not chest scans; with force they are not rejected for that.
     response = client.post("/predict", params={"force": "true"}, files={"file": ("a", data)})
     if response.status_code == 200:
         PredictionAnswer.model_validate_json(response.text)
     else:
-        assert response.status_code in (413, 415, 422), f"{what}: {response.text}"
-        assert response.headers["content-type"] == "application/problem+json", what
-        assert Problem.model_validate_json(response.text).detail, what
+        assert response.status_code in (413, 415, 422), f"{label}: {response.text}"
+        assert response.headers["content-type"] == "application/problem+json", label
+        assert Problem.model_validate_json(response.text).detail, label
     return response.status_code
 
 
 @pytest.mark.timeout(3000)
-def test_thousands_of_mutants_are_answered_and_leave_no_memory_behind(
+def test_thousands_of_mutated_files_get_valid_responses_without_a_memory_leak(
     service: tuple[int, str],
     originals: dict[str, bytes],
     soak: bool,
@@ -112,13 +112,13 @@ def test_thousands_of_mutants_are_answered_and_leave_no_memory_behind(
         with httpx.Client(base_url=address, timeout=30) as client:
             for seed in seeds:
                 name, data = mutant(seed, originals)
-                statuses[answered_well(client, data, f"seed {seed} of {name}")] += 1
+                statuses[status_of_valid_response(client, data, f"seed {seed} of {name}")] += 1
         return statuses
 
     def send_all(seeds: range) -> Counter[int]:
-        with ThreadPoolExecutor(CALLERS) as callers:
-            parts = [seeds[caller::CALLERS] for caller in range(CALLERS)]
-            return sum(callers.map(send, parts), Counter[int]())
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            parts = [seeds[client::CLIENTS] for client in range(CLIENTS)]
+            return sum(pool.map(send, parts), Counter[int]())
 
     statuses = send_all(range(count // 2))
     before = usage(pid)
@@ -127,7 +127,7 @@ def test_thousands_of_mutants_are_answered_and_leave_no_memory_behind(
     assert statuses.total() == count
     assert set(statuses) >= {200, 415, 422}
     assert after.memory_mib - before.memory_mib < MEMORY_MARGIN_MIB
-    assert after.open_files <= before.open_files + CALLERS
+    assert after.open_files <= before.open_files + CLIENTS
     prove(f"{count} mutants: {dict(sorted(statuses.items()))}; {before}, later {after}")
 
 
@@ -137,14 +137,14 @@ def _orientation(value: int) -> Image.Exif:
     return exif
 
 
-@pytest.mark.parametrize("what", SAMPLES)
-def test_a_file_that_means_harm_is_rejected_or_is_an_image_like_any_other(
-    service: tuple[int, str], what: str
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_hostile_file_gets_an_expected_status_and_costs_the_gateway_under_100_mib(
+    service: tuple[int, str], name: str
 ):
-    data, statuses = SAMPLES[what]
+    data, statuses = SAMPLES[name]
     pid, address = service
     before = usage(pid)
     with httpx.Client(base_url=address, timeout=30) as client:
-        assert answered_well(client, data, what) in statuses
-        assert answered_well(client, IMAGE, "an image afterwards") == 200
+        assert status_of_valid_response(client, data, name) in statuses
+        assert status_of_valid_response(client, IMAGE, "an image after it") == 200
     assert usage(pid).peak_memory_mib - before.memory_mib < 100

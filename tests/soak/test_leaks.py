@@ -1,4 +1,4 @@
-"""Thousands of requests of all kinds leave nothing behind."""
+"""Thousands of requests of all kinds leak neither memory, threads, files nor tasks."""
 
 import asyncio
 import random
@@ -19,20 +19,20 @@ from tests.processes import model_server_of, open_files, usage
 from tests.servers import in_thread, model_server
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
-from tests.soak.rude_clients import form, hang_up, head
+from tests.soak.raw_clients import form, head, send_and_disconnect
 
-CALLERS = 4
+CLIENTS = 4
 
 WARM_UP_REQUESTS = 600
-"""After which pools of threads, allocators' arenas and caches are as large as they will be."""
+"""After these, thread pools, arenas of allocators and caches have reached their final size."""
 
 MEMORY_MARGIN_MIB = 8
-"""Measured: 1.9 MiB more after 20,000 requests in the gateway, 12 MiB less in the model server,
-which gives back what loading took. So a leak of 6 KB a request is noticed by the short run, one of
-0.4 KB by the long."""
+"""Measured after 20,000 requests: 1.9 MiB more in the gateway, and 12 MiB less in the model server,
+which frees memory that loading took. So the short run detects a leak of 6 KB a request, and the
+long run one of 0.4 KB."""
 
 THREADS_MARGIN = 4
-"""Measured: 2. Pools grow with what happens to be done at the same time, up to their bounds."""
+"""Measured: 2. Thread pools grow with the concurrency that occurs, up to their limits."""
 
 pytestmark = pytest.mark.soak
 
@@ -42,14 +42,14 @@ Kinds = dict[str, tuple[Send, int]]
 
 @pytest.fixture(scope="module")
 def noise_png() -> bytes:
-    """An image that does not compress, 190 KB: should uploads be kept, memory tells soon."""
+    """An incompressible image, 190 KB: if uploads are kept, the memory soon shows it."""
     noise = np.random.default_rng(0).integers(0, 256, (250, 250, 3), np.uint8)
     return bytes(cv2.imencode(".png", noise)[1])
 
 
 @pytest.fixture(scope="module")
 def kinds(noise_png: bytes) -> Kinds:
-    """Each kind of request: what sends it, and the status of its answer; 0 is none."""
+    """By kind of request, a function that sends it, and the expected status; 0 if none."""
 
     def file(data: bytes, path: str = "/predict?force=true", field: str = "file") -> Send:
         return lambda client: client.post(path, files={field: ("a.png", data)}).status_code
@@ -58,9 +58,9 @@ def kinds(noise_png: bytes) -> Kinds:
         files = [("files", (f"{i}.png", noise_png)) for i in range(3)]
         return client.post("/predict/batch?force=true", files=files).status_code
 
-    def leave(sent: bytes, *, reset: bool) -> Send:
+    def disconnect_after(sent: bytes, *, reset: bool) -> Send:
         def send(client: httpx.Client) -> int:
-            hang_up(str(client.base_url), sent, reset=reset)
+            send_and_disconnect(str(client.base_url), sent, reset=reset)
             return 0
 
         return send
@@ -78,29 +78,35 @@ def kinds(noise_png: bytes) -> Kinds:
         "page": (lambda client: client.get("/").status_code, 200),
         "models": (lambda client: client.get("/models").status_code, 200),
         "metrics": (lambda client: client.get("/metrics").status_code, 200),
-        "gone after half": (leave(head(len(whole)) + whole[: len(whole) // 2], reset=True), 0),
-        "gone before the answer": (leave(head(len(whole)) + whole, reset=False), 0),
+        "disconnect in the body": (
+            disconnect_after(head(len(whole)) + whole[: len(whole) // 2], reset=True),
+            0,
+        ),
+        "disconnect before the response": (
+            disconnect_after(head(len(whole)) + whole, reset=False),
+            0,
+        ),
     }
 
 
 def send_many(address: str, kinds: Kinds, count: int) -> Counter[str]:
-    """Requests of all kinds in a random order, from several callers, each answered as it must."""
+    """Send requests of all kinds in random order from several clients, and check their statuses."""
 
-    def call(seed: int) -> Counter[str]:
+    def send_some(seed: int) -> Counter[str]:
         rng, sent = random.Random(seed), Counter[str]()  # noqa: S311
         with httpx.Client(base_url=address, timeout=30) as client:
-            for name in rng.choices(list(kinds), k=count // CALLERS):
+            for name in rng.choices(list(kinds), k=count // CLIENTS):
                 send, status = kinds[name]
                 assert send(client) == status, name
                 sent[name] += 1
         return sent
 
-    with ThreadPoolExecutor(CALLERS) as callers:
-        return sum(callers.map(call, range(CALLERS)), Counter[str]())
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return sum(pool.map(send_some, range(CLIENTS)), Counter[str]())
 
 
 @pytest.mark.timeout(3000)
-def test_memory_threads_and_open_files_of_both_processes_stay_flat(
+def test_memory_threads_and_open_files_of_both_processes_do_not_grow(
     tiny_volume: Path, kinds: Kinds, soak: bool, prove: Callable[[str], None]
 ):
     count = 20_000 if soak else 1_500
@@ -127,14 +133,14 @@ def test_memory_threads_and_open_files_of_both_processes_stay_flat(
 
 
 def is_idle(address: str) -> bool:
-    """Nothing is in progress but this question."""
+    """Whether only this request for the metrics is in progress."""
     return metric(address, "requests_in_progress") == 1
 
 
 def test_no_task_of_the_gateway_outlives_its_request(tiny_volume: Path, kinds: Kinds):
     with model_server(tiny_volume) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
-        with in_thread(lambda: gateway_and_its_loop(settings)) as (url, loop):
+        with in_thread(lambda: gateway_and_event_loop(settings)) as (url, loop):
             wait_until(lambda: httpx.get(f"{url}/readyz?strict=true").status_code == 200)
             before = tasks_of(loop)
             send_many(url, kinds, 300)
@@ -142,7 +148,7 @@ def test_no_task_of_the_gateway_outlives_its_request(tiny_volume: Path, kinds: K
 
 
 @asynccontextmanager
-async def gateway_and_its_loop(
+async def gateway_and_event_loop(
     settings: Settings,
 ) -> AsyncIterator[tuple[str, asyncio.AbstractEventLoop]]:
     async with uvicorn_server(settings) as port:
@@ -150,7 +156,7 @@ async def gateway_and_its_loop(
 
 
 def tasks_of(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """What all tasks of an event loop run, the one that asks included."""
+    """The coroutines of all tasks of an event loop, including the one that lists them."""
 
     async def names() -> list[str]:
         return sorted(task.get_coro().__qualname__ for task in asyncio.all_tasks())

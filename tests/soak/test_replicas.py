@@ -1,4 +1,4 @@
-"""Replicas that are killed, added and restarted under load cost no caller an answer."""
+"""Replicas are killed, restarted and replaced under load without a failed or degraded answer."""
 
 import random
 import signal
@@ -28,8 +28,8 @@ SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Replicas under load."""
+class Deployment:
+    """Replicas, and the load on them."""
 
     replicas: list[Replica]
     make_replica: Callable[[str], Replica]
@@ -37,51 +37,51 @@ class Scene:
     rng: random.Random
 
     def wait_for_answers(self, count: int = 30) -> None:
-        """So many more are given."""
+        """Wait for this many more answers."""
         seen = len(self.load.outcomes)
         wait_until(lambda: len(self.load.outcomes) >= seen + count)
 
     def start_incomplete(self, replica: Replica) -> None:
-        """One model comes late, so that for a while calls about it must go elsewhere."""
+        """Start a replica with a late model, whose calls must go to other replicas for a while."""
         replica.start_incomplete(self.rng.choice(MODEL_NAMES), self.wait_for_answers)
         replica.wait_for_calls()
 
 
-def kill(scene: Scene) -> None:
-    """Its name stays for a while, as no orchestrator knows at once."""
-    replica = scene.rng.choice(scene.replicas)
+def kill(deployment: Deployment) -> None:
+    """Its address stays in use for a while, as an orchestrator does not notice at once."""
+    replica = deployment.rng.choice(deployment.replicas)
     replica.end(signal.SIGKILL)
-    scene.wait_for_answers()
-    scene.start_incomplete(replica)
+    deployment.wait_for_answers()
+    deployment.start_incomplete(replica)
 
 
-def restart(scene: Scene) -> None:
-    replica = scene.rng.choice(scene.replicas)
+def restart(deployment: Deployment) -> None:
+    replica = deployment.rng.choice(deployment.replicas)
     replica.end(signal.SIGTERM)
-    scene.start_incomplete(replica)
+    deployment.start_incomplete(replica)
 
 
-def add(scene: Scene) -> None:
-    """And take one of the others away in its place."""
-    (free_host,) = {*HOSTS, ADDED_HOST} - {replica.host for replica in scene.replicas}
-    replica = scene.make_replica(free_host)
-    scene.start_incomplete(replica)
-    leaving = scene.rng.choice(scene.replicas)
-    scene.replicas.remove(leaving)
+def replace(deployment: Deployment) -> None:
+    """Add a replica at the free address, then remove one of the others."""
+    (free_host,) = {*HOSTS, ADDED_HOST} - {replica.host for replica in deployment.replicas}
+    replica = deployment.make_replica(free_host)
+    deployment.start_incomplete(replica)
+    leaving = deployment.rng.choice(deployment.replicas)
+    deployment.replicas.remove(leaving)
     leaving.end(signal.SIGTERM)
-    scene.replicas.append(replica)
+    deployment.replicas.append(replica)
 
 
-CHANGES: dict[str, Callable[[Scene], None]] = {
+CHANGES: dict[str, Callable[[Deployment], None]] = {
     "a replica killed": kill,
     "a replica restarted": restart,
-    "a replica added and one removed": add,
+    "a replica added and one removed": replace,
 }
 
 
 @contextmanager
 def readiness_of(gateway: str) -> Iterator[Counter[int]]:
-    """How often which status of strict readiness was seen."""
+    """Poll strict readiness; yields the counts of its statuses."""
     seen: Counter[int] = Counter()
     stop = threading.Event()
 
@@ -101,13 +101,13 @@ def readiness_of(gateway: str) -> Iterator[Counter[int]]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_replicas_come_and_go_and_every_answer_is_of_all_models(
+def test_every_answer_includes_all_models_while_replicas_are_killed_and_replaced(
     known: KnownNetworks, tmp_path: Path, soak: bool, prove: Callable[[str], None]
 ):
     if not soak:
-        pytest.skip("its short form is tests/integration/test_replicas.py")
+        pytest.skip("tests/integration/test_replicas.py is its short version")
     port, metrics_port = free_port(), free_port()
-    # Replicas end after the load has, whenever they were added.
+    # All replicas, including added ones, must end after the load.
     with ExitStack() as processes, ExitStack() as stack:
         log = processes.enter_context((tmp_path / "model-servers.log").open("w"))
 
@@ -131,29 +131,31 @@ def test_replicas_come_and_go_and_every_answer_is_of_all_models(
                 log=gateway_log,
                 model_server="ipv4:" + ",".join(f"{host}:{port}" for host in (*HOSTS, ADDED_HOST)),
                 max_groups=6,
-                # Or a caller that the machine holds up for 5 s would meet with a closed connection.
+                # Otherwise a client that is delayed for 5 s would find its connection closed.
                 idle_timeout_seconds=60,
             )
         )
         load = stack.enter_context(load_on(gateway, known))
         ready = stack.enter_context(readiness_of(gateway))
-        scene = Scene(replicas, make_replica, load, random.Random(0))  # noqa: S311
+        deployment = Deployment(replicas, make_replica, load, random.Random(0))  # noqa: S311
         for replica in replicas:
             replica.wait_for_calls()
         end = time.monotonic() + SECONDS
         changes: Counter[str] = Counter()
         while time.monotonic() < end:
-            for change in scene.rng.sample(sorted(CHANGES), k=len(CHANGES)):
-                # One at a time: a call has two attempts, and so outlives the loss of one replica.
-                scene.wait_for_answers()
+            for change in deployment.rng.sample(sorted(CHANGES), k=len(CHANGES)):
+                # One at a time: with two attempts, a call survives the loss of only one replica.
+                deployment.wait_for_answers()
                 load.during = change
-                CHANGES[change](scene)
+                CHANGES[change](deployment)
                 changes[change] += 1
-        scene.wait_for_answers()
+        deployment.wait_for_answers()
     kinds = Counter(outcome.kind for outcome in load.outcomes)
-    told = ", ".join(f"{count} times {change}" for change, count in changes.items())
+    summary = ", ".join(f"{count} times {change}" for change, count in changes.items())
     slowest = max(outcome.seconds for outcome in load.outcomes)
-    prove(f"{told}: answers {dict(kinds)}, strict readiness {dict(ready)}, slowest {slowest:.2f} s")
+    prove(
+        f"{summary}: answers {dict(kinds)}, strict readiness {dict(ready)}, slowest {slowest:.2f} s"
+    )
     assert load.missing == []
     assert set(kinds) == {"200"}
     assert set(ready) == {200}

@@ -1,4 +1,4 @@
-"""SIGTERM under load: what has come in is answered, nothing else does, and nobody is left."""
+"""SIGTERM under load: accepted requests are answered, new connections rejected, processes end."""
 
 import os
 import signal
@@ -17,11 +17,11 @@ from api.schemas.prediction import PredictionAnswer
 from tests.processes import is_alive, model_server_of
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
-from tests.soak.rude_clients import form, head, host_and_port
+from tests.soak.raw_clients import form, head, host_and_port
 
 CLIENTS = 12
 HELD_SECONDS = 3
-"""After the signal; less than a model has to answer."""
+"""After the signal; shorter than the model timeout."""
 
 pytestmark = pytest.mark.soak
 
@@ -30,7 +30,7 @@ def post(address: str, png: bytes) -> httpx.Response:
     return httpx.post(f"{address}/predict", files={"file": ("slice.png", png)}, timeout=30)
 
 
-def is_rejected(address: str) -> bool:
+def rejects_connections(address: str) -> bool:
     with socket.socket() as client:
         return client.connect_ex(host_and_port(address)) != 0
 
@@ -41,12 +41,12 @@ def test_sigterm_lets_requests_in_flight_finish_and_rejects_new_ones(
     with running_service(tiny_volume) as (process, address):
         model_server = model_server_of(process.pid)
         with ThreadPoolExecutor(CLIENTS) as clients:
-            # Held here, all of them are in flight when the signal comes.
+            # Stopping the model server keeps all requests in flight until the signal arrives.
             os.kill(model_server, signal.SIGSTOP)
             calls = [clients.submit(post, address, phantom_png) for _ in range(CLIENTS)]
             wait_until(lambda: metric(address, "images_in_progress") == CLIENTS)
             process.send_signal(signal.SIGTERM)
-            wait_until(lambda: is_rejected(address))
+            wait_until(lambda: rejects_connections(address))
             time.sleep(HELD_SECONDS)
             assert process.poll() is None
             assert not any(call.done() for call in calls)
@@ -60,7 +60,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_rejects_new_ones(
     prove(f"SIGTERM with {CLIENTS} requests in flight: {CLIENTS} answered 200, exit code 0")
 
 
-def test_a_request_that_is_on_its_way_when_the_signal_comes_is_answered(
+def test_requests_on_open_connections_are_answered_after_sigterm(
     tiny_volume: Path, phantom_png: bytes
 ):
     body = form(phantom_png)
@@ -73,20 +73,20 @@ def test_a_request_that_is_on_its_way_when_the_signal_comes_is_answered(
         unused, used, sending = clients[::3], clients[1::3], clients[2::3]
         for client in used:
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
-            assert answered_status(client) == 200
+            assert status_of_response(client) == 200
         for client in sending:
             client.sendall(upload[: len(upload) // 2])
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: is_rejected(address))
+        wait_until(lambda: rejects_connections(address))
         for client in unused + used:
             client.sendall(upload)
         for client in sending:
             client.sendall(upload[len(upload) // 2 :])
-        assert [answered_status(client) for client in clients] == [200] * CLIENTS
+        assert [status_of_response(client) for client in clients] == [200] * CLIENTS
         assert process.wait(10) == 0
 
 
-def answered_status(client: socket.socket) -> int:
+def status_of_response(client: socket.socket) -> int:
     response = HTTPResponse(client)
     response.begin()
     response.read()

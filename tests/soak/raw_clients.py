@@ -1,4 +1,4 @@
-"""Clients that break off, byte by byte under control; httpx is too polite for that."""
+"""Clients on raw sockets that disconnect midway or send slowly, which httpx cannot do."""
 
 import asyncio
 import re
@@ -12,17 +12,17 @@ import httpx
 
 _BOUNDARY = "b0undary"
 _PAUSE_SECONDS = 0.1
-"""Between two bytes of a client that dawdles."""
+"""Between two bytes of a slow client."""
 
 
 def form(data: bytes) -> bytes:
-    """A multipart form with one file."""
+    """Encode a multipart form with one file."""
     head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
     return head.encode() + data + f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
 def head(content_length: int) -> bytes:
-    """The head of an upload."""
+    """Make the request head of an upload."""
     return (
         "POST /predict HTTP/1.1\r\nHost: test\r\n"
         f"Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
@@ -30,8 +30,8 @@ def head(content_length: int) -> bytes:
     ).encode()
 
 
-def hang_up(address: str, sent: bytes, *, reset: bool = False) -> None:
-    """Connect, send, and go: in order, or with a reset as a process leaves that is killed."""
+def send_and_disconnect(address: str, sent: bytes, *, reset: bool = False) -> None:
+    """Connect, send and close; with ``reset``, as if the client's process had been killed."""
     with socket.create_connection(host_and_port(address)) as client:
         client.sendall(sent)
         if reset:
@@ -39,28 +39,28 @@ def hang_up(address: str, sent: bytes, *, reset: bool = False) -> None:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Where a gateway listens."""
+    """The host and port of a gateway."""
     url = httpx.URL(address)
     return url.host, url.port or 80
 
 
 @dataclass(frozen=True)
-class Cut:
-    """How a connection was ended on which nothing useful came."""
+class Disconnect:
+    """How the gateway ended a slow connection."""
 
     status: int | None
-    """Of the answer; none where it was just closed."""
+    """Of the response; None if the connection was closed without one."""
     seconds: float
-    """From its start."""
+    """Since the connection was opened."""
 
 
-async def dawdle(address: str, sent_at_once: bytes, sent_slowly: bytes) -> Cut:
-    """Send something byte by byte until the gateway ends it."""
+async def send_slowly(address: str, first: bytes, rest: bytes) -> Disconnect:
+    """Send ``rest`` byte by byte until the gateway ends the connection."""
     started = time.monotonic()
     reader, writer = await asyncio.open_connection(*host_and_port(address))
-    writer.write(sent_at_once)
+    writer.write(first)
     answering = asyncio.ensure_future(reader.read())
-    for byte in sent_slowly:
+    for byte in rest:
         writer.write(bytes([byte]))
         done, _ = await asyncio.wait({answering}, timeout=_PAUSE_SECONDS)
         if done:
@@ -70,4 +70,4 @@ async def dawdle(address: str, sent_at_once: bytes, sent_slowly: bytes) -> Cut:
         answer = await answering
     writer.close()
     found = re.match(rb"HTTP/1.1 (\d+)", answer)
-    return Cut(int(found[1]) if found else None, time.monotonic() - started)
+    return Disconnect(int(found[1]) if found else None, time.monotonic() - started)
