@@ -110,7 +110,7 @@ def jpeg2000_files() -> dict[str, bytes]:
         "in the second tile-part": codestream(whole, plain, zeros)[:-2]
         + tile_part(tiny)
         + b"\xff\xd9",
-        "in a tile-part behind comments": codestream(
+        "in a tile-part after comments": codestream(
             whole, plain, zeros, tile_headers=b"\xff\x64\x00\x04ab" + tiny
         ),
         "in boxes": boxed(codestream(whole, tiny, zeros)),

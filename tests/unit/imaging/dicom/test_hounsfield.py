@@ -1,4 +1,4 @@
-"""A CT counts as Hounsfield units only if its header and its values both indicate them."""
+"""A CT is taken to be in Hounsfield units only if both its header and its values indicate it."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.dicom_files import ct_pixels, item, look_up_table, make_dicom
 
 HU = ct_pixels()
 STORED = (HU.astype(np.int32) + 1400).astype(np.uint16)
-"""Unsigned 12-bit values, of which nothing states how to convert them back."""
+"""Unsigned 12-bit values without an intercept to convert them back."""
 SCREEN = np.clip((HU + 1350.0) / 1500 * 255, 0, 255).astype(np.uint8)
 """A screen capture through the lung window."""
 CAPTURE = uid.SecondaryCaptureImageStorage
@@ -132,7 +132,7 @@ def test_a_window_in_stored_values_is_used_despite_a_left_over_rescale():
 
 
 @pytest.mark.parametrize(("units", "hounsfield"), [("HU", True), ("US", True), ("OD", False)])
-def test_a_rescale_type_states_the_units_but_a_table_without_air_is_not_in_hounsfield(
+def test_units_follow_the_rescale_type_but_not_the_type_of_a_table_without_air(
     units: str, hounsfield: bool
 ):
     values = np.arange(64, dtype=np.uint16).reshape(8, 8)
@@ -160,8 +160,8 @@ def test_hounsfield_units_are_decided_for_each_frame_separately():
     frames = np.stack([STORED, STORED])
     group = item(RescaleIntercept=-1400, RescaleSlope=1)
     other = item(PixelValueTransformationSequence=group)
-    none = item(PlanePositionSequence=item())
-    data = make_dicom(frames, PerFrameFunctionalGroupsSequence=[none[0], other[0]])
+    empty_group = item(PlanePositionSequence=item())
+    data = make_dicom(frames, PerFrameFunctionalGroupsSequence=[empty_group[0], other[0]])
     first, second = (decode_image(data, dicom=DicomOptions(frame=frame)) for frame in (1, 2))
     assert (described(first).hounsfield, described(second).hounsfield) == (False, True)
 

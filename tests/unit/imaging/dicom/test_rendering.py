@@ -193,11 +193,11 @@ def test_a_frame_uses_the_rescale_and_window_of_its_functional_groups():
         FrameVOILUTSequence=item(WindowCenter=-500, WindowWidth=1000),
     )
     shared = item(PixelValueTransformationSequence=item(RescaleIntercept=-1024, RescaleSlope=1))
-    none = item(PlanePositionSequence=item())
+    empty_group = item(PlanePositionSequence=item())
     data = make_dicom(
         frames,
         SharedFunctionalGroupsSequence=shared,
-        PerFrameFunctionalGroupsSequence=[none[0], own[0], none[0]],
+        PerFrameFunctionalGroupsSequence=[empty_group[0], own[0], empty_group[0]],
     )
     middle, first = (decode_image(data, dicom=DicomOptions(frame=frame)) for frame in (None, 1))
     assert used(middle) == Window(WindowSource.FILE, -500, 1000)

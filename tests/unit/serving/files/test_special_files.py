@@ -74,7 +74,7 @@ def test_a_special_file_that_the_engine_does_not_read_is_ignored(
 ):
     version_dir = make_version(tmp_path / "1")
     replace_by(kind, version_dir / name)
-    # Its graph is empty, and was read.
+    # The empty graph was read, so no file was rejected before it.
     with pytest.raises(ModelLoadError, match="Could not find meta graph"):
         read_signatures(version_dir)
 
@@ -85,7 +85,7 @@ def test_a_version_made_of_links_is_read(tmp_path: Path):
     (tmp_path / "1").mkdir()
     for child in (tmp_path / "..data").iterdir():
         (tmp_path / "1" / child.name).symlink_to(child)
-    # Its graph is empty, and was read.
+    # The empty graph was read, so no file was rejected before it.
     with pytest.raises(ModelLoadError, match="Could not find meta graph"):
         read_signatures(tmp_path / "1")
 

@@ -1,4 +1,4 @@
-"""Lists and tables find their images although file names may be spelled in several ways."""
+"""Images in lists and tables are found even if their file names are spelled differently."""
 
 import codecs
 import unicodedata

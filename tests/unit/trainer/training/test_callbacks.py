@@ -23,7 +23,7 @@ def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_los
     assert best_epoch(history, Recipe(select_by="loss")) == 4
 
 
-def test_the_newest_epoch_is_best_until_select_from_then_the_best_from_there_on():
+def test_the_newest_epoch_is_kept_before_select_from_and_the_best_one_after_it():
     history = epochs((0.9, 0.1), (0.8, 0.2), (0.6, 0.4), (0.7, 0.3), (0.6, 0.3))
     recipe = Recipe(epochs=5, select_from=0.4)
     picked = [best_epoch(history[:done], recipe) for done in range(1, 6)]
