@@ -1,4 +1,4 @@
-"""The memory that is told from a header is never less than what the decode takes."""
+"""The memory estimated from a header is never less than what decoding takes."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ from tests.image_files import exif, saved, tiff
 SIDE = 1152
 LARGE_SIDE = 2048
 SLACK = 4
-"""A bound that is more than so many times what is needed would keep others waiting for nothing."""
+"""An estimate over this multiple of what is needed would make other requests wait needlessly."""
 
 
 def smooth(side: int) -> NDArray[np.uint8]:
@@ -39,7 +39,7 @@ def files() -> dict[str, bytes]:
     deep = grey.astype(np.uint16) * 257
     rgb = Image.fromarray(colour)
     alpha = np.dstack([colour, grey])
-    turned = exif(6)
+    rotated = exif(6)
     strip = zlib.compress(np.dstack([colour, np.full_like(grey, 255)]).tobytes(), 1)
     samples = {258: (8, 8, 8, 8), 262: 2, 277: 4, 338: 2}
     dicom = {
@@ -56,10 +56,10 @@ def files() -> dict[str, bytes]:
     }
     return {
         "png": saved(grey, "PNG", compress_level=1),
-        "png, turned": saved(rgb, "PNG", compress_level=1, exif=turned),
+        "png, rotated": saved(rgb, "PNG", compress_level=1, exif=rotated),
         "png, 16 bits": encoded(".png", alpha.astype(np.uint16) * 257),
         "jpeg": saved(rgb, "JPEG", subsampling=0),
-        "jpeg, turned": saved(rgb, "JPEG", exif=b"Exif\0\0" + turned),
+        "jpeg, rotated": saved(rgb, "JPEG", exif=b"Exif\0\0" + rotated),
         "jpeg, progressive": saved(rgb, "JPEG", subsampling=0, progressive=True),
         "jpeg, progressive, grey": saved(grey, "JPEG", progressive=True),
         "jpeg, progressive, cmyk": saved(
@@ -75,28 +75,28 @@ def files() -> dict[str, bytes]:
         "tiff, one strip": tiff(strip, {**samples, 256: SIDE, 257: SIDE, 278: SIDE, 259: 8}),
         "webp": saved(rgb, "WEBP", method=0),
         "webp, alpha": saved(
-            Image.fromarray(alpha), "WEBP", method=0, lossless=True, quality=0, exif=turned
+            Image.fromarray(alpha), "WEBP", method=0, lossless=True, quality=0, exif=rotated
         ),
         **dicom,
         "dicom, signed": make_dicom((deep.astype(np.int32) - 32768).astype(np.int16)),
     }
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
-def test_no_decode_takes_more_than_is_told_from_the_header():
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux reports it")
+def test_decoding_never_takes_more_memory_than_estimated_from_the_header():
     made = files()
     costs = dict(zip(made, decode_costs(list(made.values())), strict=True))
-    bounds = {name: decode_memory_bytes(data) for name, data in made.items()}
+    estimates = {name: decode_memory_bytes(data) for name, data in made.items()}
     assert {name: cost.outcome for name, cost in costs.items() if cost.outcome != "decoded"} == {}
-    too_much = {
-        name: (cost.peak_bytes, bounds[name])
+    misestimated = {
+        name: (cost.peak_bytes, estimates[name])
         for name, cost in costs.items()
-        if not cost.peak_bytes <= bounds[name] <= SLACK * cost.peak_bytes
+        if not cost.peak_bytes <= estimates[name] <= SLACK * cost.peak_bytes
     }
-    assert too_much == {}
+    assert misestimated == {}
 
 
-def test_what_is_too_large_is_rejected_from_its_header():
+def test_an_image_with_too_many_pixels_is_rejected_from_its_header():
     with pytest.raises(TooManyPixelsError):
         decode_memory_bytes(saved(np.zeros((9, 9), np.uint8), "PNG"), max_pixels=80)
     with pytest.raises(TooManyPixelsError):
@@ -104,12 +104,12 @@ def test_what_is_too_large_is_rejected_from_its_header():
 
 
 @pytest.mark.parametrize("data", [b"", b"text", make_dicom()[:200], struct.pack("<HHI", 8, 0, 4)])
-def test_what_is_no_image_is_rejected(data: bytes):
+def test_data_that_is_not_an_image_is_rejected(data: bytes):
     with pytest.raises(ImageError):
         decode_memory_bytes(data)
 
 
-def test_a_thin_progressive_jpeg_holds_whole_blocks():
+def test_the_estimate_for_a_thin_progressive_jpeg_counts_whole_blocks():
     file = io.BytesIO()
     Image.new("RGB", (1, 19_000)).save(file, "JPEG", progressive=True, subsampling=0)
     assert decode_memory_bytes(file.getvalue()) > 19_000 * 8 * 3 * 2

@@ -1,4 +1,4 @@
-"""Files that once got a wrong picture, or none though they are intact: by what is right of each."""
+"""Files that were once decoded wrongly, or rejected although intact, and what is right for each."""
 
 import contextlib
 import functools
@@ -15,9 +15,9 @@ from tests.conftest import SHARED_UPLOADS
 
 FAULTS = SHARED_UPLOADS.parent / "faults"
 REFERENCE = "image-16bit-lower-bits/control-full-range.png"
-"""The slice that most of the files hold, in eight bits."""
+"""The slice that most of the files contain, with 8 bits per sample."""
 
-pytestmark = pytest.mark.skipif(not FAULTS.is_dir(), reason="shared/data/faults is not here")
+pytestmark = pytest.mark.skipif(not FAULTS.is_dir(), reason="shared/data/faults is missing")
 
 SAME_SLICE = {
     "dicom-codestream-precision-below-bits-stored/control-j2k-p12-header12-signed.dcm": "lung",
@@ -57,7 +57,7 @@ def reference() -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize("name", SAME_SLICE)
-def test_the_slice_is_what_it_is_in_eight_bits(name: str):
+def test_each_encoding_of_the_slice_decodes_like_the_8_bit_reference(name: str):
     image = read(name)
     assert np.abs(image.pixels - reference()).max() <= 2
     assert oddities(preprocess(image.pixels)) == []
@@ -66,7 +66,7 @@ def test_the_slice_is_what_it_is_in_eight_bits(name: str):
 
 
 @pytest.mark.parametrize("name", NOT_HOUNSFIELD)
-def test_no_lung_window_is_laid_over_what_is_not_in_hounsfield_units(name: str):
+def test_the_lung_window_is_not_applied_to_values_other_than_hounsfield_units(name: str):
     path = f"dicom-ct-without-hounsfield/{name}"
     image = read(path, WindowChoice.LUNG)
     assert (image.pixels == read(path).pixels).all()
@@ -74,34 +74,34 @@ def test_no_lung_window_is_laid_over_what_is_not_in_hounsfield_units(name: str):
     assert (image.dicom.window.source, image.dicom.hounsfield) == ("range", False)
 
 
-def test_a_table_of_another_slice_shows_what_it_reaches():
+def test_a_voi_table_narrower_than_declared_is_stretched_to_the_full_range():
     image = read("dicom-voilut-narrower-than-declared/cr-2065-736-16.dcm")
     assert (image.pixels.min(), image.pixels.max()) == (0, 255)
     assert oddities(preprocess(image.pixels)) == []
 
 
-def test_compressed_bytes_are_never_pixels():
+def test_compressed_bytes_are_never_shown_as_pixels():
     image = read("dicom-encapsulated-under-uncompressed-syntax/noisy.dcm")
     assert oddities(preprocess(image.pixels)) == []
 
 
 @pytest.mark.parametrize("name", ["12bit.png", "covid-ctset-12bit.tif"])
-def test_scaled_samples_are_said(name: str):
+def test_scaled_16_bit_samples_are_reported_in_bits_used(name: str):
     assert read(f"image-16bit-lower-bits/{name}").bits_used == 12
     assert read(REFERENCE).bits_used is None
 
 
-def test_a_wrong_checksum_is_damage():
+def test_a_png_with_a_wrong_checksum_in_its_text_is_rejected():
     with pytest.raises(DamagedImageError, match="checksum"):
         read("png-bad-crc-in-text/a.png")
 
 
-def others() -> list[str]:
+def remaining_files() -> list[str]:
     files = (str(file.relative_to(FAULTS)) for file in sorted(FAULTS.glob("*/*")))
     return [name for name in files if name not in SAME_SLICE]
 
 
-@pytest.mark.parametrize("name", others())
-def test_any_other_file_is_read_right_or_rejected(name: str):
+@pytest.mark.parametrize("name", remaining_files())
+def test_every_other_file_decodes_to_a_plausible_image_or_is_rejected(name: str):
     with contextlib.suppress(ImageError):
         assert oddities(preprocess(read(name).pixels)) == []

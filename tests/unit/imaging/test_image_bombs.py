@@ -1,4 +1,4 @@
-"""Small files that would become large: rejected before the memory is taken or the time is spent."""
+"""Decompression bombs are rejected before they take memory or time."""
 
 import struct
 import zlib
@@ -30,63 +30,63 @@ def png(*between: bytes, pixels: bytes = ROWS, width: int = 8, height: int = 8) 
 
 
 @pytest.fixture
-def _never_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def _opencv_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "imdecode")
 
 
-def test_the_files_here_are_images_where_nothing_is_wrong_with_them():
+def test_the_intact_png_of_these_tests_is_decoded():
     assert decode_image(png()).pixels.shape == (8, 8, 3)
 
 
-@pytest.mark.usefixtures("_never_decoded")
-def test_pixels_that_unpack_to_far_more_than_the_image_are_rejected():
+@pytest.mark.usefixtures("_opencv_unavailable")
+def test_pixels_that_decompress_to_far_more_than_the_image_are_rejected():
     with pytest.raises(DamagedImageError, match="far more"):
         decode_image(png(pixels=zlib.compress(bytes(20_000_000), 9)))
 
 
-@pytest.mark.usefixtures("_never_decoded")
-def test_so_they_are_when_cut_into_many_parts():
+@pytest.mark.usefixtures("_opencv_unavailable")
+def test_pixels_in_many_chunks_that_decompress_to_far_more_are_rejected():
     packed = zlib.compress(bytes(20_000_000), 9)
-    cuts = pairwise(range(0, len(packed) + 500, 500))
-    parts = [chunk(b"IDAT", packed[start:end]) for start, end in cuts]
+    offsets = pairwise(range(0, len(packed) + 500, 500))
+    chunks = [chunk(b"IDAT", packed[start:end]) for start, end in offsets]
     with pytest.raises(DamagedImageError, match="far more"):
-        decode_image(png(*parts, pixels=b""))
+        decode_image(png(*chunks, pixels=b""))
 
 
-@pytest.mark.usefixtures("_never_decoded")
+@pytest.mark.usefixtures("_opencv_unavailable")
 @pytest.mark.parametrize("name", [b"IDAT", b"eXIf", b"abCd", b"IEND"])
-def test_a_part_that_ends_behind_the_file_is_rejected(name: bytes):
-    """OpenCV would take up to 4 GB for it."""
+def test_a_chunk_that_ends_beyond_the_file_is_rejected(name: bytes):
+    """OpenCV would allocate up to 4 GB for it."""
     file = SIGNATURE + ihdr(8, 8) + struct.pack(">I", 2**32 - 1) + name + ROWS
     with pytest.raises(DamagedImageError, match="cut"):
         decode_image(file)
 
 
-@pytest.mark.usefixtures("_never_decoded")
+@pytest.mark.usefixtures("_opencv_unavailable")
 @pytest.mark.parametrize(
     ("name", "head"), [(b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0")]
 )
-def test_text_and_profiles_that_unpack_to_megabytes_are_rejected(name: bytes, head: bytes):
+def test_a_text_or_profile_that_decompresses_to_megabytes_is_rejected(name: bytes, head: bytes):
     with pytest.raises(DamagedImageError):
         decode_image(png(chunk(name, head + zlib.compress(bytes(20_000_000), 9))))
 
 
-@pytest.mark.usefixtures("_never_decoded")
-def test_texts_that_unpack_to_megabytes_together_are_rejected():
+@pytest.mark.usefixtures("_opencv_unavailable")
+def test_texts_that_together_decompress_to_megabytes_are_rejected():
     text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))
     with pytest.raises(DamagedImageError, match="unpack to too much"):
         decode_image(png(*[text] * 3))
 
 
-@pytest.mark.usefixtures("_never_decoded")
+@pytest.mark.usefixtures("_opencv_unavailable")
 @pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (2**31 - 1, 1)])
-def test_a_side_has_a_limit_of_its_own(size: tuple[int, int]):
+def test_an_image_with_a_side_over_the_limit_is_rejected(size: tuple[int, int]):
     with pytest.raises(TooManyPixelsError):
         decode_image(png(width=size[0], height=size[1]))
 
 
 @pytest.mark.parametrize("sizes", [(8, 5000), (5000, 8)])
-def test_a_second_header_does_not_pass_the_limit_of_pixels(sizes: tuple[int, int]):
+def test_a_second_header_does_not_bypass_the_pixel_limit(sizes: tuple[int, int]):
     first, second = sizes
     file = png(ihdr(second, second), width=first, height=first)
     with pytest.raises((DamagedImageError, TooManyPixelsError)):

@@ -1,4 +1,4 @@
-"""Unusual images: what is read, and what is rejected, as ``docs/images.md`` says."""
+"""Unusual images: which are read and which are rejected, as ``docs/images.md`` describes."""
 
 import struct
 
@@ -27,7 +27,7 @@ ALPHA = np.dstack([RGB, GREY])
 PALETTE = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}}
 
-TURNS = {
+ORIENTATIONS = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -39,28 +39,28 @@ TURNS = {
 }
 
 
-# One image a file.
+# One image per file.
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF"])
-def test_animations_and_pages_are_several_images(image_format: str):
+def test_animations_and_multi_page_tiffs_are_rejected_as_several_images(image_format: str):
     others = [Image.fromarray(255 - RGB)]
     with pytest.raises(SeveralImagesError):
         decode_image(saved(RGB, image_format, save_all=True, append_images=others))
 
 
-def test_an_animation_of_one_frame_is_rejected_as_well():
+def test_an_animated_png_with_a_single_frame_is_rejected():
     control = png_chunk(b"acTL", struct.pack(">II", 1, 0))
     with pytest.raises(SeveralImagesError):
         decode_image(png(png_rows(GREY), before=control))
 
 
-def test_tiff_directories_in_a_circle_are_several_pages():
+def test_a_tiff_with_circular_directories_is_rejected_as_several_images():
     with pytest.raises(SeveralImagesError):
         decode_image(tiff(GREY.tobytes(), {}, following=8))
 
 
-def test_further_pictures_behind_a_jpeg_are_ignored():
+def test_further_pictures_after_a_jpeg_are_ignored():
     image = decode_image(saved(RGB, "MPO", save_all=True, append_images=[Image.fromarray(NOISE)]))
     assert image.format == "jpeg"
     np.testing.assert_array_equal(image.pixels, decode_image(saved(RGB, "JPEG")).pixels)
@@ -74,11 +74,11 @@ def test_the_thumbnail_in_a_jpegs_exif_is_ignored():
     expect(data, decode_image(saved(RGB, "JPEG")).pixels)
 
 
-# Samples.
+# Sample formats.
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bit_tiffs_are_cut_to_eight(order: str):
+def test_16_bit_grey_tiffs_are_reduced_to_their_upper_8_bits(order: str):
     deep = np.arange(GREY.size, dtype=np.uint16).reshape(GREY.shape) * 21
     image = Image.frombytes(
         {"<": "I;16", ">": "I;16B"}[order], GREY.shape[::-1], deep.astype(f"{order}u2").tobytes()
@@ -86,21 +86,21 @@ def test_sixteen_bit_tiffs_are_cut_to_eight(order: str):
     expect(saved(image, "TIFF"), (deep >> 8).astype(np.uint8))
 
 
-def test_sixteen_bit_tiffs_in_colour_are_rounded_to_eight():
+def test_16_bit_colour_tiffs_are_rounded_to_8_bits():
     deep = NOISE.astype(np.uint16) * 256 + 200
     expect(tiff(deep.tobytes(), {258: [16] * 3, 262: 2, 277: 3}), NOISE, within=1)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("colour", [0, 3], ids=["grey", "palette"])
-def test_one_two_and_four_bits_are_widened(bits: int, colour: int):
+def test_1_2_and_4_bit_pngs_are_expanded_to_8_bits(bits: int, colour: int):
     packed = np.random.default_rng(bits).integers(0, 256, (48, 8 * bits), np.uint8)
     digits = np.unpackbits(packed, axis=1).reshape(48, 64, bits)
     levels = (digits << np.arange(bits)[::-1]).sum(-1)
     palette = png_chunk(b"PLTE", PALETTE[: 1 << bits].tobytes())
     data = png(png_rows(packed), bits=bits, colour=colour, before=palette if colour else b"")
-    widened = (levels * 255 // ((1 << bits) - 1)).astype(np.uint8)
-    expect(data, PALETTE[levels] if colour else widened)
+    expanded = (levels * 255 // ((1 << bits) - 1)).astype(np.uint8)
+    expect(data, PALETTE[levels] if colour else expanded)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_one_two_and_four_bits_are_widened(bits: int, colour: int):
         (GREY, 12, 1, 1),
     ],
 )
-def test_tiffs_of_other_samples_are_rejected(
+def test_tiffs_with_unsupported_sample_formats_are_rejected(
     samples: np.ndarray, bits: int, sample_format: int, photometric: int
 ):
     count = 3 if samples.ndim == 3 else 1
@@ -130,22 +130,22 @@ def test_tiffs_of_other_samples_are_rejected(
 
 
 @pytest.mark.parametrize("compression", ["jpeg", "group3", "group4", "zstd", "lzma"])
-def test_tiffs_in_other_compressions_are_rejected(compression: str):
+def test_tiffs_with_unsupported_compression_are_rejected(compression: str):
     image = Image.fromarray(RGB).convert("1" if compression.startswith("group") else "RGB")
     with pytest.raises(UnknownImageFormatError):
         decode_image(saved(image, "TIFF", compression=compression))
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
-def test_tiffs_in_lossless_compressions_are_read(compression: str):
+def test_tiffs_with_supported_lossless_compression_are_read(compression: str):
     expect(saved(NOISE, "TIFF", compression=compression), NOISE)
 
 
-def test_white_is_zero_is_turned():
+def test_a_white_is_zero_tiff_is_inverted():
     expect(tiff(GREY.tobytes(), {262: 0}), 255 - GREY)
 
 
-def test_tiles_are_read_up_to_1024_pixels_a_side():
+def test_tiff_tiles_up_to_1024_pixels_a_side_are_read():
     expect(tiff(GREY.tobytes(), {322: 64, 323: 48, 325: GREY.size}), GREY)
     with pytest.raises(UnknownImageFormatError):
         decode_image(tiff(bytes(1000), {322: 1040, 323: 1040, 325: 1000}))
@@ -155,30 +155,30 @@ def test_tiles_are_read_up_to_1024_pixels_a_side():
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
-def test_cmyk_becomes_rgb(image_format: str):
-    """Pillow writes JPEG with Adobe's marker, and inverted."""
+def test_cmyk_is_converted_to_rgb(image_format: str):
+    """Pillow writes CMYK JPEGs inverted and with Adobe's marker."""
     cmyk = Image.fromarray(RGB).convert("CMYK")
     quality = {"quality": 95} if image_format == "JPEG" else {}
     expect(saved(cmyk, image_format, **quality), np.asarray(cmyk.convert("RGB")), within=2)
 
 
 @pytest.mark.parametrize("transparency", [b"", png_chunk(b"tRNS", bytes(range(256)))])
-def test_a_palette_becomes_its_colours(transparency: bytes):
+def test_a_palette_image_is_converted_to_the_palettes_colours(transparency: bytes):
     palette = png_chunk(b"PLTE", PALETTE.tobytes()) + transparency
     expect(png(png_rows(GREY), colour=3, before=palette), PALETTE[GREY])
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "BMP"])
-def test_alpha_is_dropped(image_format: str):
+def test_alpha_of_colour_images_is_dropped(image_format: str):
     expect(saved(ALPHA, image_format, **LOSSLESS[image_format]), RGB)
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
-def test_the_alpha_of_grey_is_dropped(image_format: str):
+def test_alpha_of_grey_images_is_dropped(image_format: str):
     expect(saved(np.dstack([GREY, RGB[:, :, 1]]), image_format), GREY)
 
 
-def test_alpha_in_a_tiff_must_be_opaque():
+def test_a_colour_tiff_with_alpha_is_read_only_if_it_is_opaque():
     expect(saved(np.dstack([RGB, np.full_like(GREY, 255)]), "TIFF"), RGB)
     with pytest.raises(UnknownImageFormatError, match="transparent"):
         decode_image(saved(ALPHA, "TIFF"))
@@ -187,7 +187,7 @@ def test_alpha_in_a_tiff_must_be_opaque():
 # Orientation.
 
 
-@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "JPEG"])
 def test_every_exif_orientation_is_applied(image_format: str, orientation: int):
     if image_format == "TIFF":
@@ -196,15 +196,15 @@ def test_every_exif_orientation_is_applied(image_format: str, orientation: int):
         data = saved(RGB, "JPEG", quality=98, exif=b"Exif\0\0" + exif(orientation))
     else:
         data = saved(RGB, image_format, exif=exif(orientation), **LOSSLESS[image_format])
-    expect(data, TURNS[orientation](RGB), within=12 if image_format == "JPEG" else 0)
+    expect(data, ORIENTATIONS[orientation](RGB), within=12 if image_format == "JPEG" else 0)
 
 
-# Shape and coding.
+# Dimensions and encodings.
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1)])
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "BMP", "JPEG"])
-def test_a_single_row_column_or_pixel_is_an_image(image_format: str, size: tuple[int, int]):
+def test_images_of_one_row_column_or_pixel_are_read(image_format: str, size: tuple[int, int]):
     pixels = gradient(*size)
     lossy = image_format == "JPEG"
     data = saved(pixels, image_format, **LOSSLESS.get(image_format, {"quality": 95}))
@@ -212,7 +212,7 @@ def test_a_single_row_column_or_pixel_is_an_image(image_format: str, size: tuple
 
 
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}])
-def test_jpegs_are_read_however_they_are_coded(options: dict[str, object]):
+def test_progressive_jpegs_and_jpegs_with_restart_markers_are_read(options: dict[str, object]):
     plain = decode_image(saved(RGB, "JPEG", quality=95)).pixels
     expect(saved(RGB, "JPEG", quality=95, **options), plain)
 
@@ -224,7 +224,7 @@ def test_interlaced_pngs_are_read():
     expect(png(rows, colour=2, interlaced=True), RGB)
 
 
-def test_bmps_are_read_top_down_with_sixteen_and_with_thirty_two_bits():
+def test_top_down_16_bit_and_32_bit_bmps_are_read():
     bgr = RGB[:, :, ::-1]
     expect(bmp(bgr.tobytes(), 24, height=-48), RGB)
     expect(bmp(np.dstack([bgr, GREY])[::-1].tobytes(), 32), RGB)
@@ -233,7 +233,7 @@ def test_bmps_are_read_top_down_with_sixteen_and_with_thirty_two_bits():
     expect(bmp(packed[::-1].tobytes(), 16), RGB & 0xF8)
 
 
-def test_run_length_bmps_are_rejected():
+def test_run_length_encoded_bmps_are_rejected():
     runs = b"".join(bytes([64, row % 256]) + b"\0\0" for row in range(48)) + b"\0\1"
     with pytest.raises(UnknownImageFormatError, match="run-length"):
         decode_image(bmp(runs, 8, compression=1, between=bytes(1024)))
@@ -248,7 +248,7 @@ def test_run_length_bmps_are_rejected():
         ((0xFF000000, 0xFF00, 0xFF), False),
     ],
 )
-def test_bmps_with_other_masks_than_the_usual_are_rejected(masks: tuple[int, int, int], read: bool):
+def test_bmps_with_unusual_colour_masks_are_rejected(masks: tuple[int, int, int], read: bool):
     bgrx = np.dstack([RGB[:, :, ::-1], GREY])[::-1].tobytes()
     file = bmp(bgrx, 32, compression=3, between=struct.pack("<III", *masks))
     if read:

@@ -1,4 +1,4 @@
-"""Pictures that were read wrongly look odd; real ones do not."""
+"""Wrongly decoded images look odd; real ones do not."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def found(pixels: NDArray[np.uint8]) -> list[Oddity]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_slice_is_not_odd(seed: int):
+def test_a_phantom_slice_is_not_odd(seed: int):
     assert found(phantom(seed)) == []
 
 
@@ -40,9 +40,17 @@ def test_a_slice_is_not_odd(seed: int):
         (np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8), {Oddity.NOISE}),
         (np.zeros((64, 64, 3), np.uint8), {Oddity.SATURATED, Oddity.FEW_GREY_LEVELS}),
     ],
-    ids=["12 bits", "14 bits", "no window", "too bright", "two tones", "bytes", "black"],
+    ids=[
+        "12 bits",
+        "14 bits",
+        "no window",
+        "too bright",
+        "two grey levels",
+        "random bytes",
+        "black",
+    ],
 )
-def test_what_was_read_wrongly_is_odd(pixels: NDArray[np.uint8], expected: set[Oddity]):
+def test_wrongly_decoded_pixels_are_odd(pixels: NDArray[np.uint8], expected: set[Oddity]):
     assert expected <= set(found(pixels))
 
 
@@ -52,7 +60,7 @@ def test_what_was_read_wrongly_is_odd(pixels: NDArray[np.uint8], expected: set[O
 def test_real_images_are_not_odd(folder: str, every: int):
     files = sorted((SHARED / folder).glob("*/*"))[::every]
     if not files:
-        pytest.skip(f"{folder} is not here")
+        pytest.skip(f"{folder} is missing")
     odd = {file.name: found(decode_image(file.read_bytes()).pixels) for file in files}
     assert {name: reasons for name, reasons in odd.items() if reasons} == {}
 
@@ -61,11 +69,11 @@ def test_real_images_are_not_odd(folder: str, every: int):
 def test_uploads_are_not_odd(folder: str):
     files = sorted((SHARED / folder).glob("*"))
     if not files:
-        pytest.skip(f"{folder} is not here")
-    assert {file.name: reasons for file in files if (reasons := of_file(file))} == {}
+        pytest.skip(f"{folder} is missing")
+    assert {file.name: reasons for file in files if (reasons := oddities_of_file(file))} == {}
 
 
-def of_file(file: Path) -> list[Oddity]:
+def oddities_of_file(file: Path) -> list[Oddity]:
     try:
         return found(decode_image(file.read_bytes()).pixels)
     except ImageError:

@@ -1,4 +1,4 @@
-"""The one preprocess: what is read, what is rejected, and the same values to the bit for ever."""
+"""Preprocessing: which images are read or rejected, and values that never change by a bit."""
 
 import hashlib
 from collections.abc import Callable
@@ -34,18 +34,18 @@ def test_every_format_is_recognised_by_its_content(name: str):
 
 
 @pytest.mark.parametrize("name", ["png", "bmp", "tiff"])
-def test_lossless_formats_give_the_pixels_back_as_rgb(name: str):
+def test_lossless_formats_decode_to_the_original_rgb_pixels(name: str):
     pixels = gradient()
     np.testing.assert_array_equal(decode_image(encode(pixels, FORMATS[name])).pixels, pixels)
 
 
-def test_grey_becomes_three_equal_channels():
+def test_grey_images_are_decoded_to_three_equal_channels():
     grey = gradient()[:, :, 0]
     pixels = decode_image(encode(grey, ".png")).pixels
     np.testing.assert_array_equal(pixels, np.repeat(grey[:, :, None], 3, 2))
 
 
-def test_alpha_is_dropped_and_never_reaches_a_model():
+def test_alpha_does_not_affect_the_decoded_pixels():
     bgr = cv2.cvtColor(gradient(), cv2.COLOR_RGB2BGR)
     opaque, clear = (np.dstack([bgr, np.full(bgr.shape[:2], a, np.uint8)]) for a in (255, 0))
     decoded = [decode_image(cv2.imencode(".png", i)[1].tobytes()).pixels for i in (opaque, clear)]
@@ -53,7 +53,7 @@ def test_alpha_is_dropped_and_never_reaches_a_model():
     np.testing.assert_array_equal(decoded[0], gradient())
 
 
-def test_sixteen_bits_are_cut_to_eight():
+def test_16_bit_samples_are_reduced_to_8_bits():
     deep = gradient()[:, :, 0].astype(np.uint16) * 257
     pixels = decode_image(cv2.imencode(".png", deep)[1].tobytes()).pixels
     np.testing.assert_array_equal(pixels[:, :, 0], gradient()[:, :, 0])
@@ -61,7 +61,7 @@ def test_sixteen_bits_are_cut_to_eight():
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_a_truncated_file_is_rejected_not_half_decoded(name: str, share: float):
+def test_a_truncated_file_is_rejected(name: str, share: float):
     data = encode(gradient(), FORMATS[name])
     with pytest.raises(ImageError):
         decode_image(data[: int(len(data) * share)])
@@ -70,7 +70,7 @@ def test_a_truncated_file_is_rejected_not_half_decoded(name: str, share: float):
 @pytest.mark.parametrize(
     "data", [b"", b"hello", b"%PDF-1.7", b"PK\x03\x04", b"<svg/>", b"GIF89a" + b"\0" * 64]
 )
-def test_what_is_no_image_of_ours_is_an_unknown_format(data: bytes):
+def test_data_in_no_supported_format_is_rejected_as_unknown_format(data: bytes):
     with pytest.raises(UnknownImageFormatError):
         decode_image(data)
 
@@ -84,13 +84,13 @@ def test_too_many_pixels_are_rejected_from_the_header(monkeypatch: pytest.Monkey
 
 
 @given(st.binary(max_size=512))
-def test_any_bytes_are_decoded_or_rejected_with_our_own_error(data: bytes):
+def test_random_bytes_are_rejected_with_an_image_error(data: bytes):
     with pytest.raises(ImageError):
         decode_image(data)
 
 
 @given(st.sampled_from(sorted(FORMATS)), st.integers(0, 10_000), st.integers(0, 255))
-def test_a_flipped_byte_is_decoded_or_rejected_with_our_own_error(
+def test_a_file_with_a_changed_byte_is_decoded_or_rejected_with_an_image_error(
     name: str, position: int, value: int
 ):
     data = bytearray(encode(gradient(24, 32), FORMATS[name]))
@@ -102,14 +102,14 @@ def test_a_flipped_byte_is_decoded_or_rejected_with_our_own_error(
     assert image.pixels.shape[2] == 3
 
 
-def test_preprocess_gives_a_models_input():
+def test_preprocess_returns_a_64_by_64_rgb_tensor_between_0_and_1():
     tensor = preprocess(gradient())
     assert (tensor.shape, tensor.dtype) == ((64, 64, 3), np.float32)
     assert 0 <= tensor.min() < tensor.max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (64, 64), (63, 65)])
-def test_any_size_is_brought_to_the_models_size(shape: tuple[int, int]):
+def test_a_white_image_of_any_size_stays_white(shape: tuple[int, int]):
     assert preprocess(np.full((*shape, 3), 255, np.uint8)).min() == 1
 
 
@@ -122,6 +122,6 @@ RECORDED: dict[str, tuple[Callable[[], np.ndarray], str]] = {
 
 
 @pytest.mark.parametrize("case", RECORDED)
-def test_the_values_are_the_recorded_ones_to_the_bit(case: str):
+def test_preprocessed_values_equal_the_recorded_ones_bit_for_bit(case: str):
     make, digest = RECORDED[case]
     assert hashlib.sha256(preprocess(make()).tobytes()).hexdigest()[:16] == digest

@@ -1,7 +1,6 @@
-"""Files that are made to cost: CPU seconds a byte and memory a pixel have a bound.
+"""Files crafted to be expensive: CPU time per byte and memory per pixel are bounded.
 
-Each is decoded in a process of its own (``tests.decode_costs``); a time on the wall is not looked
-at.
+Each file is decoded in its own process (``tests.decode_costs``); wall-clock time is not measured.
 """
 
 import struct
@@ -20,7 +19,7 @@ from tests.image_files import RGB, png_chunk, saved
 from tests.jpeg2000_files import boxed, codestream, coding, quantisation, size, tile_part
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="other systems count memory otherwise"
+    sys.platform != "linux", reason="memory is measured as Linux reports it"
 )
 
 MEGABYTE = 1_000_000
@@ -30,15 +29,15 @@ FIXED_CPU_SECONDS = 0.5
 FIXED_BYTES = 16 * MEGABYTE
 
 
-def check(files: dict[str, bytes], bound: Callable[[bytes], int]) -> dict[str, str]:
-    """Hold each file's cost against the bounds; returns how each ends."""
+def check_costs(files: dict[str, bytes], max_bytes: Callable[[bytes], int]) -> dict[str, str]:
+    """Assert that the cost of decoding each file is bounded; returns how each decode ended."""
     costs = dict(zip(files, decode_costs(list(files.values())), strict=True))
 
-    def too_much(data: bytes, cost: Cost) -> bool:
+    def is_too_expensive(data: bytes, cost: Cost) -> bool:
         seconds = FIXED_CPU_SECONDS + CPU_SECONDS_PER_MEGABYTE * len(data) / MEGABYTE
-        return cost.cpu_seconds > seconds or cost.peak_bytes > bound(data)
+        return cost.cpu_seconds > seconds or cost.peak_bytes > max_bytes(data)
 
-    assert {name: cost for name, cost in costs.items() if too_much(files[name], cost)} == {}
+    assert {name: cost for name, cost in costs.items() if is_too_expensive(files[name], cost)} == {}
     return {name: cost.outcome for name, cost in costs.items()}
 
 
@@ -49,7 +48,7 @@ def jpeg_head(before: bytes = b"") -> bytes:
     return whole[:start] + before + scan
 
 
-def test_bytes_that_are_looked_at_in_python_are_looked_at_once():
+def test_bytes_parsed_in_python_are_parsed_only_once():
     n = 8 * MEGABYTE
     like = np.zeros((SIDE, SIDE), np.uint8)
     files = {
@@ -90,7 +89,7 @@ def test_bytes_that_are_looked_at_in_python_are_looked_at_once():
             syntax=uid.JPEG2000,
         ),
     }
-    outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
+    outcomes = check_costs(files, lambda data: FIXED_BYTES + 6 * len(data))
     assert set(outcomes.values()) <= {"DamagedImageError", "decoded"}
 
 
@@ -111,7 +110,7 @@ def jpeg2000_files() -> dict[str, bytes]:
         "in the second tile-part": codestream(whole, plain, zeros)[:-2]
         + tile_part(tiny)
         + b"\xff\xd9",
-        "in a tile-part behind comments": codestream(
+        "in a tile-part after comments": codestream(
             whole, plain, zeros, tile_headers=b"\xff\x64\x00\x04ab" + tiny
         ),
         "in boxes": boxed(codestream(whole, tiny, zeros)),
@@ -129,7 +128,7 @@ def jpeg2000_files() -> dict[str, bytes]:
     }
 
 
-def test_a_jpeg_2000_of_some_hundred_bytes_takes_no_more_than_its_pixels():
+def test_a_jpeg_2000_of_a_few_hundred_bytes_takes_no_more_memory_than_its_pixels():
     like = np.zeros((SIDE, SIDE), np.uint8)
     frames = jpeg2000_files()
     files = {
@@ -139,7 +138,7 @@ def test_a_jpeg_2000_of_some_hundred_bytes_takes_no_more_than_its_pixels():
     files["high throughput"] = make_encapsulated(
         frames["precincts of 1 x 1"], like=like, syntax=uid.HTJ2K, Modality="CR"
     )
-    outcomes = check(files, lambda data: FIXED_BYTES + 14 * SIDE * SIDE + 2 * len(data))
+    outcomes = check_costs(files, lambda data: FIXED_BYTES + 14 * SIDE * SIDE + 2 * len(data))
     decoded = {name for name, outcome in outcomes.items() if outcome == "decoded"}
     assert decoded <= {"layers and resolutions"}
     assert set(outcomes.values()) <= {"DamagedImageError", "decoded"}
@@ -149,7 +148,7 @@ PIXEL_DATA = struct.pack("<HH", 0x7FE0, 0x0010)
 
 
 def with_element(keyword: str, value: bytes, *, times: int = 1) -> bytes:
-    """A file in implicit VR, in which any value may be of any length, and one that is."""
+    """A file with this element added, in implicit VR, which allows values of any length."""
     tag = tag_for_keyword(keyword)
     assert tag is not None
     element = struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value
@@ -168,7 +167,7 @@ def nested(keyword: str, value: bytes) -> bytes:
     return sequence_item(struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value)
 
 
-def test_many_values_are_not_converted():
+def test_elements_with_very_many_values_are_not_converted():
     ones, shorts = b"1\\" * 500_000, b"\1\0" * 500_000
     text = [
         *("WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept", "NumberOfFrames"),
@@ -193,7 +192,7 @@ def test_many_values_are_not_converted():
         "offsets": with_element("ExtendedOffsetTable", shorts),
         "empty items": with_element(groups, sequence_item(b"") * 130_000),
         "open items": with_element(groups, open_item * 130_000),
-        "items that are not ended": with_element("SharedFunctionalGroupsSequence", open_item * 99),
+        "items without an end": with_element("SharedFunctionalGroupsSequence", open_item * 99),
         "empty elements in an item": with_element(
             groups, sequence_item(struct.pack("<HHI", 9, 1, 0) * 130_000)
         ),
@@ -213,16 +212,16 @@ def test_many_values_are_not_converted():
             b"\2\0\x10\0UN\0\0" + struct.pack("<I", len(ones)) + ones,
         ),
     }
-    outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
+    outcomes = check_costs(files, lambda data: FIXED_BYTES + 6 * len(data))
     decoded = {name for name, outcome in outcomes.items() if outcome == "decoded"}
-    # pydicom takes an item without its end for one that ends with its sequence.
+    # pydicom treats an item without an end as one that ends with its sequence.
     assert decoded <= {
-        *("items that are not ended", "empty elements in an item", "many windows"),
+        *("items without an end", "empty elements in an item", "many windows"),
         *("windows that show nothing", "tables that show nothing"),
     }
 
 
-def test_what_is_deflated_is_inflated_within_bounds():
+def test_inflating_a_deflated_file_has_bounded_costs():
     head = make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian)
     head = head[: head.index(b"1.2.840.10008.1.2.1.99") + 22]
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -233,11 +232,11 @@ def test_what_is_deflated_is_inflated_within_bounds():
         "nothing": head,
         "text": head + b"text" * 1000,
     }
-    outcomes = check(files, lambda data: FIXED_BYTES + 120 * len(data))
+    outcomes = check_costs(files, lambda data: FIXED_BYTES + 120 * len(data))
     assert set(outcomes.values()) == {"DamagedImageError"}
 
 
-def test_parts_of_other_formats_are_bounded():
+def test_tiff_tags_and_png_texts_have_bounded_costs():
     numbers = struct.pack("<HHII", 50_000, 3, 4 * MEGABYTE, 100)
     fractions = struct.pack("<HHII", 50_000, 5, MEGABYTE, 100)
     files = {
@@ -246,5 +245,5 @@ def test_parts_of_other_formats_are_bounded():
     }
     text = png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))
     files["texts"] = saved(RGB, "PNG")[:33] + text * 90 + saved(RGB, "PNG")[33:]
-    outcomes = check(files, lambda data: FIXED_BYTES + 6 * len(data))
+    outcomes = check_costs(files, lambda data: FIXED_BYTES + 6 * len(data))
     assert set(outcomes.values()) == {"DamagedImageError"}

@@ -1,4 +1,4 @@
-"""Batching parameters: TensorFlow Serving's file, defaults and rejections."""
+"""Batching parameters: the file format, defaults and checks of TensorFlow Serving."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from serving.batching_parameters import (
 from serving.errors import BatchingParametersError
 
 
-def test_what_is_not_said_is_tensorflow_servings_default():
+def test_omitted_fields_have_tensorflow_servings_defaults():
     parameters = parse_batching_parameters("")
     assert (parameters.max_batch_size, parameters.max_enqueued_batches) == (1000, 10)
     assert parameters.num_batch_threads >= 1
@@ -36,7 +36,7 @@ def test_every_field_of_the_file_is_read():
     ) == BatchingParameters(8, 7, 3, (2, 4), 4)
 
 
-def test_without_splitting_there_is_no_execution_size():
+def test_max_execution_batch_size_is_ignored_without_large_batch_splitting():
     text = "max_execution_batch_size { value: 4 }"
     assert parse_batching_parameters(text).max_execution_batch_size is None
 
@@ -53,11 +53,11 @@ def test_without_splitting_there_is_no_execution_size():
         ("max_batch_size { value: 8 } allowed_batch_sizes: 4", "last entry was 4; expected 8"),
     ],
 )
-def test_what_cannot_be_is_rejected(text: str, reason: str):
+def test_invalid_parameters_are_rejected(text: str, reason: str):
     with pytest.raises(BatchingParametersError, match=reason):
         parse_batching_parameters(text)
 
 
-def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path):
+def test_an_unreadable_file_raises_a_batching_parameters_error(tmp_path: Path):
     with pytest.raises(BatchingParametersError, match="cannot be read"):
         read_batching_parameters(tmp_path / "batching.config")

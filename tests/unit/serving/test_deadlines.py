@@ -1,4 +1,4 @@
-"""A call that hangs holds up neither who made it nor the end of the process."""
+"""A call that hangs blocks neither its caller nor the end of the process."""
 
 import asyncio
 import subprocess
@@ -15,29 +15,29 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture
 def hang() -> Iterator[Callable[[], bool]]:
-    """A call that returns only when the test is over."""
-    over = threading.Event()
-    yield over.wait
-    over.set()
+    """A call that returns only when the test ends."""
+    test_ended = threading.Event()
+    yield test_ended.wait
+    test_ended.set()
 
 
 def fail(error: BaseException) -> None:
     raise error
 
 
-def test_a_call_gives_what_the_function_gives():
+def test_a_call_returns_or_raises_what_the_function_does():
     assert call_with_deadline(lambda: 1, seconds=30) == 1
     for error in (OSError("disk"), TimeoutError("of its own")):
         with pytest.raises(type(error), match=str(error)):
             call_with_deadline(lambda error=error: fail(error), seconds=30)
 
 
-def test_a_call_that_hangs_is_left_behind(hang: Callable[[], bool]):
+def test_a_hanging_call_raises_a_timeout_error(hang: Callable[[], bool]):
     with pytest.raises(TimeoutError, match=r"no answer within 0\.01 s"):
         call_with_deadline(hang, seconds=0.01)
 
 
-async def test_calls_from_an_event_loop_are_made_one_after_the_other():
+async def test_calls_from_an_event_loop_run_in_order_on_one_thread():
     order: list[int] = []
     threads = DeadlineThreads("test", threads=1, seconds=30)
     await asyncio.gather(
@@ -46,7 +46,7 @@ async def test_calls_from_an_event_loop_are_made_one_after_the_other():
     assert order == list(range(50))
 
 
-async def test_errors_come_back_to_the_event_loop():
+async def test_errors_are_raised_in_the_event_loop():
     threads = DeadlineThreads("test", threads=1, seconds=30)
     for error in (OSError("disk"), TimeoutError("of its own")):
         with pytest.raises(type(error), match=str(error)):
@@ -54,7 +54,7 @@ async def test_errors_come_back_to_the_event_loop():
     assert await threads.call(lambda: 1) == 1
 
 
-async def test_where_all_threads_hang_further_calls_fail_and_start_nothing(
+async def test_further_calls_time_out_and_start_no_thread_if_all_threads_hang(
     hang: Callable[[], bool],
 ):
     threads = DeadlineThreads("hung", threads=2, seconds=0.05)
@@ -64,7 +64,7 @@ async def test_where_all_threads_hang_further_calls_fail_and_start_nothing(
     assert sum(thread.name == "hung" for thread in threading.enumerate()) == 2
 
 
-async def test_a_thread_that_comes_back_is_used_again():
+async def test_a_thread_is_reused_once_its_hanging_call_returns():
     threads = DeadlineThreads("test", threads=1, seconds=0.05)
     gate = threading.Event()
     with pytest.raises(TimeoutError):
@@ -79,7 +79,7 @@ async def test_a_thread_that_comes_back_is_used_again():
             return
 
 
-def test_a_process_ends_though_a_call_hangs():
+def test_a_process_exits_while_calls_hang():
     script = """
 import asyncio, threading
 from serving.deadlines import DeadlineThreads, call_with_deadline
@@ -88,15 +88,15 @@ async def main():
     try:
         await DeadlineThreads("hung", threads=1, seconds=0.01).call(threading.Event().wait)
     except TimeoutError:
-        print("left behind")
+        print("timed out")
 
 asyncio.run(main())
 try:
     call_with_deadline(threading.Event().wait, seconds=0.01)
 except TimeoutError:
-    print("left behind")
+    print("timed out")
 """
     ended = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=True
     )
-    assert ended.stdout == "left behind\n" * 2
+    assert ended.stdout == "timed out\n" * 2

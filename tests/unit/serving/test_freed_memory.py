@@ -20,11 +20,11 @@ def resident_bytes() -> int:
 
 
 @pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="this C library keeps nothing back"
+    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="this C library has no malloc_trim"
 )
-def test_freed_memory_between_what_is_still_in_use_is_returned():
+def test_freed_memory_below_memory_in_use_is_returned():
     pieces = [np.ones(PIECE_BYTES, np.uint8) for _ in range(PIECES)]
-    # The heap's top stays in use, so that the process keeps what is freed below it.
+    # While the top of the heap is in use, glibc does not return freed memory below it.
     kept = pieces[-1]
     del pieces
     before = resident_bytes()
@@ -33,34 +33,34 @@ def test_freed_memory_between_what_is_still_in_use_is_returned():
     assert kept.all()
 
 
-async def test_memory_is_given_back_when_much_of_it_has_become_free(
+async def test_memory_is_returned_once_64_mib_more_have_become_free(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    # Free at the start, then at each look and after each time that it is given back.
-    seen = iter([100, 120, 163, 164, 164, 164, 80, 143, 144, 144, 144])
-    given_back = 0
+    # MiB free at the start, at each poll and after each return.
+    free_mib = iter([100, 120, 163, 164, 164, 164, 80, 143, 144, 144, 144])
+    returns = 0
     done = asyncio.Event()
 
     def free() -> int:
-        value = next(seen, None)
+        value = next(free_mib, None)
         if value is None:
             done.set()
             return 0
         return value * MIB
 
-    def give_back() -> None:
-        nonlocal given_back
-        given_back += 1
+    def return_memory() -> None:
+        nonlocal returns
+        returns += 1
 
     monkeypatch.setattr(freed_memory, "_POLL_SECONDS", 0)
-    returning = asyncio.create_task(freed_memory.keep_returning_freed_memory(free, give_back))
+    returning = asyncio.create_task(freed_memory.keep_returning_freed_memory(free, return_memory))
     await asyncio.wait_for(done.wait(), 30)
     returning.cancel()
-    assert given_back == 2
+    assert returns == 2
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="not glibc 2.33 or later")
-def test_what_is_freed_counts_as_free():
+def test_free_bytes_grow_when_memory_is_freed():
     pieces = [np.ones(64 * 1024, np.uint8) for _ in range(1024)]
     kept = pieces[::16]
     before = freed_memory.free_bytes()

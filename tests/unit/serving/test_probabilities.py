@@ -1,4 +1,4 @@
-"""Which rows are probabilities, and the vote of several models."""
+"""Which rows are probability distributions, and the soft vote of several models."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ def test_rounded_probabilities_are_accepted(row: list[float]):
 @pytest.mark.parametrize(
     "row", [[0.5, 0.4], [1.2, -0.2], [np.nan, 1.0], [np.inf, -np.inf]], ids=str
 )
-def test_everything_else_is_not_a_distribution(row: list[float]):
+def test_other_rows_are_not_distributions(row: list[float]):
     assert not are_distributions(np.array([[0.5, 0.5], row], np.float32))
 
 
-def test_the_vote_is_the_mean_of_numbers_or_arrays():
+def test_the_soft_vote_is_the_mean_of_numbers_or_arrays():
     assert soft_vote([0.2, 0.3, 0.7]) == pytest.approx(0.4)
     one, other = np.array([[0.2, 0.8]]), np.array([[0.6, 0.4]])
     np.testing.assert_allclose(soft_vote([one, other]), [[0.4, 0.6]])

@@ -1,4 +1,4 @@
-"""Tensors on the wire: what is encoded comes back, and what lies about itself is rejected."""
+"""Tensors on the wire: arrays survive a round trip, and inconsistent tensors are rejected."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ DTYPES = st.sampled_from(["f4", "f8", "i4", "i8", "u1", "i2", "u2", "i1", "u4", 
 
 
 @given(DTYPES.flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(min_dims=0, min_side=0))))
-def test_an_array_comes_back_as_it_was(array: np.ndarray):
+def test_an_array_is_unchanged_after_encoding_and_decoding(array: np.ndarray):
     decoded = decode(encode(array))
     assert (decoded.dtype, decoded.shape) == (array.dtype, array.shape)
     np.testing.assert_array_equal(decoded, array)
@@ -31,7 +31,7 @@ def test_the_byte_order_on_the_wire_is_little_endian():
         ([1, 2, 3, 4, 5], [1, 2, 3, 4]),
         ([], [0, 0, 0, 0]),
     ],
-    ids=["as many as the shape", "fewer repeat the last", "more are cut", "none are zeros"],
+    ids=["exact count", "too few repeat the last", "too many are dropped", "none become zeros"],
 )
 def test_values_in_the_typed_field_fill_the_shape(values: list[float], expected: list[float]):
     tensor = TensorProto(
@@ -41,12 +41,12 @@ def test_values_in_the_typed_field_fill_the_shape(values: list[float], expected:
 
 
 @pytest.mark.parametrize(("value", "expected"), [(300, 44), (-1, 255), (255, 255)])
-def test_integers_that_do_not_fit_wrap_round(value: int, expected: int):
+def test_integers_out_of_range_wrap_around(value: int, expected: int):
     tensor = TensorProto(dtype=DataType.DT_UINT8, tensor_shape=shape_proto((1,)), int_val=[value])
     assert decode(tensor).tolist() == [expected]
 
 
-def test_half_values_are_bits():
+def test_half_values_are_read_as_raw_bits():
     tensor = TensorProto(dtype=DataType.DT_HALF, tensor_shape=shape_proto((1,)), half_val=[0x3C00])
     np.testing.assert_array_equal(decode(tensor), np.array([1], np.float16))
 
@@ -62,7 +62,7 @@ def test_half_values_are_bits():
             dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((2,)), tensor_content=b"\0" * 7
         ),
         TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((1 << 40,)), float_val=[1]),
-        # The product of these sizes would take longer than the test may.
+        # Multiplying these sizes would exceed the time limit of the test.
         TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape_proto((1 << 62,) * 300_000)),
     ],
     ids=[
@@ -75,11 +75,11 @@ def test_half_values_are_bits():
         "very many dimensions",
     ],
 )
-def test_a_tensor_that_cannot_be_is_rejected(tensor: TensorProto):
+def test_an_invalid_tensor_is_rejected(tensor: TensorProto):
     with pytest.raises(TensorError):
         decode(tensor)
 
 
-def test_an_array_without_a_data_type_is_rejected():
+def test_an_array_of_strings_is_rejected():
     with pytest.raises(TensorError):
         encode(np.array(["text"]))

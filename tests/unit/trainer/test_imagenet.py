@@ -1,4 +1,4 @@
-"""ImageNet weights from a folder, and an adapter that gives them the images that they expect."""
+"""ImageNet weights are read from a folder, and the adapter outputs the pixels they expect."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ PREPROCESS = {
 
 @pytest.fixture(scope="module")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights in files like those that keras.applications would download."""
+    """Random weights in files such as keras.applications would download."""
     directory = tmp_path_factory.mktemp("weights")
     for name, architecture in ARCHITECTURES.items():
         with h5py.File(directory / imagenet.file_name(name), "w") as file:
@@ -36,7 +36,7 @@ def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_the_whole_backbone_starts_from_them(name: str, weights_dir: Path):
+def test_the_whole_backbone_starts_with_the_imagenet_weights(name: str, weights_dir: Path):
     path = str(weights_dir / imagenet.file_name(name))
     published = ARCHITECTURES[name](weights=path, include_top=False)
     model = build(name, Recipe(weights="imagenet"), weights_dir=weights_dir)
@@ -49,7 +49,9 @@ def test_the_whole_backbone_starts_from_them(name: str, weights_dir: Path):
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_a_calm_start_gives_them_the_pixels_that_they_expect(name: str, weights_dir: Path):
+def test_with_zero_init_residual_the_adapter_outputs_the_pixels_the_weights_expect(
+    name: str, weights_dir: Path
+):
     recipe = Recipe(weights="imagenet", initialisation="zero-init-residual")
     model = build(name, recipe, weights_dir=weights_dir)
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
@@ -57,7 +59,7 @@ def test_a_calm_start_gives_them_the_pixels_that_they_expect(name: str, weights_
     np.testing.assert_allclose(adapted, PREPROCESS[name](images * 255), rtol=1e-4, atol=1e-3)
 
 
-def test_a_damaged_file_is_an_error_that_says_what_to_do(tmp_path: Path):
+def test_a_damaged_weights_file_is_rejected_with_a_remedy(tmp_path: Path):
     (tmp_path / imagenet.file_name("vgg16")).write_bytes(b"damaged")
     with pytest.raises(RecipeError, match="--weights-dir, or train without them"):
         build("vgg16", Recipe(weights="imagenet"), weights_dir=tmp_path)

@@ -1,4 +1,4 @@
-"""What native code writes to standard error is kept back, unless something fails."""
+"""Output of native code to standard error is suppressed unless the body raises."""
 
 import subprocess
 import sys
@@ -24,9 +24,9 @@ def run(body: str) -> list[str]:
     return process.stderr.splitlines()
 
 
-def test_greetings_are_kept_back():
+def test_native_output_is_suppressed():
     assert run("pass") == ["before", "after"]
 
 
-def test_where_the_body_raises_all_of_it_is_shown():
+def test_native_output_is_shown_if_the_body_raises():
     assert run("raise ValueError") == ["before", "greeting", "failed", "after"]

@@ -1,4 +1,4 @@
-"""Recipes: every choice of a training is an option, and a file can hold them."""
+"""Recipes: the training options, and the TOML files that set them."""
 
 from pathlib import Path
 
@@ -32,11 +32,11 @@ def test_the_default_is_the_reference_recipe():
 
 
 @pytest.mark.parametrize("name", NAMED_RECIPES)
-def test_each_named_recipe_is_one(name: str):
+def test_each_named_recipe_covers_every_model(name: str):
     assert set(read_recipes(name, MODEL_NAMES)) == set(MODEL_NAMES)
 
 
-def test_only_the_reference_recipe_needs_weights_from_elsewhere():
+def test_only_the_reference_recipe_needs_imagenet_weights():
     weights = {
         name: {each.weights for each in read_recipes(name, MODEL_NAMES).values()}
         for name in NAMED_RECIPES
@@ -44,20 +44,20 @@ def test_only_the_reference_recipe_needs_weights_from_elsewhere():
     assert weights == {"reference": {"imagenet"}, "robust": {"none"}, "demo": {"none"}}
 
 
-def test_a_table_is_for_one_model_and_the_rest_for_all(tmp_path: Path):
+def test_a_table_applies_to_one_model_and_top_level_keys_to_all(tmp_path: Path):
     source = write(tmp_path / "own.toml", "epochs = 7\nzoom = 0.3\n[vgg16]\nepochs = 9\n")
     recipes = read_recipes(source, ["vgg16", "resnet50"])
     assert recipes["vgg16"] == Recipe().changed(epochs=9, zoom=0.3)
     assert recipes["resnet50"] == Recipe().changed(epochs=7, zoom=0.3)
 
 
-def test_what_is_given_besides_wins_over_the_file(tmp_path: Path):
+def test_explicit_options_override_the_file(tmp_path: Path):
     source = write(tmp_path / "own.toml", "epochs = 7\n[vgg16]\nepochs = 9\n")
     assert read_recipes(source, ["vgg16"], {"epochs": 2})["vgg16"].epochs == 2
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("epoch = 7", "epoch: extra inputs are not permitted"),
         ("epochs = 0", "epochs: input should be greater than or equal to 1"),
@@ -70,23 +70,23 @@ def test_what_is_given_besides_wins_over_the_file(tmp_path: Path):
         ("epochs 7", r"own\.toml is not TOML"),
     ],
 )
-def test_what_is_no_recipe_is_named(tmp_path: Path, text: str, complaint: str):
-    with pytest.raises(RecipeError, match=complaint):
+def test_an_invalid_recipe_is_rejected_with_the_reason(tmp_path: Path, text: str, message: str):
+    with pytest.raises(RecipeError, match=message):
         read_recipes(write(tmp_path / "own.toml", text), ["vgg16"])
 
 
-def test_a_recipe_that_is_not_there_is_named_with_those_that_are():
+def test_an_unknown_recipe_is_rejected_with_the_names_of_the_known_ones():
     with pytest.raises(RecipeError, match=r"no recipe fast: .* reference, robust, demo"):
         read_recipes("fast", ["vgg16"])
 
 
-def test_the_file_with_the_fault_is_named(tmp_path: Path):
+def test_the_error_names_the_invalid_file(tmp_path: Path):
     source = write(tmp_path / "own.toml", "epochs = 0")
     with pytest.raises(RecipeError, match=r"own\.toml: epochs: "):
         read_recipes(source, ["vgg16"])
 
 
-def test_an_option_given_besides_is_held_to_its_range_too(tmp_path: Path):
+def test_explicit_options_are_validated(tmp_path: Path):
     source = write(tmp_path / "own.toml", "epochs = 7")
     with pytest.raises(RecipeError, match="batch_size: input should be greater than or equal"):
         read_recipes(source, ["vgg16"], {"batch_size": 1})
@@ -94,12 +94,12 @@ def test_an_option_given_besides_is_held_to_its_range_too(tmp_path: Path):
         read_recipes(source, ["vgg16"], {"batches": 8})
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path):
+def test_a_binary_file_is_rejected_by_name(tmp_path: Path):
     (tmp_path / "own.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecipeError, match=r"own\.toml is not TOML"):
         read_recipes(str(tmp_path / "own.toml"), ["vgg16"])
 
 
-def test_a_folder_is_no_recipe(tmp_path: Path):
+def test_a_folder_is_rejected_as_a_recipe(tmp_path: Path):
     with pytest.raises(RecipeError, match="give the path of a recipe file"):
         read_recipes(str(tmp_path), ["vgg16"])

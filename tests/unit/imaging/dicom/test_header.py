@@ -1,4 +1,4 @@
-"""What is no chest CT or X-ray is rejected, by its header and with the reason."""
+"""Files that are not chest CTs or X-rays are rejected by their header, with the reason."""
 
 import io
 import logging
@@ -32,10 +32,8 @@ from tests.dicom_files import (
     make_dicom,
 )
 
-WHOLE = make_dicom(ct_pixels(12, 16), WindowCenter=[50, -600], WindowWidth=[350, 1500])
 
-
-def test_what_was_read_is_described_without_the_patient():
+def test_the_description_of_a_file_contains_nothing_about_the_patient():
     described = decode_image(
         make_dicom(
             np.zeros((4, 4), np.uint8),
@@ -48,14 +46,14 @@ def test_what_was_read_is_described_without_the_patient():
     assert described == DicomDescription("CR", "AP", 1, 1, window)
 
 
-def test_a_view_that_is_none_is_not_repeated():
+def test_an_unknown_view_position_is_omitted_from_the_description():
     described = decode_image(make_dicom(ViewPosition="ERIKA")).dicom
     assert described is not None
     assert described.view is None
 
 
 @pytest.mark.parametrize(
-    ("modality", "said"),
+    ("modality", "message"),
     [
         ("MR", "MR, magnetic resonance"),
         ("US", "US, ultrasound"),
@@ -66,39 +64,39 @@ def test_a_view_that_is_none_is_not_repeated():
         (None, "no modality"),
     ],
 )
-def test_other_modalities_are_rejected(modality: str | None, said: str):
-    with pytest.raises(WrongModalityError, match=said):
+def test_unsupported_modalities_are_rejected_by_name(modality: str | None, message: str):
+    with pytest.raises(WrongModalityError, match=message):
         decode_image(make_dicom(Modality=modality))
 
 
 @pytest.mark.parametrize(
-    ("spelled", "told"),
+    ("stored", "expected"),
     [
         *(("ct", "CT"), (" CT", "CT"), ("Ct ", "CT"), ("cr", "CR"), ("dx", "DX")),
         *(("DR", "DX"), ("dr ", "DX"), ("RG", "RG"), (" rg", "RG"), ("CT\\PT", "CT")),
     ],
 )
-def test_a_modality_may_be_spelled_otherwise(spelled: str, told: str):
-    described = decode_image(make_dicom(Modality=spelled)).dicom
+def test_spelling_variants_of_a_modality_are_accepted(stored: str, expected: str):
+    described = decode_image(make_dicom(Modality=stored)).dicom
     assert described is not None
-    assert described.modality == told
+    assert described.modality == expected
 
 
 @pytest.mark.parametrize("photometric", ["monochrome1", " MONOCHROME1"])
-def test_so_may_the_meaning_of_black(photometric: str):
+def test_spelling_variants_of_monochrome1_are_accepted(photometric: str):
     expected = decode_image(make_dicom(PhotometricInterpretation="MONOCHROME1"))
     image = decode_image(make_dicom(PhotometricInterpretation=photometric))
     assert (image.pixels == expected.pixels).all()
 
 
 @pytest.mark.parametrize("representation", [2, 31, 65_535])
-def test_a_sign_that_is_neither_there_nor_not_is_rejected(representation: int):
+def test_a_pixel_representation_other_than_0_or_1_is_rejected(representation: int):
     with pytest.raises(DamagedImageError, match="a sign"):
         decode_image(make_dicom(PixelRepresentation=representation))
 
 
 @pytest.mark.parametrize("keyword", ["AvailableTransferSyntaxUID", "StudyDescription"])
-def test_a_file_that_only_names_the_deflated_syntax_is_not_inflated(keyword: str):
+def test_a_file_that_only_mentions_the_deflated_syntax_is_not_inflated(keyword: str):
     data = make_dicom(**{keyword: uid.DeflatedExplicitVRLittleEndian})
     assert (decode_image(data).pixels == decode_image(make_dicom()).pixels).all()
 
@@ -122,7 +120,7 @@ def test_a_header_without_an_image_is_rejected(elements: dict[str, object]):
 
 
 @pytest.mark.parametrize(
-    ("elements", "said"),
+    ("elements", "message"),
     [
         ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "colours"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "colours"),
@@ -131,10 +129,8 @@ def test_a_header_without_an_image_is_rejected(elements: dict[str, object]):
         ({"BitsStored": 12, "HighBit": 15}, "high bit does not match"),
     ],
 )
-def test_pixels_that_would_have_to_be_guessed_at_are_rejected(
-    elements: dict[str, object], said: str
-):
-    with pytest.raises(UnsupportedPixelsError, match=said):
+def test_unsupported_pixel_formats_are_rejected(elements: dict[str, object], message: str):
+    with pytest.raises(UnsupportedPixelsError, match=message):
         decode_image(make_dicom(**elements))
 
 
@@ -156,7 +152,7 @@ def test_a_file_that_contradicts_itself_is_rejected(elements: dict[str, object])
         decode_image(make_dicom(**elements))
 
 
-def test_an_acr_nema_file_says_less_and_is_read():
+def test_an_acr_nema_file_with_fewer_elements_is_read():
     data = make_dicom(
         preamble=False,
         syntax=uid.ImplicitVRLittleEndian,
@@ -167,8 +163,8 @@ def test_an_acr_nema_file_says_less_and_is_read():
     assert (decode_image(data).pixels == decode_image(make_dicom()).pixels).all()
 
 
-def rejection(data: bytes) -> str:
-    """What is said of a file that is not read; nothing if it is."""
+def rejection_message(data: bytes) -> str:
+    """The error message for a file, or an empty string if it is read."""
     try:
         decode_image(data)
     except ImageError as error:
@@ -176,19 +172,19 @@ def rejection(data: bytes) -> str:
     return ""
 
 
-def test_nothing_of_the_patient_is_read_logged_or_said(
+def test_patient_data_appears_in_no_error_log_or_output(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     caplog.set_level(logging.DEBUG)
-    # Each makes pydicom complain, and it quotes what it complains of.
+    # Each triggers a pydicom warning, which quotes the offending value.
     bad = make_dicom(PatientName=PATIENT * 10).replace(b"PN", b"XX", 1)
     for data in (make_dicom(PixelData=None), bad, make_dicom(Modality="MR"), bad[:600]):
-        assert PATIENT not in rejection(data)
-    said = capfd.readouterr()
-    assert PATIENT not in caplog.text + said.out + said.err
+        assert PATIENT not in rejection_message(data)
+    printed = capfd.readouterr()
+    assert PATIENT not in caplog.text + printed.out + printed.err
 
 
-def test_millions_of_elements_do_not_hold_a_thread():
+def test_a_header_with_over_a_million_elements_is_rejected_within_5_cpu_seconds():
     element = struct.pack("<HHI", 0x0009, 0x1001, 0)
     data = bytes(128) + b"DICM" + make_dicom(preamble=True)[132:] + element * 1_300_000
     started = time.process_time()
@@ -197,24 +193,24 @@ def test_millions_of_elements_do_not_hold_a_thread():
     assert time.process_time() - started < 5
 
 
-def test_millions_of_items_in_a_sequence_do_not_hold_a_thread():
+def test_a_sequence_of_200_000_items_is_rejected():
     items = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * 200_000
     sequence = struct.pack("<HH2sHI", 0x5200, 0x9230, b"SQ", 0, len(items)) + items
     data_set = make_data_set(ct_pixels(), PixelData=None)
-    head = _written(data_set)
-    data = head + sequence + _written(_only_pixels(), head=False)
+    head = _serialised(data_set)
+    data = head + sequence + _serialised(_pixel_data_alone(), head=False)
     with pytest.raises(DamagedImageError, match="sequence that is too long"):
         decode_image(data)
 
 
-def test_sequences_within_sequences_do_not_overflow_the_stack():
+def test_deeply_nested_sequences_are_rejected_without_a_stack_overflow():
     opening = struct.pack("<HH2sHI", 0x5200, 0x9230, b"SQ", 0, 0xFFFFFFFF)
     opening += struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
     with pytest.raises(ImageError):
-        decode_image(_written(make_data_set(ct_pixels(), PixelData=None)) + opening * 20_000)
+        decode_image(_serialised(make_data_set(ct_pixels(), PixelData=None)) + opening * 20_000)
 
 
-def test_a_deflated_bomb_is_not_inflated():
+def test_a_deflate_bomb_is_rejected():
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = compressor.compress(bytes(200_000_000)) + compressor.flush()
     head = make_dicom(syntax=uid.DeflatedExplicitVRLittleEndian)
@@ -224,7 +220,7 @@ def test_a_deflated_bomb_is_not_inflated():
 
 @settings(deadline=None, max_examples=300)
 @given(st.data())
-def test_changed_bytes_are_read_or_rejected_and_nothing_else(data: st.DataObject):
+def test_a_file_with_changed_bytes_is_decoded_or_rejected_with_an_image_error(data: st.DataObject):
     syntax = data.draw(st.sampled_from([uid.ExplicitVRLittleEndian, *COMPRESSIONS]))
     dtype = np.uint8 if syntax == uid.JPEGBaseline8Bit else np.uint16
     file = bytearray(make_dicom((ct_pixels(12, 16) + 1024).astype(dtype), syntax=syntax))
@@ -241,19 +237,19 @@ def test_changed_bytes_are_read_or_rejected_and_nothing_else(data: st.DataObject
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=400))
-def test_any_bytes_behind_the_preamble_are_read_or_rejected(content: bytes):
+def test_random_bytes_after_the_preamble_are_rejected_with_an_image_error(content: bytes):
     with pytest.raises(ImageError):
         decode_image(bytes(128) + b"DICM" + content)
 
 
-def _only_pixels() -> pydicom.Dataset:
+def _pixel_data_alone() -> pydicom.Dataset:
     data_set = pydicom.Dataset()
     data_set.PixelData = ct_pixels().tobytes()
     data_set["PixelData"].VR = "OW"
     return data_set
 
 
-def _written(data_set: pydicom.Dataset, *, head: bool = True) -> bytes:
+def _serialised(data_set: pydicom.Dataset, *, head: bool = True) -> bytes:
     file = io.BytesIO()
     data_set.save_as(file, implicit_vr=False, little_endian=True)
     return (bytes(128) + b"DICM") * head + file.getvalue()

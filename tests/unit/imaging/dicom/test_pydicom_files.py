@@ -1,4 +1,4 @@
-"""Files of other makers: those that come with pydicom, taken for chest CTs where that is needed."""
+"""The files that come with pydicom, from many manufacturers; some are relabelled as CTs."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ def path(name: str) -> Path:
 
 
 def as_ct(name: str) -> bytes:
-    """The file, its modality changed and nothing else."""
+    """The file with only its modality changed."""
     data_set = pydicom.dcmread(path(name))
     data_set.Modality = "CT"
     file = io.BytesIO()
@@ -60,7 +60,7 @@ def test_one_image_in_several_encodings_has_the_same_values(name: str):
 
 
 @pytest.mark.parametrize("name", ["J2K_pixelrep_mismatch.dcm", "JPEG2000.dcm", "693_J2KI.dcm"])
-def test_jpeg_2000_has_the_values_that_pydicom_reads_through_pillow(name: str):
+def test_jpeg_2000_values_equal_those_that_pydicom_reads_with_pillow(name: str):
     expected = pydicom.dcmread(path(name)).pixel_array
     assert (stored(as_ct(name)) == expected).all()
 
@@ -73,7 +73,7 @@ def test_jpeg_ls_near_lossless_is_read():
 
 
 @pytest.mark.parametrize("name", ["JPEG-lossy.dcm", "JPGExtended.dcm"])
-def test_twelve_bits_of_jpeg_are_read(name: str):
+def test_12_bit_jpeg_frames_are_read(name: str):
     values = stored(as_ct(name))
     assert values.dtype == np.uint16
     assert 255 < values.max() < 4096
@@ -94,7 +94,7 @@ def test_twelve_bits_of_jpeg_are_read(name: str):
         ("image_dfl.dcm", WrongModalityError),
     ],
 )
-def test_what_is_no_chest_image_is_rejected(name: str, error: type[ImageError]):
+def test_files_that_are_not_chest_images_are_rejected(name: str, error: type[ImageError]):
     with pytest.raises(error):
         decode_image(path(name).read_bytes())
 
@@ -103,12 +103,12 @@ def test_what_is_no_chest_image_is_rejected(name: str, error: type[ImageError]):
     ("name", "error"),
     [("MR_truncated.dcm", DamagedImageError), ("SC_rgb_rle.dcm", UnsupportedPixelsError)],
 )
-def test_what_is_damaged_or_coloured_is_rejected(name: str, error: type[ImageError]):
+def test_damaged_or_colour_images_are_rejected(name: str, error: type[ImageError]):
     with pytest.raises(error):
         decode_image(as_ct(name))
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.dcm")), ids=lambda file: file.name)
-def test_every_file_is_read_or_rejected(file: Path):
+def test_every_file_is_read_or_rejected_with_an_image_error(file: Path):
     with contextlib.suppress(ImageError):
         assert decode_image(file.read_bytes()).format == "dicom"

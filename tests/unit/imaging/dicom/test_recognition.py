@@ -1,4 +1,4 @@
-"""DICOM is recognised by its content, whatever it is called and with or without a preamble."""
+"""DICOM is recognised by its content, with or without a preamble."""
 
 import io
 
@@ -22,7 +22,7 @@ def test_dicom_is_recognised(syntax: uid.UID, preamble: bool):
 
 @pytest.mark.parametrize("first", [0x0000, 0x0001, 0x0002, 0x0003, 0x0010, 0x0012])
 @pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian])
-def test_a_file_without_preamble_may_begin_with_any_element_of_its_meta_information(
+def test_a_file_without_preamble_may_start_with_any_meta_information_element(
     first: int, syntax: uid.UID
 ):
     whole = make_dicom(syntax=syntax)[132:]
@@ -37,7 +37,7 @@ def test_a_file_without_preamble_may_begin_with_any_element_of_its_meta_informat
         assert (decode_image(data).pixels == decode_image(make_dicom()).pixels).all()
 
 
-def test_a_preamble_with_the_header_of_a_tiff_is_dicom_all_the_same():
+def test_dicom_with_a_tiff_header_in_its_preamble_is_recognised():
     assert is_dicom(b"II*\0" + make_dicom()[4:])
 
 

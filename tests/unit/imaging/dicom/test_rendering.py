@@ -1,4 +1,4 @@
-"""From stored values to grey: PS3.3, C.11, with pydicom's own implementation as the oracle."""
+"""Stored values are converted to grey levels as in DICOM PS3.3 C.11; pydicom is the oracle."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def used(image: DecodedImage) -> Window:
 
 
 def oracle(pixels: NDArray[np.integer], **elements: object) -> NDArray[np.float64]:
-    """pydicom's window of all values, brought to 0 to 255."""
+    """All values in the window that pydicom applies, scaled to 0 to 255."""
     data_set: Dataset = make_data_set(pixels, **elements)
     modality = apply_modality_lut(pixels, data_set)
     with np.errstate(over="ignore"):
@@ -43,7 +43,7 @@ def oracle(pixels: NDArray[np.integer], **elements: object) -> NDArray[np.float6
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 @pytest.mark.parametrize(("center", "width"), [(-600, 1500), (40, 400), (0.5, 2)])
 @pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (2, -1024)])
-def test_a_window_is_applied_as_pydicom_does(
+def test_a_window_is_applied_as_pydicom_applies_it(
     function: str, center: float, width: float, slope: float, intercept: float
 ):
     pixels = ct_pixels()
@@ -59,7 +59,7 @@ def test_a_window_is_applied_as_pydicom_does(
     assert used(image) == Window(WindowSource.FILE, center, width)
 
 
-def test_known_values_of_the_lung_window():
+def test_the_lung_window_maps_known_values_to_known_grey_levels():
     pixels = np.array([[-2000, -1350, -975, -600, -225, 150, 3000]], np.int16)
     assert grey(read(make_dicom(pixels))).tolist() == [[0, 0, 64, 128, 191, 255, 255]]
 
@@ -68,12 +68,12 @@ def test_a_ct_without_a_window_is_shown_in_the_lung_window():
     assert used(read(make_dicom())) == LUNG
 
 
-def test_of_several_windows_a_ct_has_the_one_closest_to_the_lung_window():
+def test_a_ct_uses_the_window_closest_to_the_lung_window():
     data = make_dicom(WindowCenter=[50, -500], WindowWidth=[350, 1400])
     assert used(read(data)) == Window(WindowSource.FILE, -500, 1400)
 
 
-def test_the_lung_window_is_used_where_it_is_asked_for():
+def test_the_lung_window_is_used_on_request():
     data = make_dicom(WindowCenter=40, WindowWidth=400)
     image = read(data, WindowChoice.LUNG)
     assert used(image) == LUNG
@@ -81,11 +81,11 @@ def test_the_lung_window_is_used_where_it_is_asked_for():
 
 
 @pytest.mark.parametrize("width", [0, -1])
-def test_a_window_that_is_none_counts_for_nothing(width: int):
+def test_a_window_of_zero_or_negative_width_is_ignored(width: int):
     assert used(read(make_dicom(WindowCenter=40, WindowWidth=width))) == LUNG
 
 
-def test_a_window_one_wide_is_a_threshold():
+def test_a_window_of_width_1_is_a_threshold():
     pixels = np.array([[98, 99, 100, 101]], np.int16)
     data = make_dicom(pixels, WindowCenter=100, WindowWidth=1)
     assert grey(read(data)).tolist() == [[0, 0, 255, 255]]
@@ -96,19 +96,19 @@ def radiograph(**elements: object) -> bytes:
     return make_dicom(values, Modality="DX", ViewPosition="PA", **elements)
 
 
-def test_a_radiograph_has_the_first_of_its_windows():
+def test_a_radiograph_uses_its_first_window():
     data = radiograph(WindowCenter=[2000, -600], WindowWidth=[1000, 1500])
     assert used(read(data)) == Window(WindowSource.FILE, 2000, 1000)
 
 
 @pytest.mark.parametrize("choice", WindowChoice)
-def test_a_radiograph_without_a_window_has_all_its_values(choice: WindowChoice):
+def test_a_radiograph_without_a_window_is_shown_over_its_full_range(choice: WindowChoice):
     image = read(radiograph(), choice)
     assert used(image) == Window(WindowSource.RANGE, 1600, 3000)
     assert (grey(image).min(), grey(image).max()) == (0, 255)
 
 
-def test_eight_bits_without_a_window_are_shown_as_they_are():
+def test_8_bit_values_without_a_window_are_shown_unchanged():
     pixels = np.arange(40, 104, dtype=np.uint8).reshape(8, 8)
     assert (grey(read(make_dicom(pixels, Modality="CR"))) == pixels).all()
 
@@ -121,11 +121,11 @@ def test_monochrome1_is_inverted():
     assert np.abs(255 - grey(plain).astype(int) - grey(inverted)).max() <= 1
 
 
-def test_one_grey_all_over_is_black():
+def test_a_uniform_image_is_shown_black():
     assert not grey(read(make_dicom(np.full((4, 4), 7, np.uint16), Modality="DX"))).any()
 
 
-def test_a_voi_table_is_used_in_place_of_a_window():
+def test_a_voi_table_takes_precedence_over_a_window():
     entries = np.linspace(0, 4095, 3200).astype(np.uint16)
     data = radiograph(
         VOILUTSequence=look_up_table(entries, first=0, bits=12),
@@ -141,7 +141,7 @@ def test_a_voi_table_is_used_in_place_of_a_window():
 @pytest.mark.parametrize(
     "syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian]
 )
-def test_values_outside_of_a_table_have_its_ends(syntax: uid.UID):
+def test_values_outside_a_table_map_to_its_first_or_last_entry(syntax: uid.UID):
     pixels = np.array([[0, 10, 11, 12, 40]], np.uint16)
     entries = np.array([0, 100, 255], ">u2" if syntax == uid.ExplicitVRBigEndian else "<u2")
     table = look_up_table(entries, first=10, bits=8)
@@ -149,7 +149,7 @@ def test_values_outside_of_a_table_have_its_ends(syntax: uid.UID):
     assert grey(read(data)).tolist() == [[0, 0, 100, 255, 255]]
 
 
-def test_a_modality_table_comes_before_the_window():
+def test_a_modality_table_is_applied_before_the_window():
     pixels = np.array([[0, 1, 2]], np.uint16)
     table = look_up_table(np.array([500, 1000, 1500], np.uint16), first=0, bits=12)
     data = make_dicom(
@@ -172,7 +172,7 @@ def test_padding_is_black_and_does_not_widen_the_range(photometric: str):
     assert sorted(image[0, :4].tolist()) in ([0, 64, 128, 255], [0, 128, 191, 255])
 
 
-def test_padding_without_its_sign_is_padding():
+def test_a_padding_value_stored_without_its_sign_is_recognised():
     pixels = np.array([[-2000, -600]], np.int16)
     data = make_dicom(pixels, PixelPaddingValue=-600)
     unsigned = data.replace(b"\x28\x00\x20\x01SS", b"\x28\x00\x20\x01US")
@@ -180,24 +180,24 @@ def test_padding_without_its_sign_is_padding():
     assert grey(read(unsigned)).tolist() == [[0, 0]] == grey(read(data)).tolist()
 
 
-def test_a_range_of_padding_is_black():
+def test_values_in_the_padding_range_are_black():
     pixels = np.array([[-2000, -1999, -1900, -600]], np.int16)
     data = make_dicom(pixels, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1900)
     assert grey(read(data)).tolist() == [[0, 0, 0, 128]]
 
 
-def test_the_functional_groups_of_a_multi_frame_ct_say_what_its_values_mean():
+def test_a_frame_uses_the_rescale_and_window_of_its_functional_groups():
     frames = np.stack([ct_pixels() + 1024, ct_pixels() + 2048, ct_pixels() + 1024])
     own = item(
         PixelValueTransformationSequence=item(RescaleIntercept=-2048, RescaleSlope=1),
         FrameVOILUTSequence=item(WindowCenter=-500, WindowWidth=1000),
     )
     shared = item(PixelValueTransformationSequence=item(RescaleIntercept=-1024, RescaleSlope=1))
-    none = item(PlanePositionSequence=item())
+    empty_group = item(PlanePositionSequence=item())
     data = make_dicom(
         frames,
         SharedFunctionalGroupsSequence=shared,
-        PerFrameFunctionalGroupsSequence=[none[0], own[0], none[0]],
+        PerFrameFunctionalGroupsSequence=[empty_group[0], own[0], empty_group[0]],
     )
     middle, first = (decode_image(data, dicom=DicomOptions(frame=frame)) for frame in (None, 1))
     assert used(middle) == Window(WindowSource.FILE, -500, 1000)

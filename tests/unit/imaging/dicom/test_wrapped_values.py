@@ -1,4 +1,4 @@
-"""Values without a sign that a header calls signed would be a picture with black for white."""
+"""Unsigned values that a header declares as signed would be shown with wrong grey levels."""
 
 import cv2
 import imagecodecs
@@ -20,8 +20,8 @@ SYNTAXES = [
 ]
 
 
-def without_sign(bits: int) -> NDArray[np.uint16]:
-    """A smooth picture that fills the range."""
+def unsigned_picture(bits: int) -> NDArray[np.uint16]:
+    """A smooth picture that fills the unsigned range."""
     picture = cv2.GaussianBlur(ct_pixels().astype(np.float32), (5, 5), 0)
     low, high = picture.min(), picture.max()
     return np.rint((picture - low) / (high - low) * ((1 << bits) - 1)).astype(np.uint16)
@@ -29,8 +29,8 @@ def without_sign(bits: int) -> NDArray[np.uint16]:
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
-def test_values_that_are_a_picture_only_without_their_sign_are_rejected(syntax: uid.UID, bits: int):
-    stored = without_sign(bits)
+def test_values_that_form_a_picture_only_as_unsigned_are_rejected(syntax: uid.UID, bits: int):
+    stored = unsigned_picture(bits)
     if bits == 8:
         stored = stored.astype(np.uint8)
     elements = {"PixelRepresentation": 1, "BitsStored": bits, "HighBit": bits - 1}
@@ -40,9 +40,9 @@ def test_values_that_are_a_picture_only_without_their_sign_are_rejected(syntax: 
 
 
 @pytest.mark.parametrize("bits", [8, 10])
-def test_a_codestream_that_agrees_about_the_sign_does_not_make_it_true(bits: int):
+def test_wrapped_values_are_rejected_even_if_the_codestream_is_signed(bits: int):
     half = 1 << (bits - 1)
-    wrapped = (without_sign(bits).astype(np.int32) ^ half) - half
+    wrapped = (unsigned_picture(bits).astype(np.int32) ^ half) - half
     like = wrapped.astype(np.int8 if bits == 8 else np.int16)
     frame = imagecodecs.jpeg2k_encode(
         like, codecformat="j2k", level=0, reversible=True, bitspersample=bits
@@ -60,7 +60,7 @@ def test_a_codestream_that_agrees_about_the_sign_does_not_make_it_true(bits: int
 
 
 @pytest.mark.parametrize("bits", [12, 13, 16])
-def test_padding_far_below_does_not_look_like_it(bits: int):
+def test_padding_far_below_the_image_is_not_mistaken_for_wrapped_values(bits: int):
     pixels = ct_pixels().clip(-1000, 2000)
     expected = decode_image(make_dicom(pixels)).pixels[:, 12:-12]
     padded = pixels.copy()

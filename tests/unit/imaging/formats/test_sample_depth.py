@@ -1,4 +1,4 @@
-"""Sixteen bits a sample of which fewer are used: brought to the full range, and said."""
+"""16-bit samples that use fewer bits are scaled to the full range, and ``bits_used`` says so."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ ENCODERS = pytest.mark.parametrize("encode", [png, plain_tiff], ids=["png", "tif
 @ENCODERS
 @pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
 @pytest.mark.parametrize("bits", [8, 9, 10, 12, 13, 14, 15])
-def test_values_in_the_lower_bits_are_brought_to_the_full_range(
+def test_values_in_the_lower_bits_are_scaled_to_the_full_range(
     encode: Encoder, colour: bool, bits: int
 ):
     eight = RGB if colour else GREY
@@ -50,7 +50,7 @@ def test_values_in_the_lower_bits_are_brought_to_the_full_range(
 @ENCODERS
 @pytest.mark.parametrize("beyond", [0, 1, 40])
 @pytest.mark.parametrize("bits", [12, 14])
-def test_values_just_above_a_power_of_two_take_no_further_bit(
+def test_values_just_above_a_power_of_two_do_not_count_as_another_bit(
     encode: Encoder, bits: int, beyond: int
 ):
     deep = GREY.astype(np.uint16) << (bits - 8)
@@ -63,7 +63,7 @@ def test_values_just_above_a_power_of_two_take_no_further_bit(
 
 
 @ENCODERS
-def test_values_that_fill_their_range_are_as_they_were(encode: Encoder):
+def test_values_that_use_all_16_bits_are_not_scaled(encode: Encoder):
     image = decode_image(encode(GREY.astype(np.uint16) * 257))
     assert (image.pixels == GREY[..., None]).all()
     assert image.bits_used is None
@@ -75,7 +75,7 @@ def test_values_that_fill_their_range_are_as_they_were(encode: Encoder):
     [CT + 32_768, CT % 65_536, (CT - CT.min()) + 32_768],
     ids=["offset", "two's complement", "unsigned and an offset"],
 )
-def test_signed_values_are_shown_from_the_lowest_to_the_highest(
+def test_signed_values_are_scaled_from_the_lowest_to_the_highest(
     encode: Encoder, stored: NDArray[np.int32]
 ):
     image = decode_image(encode(stored.astype(np.uint16)))
@@ -85,27 +85,27 @@ def test_signed_values_are_shown_from_the_lowest_to_the_highest(
 
 
 @pytest.mark.parametrize("shift", [0, 1])
-def test_a_png_that_says_its_significant_bits_is_taken_at_its_word(shift: int):
+def test_the_significant_bits_of_a_png_determine_its_scale(shift: int):
     dark = (GREY.astype(np.uint16) << 4) >> shift
     image = decode_image(png(dark, png_chunk(b"sBIT", b"\x0c")))
     assert (image.pixels == (GREY >> shift)[..., None]).all()
     assert image.bits_used == 12
 
 
-def test_significant_bits_that_fill_the_range_change_nothing():
+def test_significant_bits_of_values_that_fill_the_range_are_ignored():
     full = GREY.astype(np.uint16) * 257 & 0xFFF0
     image = decode_image(png(full, png_chunk(b"sBIT", b"\x0c")))
     assert (image.pixels == GREY[..., None]).all()
     assert image.bits_used is None
 
 
-def test_a_tiff_that_says_its_highest_value_is_taken_at_its_word():
+def test_the_highest_value_declared_by_a_tiff_determines_its_scale():
     image = decode_image(plain_tiff(GREY.astype(np.uint16) << 3, t281=4095))
     assert (image.pixels == (GREY >> 1)[..., None]).all()
     assert image.bits_used == 12
 
 
-def test_marks_in_white_do_not_hide_how_many_bits_are_used():
+def test_white_marks_do_not_hide_the_number_of_used_bits():
     deep = GREY.astype(np.uint16) << 4
     deep[:4, :8] = 65_535
     image = decode_image(png(deep))
@@ -113,7 +113,7 @@ def test_marks_in_white_do_not_hide_how_many_bits_are_used():
     assert (image.pixels[:4, :8] == 255).all()
 
 
-def test_padding_with_zeros_does_not_hide_an_offset():
+def test_zero_padding_does_not_hide_an_offset():
     deep = (CT + 32_768).astype(np.uint16)
     deep[:4] = 0
     image = decode_image(png(deep))
@@ -122,17 +122,17 @@ def test_padding_with_zeros_does_not_hide_an_offset():
     assert image.pixels[4:].max() == 255
 
 
-def test_two_tones_are_no_sign_of_anything():
+def test_an_image_of_two_grey_levels_is_not_scaled():
     deep = np.where(GREY > 100, 65_535, 0).astype(np.uint16)
     assert (decode_image(png(deep)).pixels == (deep >> 8)[..., None]).all()
 
 
-def test_white_may_be_zero():
+def test_a_white_is_zero_tiff_is_scaled_and_inverted():
     image = decode_image(plain_tiff(GREY.astype(np.uint16) << 4, t262=0))
     assert (image.pixels == 255 - GREY[..., None]).all()
 
 
-def test_transparency_does_not_count():
+def test_the_alpha_channel_does_not_count_towards_the_used_bits():
     deep = np.dstack([RGB.astype(np.uint16) << 4, np.full(GREY.shape, 65_535, np.uint16)])
     file = cv2.imencode(".png", deep[..., [2, 1, 0, 3]])[1].tobytes()
     image = decode_image(file)
@@ -140,20 +140,20 @@ def test_transparency_does_not_count():
     assert image.bits_used == 12
 
 
-def test_the_orientation_is_applied():
+def test_the_orientation_of_a_scaled_image_is_applied():
     plain = saved(GREY.astype(np.uint16) << 4, "PNG")
-    turned = saved(GREY.astype(np.uint16) << 4, "PNG", exif=exif(6))
+    rotated = saved(GREY.astype(np.uint16) << 4, "PNG", exif=exif(6))
     expected = np.rot90(decode_image(plain).pixels, -1)
-    assert (decode_image(turned).pixels == expected).all()
+    assert (decode_image(rotated).pixels == expected).all()
 
 
-def test_one_grey_all_over_and_eight_bits_say_nothing():
+def test_uniform_and_8_bit_images_report_no_used_bits():
     assert decode_image(png(np.full((40, 40), 100, np.uint16))).bits_used is None
     assert decode_image(saved(GREY // 4, "PNG")).bits_used is None
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12])
-def test_a_dark_png_that_says_its_significant_bits_stays_dark(bits: int):
+def test_a_dark_png_already_scaled_to_16_bits_stays_dark(bits: int):
     dark = (GREY.astype(np.uint16) << 6) & np.uint16(0xFFFF << (16 - bits) & 0xFFFF)
     image = decode_image(png(dark, png_chunk(b"sBIT", bytes([bits]))))
     assert (image.pixels == (dark >> 8)[..., None]).all()
@@ -161,13 +161,13 @@ def test_a_dark_png_that_says_its_significant_bits_stays_dark(bits: int):
 
 
 @pytest.mark.parametrize(("tag", "highest"), [("t281", 4096), ("t341", 4095), ("t341", 4096)])
-def test_other_ways_to_say_the_highest_value(tag: str, highest: int):
+def test_other_declarations_of_the_highest_value_are_understood(tag: str, highest: int):
     image = decode_image(plain_tiff(GREY.astype(np.uint16) << 3, **{tag: highest}))
     assert (image.pixels == (GREY >> 1)[..., None]).all()
     assert image.bits_used == 12
 
 
-def test_a_tiff_that_says_that_all_bits_are_used_is_as_it_was():
+def test_a_tiff_that_declares_all_16_bits_used_is_not_scaled():
     deep = GREY.astype(np.uint16) << 7
     image = decode_image(plain_tiff(deep, t281=65_535))
     assert (image.pixels == (deep >> 8)[..., None]).all()
@@ -175,7 +175,7 @@ def test_a_tiff_that_says_that_all_bits_are_used_is_as_it_was():
 
 
 @ENCODERS
-def test_signed_values_below_the_middle_alone(encode: Encoder):
+def test_signed_values_that_are_all_negative_are_scaled(encode: Encoder):
     values = CT + 32_768 - 1_024
     image = decode_image(encode(values.astype(np.uint16)))
     expected = 255 * (CT - CT.min()) / (CT.max() - CT.min())

@@ -1,4 +1,4 @@
-"""Only what fits the contract may replace a version that serves."""
+"""Only a model that fits the contract may replace a version in service."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ EXPECTED = CONTRACT["vgg16"]
 
 
 class Model:
-    """A loaded model of this signature that answers zeros so."""
+    """A loaded model with this signature and this answer to the warm-up."""
 
     def __init__(self, inputs: list[Any], outputs: list[Any], answer: list[float]) -> None:
         self.inputs, self.outputs = inputs, outputs
@@ -27,18 +27,18 @@ class Model:
         return {"probabilities": np.array([self._answer], np.float32)}
 
 
-def reject(model: Model) -> str:
+def rejection_message(model: Model) -> str:
     with pytest.raises(ModelLoadError) as caught:
         admit(model, EXPECTED)  # type: ignore[arg-type]
     assert caught.value.code == Code.INVALID_ARGUMENT
     return str(caught.value)
 
 
-def test_every_model_of_the_contract_has_its_signature():
+def test_the_contract_has_a_signature_for_every_model():
     assert set(CONTRACT) == set(MODEL_NAMES)
 
 
-def test_what_fits_is_admitted_with_further_outputs_too():
+def test_a_model_that_fits_is_admitted_even_with_further_outputs():
     features = TensorSignature("features", np.dtype(np.float32), (-1, 512))
     for outputs in ([PROBABILITIES], [features, PROBABILITIES]):
         admit(Model([IMAGE], outputs, [0.3, 0.7]), EXPECTED)  # type: ignore[arg-type]
@@ -54,17 +54,19 @@ def test_what_fits_is_admitted_with_further_outputs_too():
     ],
     ids=["name", "dtype", "size", "fixed batch"],
 )
-def test_another_input_is_rejected(image: TensorSignature):
-    reason = reject(Model([image], [PROBABILITIES], [0.5, 0.5]))
+def test_a_model_with_another_input_is_rejected(image: TensorSignature):
+    reason = rejection_message(Model([image], [PROBABILITIES], [0.5, 0.5]))
     assert "inputs are" in reason
     assert "expected image float32 [-1, 64, 64, 3]" in reason
 
 
-def test_another_output_is_rejected():
+def test_a_model_with_another_output_is_rejected():
     three = TensorSignature("probabilities", np.dtype(np.float32), (-1, 3))
-    assert "outputs are" in reject(Model([IMAGE], [three], [0.2, 0.3, 0.5]))
+    assert "outputs are" in rejection_message(Model([IMAGE], [three], [0.2, 0.3, 0.5]))
 
 
 @pytest.mark.parametrize("answer", [[np.nan, np.nan], [0.5, 0.6], [-0.5, 1.5]])
-def test_what_is_no_distribution_is_rejected(answer: list[float]):
-    assert "not a probability distribution" in reject(Model([IMAGE], [PROBABILITIES], answer))
+def test_a_model_whose_answer_is_not_a_distribution_is_rejected(answer: list[float]):
+    assert "not a probability distribution" in rejection_message(
+        Model([IMAGE], [PROBABILITIES], answer)
+    )

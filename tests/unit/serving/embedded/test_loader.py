@@ -1,4 +1,4 @@
-"""Looking for versions on a mount that hangs: one thread is lost to it, and nothing else waits."""
+"""A mount that hangs while it is searched for versions blocks one thread and nothing else."""
 
 import asyncio
 import threading
@@ -28,35 +28,35 @@ def loader() -> Iterator[Loader]:
     loader.stop()
 
 
-async def test_a_folder_that_hangs_holds_one_thread_and_no_other_model(
+async def test_a_hanging_folder_blocks_one_thread_and_no_other_model(
     loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "good" / "1").mkdir(parents=True)
     hung = tmp_path / "hung"
     hung.mkdir()
     gate = threading.Event()
-    looks: list[Path] = []
+    listed: list[Path] = []
 
     def candidates(model_dir: Path) -> dict[int, Path]:
-        looks.append(model_dir)
+        listed.append(model_dir)
         if model_dir == hung:
             gate.wait()
         return {1: model_dir / "1"}
 
     monkeypatch.setattr(volume, "version_candidates", candidates)
     try:
-        with monkeypatch.context() as impatient:
-            impatient.setattr(loader_module, "_LOOK_SECONDS", 0.05)
+        with monkeypatch.context() as patched:
+            patched.setattr(loader_module, "_LOOK_SECONDS", 0.05)
             with pytest.raises(VolumeError, match="does not answer within"):
                 await loader.look(hung)
         for _ in range(3):
             with pytest.raises(VolumeError, match="still does not answer"):
                 await loader.look(hung)
-        assert looks == [hung], "no further thread is sent after the first"
+        assert listed == [hung], "no further thread is blocked"
         assert await loader.look(tmp_path / "good") == {1: tmp_path / "good" / "1"}
         gate.set()
         async with asyncio.timeout(30):
-            while loader._hanging:  # noqa: ASYNC110 - the thread tells nobody when it is back
+            while loader._hanging:  # noqa: ASYNC110 - the thread signals nothing when it returns
                 await asyncio.sleep(0.01)
         assert await loader.look(hung) == {1: hung / "1"}
     finally:

@@ -1,4 +1,4 @@
-"""When requests run and with which others, on a model whose runs the test lets end."""
+"""When requests run and in which batches, on a model whose runs the test controls."""
 
 import asyncio
 import dataclasses
@@ -26,7 +26,7 @@ Tensors = dict[str, np.ndarray]
 
 
 class GatedModel:
-    """Doubles its input, but only while the gate is open; remembers the rows of its runs."""
+    """Doubles its input once the gate is open, and records the rows of each run."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -54,7 +54,7 @@ def x(*values: float) -> Tensors:
 async def scheduling(
     batching: BatchingParameters | None,
 ) -> AsyncIterator[tuple[Scheduler, GatedModel, ServableVersion]]:
-    """A scheduler with one thread, and a model for it whose gate is closed."""
+    """A scheduler with one thread, and a model whose gate is closed."""
     model, scheduler = GatedModel(), Scheduler(threads=1, batching=batching)
     try:
         yield scheduler, model, version_of(model)
@@ -64,7 +64,7 @@ async def scheduling(
 
 
 async def queued(*coroutines: Awaitable[Tensors]) -> list[asyncio.Task[Tensors]]:
-    """Start calls in this order, each as far as the queue."""
+    """Start calls in this order, each until it waits in the queue."""
     tasks = []
     for coroutine in coroutines:
         tasks.append(asyncio.ensure_future(coroutine))
@@ -75,7 +75,7 @@ async def queued(*coroutines: Awaitable[Tensors]) -> list[asyncio.Task[Tensors]]
 ONE_THREAD = BatchingParameters(max_batch_size=4, max_enqueued_batches=2, num_batch_threads=1)
 
 
-async def test_a_lone_request_is_not_held_back():
+async def test_a_single_request_runs_at_once():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         model.gate.set()
         answer = await asyncio.wait_for(scheduler.infer(version, x(1)), 30)
@@ -83,7 +83,7 @@ async def test_a_lone_request_is_not_held_back():
     assert model.runs == [[1]]
 
 
-async def test_where_large_batches_are_split_no_batch_grows_larger_than_its_pieces():
+async def test_no_batch_grows_beyond_max_execution_batch_size():
     pieces = dataclasses.replace(ONE_THREAD, max_execution_batch_size=2, max_enqueued_batches=9)
     async with scheduling(pieces) as (scheduler, model, version):
         tasks = await queued(
@@ -95,7 +95,7 @@ async def test_where_large_batches_are_split_no_batch_grows_larger_than_its_piec
     assert model.runs == [[1], [2, 3], [4], [5, 6], [7]]
 
 
-async def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer():
+async def test_waiting_requests_share_a_run_and_each_gets_its_own_answer():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4)))
         model.gate.set()
@@ -104,7 +104,7 @@ async def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer():
     assert model.runs == [[1], [2, 3, 4]]
 
 
-async def test_a_batch_has_no_more_rows_than_allowed():
+async def test_a_batch_has_at_most_max_batch_size_rows():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(
             scheduler.infer(version, x(1)),
@@ -127,7 +127,7 @@ async def test_without_batching_each_request_runs_alone():
 @pytest.mark.parametrize(
     "other", [{"x": np.ones((1, 2), np.float32)}, {"x": np.ones(1, np.float64)}]
 )
-async def test_only_tensors_of_one_shape_and_dtype_meet(other: Tensors):
+async def test_only_tensors_of_the_same_shape_and_dtype_share_a_batch(other: Tensors):
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(
             scheduler.infer(version, x(1)),
@@ -141,7 +141,7 @@ async def test_only_tensors_of_one_shape_and_dtype_meet(other: Tensors):
     assert model.runs == [[1], [2], [1]]
 
 
-async def test_a_request_that_fails_does_not_fail_its_neighbours():
+async def test_a_failing_request_does_not_fail_the_others_in_its_batch():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, -3, 4)))
         model.gate.set()
@@ -150,7 +150,7 @@ async def test_a_request_that_fails_does_not_fail_its_neighbours():
         assert [float(answers[i]["y"][0]) for i in (0, 1, 3)] == [2, 4, 8]
 
 
-async def test_a_full_queue_rejects_in_tensorflow_servings_words():
+async def test_a_full_queue_rejects_a_request_with_tensorflow_servings_message():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(*[v] * 4)) for v in (1, 2, 3)))
         with pytest.raises(CallError) as caught:
@@ -160,13 +160,13 @@ async def test_a_full_queue_rejects_in_tensorflow_servings_words():
             "The batch scheduling queue to which this task was submitted is full; currently 2"
             " batches enqueued and max_enqueued_batches is 2"
         )
-        # Another model's queue is its own.
+        # Each model has its own queue.
         other = await queued(scheduler.infer(version_of(model, "other"), x(5)))
         model.gate.set()
         await asyncio.gather(*tasks, *other)
 
 
-async def test_a_request_whose_caller_is_gone_costs_nothing():
+async def test_a_cancelled_request_is_not_run():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (1, 2, 3, 4)))
         tasks[1].cancel()
@@ -178,7 +178,7 @@ async def test_a_request_whose_caller_is_gone_costs_nothing():
 
 
 @pytest.mark.parametrize("batching", [None, ONE_THREAD], ids=["alone", "batches"])
-async def test_a_request_whose_caller_is_gone_is_not_kept(batching: BatchingParameters | None):
+async def test_cancelled_requests_are_removed_from_the_queue(batching: BatchingParameters | None):
     async with scheduling(batching) as (scheduler, model, version):
         first = await queued(scheduler.infer(version, x(1)))
         tasks = await queued(*(scheduler.infer(version, x(value)) for value in (2, 3, 4)))
@@ -191,7 +191,7 @@ async def test_a_request_whose_caller_is_gone_is_not_kept(batching: BatchingPara
     assert model.runs == [[1]]
 
 
-async def test_abandoned_requests_leave_room_in_the_queue():
+async def test_a_cancelled_request_makes_room_in_the_queue():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(*(scheduler.infer(version, x(*[v] * 4)) for v in (1, 2, 3)))
         tasks[1].cancel()
@@ -201,7 +201,7 @@ async def test_abandoned_requests_leave_room_in_the_queue():
     assert model.runs == [[1] * 4, [3] * 4, [4] * 4]
 
 
-async def test_models_are_served_in_the_order_in_which_they_were_asked():
+async def test_the_batches_of_several_models_run_in_order_of_arrival():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         other = version_of(model, "other")
         tasks = await queued(
@@ -215,7 +215,7 @@ async def test_models_are_served_in_the_order_in_which_they_were_asked():
     assert model.runs == [[1], [2, 4], [3]]
 
 
-async def test_a_version_that_is_unloaded_answers_what_waits_for_it():
+async def test_an_unloaded_version_still_answers_its_waiting_requests():
     async with scheduling(ONE_THREAD) as (scheduler, model, version):
         tasks = await queued(scheduler.infer(version, x(1)), scheduler.infer(version, x(2)))
         version.model = None
@@ -224,7 +224,7 @@ async def test_a_version_that_is_unloaded_answers_what_waits_for_it():
         assert [float(answer["y"][0]) for answer in answers] == [2, 4]
 
 
-async def test_a_fault_in_a_run_is_an_answer_and_not_a_hang():
+async def test_an_unexpected_error_in_a_run_is_raised_to_the_caller():
     class Faulty:
         def infer(self, _inputs: Tensors, **_options: object) -> Tensors:
             raise MemoryError
@@ -246,7 +246,7 @@ def double(inputs: Tensors) -> Tensors:
     step=st.none() | st.integers(1, 8),
     padded=st.booleans(),
 )
-def test_joined_padded_and_cut_everyone_gets_their_own_rows(
+def test_each_request_gets_its_own_rows_from_joined_padded_and_split_batches(
     requests: list[list[int]], step: int | None, padded: bool
 ):
     largest = step or 32
@@ -269,7 +269,7 @@ def test_joined_padded_and_cut_everyone_gets_their_own_rows(
         assert max(rows_of_runs) <= step
 
 
-def test_an_output_that_has_no_row_for_each_input_is_rejected():
+def test_an_output_without_a_row_for_each_input_is_rejected():
     with pytest.raises(CallError, match="0th dimension") as caught:
         infer_together(lambda _: {"y": np.ones(1)}, [x(1), x(2)], ONE_THREAD)
     assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION

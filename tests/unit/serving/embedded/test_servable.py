@@ -1,4 +1,4 @@
-"""A model's versions as directories and configurations change; the test lets loads end."""
+"""The versions of a model while directories and configurations change."""
 
 import asyncio
 from pathlib import Path
@@ -21,12 +21,12 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 class GatedLoader:
-    """Loads what is not called broken, once the gate is open; remembers what it was asked for."""
+    """Loads versions not marked as broken, once the gate is open, and records their paths."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
-        self.asked: list[Path] = []
+        self.requested: list[Path] = []
         self.fault: Exception | None = None
 
     async def look(self, model_dir: Path) -> dict[int, Path]:
@@ -35,7 +35,7 @@ class GatedLoader:
         return volume.version_candidates(model_dir)
 
     async def load(self, _name: str, version_dir: Path) -> object:
-        self.asked.append(version_dir)
+        self.requested.append(version_dir)
         await self.gate.wait()
         if (version_dir / "broken").exists():
             raise ModelLoadError(Code.DATA_LOSS, "broken")
@@ -62,7 +62,7 @@ def serving(servable: Servable) -> list[Path]:
     return [version.path for version in servable.versions if version.available]
 
 
-async def test_a_broken_replacement_of_the_same_number_leaves_the_one_that_serves(tmp_path: Path):
+async def test_a_broken_replacement_with_the_same_number_keeps_the_serving_version(tmp_path: Path):
     good, broken = add(tmp_path / "a", "1"), add(tmp_path / "b", "1", broken=True)
     servable, loader = servable_at(tmp_path / "a")
     await servable.settle()
@@ -70,10 +70,10 @@ async def test_a_broken_replacement_of_the_same_number_leaves_the_one_that_serve
     await servable.settle()
     await servable.settle()
     assert serving(servable) == [good]
-    assert loader.asked == [good, broken], "it is not tried again at every look"
+    assert loader.requested == [good, broken], "it is not tried again at every poll"
 
 
-async def test_a_new_directory_of_the_same_number_is_loaded_even_while_the_old_one_is(
+async def test_a_new_directory_with_the_same_number_is_loaded_while_the_old_one_still_loads(
     tmp_path: Path,
 ):
     add(tmp_path / "a", "1")
@@ -90,7 +90,7 @@ async def test_a_new_directory_of_the_same_number_is_loaded_even_while_the_old_o
     assert serving(servable) == [new]
 
 
-async def test_a_version_that_is_not_there_unloads_what_is_not_wanted(tmp_path: Path):
+async def test_selecting_a_missing_version_unloads_the_unselected_ones(tmp_path: Path):
     add(tmp_path / "a", "1")
     servable, _ = servable_at(tmp_path / "a")
     await servable.settle()
@@ -99,7 +99,7 @@ async def test_a_version_that_is_not_there_unloads_what_is_not_wanted(tmp_path: 
     assert serving(servable) == []
 
 
-async def test_where_all_that_is_wanted_is_broken_what_serves_stays(tmp_path: Path):
+async def test_a_broken_new_version_leaves_the_serving_one_in_place(tmp_path: Path):
     good = add(tmp_path / "a", "1")
     servable, _ = servable_at(tmp_path / "a")
     await servable.settle()
@@ -109,7 +109,7 @@ async def test_where_all_that_is_wanted_is_broken_what_serves_stays(tmp_path: Pa
     assert servable.versions[0].status.status.error_message == "broken"
 
 
-async def test_no_fault_ends_the_watch_for_ever(tmp_path: Path):
+async def test_polling_continues_after_any_error(tmp_path: Path):
     good = add(tmp_path / "a", "1")
     servable, loader = servable_at(tmp_path / "a")
     for fault in (VolumeError("gone"), RuntimeError("no thread"), MemoryError()):
@@ -120,7 +120,9 @@ async def test_no_fault_ends_the_watch_for_ever(tmp_path: Path):
     assert serving(servable) == [good]
 
 
-async def test_a_fault_of_ours_while_loading_is_a_state_and_not_a_hang(tmp_path: Path):
+async def test_an_unexpected_error_while_loading_ends_the_version_with_an_internal_error(
+    tmp_path: Path,
+):
     add(tmp_path / "a", "1")
     servable, loader = servable_at(tmp_path / "a")
 
@@ -133,7 +135,7 @@ async def test_a_fault_of_ours_while_loading_is_a_state_and_not_a_hang(tmp_path:
     assert (status.state, status.status.error_code) == (ModelVersionStatus.END, Code.INTERNAL)
 
 
-async def test_a_model_that_is_stopped_loads_nothing_more(tmp_path: Path):
+async def test_a_version_still_loading_when_its_model_stops_never_becomes_available(tmp_path: Path):
     add(tmp_path / "a", "1")
     servable, loader = servable_at(tmp_path / "a")
     loader.gate.clear()

@@ -1,4 +1,4 @@
-"""A folder's files are all listed once, and what is not listed is counted."""
+"""All files of a folder are listed once, and entries that are left out are counted."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ def touch(path: Path) -> Path:
     return path
 
 
-def test_files_at_any_depth_are_listed_and_system_files_counted(tmp_path: Path):
+def test_files_at_any_depth_are_listed_and_system_files_are_counted(tmp_path: Path):
     for name in ("a.png", "b/c/d.png", "b/.DS_Store", "__MACOSX/a.png", ".git/x/y", "Thumbs.db"):
         touch(tmp_path / name)
     listing = list_folder(tmp_path)
@@ -47,7 +47,7 @@ def test_links_are_followed_and_each_folder_is_listed_once(tmp_path: Path):
     }
 
 
-def test_pipes_and_sockets_are_counted_and_never_opened(tmp_path: Path):
+def test_pipes_and_devices_are_counted_and_never_opened(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "to-pipe.png").symlink_to("pipe.png")
     (tmp_path / "null.png").symlink_to("/dev/null")
@@ -59,25 +59,25 @@ def test_pipes_and_sockets_are_counted_and_never_opened(tmp_path: Path):
             open_regular(tmp_path / name)
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_unreadable_folder_is_reported_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     touch(tmp_path / "closed" / "a.png")
     touch(tmp_path / "open" / "a.png")
     scan = os.scandir
 
-    def reject(path: Path) -> object:
-        # Not by permissions, which the root user does not need.
+    def scan_unless_closed(path: Path) -> object:
+        # Permissions would not stop the root user, as whom tests may run.
         if path.name == "closed":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr(os, "scandir", reject)
+    monkeypatch.setattr(os, "scandir", scan_unless_closed)
     listing = list_folder(tmp_path)
     assert (listing.names, listing.unreadable) == (["open/a.png"], {"closed": "Permission denied"})
     with pytest.raises(FileNotFoundError):
         list_folder(tmp_path / "nowhere")
 
 
-def test_names_that_are_not_utf_8_are_listed_as_the_file_system_has_them(tmp_path: Path):
+def test_names_that_are_not_utf_8_are_listed_as_stored_in_the_file_system(tmp_path: Path):
     name = os.fsdecode(b"caf\xe9.png")
     touch(tmp_path / name)
     assert list_folder(tmp_path).names == [name]

@@ -1,4 +1,4 @@
-"""Names become readable, distinguishable, and tell what an operating system left behind."""
+"""File names are made readable and unique, and system files are recognised by name."""
 
 import json
 
@@ -21,14 +21,14 @@ from serving.files.names import UniqueNames, is_system_file, readable_name
         ("a\u2028\u202egnp.exe", r"a\u2028\u202egnp.exe"),
     ],
 )
-def test_a_name_is_valid_unicode_on_one_line(name: str | bytes, readable: str):
+def test_a_readable_name_is_valid_unicode_on_one_line(name: str | bytes, readable: str):
     assert readable_name(name) == readable
     assert readable_name(readable) == readable
     assert len(readable.encode().decode().splitlines()) == 1
     json.dumps(readable, ensure_ascii=False).encode()
 
 
-def test_names_that_are_taken_or_read_alike_get_a_number():
+def test_names_whose_readable_form_is_taken_get_a_number():
     names = UniqueNames()
     given = ["a.png", "a.png", "a.png#2", "a.png", b"\xe9", r"\xe9"]
     unique = ["a.png", "a.png#2", "a.png#2#2", "a.png#3", r"\xe9", r"\xe9#2"]
@@ -52,5 +52,5 @@ def test_names_that_are_taken_or_read_alike_get_a_number():
         ("MACOSX/a.b.png", False),
     ],
 )
-def test_system_files_are_known_by_any_part_of_their_path(name: str, system: bool):
+def test_system_files_are_recognised_by_any_part_of_their_path(name: str, system: bool):
     assert is_system_file(name) is system

@@ -9,7 +9,7 @@ import pytest
 from serving.files.replacement import replacing
 
 
-def test_a_new_file_has_the_mode_that_is_asked_for(tmp_path: Path):
+def test_a_new_file_has_the_requested_mode(tmp_path: Path):
     path = tmp_path / "keys"
     with replacing(path, mode=0o600) as file:
         file.write(b"new")
@@ -17,7 +17,7 @@ def test_a_new_file_has_the_mode_that_is_asked_for(tmp_path: Path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path):
+def test_a_replaced_file_keeps_its_mode(tmp_path: Path):
     path = tmp_path / "keys"
     path.write_bytes(b"old")
     path.chmod(0o640)
@@ -27,7 +27,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_new_file_follows_the_umask_where_no_mode_is_asked_for(tmp_path: Path):
+def test_a_new_file_follows_the_umask_without_a_requested_mode(tmp_path: Path):
     before = os.umask(0o077)
     try:
         with replacing(tmp_path / "table") as file:
@@ -37,7 +37,7 @@ def test_a_new_file_follows_the_umask_where_no_mode_is_asked_for(tmp_path: Path)
     assert stat.S_IMODE((tmp_path / "table").stat().st_mode) == 0o600
 
 
-def test_until_it_is_complete_the_old_file_is_there(tmp_path: Path):
+def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path):
     path = tmp_path / "table"
     path.write_bytes(b"old")
     with replacing(path) as file:
@@ -46,7 +46,7 @@ def test_until_it_is_complete_the_old_file_is_there(tmp_path: Path):
         assert path.read_bytes() == b"old"
 
 
-def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path: Path):
+def test_a_failure_leaves_the_old_file_and_no_temporary_file(tmp_path: Path):
     path = tmp_path / "table"
     path.write_bytes(b"old")
 

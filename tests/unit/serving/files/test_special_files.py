@@ -1,4 +1,4 @@
-"""Wherever a file is named by a configuration or lies on the volume, a special one is rejected."""
+"""Special files are rejected wherever a configuration or a volume may contain a file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,14 +35,16 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
 @pytest.mark.parametrize("reader", READERS)
-def test_a_configuration_is_rejected_with_the_reason(tmp_path: Path, reader: str, kind: str):
+def test_a_special_file_as_configuration_is_rejected_with_the_reason(
+    tmp_path: Path, reader: str, kind: str
+):
     replace_by(kind, tmp_path / "named")
     with pytest.raises(ServingError, match=r"named cannot be read: (not a regular|Is a directory)"):
         READERS[reader](tmp_path / "named")
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-def test_a_card_is_none(tmp_path: Path, kind: str):
+def test_a_special_file_as_model_card_is_rejected(tmp_path: Path, kind: str):
     (tmp_path / CARD_PATH).parent.mkdir()
     replace_by(kind, tmp_path / CARD_PATH)
     with pytest.raises(VolumeError, match="no readable model card"):
@@ -67,29 +69,29 @@ def test_a_version_with_a_special_file_cannot_be_loaded(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
 @pytest.mark.parametrize("name", OTHER_FILES, ids=str)
-def test_what_the_engine_does_not_read_takes_no_model_out_of_service(
+def test_a_special_file_that_the_engine_does_not_read_is_ignored(
     tmp_path: Path, name: Path, kind: str
 ):
     version_dir = make_version(tmp_path / "1")
     replace_by(kind, version_dir / name)
-    # Its graph is empty, and was read.
+    # The empty graph was read, so no file was rejected before it.
     with pytest.raises(ModelLoadError, match="Could not find meta graph"):
         read_signatures(version_dir)
 
 
-def test_a_version_of_links_is_read(tmp_path: Path):
-    """As where a volume is put together of a ConfigMap or of an object store."""
+def test_a_version_made_of_links_is_read(tmp_path: Path):
+    """As in a volume assembled from a ConfigMap or an object store."""
     make_version(tmp_path / "..data")
     (tmp_path / "1").mkdir()
     for child in (tmp_path / "..data").iterdir():
         (tmp_path / "1" / child.name).symlink_to(child)
-    # Its graph is empty, and was read.
+    # The empty graph was read, so no file was rejected before it.
     with pytest.raises(ModelLoadError, match="Could not find meta graph"):
         read_signatures(tmp_path / "1")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SPECIAL_FILES if kind != "folder"])
-def test_a_version_with_a_special_file_is_not_copied(tmp_path: Path, kind: str):
+def test_a_rollback_to_a_version_with_a_special_file_publishes_nothing(tmp_path: Path, kind: str):
     for number in (1, 2):
         make_version(tmp_path / "m" / f"{number}")
     replace_by(kind, tmp_path / "m" / "1" / WARM_UP)
@@ -99,7 +101,9 @@ def test_a_version_with_a_special_file_is_not_copied(tmp_path: Path, kind: str):
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-def test_the_note_of_the_last_version_is_not_waited_for(tmp_path: Path, kind: str):
+def test_a_special_file_as_last_version_file_is_rejected_without_blocking(
+    tmp_path: Path, kind: str
+):
     make_version(tmp_path / "m" / "1")
     replace_by(kind, tmp_path / "m" / ".last_version")
     with pytest.raises(VolumeError), volume.draft(tmp_path, "m"):
@@ -107,7 +111,7 @@ def test_the_note_of_the_last_version_is_not_waited_for(tmp_path: Path, kind: st
     assert volume.versions(tmp_path, "m") == [1]
 
 
-def test_a_note_that_holds_no_number_says_what_to_do(tmp_path: Path):
+def test_a_last_version_file_without_a_number_is_rejected_with_a_remedy(tmp_path: Path):
     make_version(tmp_path / "m" / "1")
     (tmp_path / "m" / ".last_version").write_text("x")
     with pytest.raises(VolumeError, match="remove it"), volume.draft(tmp_path, "m"):

@@ -1,4 +1,4 @@
-"""The model card: what is written is read back, by older readers too."""
+"""Model cards are read back as written, even by older releases."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,12 @@ CARD = ModelCard(
 )
 
 
-def test_a_card_comes_back_as_it_was(tmp_path: Path):
+def test_a_written_card_is_read_back_unchanged(tmp_path: Path):
     CARD.write(tmp_path)
     assert ModelCard.read(tmp_path) == CARD
 
 
-def test_fields_of_a_newer_trainer_are_passed_over(tmp_path: Path):
+def test_fields_of_a_newer_trainer_are_ignored(tmp_path: Path):
     CARD.write(tmp_path)
     path = tmp_path / CARD_PATH
     path.write_text(json.dumps({**json.loads(path.read_text()), "invented_later": 1}))
@@ -37,7 +37,7 @@ def test_fields_of_a_newer_trainer_are_passed_over(tmp_path: Path):
         ("rolled_back_to", "1"),
     ],
 )
-def test_a_card_whose_fields_are_not_what_they_must_be_is_none(
+def test_a_card_with_a_field_of_the_wrong_type_is_rejected(
     tmp_path: Path, field: str, value: object
 ):
     CARD.write(tmp_path)
@@ -48,7 +48,7 @@ def test_a_card_whose_fields_are_not_what_they_must_be_is_none(
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"name": "vgg16"}', "[" * 100_000])
-def test_a_version_without_a_readable_card_is_an_error_of_ours(tmp_path: Path, content: str | None):
+def test_a_missing_or_malformed_card_raises_a_volume_error(tmp_path: Path, content: str | None):
     if content is not None:
         (tmp_path / CARD_PATH).parent.mkdir()
         (tmp_path / CARD_PATH).write_text(content)

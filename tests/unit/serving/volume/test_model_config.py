@@ -1,4 +1,4 @@
-"""models.config: what it says is read, and what cannot be served is rejected with a reason."""
+"""models.config is parsed, and a configuration that cannot be served is rejected."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def config(entry: str) -> str:
         ),
     ],
 )
-def test_an_entry_names_versions_and_labels(
+def test_an_entry_defines_a_version_policy_and_labels(
     more: str, policy: VersionPolicy, labels: dict[str, int]
 ):
     expected = ModelConfig("m", Path("/models/m"), policy, labels)
@@ -70,7 +70,7 @@ def test_a_policy_selects_versions(policy: VersionPolicy, selected: list[int]):
     assert policy.select([]) == []
 
 
-def test_a_list_of_no_models_is_a_configuration():
+def test_an_empty_model_list_is_accepted():
     assert parse_model_configs("model_config_list {}") == []
 
 
@@ -97,7 +97,9 @@ def test_a_list_of_no_models_is_a_configuration():
         ("", "no model_config_list"),
     ],
 )
-def test_what_cannot_be_served_is_rejected(text: str, reason: str, monkeypatch: pytest.MonkeyPatch):
+def test_an_invalid_configuration_is_rejected_with_the_reason(
+    text: str, reason: str, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(model_config, "MAX_MODELS", 4)
     with pytest.raises(ModelConfigError, match=reason):
         parse_model_configs(text)
@@ -115,17 +117,17 @@ def test_what_cannot_be_served_is_rejected(text: str, reason: str, monkeypatch: 
         "/models/../proc/self/fd",
     ],
 )
-def test_no_model_lies_where_the_kernel_shows_itself(path: str):
+def test_a_base_path_in_a_kernel_file_system_is_rejected(path: str):
     with pytest.raises(ModelConfigError, match="models do not lie in /proc, /sys, /dev"):
         parse_model_configs(config(ENTRY.replace("/models/m", path)))
 
 
 @pytest.mark.parametrize("path", ["/processed", "/dev/shm/m", "/srv/dev", "/srv/proc/self"])  # noqa: S108
-def test_a_path_that_looks_like_it_is_served(path: str):
+def test_a_base_path_that_only_resembles_a_kernel_file_system_is_accepted(path: str):
     (entry,) = parse_model_configs(config(ENTRY.replace("/models/m", path)))
     assert entry.base_path == Path(path)
 
 
-def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path):
+def test_an_unreadable_file_raises_a_model_config_error(tmp_path: Path):
     with pytest.raises(ModelConfigError, match="cannot be read"):
         read_model_configs(tmp_path / "models.config")

@@ -1,4 +1,4 @@
-"""The versioned volume: whole versions or none, and a number is never used twice."""
+"""The versioned volume: versions are complete or absent, and numbers are never reused."""
 
 import errno
 import os
@@ -27,20 +27,20 @@ def test_versions_count_up_from_one(tmp_path: Path):
     assert volume.versions(tmp_path, "m") == [1, 2, 3]
 
 
-def test_a_published_version_is_whole_and_readable_by_others(tmp_path: Path):
+def test_a_published_version_is_complete_and_readable_by_others(tmp_path: Path):
     version_dir = volume.version_dir(tmp_path, "m", publish(tmp_path))
     assert (version_dir / "saved_model.pb").read_bytes() == b"graph"
     assert stat.S_IMODE(version_dir.stat().st_mode) == 0o755
 
 
-def test_a_draft_is_never_seen_as_a_version(tmp_path: Path):
+def test_a_draft_is_not_listed_as_a_version(tmp_path: Path):
     with volume.draft(tmp_path, "m") as draft:
         assert volume.versions(tmp_path, "m") == []
         assert draft.path.name.startswith(".")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_draft_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]):
+def test_a_failed_draft_leaves_no_files(tmp_path: Path, error: type[BaseException]):
     def fail_half_way() -> None:
         with volume.draft(tmp_path, "m") as draft:
             (draft.path / "saved_model.pb").write_bytes(b"half")
@@ -51,7 +51,7 @@ def test_a_draft_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseExcep
     assert list((tmp_path / "m").iterdir()) == []
 
 
-def test_a_number_is_not_used_again_after_its_version_is_gone(tmp_path: Path):
+def test_the_number_of_a_version_moved_elsewhere_is_not_reused(tmp_path: Path):
     publish(tmp_path)
     last = volume.version_dir(tmp_path, "m", publish(tmp_path))
     last.rename(tmp_path / "elsewhere")
@@ -72,14 +72,14 @@ def test_versions_are_directories_named_by_integers(tmp_path: Path):
     assert volume.version_dir(tmp_path, "m", 7).name == "007"
 
 
-def test_a_model_that_is_not_there_has_no_versions(tmp_path: Path):
+def test_a_missing_model_has_no_versions(tmp_path: Path):
     assert volume.versions(tmp_path, "m") == []
     with pytest.raises(VolumeError, match="model m has no version 1"):
         volume.version_dir(tmp_path, "m", 1)
 
 
-def test_a_volume_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path):
-    (tmp_path / "m").write_text("a file in the place of the model's directory")
+def test_an_unwritable_volume_raises_a_volume_error(tmp_path: Path):
+    (tmp_path / "m").write_text("a file instead of the model's directory")
     with pytest.raises(VolumeError, match="cannot write"):
         publish(tmp_path)
     with pytest.raises(VolumeError, match="cannot write"):
@@ -94,10 +94,10 @@ def test_a_volume_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path):
         (errno.ENOSPC, "make room"),
     ],
 )
-def test_what_keeps_a_version_out_comes_with_what_to_do(
+def test_a_write_error_is_reported_with_its_remedy(
     number: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Root, as whom tests may run, can write everywhere."""
+    """The error is simulated, because tests may run as root, who can write everywhere."""
 
     def fail(**_: object) -> str:
         raise OSError(number, os.strerror(number))
@@ -107,7 +107,7 @@ def test_what_keeps_a_version_out_comes_with_what_to_do(
         volume.check_writable(tmp_path, "m")
 
 
-def test_a_volume_without_room_is_found_out_before_anything_is_trained(
+def test_a_volume_without_enough_free_space_is_rejected_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     usage = shutil.disk_usage(tmp_path)
@@ -117,12 +117,12 @@ def test_a_volume_without_room_is_found_out_before_anything_is_trained(
         volume.check_writable(tmp_path, "m", "n")
 
 
-def test_looking_whether_it_can_be_written_leaves_nothing(tmp_path: Path):
+def test_checking_that_a_volume_is_writable_leaves_no_files(tmp_path: Path):
     volume.check_writable(tmp_path, "m")
     assert list((tmp_path / "m").iterdir()) == []
 
 
-def test_a_removed_version_is_gone_and_so_is_its_number(tmp_path: Path):
+def test_the_number_of_a_removed_version_is_not_reused(tmp_path: Path):
     for _ in range(2):
         publish(tmp_path)
     volume.remove(tmp_path, "m", 2)
@@ -132,32 +132,30 @@ def test_a_removed_version_is_gone_and_so_is_its_number(tmp_path: Path):
         volume.remove(tmp_path, "m", 2)
 
 
-def test_so_is_the_number_of_a_version_that_someone_copied_there(tmp_path: Path):
+def test_the_number_of_a_removed_version_that_was_added_by_hand_is_not_reused(tmp_path: Path):
     for name in ("1", "007"):
         (tmp_path / "m" / name).mkdir(parents=True)
     volume.remove(tmp_path, "m", 7)
     assert publish(tmp_path) == 8
 
 
-def test_no_server_sees_half_of_a_version_that_is_being_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_version_being_removed_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for _ in range(2):
         publish(tmp_path)
-    seen = []
+    listed = []
     delete = shutil.rmtree
 
-    def look_and_delete(path: Path) -> None:
-        seen.append(volume.versions(tmp_path, "m"))
+    def list_and_delete(path: Path) -> None:
+        listed.append(volume.versions(tmp_path, "m"))
         delete(path)
 
-    monkeypatch.setattr(shutil, "rmtree", look_and_delete)
+    monkeypatch.setattr(shutil, "rmtree", list_and_delete)
     volume.remove(tmp_path, "m", 1)
-    assert seen == [[2]]
+    assert listed == [[2]]
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [".last_version", "2"]
 
 
-def test_two_publishers_at_once_lose_nothing(tmp_path: Path):
+def test_concurrent_publishers_lose_no_version(tmp_path: Path):
     def publish(_: int) -> int:
         with volume.draft(tmp_path, "vgg16", keep=100) as draft:
             (draft.path / "saved_model.pb").write_text("graph")
@@ -169,7 +167,7 @@ def test_two_publishers_at_once_lose_nothing(tmp_path: Path):
     assert sorted(published) == list(range(1, 41)) == volume.versions(tmp_path, "vgg16")
 
 
-def test_what_a_server_takes_for_a_version_by_number(tmp_path: Path):
+def test_version_candidates_are_found_by_number(tmp_path: Path):
     for name in ("3", "007", "v8", "-1", ".9", str(2**63)):
         (tmp_path / name).mkdir()
     (tmp_path / "12").touch()
@@ -178,12 +176,12 @@ def test_what_a_server_takes_for_a_version_by_number(tmp_path: Path):
 
 
 @pytest.mark.parametrize("path", ["nosuch", "a\0b"])
-def test_a_directory_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path, path: str):
+def test_an_unreadable_directory_raises_a_volume_error(tmp_path: Path, path: str):
     with pytest.raises(VolumeError):
         volume.version_candidates(tmp_path / path)
 
 
-def test_a_link_to_the_kernel_s_files_has_no_versions(tmp_path: Path):
+def test_a_model_directory_linked_to_proc_is_rejected(tmp_path: Path):
     (tmp_path / "m").symlink_to("/proc/self/fd")
     with pytest.raises(VolumeError, match="cannot hold models"):
         volume.version_candidates(tmp_path / "m")

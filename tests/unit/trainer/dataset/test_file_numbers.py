@@ -1,4 +1,4 @@
-"""Files of several sources are not split by their numbers, which mean nothing to one another."""
+"""Files of several sources are not split by number, because their numbers are unrelated."""
 
 import logging
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from trainer.errors import DatasetError
 COVID = [f"COVID/Covid ({n}).png" for n in range(1, 41)]
 PAPERS = [f"COVID/2020.01.24.919183-p27-{n}.png" for n in range(130, 170)]
 PATIENTS = [f"COVID/patient{n // 8}_slice{n % 8}.png" for n in range(40)]
-SHAPED_ALIKE = [f"COVID/scan-{n}.png" for n in range(101, 141)]
+SCANS = [f"COVID/scan-{n}.png" for n in range(101, 141)]
 
 
 def dataset(covid: Sequence[str]) -> LabelledImages:
@@ -34,9 +34,12 @@ def dataset(covid: Sequence[str]) -> LabelledImages:
         [f"COVID/{source}/{n}.png" for source in ("here", "there") for n in range(20)],
         [*COVID, "COVID/copy of Covid (3).png"],
     ],
-    ids=["three", "two", "papers", "bare", "letters", "folders", "one stray"],
+    ids=[
+        *("three schemes", "two schemes", "paper figures", "bare numbers", "patient letters"),
+        *("folders", "one stray file"),
+    ],
 )
-def test_mixed_sources_are_rejected_with_what_to_do(files: list[str]):
+def test_mixed_naming_schemes_are_rejected_with_a_remedy(files: list[str]):
     with pytest.raises(DatasetError, match=r"naming schemes are mixed.*--split groups") as raised:
         split_dataset(dataset(files), SplitOptions(kind="blocks"))
     assert files[0] in str(raised.value)
@@ -55,15 +58,17 @@ def test_mixed_sources_are_rejected_with_what_to_do(files: list[str]):
     ],
     ids=["one number", "many numbers", "two numbers", "folders", "identifiers", "extensions"],
 )
-def test_one_source_is_split(files: list[str], caplog: pytest.LogCaptureFixture):
+def test_files_of_one_naming_scheme_are_split_without_a_warning(
+    files: list[str], caplog: pytest.LogCaptureFixture
+):
     with caplog.at_level(logging.WARNING):
         split_dataset(dataset(files), SplitOptions(kind="blocks"))
     assert not caplog.records
 
 
-def test_sources_that_follow_one_another_get_a_warning(caplog: pytest.LogCaptureFixture):
+def test_consecutive_sources_are_accepted_with_a_warning(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
-        reject_mixed_schemes(COVID + SHAPED_ALIKE)
+        reject_mixed_schemes(COVID + SCANS)
     assert "named in 2 ways" in caplog.text
 
 
@@ -76,5 +81,5 @@ def test_sources_that_follow_one_another_get_a_warning(caplog: pytest.LogCapture
         ("19 classes/a.png", ()),
     ],
 )
-def test_numbers_are_those_of_the_path_below_the_class(file: str, numbers: tuple[int, ...]):
+def test_file_numbers_come_from_the_path_below_the_class(file: str, numbers: tuple[int, ...]):
     assert file_numbers(file) == numbers

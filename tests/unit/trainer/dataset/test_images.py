@@ -1,4 +1,4 @@
-"""A folder of images becomes a frame and arrays."""
+"""A folder of images is read into a data frame and arrays."""
 
 import dataclasses
 import logging
@@ -36,7 +36,7 @@ def test_the_frame_has_file_disease_id_and_disease_type(dataset_dir: Path):
     assert frame.iloc[-1].tolist() == [str(dataset_dir / "non-COVID" / "29.png"), 1, "non-COVID"]
 
 
-def test_images_are_what_the_service_would_make_of_them(dataset_dir: Path):
+def test_images_are_preprocessed_as_by_the_service(dataset_dir: Path):
     frame = read_frame(dataset_dir)
     data = load_images(frame)
     expected = preprocess(decode_image(Path(frame["File"][7]).read_bytes()).pixels)
@@ -45,13 +45,13 @@ def test_images_are_what_the_service_would_make_of_them(dataset_dir: Path):
 
 
 @pytest.mark.parametrize("name", ["COVID", "non-COVID"])
-def test_a_missing_class_folder_is_named(dataset_dir: Path, name: str):
+def test_the_error_names_a_missing_class_folder(dataset_dir: Path, name: str):
     (dataset_dir / name).rename(dataset_dir / "elsewhere")
     with pytest.raises(DatasetError, match=f"/{name} is missing"):
         read_frame(dataset_dir)
 
 
-def test_an_empty_class_folder_is_named(dataset_dir: Path):
+def test_the_error_names_an_empty_class_folder(dataset_dir: Path):
     for file in (dataset_dir / "COVID").iterdir():
         file.unlink()
     (dataset_dir / "COVID" / ".DS_Store").touch()
@@ -59,7 +59,7 @@ def test_an_empty_class_folder_is_named(dataset_dir: Path):
         read_frame(dataset_dir)
 
 
-def test_a_file_that_is_no_image_is_named_and_left_out(
+def test_a_file_that_is_not_an_image_is_logged_and_skipped(
     dataset_dir: Path, caplog: pytest.LogCaptureFixture
 ):
     (dataset_dir / "COVID" / "notes.txt").write_text("not an image")
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_image_is_named_and_left_out(
     assert "notes.txt" in caplog.text
 
 
-def test_files_that_look_wrong_are_named_and_kept(
+def test_files_that_look_wrong_are_logged_and_kept(
     dataset_dir: Path, caplog: pytest.LogCaptureFixture
 ):
     phantom = draw_phantom(np.random.default_rng(0), covid=True).pixels
@@ -84,22 +84,22 @@ def test_files_that_look_wrong_are_named_and_kept(
     with caplog.at_level(logging.WARNING):
         data = load_images(frame[~frame["File"].str.contains("/[0-9]+.png", regex=True)])
     assert len(data) == 3
-    named = [record.getMessage() for record in caplog.records if "looks wrong" in record.message]
-    assert [message.split("/COVID/")[1] for message in named] == [
+    messages = [record.getMessage() for record in caplog.records if "looks wrong" in record.message]
+    assert [message.split("/COVID/")[1] for message in messages] == [
         "dark.png: few grey levels, too dark",
         "twelve.png: its 16-bit samples use 12 bits and were scaled",
     ]
     assert "2 of 3 files look as if they were stored or read wrongly" in caplog.text
 
 
-def test_too_many_files_that_are_no_images_stop_the_training(dataset_dir: Path):
+def test_too_many_files_that_are_not_images_are_rejected(dataset_dir: Path):
     for number in range(4):
         (dataset_dir / "COVID" / f"{number}.txt").write_text("not an image")
     with pytest.raises(DatasetError, match="4 of 64 files cannot be read"):
         load_images(read_frame(dataset_dir))
 
 
-def test_one_file_in_twenty_may_be_no_image(dataset_dir: Path):
+def test_up_to_one_file_in_twenty_may_be_unreadable(dataset_dir: Path):
     for number in range(3):
         (dataset_dir / "COVID" / f"{number:02}.png").write_text("not an image")
     assert len(load_images(read_frame(dataset_dir))) == 57
@@ -108,7 +108,7 @@ def test_one_file_in_twenty_may_be_no_image(dataset_dir: Path):
         load_images(read_frame(dataset_dir))
 
 
-def test_a_file_that_has_gone_is_left_out_too(dataset_dir: Path):
+def test_a_file_deleted_after_listing_is_skipped(dataset_dir: Path):
     frame = read_frame(dataset_dir)
     (dataset_dir / "COVID" / "05.png").unlink()
     data = load_images(frame)
@@ -116,7 +116,7 @@ def test_a_file_that_has_gone_is_left_out_too(dataset_dir: Path):
     assert "COVID/05.png" not in data.files
 
 
-def test_a_dataset_without_any_image_is_an_error_of_ours(tmp_path: Path):
+def test_a_dataset_without_images_raises_a_dataset_error(tmp_path: Path):
     for name in ("COVID", "non-COVID"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "scan.dcm").write_text("not an image")
@@ -124,16 +124,16 @@ def test_a_dataset_without_any_image_is_an_error_of_ours(tmp_path: Path):
         load_images(read_frame(tmp_path))
 
 
-def test_a_file_keeps_its_name_beside_its_class(dataset_dir: Path):
+def test_images_keep_their_file_names_and_labels(dataset_dir: Path):
     data = load_images(read_frame(dataset_dir))
     assert (data.files[0], data.files[-1]) == ("COVID/00.png", "non-COVID/29.png")
     assert data.take(np.array([31, 2])).files == ("non-COVID/01.png", "COVID/02.png")
     assert data.take(np.array([31, 2])).labels.tolist() == [1, 0]
 
 
-def test_the_fingerprint_changes_with_pixels_and_labels_and_with_nothing_else(dataset_dir: Path):
+def test_the_fingerprint_depends_on_pixels_and_labels_but_not_on_names(dataset_dir: Path):
     before = load_images(read_frame(dataset_dir))
-    # The first in the order of names, and so it stays.
+    # Under its new name, the file is still the first in sorted order.
     (dataset_dir / "COVID" / "00.png").rename(dataset_dir / "COVID" / "000.png")
     assert load_images(read_frame(dataset_dir)).fingerprint() == before.fingerprint()
     relabelled = dataclasses.replace(before, labels=before.labels[::-1])
@@ -149,9 +149,7 @@ def test_equal_images_have_equal_digests(dataset_dir: Path):
     assert len(set(digests)) == 60
 
 
-def test_images_in_folders_below_the_classes_are_read(
-    dataset_dir: Path, caplog: pytest.LogCaptureFixture
-):
+def test_images_in_nested_folders_are_read(dataset_dir: Path, caplog: pytest.LogCaptureFixture):
     write(dataset_dir / "COVID" / "patient1" / "series" / "slice.png", 200)
     write(dataset_dir / "COVID" / "__MACOSX" / "slice.png", 201)
     (dataset_dir / "COVID" / "patient1" / "Thumbs.db").touch()
@@ -163,12 +161,12 @@ def test_images_in_folders_below_the_classes_are_read(
     assert "2 hidden or system files" in caplog.text
 
 
-def test_a_pipe_among_the_images_is_not_opened(dataset_dir: Path):
+def test_a_fifo_among_the_images_is_not_opened(dataset_dir: Path):
     os.mkfifo(dataset_dir / "COVID" / "pipe.png")
     assert len(load_images(read_frame(dataset_dir))) == 60
 
 
-def test_names_that_are_not_utf_8_or_of_several_lines_are_escaped(dataset_dir: Path):
+def test_names_that_are_not_utf_8_or_contain_newlines_are_escaped(dataset_dir: Path):
     write(dataset_dir / "COVID" / os.fsdecode(b"caf\xe9.png"), 200)
     write(dataset_dir / "COVID" / "two\nlines.png", 201)
     (dataset_dir / "COVID" / os.fsdecode(b"\xe9.txt")).write_text("not an image")

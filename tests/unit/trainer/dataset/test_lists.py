@@ -1,4 +1,4 @@
-"""Lists and tables find their images however an editor or another system has spelt the names."""
+"""Images in lists and tables are found even if their file names are spelled differently."""
 
 import codecs
 import unicodedata
@@ -20,7 +20,7 @@ def dataset(*files: str) -> LabelledImages:
 
 
 @pytest.mark.parametrize(
-    ("held", "listed"),
+    ("stored", "listed"),
     [
         (NFC, NFD),
         (NFD, NFC),
@@ -31,8 +31,8 @@ def dataset(*files: str) -> LabelledImages:
         (r"COVID/caf\xe9.png", r"COVID/caf\xe9.png"),
     ],
 )
-def test_a_name_is_found_however_it_is_spelt(tmp_path: Path, held: str, listed: str):
-    data = dataset("COVID/other.png", held)
+def test_an_image_is_found_by_an_equivalent_spelling(tmp_path: Path, stored: str, listed: str):
+    data = dataset("COVID/other.png", stored)
     (tmp_path / "list.txt").write_text(f"{listed}\r\n\r\n")
     assert find_listed(data, [tmp_path / "list.txt"]).tolist() == [1]
     (tmp_path / "p.csv").write_text(f"File , Patient\nCOVID/other.png,x\n{listed},y\n")
@@ -47,13 +47,13 @@ def test_a_name_is_found_however_it_is_spelt(tmp_path: Path, held: str, listed: 
         b"COVID/caf\xe9.png\n" + NFC.encode(),
     ],
 )
-def test_a_list_may_be_in_any_encoding_of_its_editor(tmp_path: Path, content: bytes):
+def test_a_list_may_be_in_any_common_encoding(tmp_path: Path, content: bytes):
     data = dataset(r"COVID/caf\xe9.png", NFC)
     (tmp_path / "list.txt").write_bytes(content)
     assert find_listed(data, [tmp_path / "list.txt"]).tolist()[-1] == 1
 
 
-def test_names_that_read_alike_are_found_exactly_or_rejected(tmp_path: Path):
+def test_equivalent_names_are_matched_exactly_or_rejected_as_ambiguous(tmp_path: Path):
     data = dataset(NFC, NFD)
     (tmp_path / "list.txt").write_text(f"{NFD}\n{NFC}\n")
     assert find_listed(data, [tmp_path / "list.txt"]).tolist() == [1, 0]
@@ -62,13 +62,13 @@ def test_names_that_read_alike_are_found_exactly_or_rejected(tmp_path: Path):
         find_listed(data, [tmp_path / "list.txt"])
 
 
-def test_upper_and_lower_case_names_are_different_files(tmp_path: Path):
+def test_names_that_differ_in_case_are_different_files(tmp_path: Path):
     (tmp_path / "list.txt").write_text("COVID/A.png")
     with pytest.raises(DatasetError, match="is not in the dataset"):
         find_listed(dataset("COVID/a.png"), [tmp_path / "list.txt"])
 
 
-def test_two_spellings_of_one_file_have_one_patient(tmp_path: Path):
+def test_two_spellings_of_one_file_must_have_one_patient(tmp_path: Path):
     data = dataset(NFC)
     (tmp_path / "p.csv").write_text(f"file,patient\n{NFC},x\n{NFD},x\n")
     assert read_patients(data, tmp_path / "p.csv").tolist() == [0]
@@ -77,7 +77,7 @@ def test_two_spellings_of_one_file_have_one_patient(tmp_path: Path):
         read_patients(data, tmp_path / "p.csv")
 
 
-def test_two_spellings_of_one_patient_are_one(tmp_path: Path):
+def test_equivalent_spellings_of_a_patient_are_one_patient(tmp_path: Path):
     names = ["Müller", unicodedata.normalize("NFD", "Müller"), "Müller "]
     data = dataset("a", "b", "c")
     rows = zip(data.files, names, strict=True)
@@ -85,7 +85,7 @@ def test_two_spellings_of_one_patient_are_one(tmp_path: Path):
     assert read_patients(data, tmp_path / "p.csv").tolist() == [0, 0, 0]
 
 
-def test_patients_that_are_missing_are_counted(tmp_path: Path):
+def test_the_error_counts_the_images_without_a_patient(tmp_path: Path):
     (tmp_path / "p.csv").write_text("file,patient\nb,1\n")
     with pytest.raises(DatasetError, match="the patient of a and of 1 more"):
         read_patients(dataset("a", "b", "c"), tmp_path / "p.csv")

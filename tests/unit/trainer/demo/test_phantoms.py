@@ -1,4 +1,4 @@
-"""Phantoms: the same from the same seed, and not told apart by brightness."""
+"""Phantoms depend only on the seed, and brightness does not separate their classes."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_phantoms_of_an_earlier_run_are_replaced(tmp_path: Path):
     assert len(read(tmp_path)) == 2
 
 
-def test_other_peoples_files_are_never_removed(tmp_path: Path):
+def test_files_that_are_not_phantoms_are_never_removed(tmp_path: Path):
     patient = tmp_path / "COVID" / "patient.png"
     patient.parent.mkdir()
     patient.write_bytes(b"precious")
@@ -51,7 +51,7 @@ def test_other_peoples_files_are_never_removed(tmp_path: Path):
     assert patient.read_bytes() == b"precious"
 
 
-def test_brightness_does_not_tell_the_classes_apart():
+def test_brightness_does_not_separate_the_classes():
     labels = np.repeat([True, False], 100)
     brightness = np.array(
         [

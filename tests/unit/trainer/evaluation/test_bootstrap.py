@@ -1,4 +1,4 @@
-"""Intervals: as wide as the test set is small, and wider where images come in patients."""
+"""Confidence intervals are wider for small test sets and for several images per patient."""
 
 from typing import Any
 
@@ -22,31 +22,31 @@ def width(probabilities: np.ndarray, labels: np.ndarray, **options: Any) -> floa
     return estimate.high - estimate.low
 
 
-def test_every_interval_holds_its_value_and_stays_between_0_and_1():
+def test_every_interval_contains_its_value_and_stays_between_0_and_1():
     for name, each in measure_with_intervals(*draw(80)).items():
         assert 0 <= each.low < each.high <= 1, name
-        # Resampling finds bins emptier than they are, so this one is biased upward.
+        # Resampled bins hold fewer different images, which biases this metric upwards.
         if name != "ece":
             assert each.low <= each.value <= each.high, name
 
 
-def test_a_seed_repeats_the_interval():
+def test_the_seed_determines_the_intervals():
     assert measure_with_intervals(*draw(80)) == measure_with_intervals(*draw(80))
     assert measure_with_intervals(*draw(80)) != measure_with_intervals(*draw(80), seed=1)
 
 
-def test_more_images_make_it_narrower():
+def test_more_images_give_a_narrower_interval():
     assert width(*draw(1600)) < 0.5 * width(*draw(80))
 
 
-def test_of_sensitivity_it_is_about_that_of_the_binomial_distribution():
+def test_the_sensitivity_interval_is_close_to_the_binomial_one():
     probabilities, labels = draw(400)
     estimate = measure_with_intervals(probabilities, labels)["sensitivity"]
     expected = binom(200, estimate.value).ppf([0.025, 0.975]) / 200
     assert [estimate.low, estimate.high] == pytest.approx(expected, abs=0.015)
 
 
-def test_of_accuracy_it_is_about_that_of_the_binomial_distribution():
+def test_the_accuracy_interval_is_close_to_the_wilson_interval():
     probabilities, labels = draw(400)
     estimate = measure_with_intervals(probabilities, labels)["accuracy"]
     correct = round(estimate.value * 400)
@@ -54,35 +54,37 @@ def test_of_accuracy_it_is_about_that_of_the_binomial_distribution():
     assert (estimate.low, estimate.high) == pytest.approx(tuple(expected), abs=0.015)
 
 
-def test_images_are_drawn_class_by_class():
+def test_images_are_resampled_class_by_class():
     labels = np.array([0] * 10 + [1] * 30)
-    never = np.tile([0.1, 0.9], (40, 1))
-    estimate = measure_with_intervals(never, labels)["accuracy"]
+    always_negative = np.tile([0.1, 0.9], (40, 1))
+    estimate = measure_with_intervals(always_negative, labels)["accuracy"]
     assert (estimate.low, estimate.value, estimate.high) == (0.75, 0.75, 0.75)
 
 
-def test_the_interval_is_that_of_the_operating_point():
+def test_intervals_are_computed_at_the_operating_point():
     probabilities, labels = draw(80)
-    everyone = measure_with_intervals(probabilities, labels, 0.0)
-    assert everyone["sensitivity"] == Estimate(1, 1, 1)
-    assert everyone["specificity"] == Estimate(0, 0, 0)
+    all_positive = measure_with_intervals(probabilities, labels, 0.0)
+    assert all_positive["sensitivity"] == Estimate(1, 1, 1)
+    assert all_positive["specificity"] == Estimate(0, 0, 0)
 
 
-def test_slices_of_one_patient_count_less_than_as_many_patients():
+def test_several_slices_per_patient_widen_the_interval():
     probabilities, labels = draw(40)
     slices = np.repeat(probabilities, 10, axis=0), np.repeat(labels, 10)
     patients = np.repeat(np.arange(40), 10)
     assert width(*slices, groups=patients) > 2 * width(*slices)
 
 
-def test_a_drawn_test_set_never_lacks_a_class():
+def test_every_resample_contains_both_classes():
     probabilities, labels = draw(12)
     patients = np.array([0, 1] * 6)
     estimates = measure_with_intervals(probabilities, labels, groups=patients)
     assert all(np.isfinite([each.low, each.high]).all() for each in estimates.values())
 
 
-def test_what_does_not_fit_into_memory_is_drawn_piece_by_piece(monkeypatch: pytest.MonkeyPatch):
+def test_resampling_in_pieces_to_bound_memory_gives_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+):
     whole = measure_with_intervals(*draw(80), resamples=50)
     monkeypatch.setattr(bootstrap, "_MAX_WEIGHTS", 80 * 7)
     assert measure_with_intervals(*draw(80), resamples=50) == whole

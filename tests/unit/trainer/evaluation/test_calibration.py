@@ -1,4 +1,4 @@
-"""Temperature scaling: confidence that means what it says, and the same decisions."""
+"""Temperature scaling calibrates probabilities without changing decisions."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from trainer.evaluation.metrics import measure
 
 @pytest.fixture
 def overconfident() -> tuple[np.ndarray, np.ndarray]:
-    """Answers of a model whose logits are three times too large, and the labels."""
+    """Probabilities from logits that are three times too large, and the labels."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1.5, 4000)
     labels = (rng.random(4000) >= 1 / (1 + np.exp(-logits))).astype(int)
@@ -19,11 +19,15 @@ def overconfident() -> tuple[np.ndarray, np.ndarray]:
     return np.stack([positive, 1 - positive], axis=1), labels
 
 
-def test_the_temperature_is_found(overconfident: tuple[np.ndarray, np.ndarray]):
+def test_the_temperature_of_an_overconfident_model_is_found(
+    overconfident: tuple[np.ndarray, np.ndarray],
+):
     assert fit_temperature(*overconfident) == pytest.approx(3, rel=0.1)
 
 
-def test_scaling_calibrates_and_changes_no_ranking(overconfident: tuple[np.ndarray, np.ndarray]):
+def test_scaling_calibrates_without_changing_the_ranking(
+    overconfident: tuple[np.ndarray, np.ndarray],
+):
     probabilities, labels = overconfident
     scaled = scale(probabilities, fit_temperature(probabilities, labels))
     before, after = measure(probabilities, labels), measure(scaled, labels)
@@ -34,7 +38,7 @@ def test_scaling_calibrates_and_changes_no_ranking(overconfident: tuple[np.ndarr
     np.testing.assert_allclose(scaled.sum(axis=1), 1)
 
 
-def test_certainty_is_no_obstacle():
+def test_probabilities_of_0_and_1_can_be_scaled():
     probabilities = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
     labels = np.array([0, 1, 0, 0])
     temperature = fit_temperature(probabilities, labels)
@@ -42,7 +46,7 @@ def test_certainty_is_no_obstacle():
     assert np.isfinite(scale(probabilities, temperature)).all()
 
 
-def test_baked_in_the_model_answers_with_scaled_probabilities():
+def test_a_model_with_a_baked_in_temperature_answers_scaled_probabilities():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(2, activation="softmax", name=OUTPUT_NAME)]

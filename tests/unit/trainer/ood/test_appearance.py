@@ -1,4 +1,4 @@
-"""Further views of training images, and synthetic outliers made from them."""
+"""Appearance augmentation of training images, and synthetic outliers made from them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ MAKERS: list[Any] = [other_windows, full_fields, synthetic_outliers]
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_they_are_images_of_the_same_form_always_the_same(make: Make):
+def test_generated_images_are_grey_keep_shape_and_range_and_are_reproducible(make: Make):
     made = make(RAMP, 1)
     assert made.shape == RAMP.shape
     assert made.dtype == np.float32
@@ -34,26 +34,26 @@ def test_they_are_images_of_the_same_form_always_the_same(make: Make):
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_no_two_of_one_image_are_alike(make: Make):
+def test_all_generated_images_differ(make: Make):
     made = np.concatenate([make(RAMP, 1), make(RAMP, 2)])
     assert len(np.unique(made.reshape(len(made), -1), axis=0)) == len(made)
 
 
-def test_a_window_keeps_the_order_of_the_levels():
+def test_a_window_keeps_the_order_of_grey_levels():
     for seed in range(50):
         shown = through_another_window(RAMP[0], np.random.default_rng(seed))
         assert (np.diff(shown, axis=1) >= 0).all()
         assert np.ptp(shown) > 0.2
 
 
-def test_in_a_full_field_all_that_lies_outside_of_the_body_is_air_and_table():
+def test_a_full_field_of_view_is_darker_outside_the_body():
     white = np.ones((60, 64, 64, 3), np.float32)
     corners = full_fields(white, 0)[:, [0, 0], [0, 63], 0]
     middles = full_fields(white, 0)[:, 32, 32, 0]
     assert (middles[:, None] > corners).mean() > 0.9
 
 
-def test_strangers_show_no_image_as_it_was():
+def test_synthetic_outliers_differ_from_their_originals():
     differing = np.abs(synthetic_outliers(RAMP, 0) - RAMP).mean(axis=(1, 2, 3))
     assert differing.min() > 0.05
 
@@ -64,17 +64,17 @@ def test_strangers_show_no_image_as_it_was():
     st.floats(2, 4),
     st.floats(-3.2, 3.2),
 )
-def test_a_superellipse_covers_about_its_area(
+def test_a_superellipse_covers_more_than_its_ellipse_and_less_than_its_rectangle(
     width: float, height: float, power: float, tilt: float
 ):
     cover = Superellipse((50, 50), (width, height), power, tilt).cover((100, 100))
     assert cover.dtype == np.float32
-    # Between the ellipse inside of it and the rectangle round it.
+    # Between the inscribed ellipse and the circumscribed rectangle.
     assert 0.9 * np.pi * width * height < cover.sum() < 1.1 * 4 * width * height
     assert cover[50, 50] == 1
 
 
-def test_a_superellipse_of_the_power_2_is_an_ellipse():
+def test_a_superellipse_of_power_2_is_an_ellipse():
     cover = Superellipse((32, 32), (20, 10), 2).cover((64, 64))
     assert cover.sum() == pytest.approx(np.pi * 20 * 10, rel=0.02)
     assert cover[32, 50] == 1

@@ -1,4 +1,4 @@
-"""The distance to training images: what it is fitted to, and what the served graph makes of it."""
+"""The out-of-distribution (OOD) score: how it is fitted and how the served graph computes it."""
 
 import keras
 import numpy as np
@@ -30,12 +30,14 @@ def slices(count: int, seed: int) -> LabelledImages:
 
 TRAIN, VALIDATION, OTHERS = slices(80, 0), slices(40, 1), slices(40, 2)
 FEW_TRAIN, FEW_VALIDATION = TRAIN.take(np.arange(8)), VALIDATION.take(np.arange(8))
-"""Where it does not matter how well a fit tells images apart."""
+"""For tests that do not depend on the quality of the fit."""
 
 
-@pytest.fixture(scope="module", params=[16, 29], ids=["a multiple of the grid", "none"])
+@pytest.fixture(
+    scope="module", params=[16, 29], ids=["side divisible by the grid", "side not divisible"]
+)
 def model(request: pytest.FixtureRequest) -> keras.Model:
-    """As small as can be, with the layer that VGG16 is asked for, of this side."""
+    """A minimal model with the feature layer of VGG16, whose maps have this side."""
     keras.utils.set_random_seed(0)
     image = keras.Input((64, 64, 3), name=INPUT_NAME)
     stride = {16: 4, 29: 2}[request.param]
@@ -54,36 +56,36 @@ def fit(model: keras.Model) -> OodScorer:
     return fit_ood_scorer(model, TRAIN, VALIDATION)
 
 
-def distances(model: keras.Model, fit: OodScorer, images: Images) -> NDArray[np.float32]:
+def ood_scores(model: keras.Model, fit: OodScorer, images: Images) -> NDArray[np.float32]:
     return np.asarray(with_ood_score(model, fit)(images)[OOD_OUTPUT_NAME])
 
 
-def test_images_of_the_same_kind_are_near_and_others_far(model: keras.Model, fit: OodScorer):
-    assert (distances(model, fit, OTHERS.images) < 1).mean() > 0.9
-    assert distances(model, fit, OTHERS.images).dtype == np.float32
-    assert (distances(model, fit, synthetic_outliers(OTHERS.images, seed=99)) > 1).mean() > 0.8
+def test_most_similar_images_score_below_1_and_most_outliers_above(
+    model: keras.Model, fit: OodScorer
+):
+    assert (ood_scores(model, fit, OTHERS.images) < 1).mean() > 0.9
+    assert ood_scores(model, fit, OTHERS.images).dtype == np.float32
+    assert (ood_scores(model, fit, synthetic_outliers(OTHERS.images, seed=99)) > 1).mean() > 0.8
     blank = np.full((1, 64, 64, 3), 0.5, np.float32)
-    assert (distances(model, fit, np.concatenate([blank, 1 - OTHERS.images])) > 1).mean() > 0.9
+    assert (ood_scores(model, fit, np.concatenate([blank, 1 - OTHERS.images])) > 1).mean() > 0.9
 
 
-def test_the_same_slices_in_a_scanners_full_field_of_view_are_near(
+def test_most_slices_in_a_full_field_of_view_score_below_1(model: keras.Model, fit: OodScorer):
+    assert (ood_scores(model, fit, full_fields(OTHERS.images, seed=99)) < 1).mean() > 0.8
+
+
+def test_the_score_is_0_at_the_median_validation_image_and_1_at_the_boundary(
     model: keras.Model, fit: OodScorer
 ):
-    assert (distances(model, fit, full_fields(OTHERS.images, seed=99)) < 1).mean() > 0.8
-
-
-def test_the_distance_is_0_at_a_typical_validation_image_and_1_at_the_boundary(
-    model: keras.Model, fit: OodScorer
-):
-    found = distances(model, fit, VALIDATION.images)
+    found = ood_scores(model, fit, VALIDATION.images)
     assert np.median(found) == pytest.approx(0, abs=0.01)
     assert fit.validation_false_positive_rate == pytest.approx((found > 1).mean())
     assert found.min() >= 0
 
 
 def test_the_graph_computes_the_two_layers_that_were_fitted(model: keras.Model, fit: OodScorer):
-    look = keras.Model(model.input, model.get_layer(fit.layer).output)
-    maps = np.asarray(look(VALIDATION.images)).astype(np.float64)
+    feature_model = keras.Model(model.input, model.get_layer(fit.layer).output)
+    maps = np.asarray(feature_model(VALIDATION.images)).astype(np.float64)
     side = maps.shape[1]
     starts = [row * (side // 4) for row in range(4)]
     size = side - 3 * (side // 4)
@@ -98,16 +100,16 @@ def test_the_graph_computes_the_two_layers_that_were_fitted(model: keras.Model, 
     expected = np.maximum(hidden @ fit.weights + fit.bias, 0)
     assert expected.max() > 0
     np.testing.assert_allclose(
-        distances(model, fit, VALIDATION.images), expected, rtol=1e-3, atol=1e-4
+        ood_scores(model, fit, VALIDATION.images), expected, rtol=1e-3, atol=1e-4
     )
 
 
-def test_a_fit_is_the_same_each_time(model: keras.Model):
+def test_fitting_is_reproducible(model: keras.Model):
     first, second = (fit_ood_scorer(model, FEW_TRAIN, FEW_VALIDATION) for _ in range(2))
     np.testing.assert_array_equal(first.hidden_weights, second.hidden_weights)
 
 
-def test_a_fit_describes_itself(fit: OodScorer):
+def test_the_description_of_a_fit_contains_its_layer_and_its_rates(fit: OodScorer):
     assert fit.described == {
         "layer": FEATURE_LAYERS["vgg16"],
         "validation_false_positive_rate": fit.validation_false_positive_rate,
@@ -116,24 +118,24 @@ def test_a_fit_describes_itself(fit: OodScorer):
     assert fit.outlier_true_positive_rate > 0.8
 
 
-def test_the_probabilities_stay_as_they_were(model: keras.Model, fit: OodScorer):
+def test_adding_the_score_does_not_change_the_probabilities(model: keras.Model, fit: OodScorer):
     answered = with_ood_score(model, fit)(OTHERS.images)
     np.testing.assert_array_equal(answered[OUTPUT_NAME], model(OTHERS.images))
 
 
-def test_a_black_image_has_a_distance(model: keras.Model, fit: OodScorer):
-    assert np.isfinite(distances(model, fit, np.zeros((1, 64, 64, 3), np.float32))).all()
+def test_a_black_image_has_a_finite_score(model: keras.Model, fit: OodScorer):
+    assert np.isfinite(ood_scores(model, fit, np.zeros((1, 64, 64, 3), np.float32))).all()
 
 
-def test_a_network_that_sees_nothing_has_finite_distances(model: keras.Model):
-    blind = keras.models.clone_model(model)
-    blind.get_layer(FEATURE_LAYERS["vgg16"]).kernel.assign(
+def test_a_model_whose_features_are_all_zero_has_finite_scores(model: keras.Model):
+    zeroed = keras.models.clone_model(model)
+    zeroed.get_layer(FEATURE_LAYERS["vgg16"]).kernel.assign(
         np.zeros(model.get_layer(FEATURE_LAYERS["vgg16"]).kernel.shape)
     )
-    known = fit_ood_scorer(blind, FEW_TRAIN, FEW_VALIDATION)
-    assert np.isfinite(distances(blind, known, OTHERS.images)).all()
+    scorer = fit_ood_scorer(zeroed, FEW_TRAIN, FEW_VALIDATION)
+    assert np.isfinite(ood_scores(zeroed, scorer, OTHERS.images)).all()
 
 
-def test_one_training_image_more_than_none_is_enough(model: keras.Model):
-    few = fit_ood_scorer(model, TRAIN.take(np.arange(2)), VALIDATION.take(np.arange(2)))
-    assert np.isfinite(distances(model, few, OTHERS.images)).all()
+def test_two_training_images_are_enough(model: keras.Model):
+    scorer = fit_ood_scorer(model, TRAIN.take(np.arange(2)), VALIDATION.take(np.arange(2)))
+    assert np.isfinite(ood_scores(model, scorer, OTHERS.images)).all()

@@ -1,4 +1,4 @@
-"""Batch normalisation is merged into the layers before it, and nothing else changes."""
+"""Batch normalisation is folded into the preceding layers, and nothing else changes."""
 
 import keras
 import numpy as np
@@ -17,15 +17,15 @@ def normalisations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
 
 
 def trained(model: keras.Model) -> keras.Model:
-    """Normalisations that do something, as training leaves them."""
+    """The model, with statistics in its normalisations as training would leave them."""
     rng = np.random.default_rng(1)
     for layer in normalisations(model):
         low, high = rng.uniform(0.5, 1, 2), rng.uniform(1, 1.5, 2)
-        for variable, least, most in zip(
+        for variable, minimum, maximum in zip(
             (layer.gamma, layer.moving_variance), low, high, strict=True
         ):
             if variable is not None:
-                variable.assign(rng.uniform(least, most, variable.shape))
+                variable.assign(rng.uniform(minimum, maximum, variable.shape))
         for variable in (layer.beta, layer.moving_mean):
             if variable is not None:
                 variable.assign(rng.normal(0, 0.1, variable.shape))
@@ -33,7 +33,7 @@ def trained(model: keras.Model) -> keras.Model:
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_each_cnn_answers_as_before_with_the_head_s_normalisations_alone(name: str):
+def test_each_folded_cnn_answers_as_before_and_keeps_only_the_heads_normalisations(name: str):
     model = trained(build(name, Recipe(weights="none")))
     weights = [weight.copy() for weight in model.get_weights()]
     folded = fold_batch_normalisation(model)
@@ -47,7 +47,9 @@ def test_each_cnn_answers_as_before_with_the_head_s_normalisations_alone(name: s
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}], ids=str)
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("kind", ["Conv2D", "SeparableConv2D"])
-def test_with_and_without_scale_shift_and_bias(options: dict[str, bool], bias: bool, kind: str):
+def test_layers_are_folded_with_and_without_scale_shift_and_bias(
+    options: dict[str, bool], bias: bool, kind: str
+):
     image = keras.Input((8, 8, 3))
     maps = getattr(keras.layers, kind)(5, 3, use_bias=bias)(image)
     model = trained(
@@ -61,7 +63,7 @@ def test_with_and_without_scale_shift_and_bias(options: dict[str, bool], bias: b
     np.testing.assert_allclose(np.asarray(folded(pixels)), np.asarray(model(pixels)), atol=1e-5)
 
 
-def test_what_others_see_before_the_normalisation_stays():
+def test_a_normalisation_whose_input_is_used_elsewhere_is_kept():
     image = keras.Input((8, 8, 3))
     maps = keras.layers.Conv2D(5, 3)(image)
     normalised = keras.layers.BatchNormalization()(maps)
@@ -69,7 +71,7 @@ def test_what_others_see_before_the_normalisation_stays():
     assert len(normalisations(fold_batch_normalisation(model))) == 1
 
 
-def test_a_normalisation_behind_an_activation_stays():
+def test_a_normalisation_after_an_activation_is_kept():
     image = keras.Input((8, 8, 3))
     maps = keras.layers.Conv2D(5, 3, activation="relu")(image)
     model = trained(keras.Model(image, keras.layers.BatchNormalization()(maps)))

@@ -1,4 +1,4 @@
-"""The gate: what a model must not be if it is to be served."""
+"""The gate rejects models that are not good enough to be published."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ COUNT = 40
 BRIGHTNESS = np.linspace(0, 1, COUNT, dtype=np.float32)
 TEST = LabelledImages(
     np.broadcast_to(BRIGHTNESS[:, None, None, None], (COUNT, 64, 64, 3)),
-    # COVID is bright.
+    # The bright images are COVID.
     np.where(BRIGHTNESS > 0.5, 0, 1),
     tuple(map(str, range(COUNT))),
 )
 GOOD = np.stack([BRIGHTNESS, 1 - BRIGHTNESS], axis=1)
 BAD = GOOD[:, ::-1]
 
-# More than are asked at once, sixty of each class.
+# More than one batch, with 60 images of each class.
 LONG = np.linspace(0, 1, 120, dtype=np.float32)
 LONG_TEST = LabelledImages(
     np.broadcast_to(LONG[:, None, None, None], (120, 64, 64, 3)),
@@ -35,7 +35,7 @@ LONG_GOOD = np.stack([LONG, 1 - LONG], axis=1)
 
 
 def publish(models_dir: Path, *, good: bool, demo: bool = False) -> int:
-    """Publish a SavedModel that goes by brightness, rightly or wrongly."""
+    """Publish a SavedModel that classifies by brightness, correctly or inverted."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, 64, 64, 3], tf.float32, name=INPUT_NAME)])
     def predict(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -60,19 +60,19 @@ def test_a_good_first_model_passes(tmp_path: Path):
     assert pass_gate(tmp_path, GOOD) == GateReport([], None)
 
 
-def test_a_collapsed_model_does_not(tmp_path: Path):
+def test_a_collapsed_model_is_rejected(tmp_path: Path):
     constant = 0.5 + (GOOD - 0.5) * 0.01
     assert "nearly the same to every image" in pass_gate(tmp_path, constant).objections[0]
 
 
-def test_nor_one_that_is_less_accurate_than_it_must_be(tmp_path: Path):
+def test_a_model_below_the_minimum_accuracy_is_rejected(tmp_path: Path):
     assert pass_gate(tmp_path, GOOD, min_accuracy=0.9).objections == []
     assert pass_gate(tmp_path, BAD, min_accuracy=0.9).objections == [
         "its accuracy of 0.0% is less than 90.0%"
     ]
 
 
-def test_nor_one_that_is_worse_than_what_it_would_replace(tmp_path: Path):
+def test_a_model_worse_than_the_newest_version_is_rejected(tmp_path: Path):
     publish(tmp_path, good=False)
     newest = publish(tmp_path, good=True)
     report = pass_gate(tmp_path, BAD)
@@ -80,19 +80,21 @@ def test_nor_one_that_is_worse_than_what_it_would_replace(tmp_path: Path):
     assert f"than the 100.0% of version {newest}, on 40 test images" in report.objections[0]
 
 
-@pytest.mark.parametrize("incumbent_is_good", [True, False])
-def test_one_that_is_as_good_or_better_passes(tmp_path: Path, incumbent_is_good: bool):
-    version = publish(tmp_path, good=incumbent_is_good)
+@pytest.mark.parametrize("newest_is_good", [True, False])
+def test_a_model_at_least_as_good_as_the_newest_version_passes(
+    tmp_path: Path, newest_is_good: bool
+):
+    version = publish(tmp_path, good=newest_is_good)
     assert pass_gate(tmp_path, GOOD) == GateReport([], version)
 
 
-def test_models_of_patients_are_not_compared_with_those_of_phantoms(tmp_path: Path):
+def test_models_trained_on_patients_are_not_compared_with_demo_models(tmp_path: Path):
     real = publish(tmp_path, good=False)
     publish(tmp_path, good=True, demo=True)
     assert pass_gate(tmp_path, BAD) == GateReport([], real)
 
 
-def test_the_incumbent_is_not_judged_on_what_it_learned_from(tmp_path: Path):
+def test_a_published_version_is_not_evaluated_on_its_own_training_images(tmp_path: Path):
     version = publish(tmp_path, good=True)
     directory = volume.version_dir(tmp_path, "vgg16", version)
     write_training_images(directory, TEST.take(np.arange(0, COUNT, 8)))
@@ -101,7 +103,7 @@ def test_the_incumbent_is_not_judged_on_what_it_learned_from(tmp_path: Path):
     assert pass_gate(tmp_path, BAD) == GateReport([], None)
 
 
-def test_with_fewer_than_thirty_images_left_versions_are_not_compared(tmp_path: Path):
+def test_versions_are_not_compared_on_fewer_than_30_images(tmp_path: Path):
     version = publish(tmp_path, good=True)
     directory = volume.version_dir(tmp_path, "vgg16", version)
     write_training_images(directory, TEST.take(np.arange(15, 25)))
@@ -111,16 +113,18 @@ def test_with_fewer_than_thirty_images_left_versions_are_not_compared(tmp_path: 
     assert pass_gate(tmp_path, BAD) == GateReport([], None)
 
 
-def test_nor_where_those_left_are_of_one_class(tmp_path: Path):
+def test_versions_are_not_compared_on_images_of_a_single_class(tmp_path: Path):
     version = publish(tmp_path, good=True)
-    learned = LONG_TEST.take(np.flatnonzero(LONG_TEST.labels == 0))
-    write_training_images(volume.version_dir(tmp_path, "vgg16", version), learned)
+    training_images = LONG_TEST.take(np.flatnonzero(LONG_TEST.labels == 0))
+    write_training_images(volume.version_dir(tmp_path, "vgg16", version), training_images)
     report = inspect("vgg16", tmp_path, LONG_GOOD[:, ::-1], LONG_TEST, demo=False)
     assert report == GateReport([], None)
 
 
 @pytest.mark.parametrize(("mistakes", "passes"), [(1, True), (4, False)])
-def test_a_little_worse_may_be_chance(tmp_path: Path, mistakes: int, passes: bool):
+def test_a_model_is_rejected_only_if_it_is_clearly_worse_than_the_newest_version(
+    tmp_path: Path, mistakes: int, passes: bool
+):
     version = publish(tmp_path, good=True)
     probabilities = LONG_GOOD.copy()
     probabilities[:mistakes] = probabilities[:mistakes, ::-1]
@@ -129,18 +133,20 @@ def test_a_little_worse_may_be_chance(tmp_path: Path, mistakes: int, passes: boo
     assert (report.objections == []) == passes
 
 
-def test_a_version_without_a_card_is_passed_over(tmp_path: Path):
+def test_a_version_without_a_model_card_is_skipped(tmp_path: Path):
     version = publish(tmp_path, good=True)
     newest = publish(tmp_path, good=False)
     (volume.version_dir(tmp_path, "vgg16", newest) / CARD_PATH).unlink()
     assert pass_gate(tmp_path, BAD).compared_with == version
 
 
-def test_the_classes_are_those_of_the_contract():
+def test_the_bright_images_are_labelled_covid_in_the_contract():
     assert CLASS_NAMES[TEST.labels[-1]] == "COVID"
 
 
-def test_a_damaged_incumbent_does_not_bar_the_way(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_damaged_version_does_not_block_publication(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     version = publish(tmp_path, good=True)
     (volume.version_dir(tmp_path, "vgg16", version) / "saved_model.pb").write_bytes(b"damaged")
     assert pass_gate(tmp_path, BAD) == GateReport([], None)

@@ -1,4 +1,4 @@
-"""Augmentation: as far as the recipe says, and the same again for the same step."""
+"""Augmentation follows the recipe, and is the same again for the same step."""
 
 import numpy as np
 import pytest
@@ -41,19 +41,19 @@ def vary(recipe: Recipe, *, step: int = 0, seed: int = 0) -> np.ndarray:
     return images
 
 
-def test_without_options_an_image_stays_as_it_is():
+def test_images_are_unchanged_without_options():
     np.testing.assert_array_equal(vary(NONE), IMAGES)
 
 
 @pytest.mark.parametrize(("option", "value"), ONE_OPTION.items())
-def test_each_option_varies_each_image_by_itself(option: str, value: float):
+def test_each_option_varies_images_individually(option: str, value: float):
     varied = vary(NONE.changed(**{option: value}))
     assert not np.allclose(varied, IMAGES)
     assert len(np.unique(varied.reshape(8, -1), axis=0)) > 1
     assert (varied.dtype, varied.shape) == (np.float32, IMAGES.shape)
 
 
-def test_a_flip_mirrors_and_does_nothing_else():
+def test_a_flip_mirrors_some_images_and_leaves_the_others_unchanged():
     varied = vary(NONE.changed(flip_horizontal=True))
     both = list(zip(varied, IMAGES, strict=True))
     mirrored = [np.array_equal(image, original[:, ::-1]) for image, original in both]
@@ -62,7 +62,7 @@ def test_a_flip_mirrors_and_does_nothing_else():
     assert any(mirrored)
 
 
-def test_gamma_leaves_black_white_and_their_order():
+def test_gamma_keeps_black_and_white_and_the_order_of_grey_levels():
     images = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (8, 64, 64))
     images = np.repeat(images[..., None], 3, axis=-1)
     varied, _ = vary_both(NONE.changed(gamma=1.0), images, LABELS)
@@ -71,7 +71,7 @@ def test_gamma_leaves_black_white_and_their_order():
     assert (np.diff(varied, axis=1) >= 0).all()
 
 
-def test_mixup_blends_labels_as_it_blends_images():
+def test_mixup_blends_labels_in_proportion_to_the_images():
     number = np.arange(8, dtype=np.float32) / 8
     images = np.broadcast_to(number[:, None, None, None], (8, 64, 64, 3))
     varied, labels = vary_both(NONE.changed(mixup=1.0), images, np.eye(8, dtype=np.float32))
@@ -80,13 +80,13 @@ def test_mixup_blends_labels_as_it_blends_images():
     assert ((labels > 0).sum(axis=1) == 2).any()
 
 
-def test_cutmix_shares_labels_as_images_share_pixels():
+def test_cutmix_blends_labels_in_proportion_to_the_pixels():
     images = np.broadcast_to(np.eye(8, dtype=np.float32)[:, None, None, :3], (8, 64, 64, 3))
     varied, labels = vary_both(NONE.changed(cutmix=1.0), images, np.eye(8, dtype=np.float32))
     assert set(np.unique(varied)) == {0, 1}
     np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
     shares = varied.mean(axis=(1, 2))
-    # A patch's edge may cut through a pixel.
+    # The edge of a patch may cut through a pixel.
     np.testing.assert_allclose(shares, labels[:, :3], atol=0.04)
     assert ((labels > 0).sum(axis=1) == 2).any()
 
@@ -96,19 +96,19 @@ def test_pixels_stay_between_0_and_1():
     assert (varied.min(), varied.max()) == (0, 1)
 
 
-def test_grey_stays_grey():
+def test_grey_images_stay_grey():
     varied = vary(NONE.changed(**ONE_OPTION))
     np.testing.assert_allclose(varied[..., 0], varied[..., 1], atol=1e-6)
     np.testing.assert_allclose(varied[..., 0], varied[..., 2], atol=1e-6)
 
 
-def test_a_constant_fill_moves_black_in_and_nearest_the_edge():
+def test_a_constant_fill_is_black_and_a_nearest_fill_repeats_the_edge():
     move = NONE.changed(shift=0.9)
     assert (vary(move.changed(fill="constant")) == 0).any()
     assert vary(move.changed(fill="nearest")).min() > 0
 
 
-def test_draws_depend_on_seed_and_step_alone():
+def test_augmentation_depends_only_on_seed_and_step():
     recipe = NONE.changed(**ONE_OPTION)
     augment = Augmenter(recipe, seed=0)
     images, labels = tf.constant(IMAGES), tf.constant(LABELS)

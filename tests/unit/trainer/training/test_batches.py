@@ -1,4 +1,4 @@
-"""Batches: every image at most once an epoch, in an order that a seed repeats."""
+"""Batches contain every image at most once per epoch, in an order that the seed determines."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ VARIED = Recipe(epochs=3, batch_size=4, gamma=0.5, mixup=0.3)
 
 @pytest.fixture(scope="module")
 def data() -> LabelledImages:
-    """Images that tell their own number, of which the odd ones are of class 1."""
+    """Images whose brightness encodes their number; odd numbers are in class 1."""
     brightness = np.linspace(0, 1, COUNT, dtype=np.float32)
     images = np.broadcast_to(brightness[:, None, None, None], (COUNT, 64, 64, 3)).copy()
     images[:, :32] *= 0.5
@@ -40,7 +40,7 @@ def numbers(images: np.ndarray) -> list[int]:
     return [round(float(image[-1, 0, 0]) * (COUNT - 1)) for image in images]
 
 
-def test_an_epoch_has_no_image_twice_and_no_short_batch(data: LabelledImages):
+def test_an_epoch_has_no_image_twice_and_no_partial_batch(data: LabelledImages):
     drawn = batches(data, PLAIN)
     assert steps_per_epoch(data, PLAIN) == 5
     assert len(drawn) == 3 * 5
@@ -51,7 +51,7 @@ def test_an_epoch_has_no_image_twice_and_no_short_batch(data: LabelledImages):
         assert len(seen) == len(set(seen)) == 20
 
 
-def test_every_epoch_has_an_order_of_its_own(data: LabelledImages):
+def test_each_epoch_has_another_order(data: LabelledImages):
     drawn = [numbers(images) for images, _ in batches(data, PLAIN)]
     assert drawn[:5] != drawn[5:10]
 
@@ -62,7 +62,7 @@ def test_labels_stay_with_their_images(data: LabelledImages):
         np.testing.assert_array_equal(labels.sum(axis=1), 1)
 
 
-def test_a_seed_repeats_order_and_augmentation(data: LabelledImages):
+def test_the_seed_determines_order_and_augmentation(data: LabelledImages):
     once, again = batches(data, VARIED), batches(data, VARIED)
     other = batches(data, VARIED, seed=1)
     for (images, labels), (images_again, labels_again) in zip(once, again, strict=True):
@@ -71,7 +71,7 @@ def test_a_seed_repeats_order_and_augmentation(data: LabelledImages):
     assert not np.array_equal(once[0][0], other[0][0])
 
 
-def test_a_training_that_goes_on_gets_the_batches_that_it_would_have_had(data: LabelledImages):
+def test_a_resumed_training_gets_the_same_batches_as_an_uninterrupted_one(data: LabelledImages):
     whole = batches(data, VARIED)
     rest = batches(data, VARIED, first_epoch=2)
     assert len(rest) == 5

@@ -1,4 +1,4 @@
-"""The faster gradient is the same gradient."""
+"""The faster gradient of convolutions equals that of TensorFlow."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from trainer.training.convolution_gradient import convolve, fast_gradients
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (5, 1), (1, 2), (1, 3)])
-def test_value_and_gradients_are_tensorflows_own(kernel: int, stride: int, size: int):
+def test_value_and_gradients_equal_those_of_tensorflow(kernel: int, stride: int, size: int):
     rng = np.random.default_rng(0)
     images = tf.constant(rng.normal(size=(2, size, size + 1, 3)), tf.float32)
     weights = tf.constant(rng.normal(size=(kernel, kernel, 3, 4)), tf.float32)
@@ -30,7 +30,7 @@ def test_value_and_gradients_are_tensorflows_own(kernel: int, stride: int, size:
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_models_answers_and_configuration_stay_as_they_are():
+def test_the_outputs_and_the_configuration_of_a_model_do_not_change():
     model = build("xception", Recipe(weights="none"))
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
     before, configuration = model(images), model.to_json()
@@ -40,14 +40,14 @@ def test_a_models_answers_and_configuration_stay_as_they_are():
         assert model.to_json() == configuration
 
 
-def test_the_model_is_its_old_self_afterwards():
+def test_the_model_is_restored_afterwards():
     model = build("xception", Recipe(weights="none"))
     with fast_gradients(model):
         pass
     assert not any({"call", "convolution_op"} & set(vars(layer)) for layer in model.layers)
 
 
-def test_layers_that_the_rule_does_not_cover_are_left_alone():
+def test_unsupported_layers_are_left_unchanged():
     image = keras.Input((8, 8, 4))
     strided = keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)
     grouped = keras.layers.Conv2D(4, 3, groups=2, padding="same")(image)

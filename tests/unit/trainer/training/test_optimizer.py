@@ -1,4 +1,4 @@
-"""The fused update is Adam's."""
+"""The fused optimizer computes the same updates as Keras's Adam."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def _train(optimizer: keras.optimizers.Optimizer) -> keras.Model:
 
 
 @pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"global_clipnorm": 0.01}])
-def test_weights_and_moments_are_those_of_keras_adam(options: dict[str, float]):
+def test_weights_and_moments_equal_those_of_keras_adam(options: dict[str, float]):
     schedule = keras.optimizers.schedules.CosineDecay(0.05, decay_steps=20)
     options = {"beta_1": 0.8, "beta_2": 0.98, "epsilon": 1e-4, **options}
     expected = _train(keras.optimizers.Adam(schedule, **options))

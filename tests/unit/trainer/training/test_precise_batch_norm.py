@@ -1,4 +1,4 @@
-"""Moving averages describe the network as it is."""
+"""Precise batch normalisation: moving averages match the network's current weights."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def _model() -> keras.Model:
 IMAGES = np.random.default_rng(0).normal(3, 2, (64, 4, 4, 3)).astype(np.float32)
 
 
-def test_inference_is_normalised_afterwards():
+def test_outputs_of_inference_are_normalised_afterwards():
     model = _model()
     assert abs(np.asarray(model(IMAGES, training=False)).mean()) > 0.1
     estimate_batch_norm(model, IMAGES)
@@ -34,7 +34,7 @@ def test_inference_is_normalised_afterwards():
     np.testing.assert_allclose(outputs.std(axis=0), 1, atol=1e-2)
 
 
-def test_weights_momentum_and_dropout_stay_as_they_are():
+def test_weights_momentum_and_dropout_do_not_change():
     model = _model()
     before = [weight.numpy() for weight in model.trainable_weights]
     estimate_batch_norm(model, IMAGES)
