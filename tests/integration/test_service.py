@@ -18,7 +18,7 @@ from tests.service_process import COVIDSCAN, running_service, wait_until
 
 @pytest.fixture
 def temporary_dir() -> Iterator[Path]:
-    """A folder for temporary_dir files with a path short enough for a Unix socket."""
+    """A folder for temporary files with a path short enough for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="cs-") as folder:
         yield Path(folder)
 
@@ -95,7 +95,7 @@ def test_a_killed_model_server_is_restarted_within_two_seconds(
         assert answer.elapsed.total_seconds() < 5
     prove(
         f"kill -9 of the model server: started again after {restarted_seconds:.2f} s, answering"
-        f" after {back_seconds:.2f} s, {len(rejected)} answers of 503 rejected"
+        f" after {back_seconds:.2f} s, {len(rejected)} requests answered 503 meanwhile"
     )
 
 
