@@ -18,7 +18,7 @@ PUBLIC_PATHS = {"/healthz", "/readyz"}
 
 
 @pytest.fixture
-def authenticated_gateway(key: str, keys_file: Path) -> Iterator[httpx.Client]:
+def gateway_with_keys(key: str, keys_file: Path) -> Iterator[httpx.Client]:
     """A gateway that requires API keys."""
     assert key
     with gateway(settings_with(api_keys_file=keys_file)) as client:
@@ -36,20 +36,16 @@ def test_the_tested_paths_include_every_kind_of_route():
 
 
 def test_without_an_accepted_key_every_route_but_health_is_answered_401(
-    authenticated_gateway: httpx.Client, key: str, keys_file: Path
+    gateway_with_keys: httpx.Client, key: str, keys_file: Path
 ):
     revoked, revoked_record = create_key("old")
     change_key_file(keys_file, lambda _: [*read_key_file(keys_file), revoked_record])
     wait_until(
-        lambda: (
-            authenticated_gateway.get("/models", headers={"X-API-Key": revoked}).status_code == 200
-        ),
+        lambda: gateway_with_keys.get("/models", headers={"X-API-Key": revoked}).status_code == 200,
     )
     change_key_file(keys_file, lambda _: read_key_file(keys_file)[:1])
     wait_until(
-        lambda: (
-            authenticated_gateway.get("/models", headers={"X-API-Key": revoked}).status_code == 401
-        ),
+        lambda: gateway_with_keys.get("/models", headers={"X-API-Key": revoked}).status_code == 401,
     )
     wrong = create_key("unregistered")[0]
     attempts: dict[str, dict[str, Any]] = {
@@ -72,7 +68,7 @@ def test_without_an_accepted_key_every_route_but_health_is_answered_401(
     for path in paths():
         for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE"):
             for attempt, arguments in attempts.items():
-                response = authenticated_gateway.request(method, path, **arguments)
+                response = gateway_with_keys.request(method, path, **arguments)
                 case = f"{method} {path} with {attempt}"
                 if path in PUBLIC_PATHS:
                     # 422: readiness rejects unknown query parameters.
@@ -86,7 +82,7 @@ def test_without_an_accepted_key_every_route_but_health_is_answered_401(
 
 
 def test_the_body_of_a_request_without_a_key_is_not_read_to_the_end(
-    authenticated_gateway: httpx.Client,
+    gateway_with_keys: httpx.Client,
 ):
     sent = 0
 
@@ -97,7 +93,7 @@ def test_the_body_of_a_request_without_a_key_is_not_read_to_the_end(
             yield b"x" * 100_000
 
     try:
-        response = authenticated_gateway.post("/predict", content=body())
+        response = gateway_with_keys.post("/predict", content=body())
     except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
         pass
     else:
@@ -107,7 +103,7 @@ def test_the_body_of_a_request_without_a_key_is_not_read_to_the_end(
 
 @pytest.mark.parametrize("credential", ["bearer", "header", "password"])
 def test_an_accepted_key_gives_access_to_every_route(
-    authenticated_gateway: httpx.Client, key: str, credential: str
+    gateway_with_keys: httpx.Client, key: str, credential: str
 ):
     headers = {
         "bearer": {"Authorization": f"Bearer {key}"},
@@ -115,7 +111,7 @@ def test_an_accepted_key_gives_access_to_every_route(
         "password": {"Authorization": basic(key)},
     }[credential]
     for path in paths():
-        status = authenticated_gateway.get(path, headers=headers).status_code
+        status = gateway_with_keys.get(path, headers=headers).status_code
         assert status not in (401, 403), path
 
 
@@ -141,21 +137,21 @@ def test_keys_from_the_file_and_from_the_environment_are_all_accepted(keys_file:
     ],
 )
 def test_a_page_of_another_site_cannot_use_the_key_that_a_browser_has_stored(
-    authenticated_gateway: httpx.Client, key: str, origin_headers: dict[str, str], status: int
+    gateway_with_keys: httpx.Client, key: str, origin_headers: dict[str, str], status: int
 ):
     headers = {"Authorization": basic(key), "Host": "scan.example", **origin_headers}
-    assert authenticated_gateway.post("/predict", headers=headers).status_code == status
-    assert authenticated_gateway.get("/", headers=headers).status_code == 200, (
+    assert gateway_with_keys.post("/predict", headers=headers).status_code == status
+    assert gateway_with_keys.get("/", headers=headers).status_code == 200, (
         "another site may link to the page"
     )
     bearer = {"Authorization": f"Bearer {key}", "Host": "scan.example", **origin_headers}
-    assert authenticated_gateway.post("/predict", headers=bearer).status_code == 422
+    assert gateway_with_keys.post("/predict", headers=bearer).status_code == 422
 
 
 def test_the_openapi_document_describes_how_to_send_a_key(
-    authenticated_gateway: httpx.Client, key: str
+    gateway_with_keys: httpx.Client, key: str
 ):
-    document = authenticated_gateway.get("/openapi.json", headers={"X-API-Key": key}).json()
+    document = gateway_with_keys.get("/openapi.json", headers={"X-API-Key": key}).json()
     schemes = document["components"]["securitySchemes"].values()
     assert {scheme["type"] for scheme in schemes} == {"http", "apiKey"}
     assert document["paths"]["/predict"]["post"]["security"]

@@ -147,7 +147,7 @@ def test_a_body_that_stops_arriving_is_answered_408(service: httpx.Client):
 
 
 def test_a_body_that_arrives_steadily_may_take_longer_than_the_body_timeout():
-    """Each 16 KiB extend the timeout by a second; ``tests/unit/api/http`` tests the exact times."""
+    """Each 16 KiB extends the timeout by 1 s; ``unit/api/http/test_uploads.py`` has exact times."""
     end = b"\r\n--b--\r\n"
     limits = {"max_upload_bytes": 100_000, "max_received_bytes": 200_000}
     settings = SETTINGS.model_copy(update={"body_timeout_seconds": 1, **limits})

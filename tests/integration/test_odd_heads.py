@@ -66,7 +66,7 @@ def get(path: bytes, *headers: bytes, host: bytes = b"Host: x") -> bytes:
     ],
     ids=lambda value: value[:60] if isinstance(value, bytes) else None,
 )
-def test_an_unusual_head_is_answered_with_its_status_and_never_500(
+def test_an_unusual_head_gets_the_expected_status_and_never_500(
     service: httpx.Client, sent: bytes, expected: int
 ):
     assert status(service, sent) == expected

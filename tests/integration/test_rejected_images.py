@@ -132,7 +132,9 @@ def test_an_image_that_fails_the_pixel_checks_is_rejected_without_calling_a_mode
     assert rejected(post(service, colour_picture())) == ["colour_photo"]
     after = service.get("/metrics").text
     assert 'covidscan_rejected_images_total{reason="colour_photo"} 1.0' in after
-    model_calls = [line for line in after.splitlines() if line.startswith("covidscan_model_answers")]
+    model_calls = [
+        line for line in after.splitlines() if line.startswith("covidscan_model_answers")
+    ]
     assert model_calls == [
         line for line in before.splitlines() if line.startswith("covidscan_model_answers")
     ]

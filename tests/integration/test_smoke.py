@@ -1,4 +1,4 @@
-"""``.ci/smoke.py``, which CI runs, succeeds only if the service becomes ready."""
+"""``.ci/smoke.py``, with which CI starts the service, fails unless it becomes ready."""
 
 import os
 import socket
