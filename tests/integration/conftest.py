@@ -1,4 +1,4 @@
-"""The gateway, and the whole service, on loopback."""
+"""Starts the gateway, or the whole service, on loopback."""
 
 import asyncio
 import subprocess
@@ -24,7 +24,7 @@ from tests.service_process import wait_until
 
 @contextmanager
 def gateway(settings: Settings, training: ModelTraining | None = None) -> Iterator[httpx.Client]:
-    """A gateway; gives a client of it."""
+    """Run a gateway; yields a client for it."""
     with (
         in_thread(lambda: uvicorn_server(settings, training)) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
@@ -36,12 +36,12 @@ def gateway(settings: Settings, training: ModelTraining | None = None) -> Iterat
 async def uvicorn_server(
     settings: Settings, training: ModelTraining | None = None
 ) -> AsyncIterator[int]:
-    """A gateway in the running event loop; gives its port."""
+    """Run a gateway in the running event loop; yields its port."""
     settings = settings.model_copy(update={"port": 0})
     server = HttpServer(create_app(settings, training), settings)
-    # Signals belong to the main thread, where the tests run.
+    # Not `serve()`, which would replace the signal handlers of the tests.
     serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
         await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
@@ -50,7 +50,7 @@ async def uvicorn_server(
 
 @pytest.fixture
 def tiny_service(tiny_volume: Path) -> Iterator[httpx.Client]:
-    """The whole service over tiny models, ready."""
+    """A client for a ready gateway with a model server that serves tiny models."""
     with model_server(tiny_volume) as address:
         settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
         with gateway(settings) as client:
@@ -60,7 +60,7 @@ def tiny_service(tiny_volume: Path) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def address(tiny_volume: Path) -> Iterator[str]:
-    """An embedded model server over tiny models, serving."""
+    """The address of an embedded model server that serves tiny models."""
     with model_server(tiny_volume) as address:
         wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
         yield address
@@ -68,7 +68,7 @@ def address(tiny_volume: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ca.pem`, and `server` and `client`, each `.pem` and `.key`, signed by it."""
+    """A folder with `ca.pem`, and `.pem` and `.key` of `server` and `client`, which it signed."""
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments: str) -> None:
@@ -86,13 +86,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def keys_file(tmp_path: Path) -> Path:
-    """Where API keys are kept."""
+    """The path of the API key file."""
     return tmp_path / "keys"
 
 
 @pytest.fixture
 def key(keys_file: Path) -> str:
-    """A key that is kept there."""
+    """An API key whose record is in the key file."""
     key, record = create_key("pacs")
     change_key_file(keys_file, lambda _: [record])
     return key
@@ -102,6 +102,6 @@ READY = dict.fromkeys(MODEL_NAMES, "ok")
 
 
 def states(client: httpx.Client) -> dict[str, str]:
-    """The state of each model, as a gateway tells it."""
+    """The state of each model according to the gateway."""
     found: dict[str, str] = client.get("/readyz").json()["models"]
     return found

@@ -1,4 +1,4 @@
-"""What schemathesis sends where the API's document asks for images and DICOM files: such."""
+"""Schemathesis hooks that generate real images and DICOM files for the OpenAPI media types."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ SIDES = st.integers(MIN_SIDE, 64)
 
 
 def images(extension: str) -> st.SearchStrategy[bytes]:
-    """Grey patches of any small size: nothing that would be rejected, which no document can say."""
+    """Small grey images that pass the pixel checks, which an OpenAPI document cannot describe."""
     return st.builds(
         lambda seed, height, width: cv2.imencode(
             extension,
@@ -48,16 +48,16 @@ schemathesis.openapi.media_type(
 
 @schemathesis.hook
 def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
-    """Leave out what violates the document in Python alone: sent as a file, a number is a file."""
+    """Skip bodies that violate the document only in Python: a number sent as a file is a file."""
     if not isinstance(body, dict) or "files" not in body:
         return True
     files = body["files"]
-    # What is no list is sent as one part, and that is a list of one file.
+    # A value that is not a list is sent as one part, which is a list of one file.
     return isinstance(files, list) and all(isinstance(file, bytes | Binary) for file in files)
 
 
 @schemathesis.hook
 def filter_query(_context: schemathesis.HookContext, query: Any) -> bool:
-    """Leave out frames that the files above do not have, which no document can say."""
+    """Skip frames that the generated files lack, which an OpenAPI document cannot describe."""
     frame = query.get("frame") if isinstance(query, dict) else None
     return not isinstance(frame, int) or frame <= 1

@@ -1,4 +1,4 @@
-"""The audit trail, and ``covidscan replay``, which proves that it is enough."""
+"""The audit trail, and ``covidscan replay``, which repeats its predictions."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from tests.service_process import wait_until
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder of images, of several formats and sizes."""
+    """A folder of images in several formats and sizes."""
     folder = tmp_path / "images"
     folder.mkdir()
     generator = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def service(tiny_volume: Path, tmp_path: Path, key: tuple[str, str]) -> Iterator
 
 @pytest.fixture
 def audit_file(service: httpx.Client, images: Path, tmp_path: Path) -> Path:
-    """After a prediction of each image, one by one and in a batch, and of something else."""
+    """The audit trail after predicting each image alone and in a batch, and one rejected file."""
     for image in sorted(images.iterdir()):
         files = {"file": (image.name, image.read_bytes())}
         assert service.post("/predict", files=files).status_code == 200
@@ -76,7 +76,7 @@ def replay(audit_file: Path, *images: Path, models_dir: Path, tolerance: float =
     return CliRunner().invoke(app, ["replay", *arguments, *options])
 
 
-def test_each_prediction_is_a_line_that_names_no_patient(
+def test_each_prediction_is_one_line_without_the_file_name(
     audit_file: Path, images: Path, key: tuple[str, str]
 ):
     lines = [json.loads(line) for line in audit_file.read_text().splitlines()]
@@ -84,7 +84,9 @@ def test_each_prediction_is_a_line_that_names_no_patient(
     digests = [hashlib.sha256(i.read_bytes()).hexdigest() for i in sorted(images.iterdir())]
     recorded = [line["image"]["sha256"] for line in lines]
     assert recorded[:5] == digests
-    assert sorted(recorded[5:]) == sorted(digests), "a batch's images as they are answered"
+    assert sorted(recorded[5:]) == sorted(digests), (
+        "the images of a batch are recorded in the order of their answers"
+    )
     for line in lines:
         assert [model["version"] for model in line["models"]] == [1, 1, 1]
         assert line["key_id"] == key[1].split(":")[0]
@@ -93,7 +95,7 @@ def test_each_prediction_is_a_line_that_names_no_patient(
     assert stat.S_IMODE(audit_file.stat().st_mode) == 0o600
 
 
-def test_the_same_image_and_versions_give_the_same_answer(
+def test_replaying_the_same_images_and_versions_gives_the_same_answers(
     audit_file: Path, images: Path, tiny_volume: Path
 ):
     result = replay(audit_file, images, models_dir=tiny_volume)
@@ -101,12 +103,12 @@ def test_the_same_image_and_versions_give_the_same_answer(
     assert "\nsame: 10\n" in f"\n{result.output}"
 
 
-def test_a_version_that_has_been_tampered_with_is_noticed(
+def test_replay_reports_a_probability_that_was_changed(
     audit_file: Path, images: Path, tiny_volume: Path
 ):
     lines = [json.loads(line) for line in audit_file.read_text().splitlines()]
-    told = lines[0]["models"][1]["probabilities"]
-    told["COVID"], told["non-COVID"] = told["non-COVID"], told["COVID"]
+    recorded = lines[0]["models"][1]["probabilities"]
+    recorded["COVID"], recorded["non-COVID"] = recorded["non-COVID"], recorded["COVID"]
     audit_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = replay(audit_file, images, models_dir=tiny_volume)
     assert result.exit_code == 1
@@ -114,9 +116,11 @@ def test_a_version_that_has_been_tampered_with_is_noticed(
     assert "same: 9\ndifferent: 1\n" in result.output
 
 
-def test_what_is_not_there_any_more_is_told(audit_file: Path, images: Path, tiny_volume: Path):
-    (gone, *_) = sorted(images.iterdir())
-    gone.unlink()
+def test_replay_reports_missing_images_and_versions(
+    audit_file: Path, images: Path, tiny_volume: Path
+):
+    (first, *_) = sorted(images.iterdir())
+    first.unlink()
     assert "same: 8\ndifferent: 0\nimage missing: 2\n" in (
         replay(audit_file, images, models_dir=tiny_volume).output
     )
@@ -126,7 +130,7 @@ def test_what_is_not_there_any_more_is_told(audit_file: Path, images: Path, tiny
     assert "version missing: 8\n" in result.output
 
 
-def test_an_image_that_is_not_read_any_more_does_not_hold_up_the_others(
+def test_replay_reports_an_image_that_is_now_rejected_and_continues(
     audit_file: Path, images: Path, tiny_volume: Path
 ):
     rejected = images / "rejected.png"
@@ -139,7 +143,7 @@ def test_an_image_that_is_not_read_any_more_does_not_hold_up_the_others(
     assert "image rejected: 1\n" in output
 
 
-def test_a_file_that_is_no_audit_trail_replays_nothing(tmp_path: Path, images: Path):
+def test_replay_fails_for_a_file_that_is_not_an_audit_trail(tmp_path: Path, images: Path):
     wrong = tmp_path / "wrong"
     wrong.write_text("{}\n")
     result = replay(wrong, images, models_dir=tmp_path)
@@ -147,7 +151,7 @@ def test_a_file_that_is_no_audit_trail_replays_nothing(tmp_path: Path, images: P
     assert "line broken: 1\n" in result.output
 
 
-def test_the_file_can_be_rotated_while_it_is_written(
+def test_the_audit_file_can_be_rotated_while_the_gateway_runs(
     service: httpx.Client, audit_file: Path, phantom_png: bytes
 ):
     audit_file.rename(audit_file.with_suffix(".1"))
@@ -155,15 +159,15 @@ def test_the_file_can_be_rotated_while_it_is_written(
     assert len(audit_file.read_text().splitlines()) == 1
 
 
-def test_half_a_line_that_a_full_disk_leaves_spoils_no_other(
+def test_a_partial_line_from_a_full_disk_does_not_damage_other_lines(
     service: httpx.Client, audit_file: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ):
     audit_file.unlink()
     files = {"file": ("x", next(images.iterdir()).read_bytes())}
     assert service.post("/predict", files=files).status_code == 200
     write = os.write
-    with monkeypatch.context() as full:
-        full.setattr(
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(
             os, "write", lambda descriptor, line: write(descriptor, line[: len(line) // 2])
         )
         assert service.post("/predict", files=files).status_code == 503
@@ -173,7 +177,7 @@ def test_half_a_line_that_a_full_disk_leaves_spoils_no_other(
     assert "line broken: 1\n" in output
 
 
-def test_an_answer_that_cannot_be_recorded_is_not_given(
+def test_a_prediction_that_cannot_be_recorded_is_answered_503(
     service: httpx.Client, audit_file: Path, phantom_png: bytes
 ):
     audit_file.unlink()
@@ -186,7 +190,7 @@ def test_an_answer_that_cannot_be_recorded_is_not_given(
     assert "covidscan_audit_failures_total 1.0" in service.get("/metrics").text
 
 
-def test_the_frame_and_window_of_a_dicom_file_are_chosen_again(
+def test_replay_uses_the_recorded_frame_and_window_of_a_dicom_file(
     service: httpx.Client, audit_file: Path, images: Path, tiny_volume: Path
 ):
     audit_file.unlink()
@@ -199,5 +203,5 @@ def test_the_frame_and_window_of_a_dicom_file_are_chosen_again(
     outcomes = replay(audit_file, images, models_dir=tiny_volume).output
     assert "same: 4\n" in outcomes
     lines = audit_file.read_text().splitlines()
-    told = [json.loads(line)["probabilities"]["COVID"] for line in lines]
-    assert len(set(told)) == 4
+    recorded = [json.loads(line)["probabilities"]["COVID"] for line in lines]
+    assert len(set(recorded)) == 4

@@ -1,4 +1,4 @@
-"""Connections of clients that are slow, send without end or do not speak HTTP, over raw sockets."""
+"""Connections of clients that are slow, send endlessly or do not speak HTTP, over raw sockets."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.integration.conftest import gateway
 from tests.service_process import wait_until
 
 SHORT = 0.3
-"""A timeout in seconds, for tests that wait until it has passed."""
+"""A timeout in seconds for tests that wait until it expires."""
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
@@ -30,7 +30,7 @@ SETTINGS = Settings(
     max_batch_bytes=35_000,
     max_received_bytes=40_000,
 )
-"""A gateway with little room and no model server."""
+"""A gateway with low limits and without a model server."""
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def service() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def patient_service() -> Iterator[httpx.Client]:
-    """A gateway whose timeouts are longer than any test takes."""
+def service_with_long_timeouts() -> Iterator[httpx.Client]:
+    """A gateway whose timeouts do not expire during a test."""
     long = {
         "header_timeout_seconds": 300,
         "body_timeout_seconds": 300,
@@ -71,7 +71,7 @@ def read_to_end(opened: socket.socket) -> bytes:
 
 
 def problem_at_the_end(opened: socket.socket, status: int) -> str:
-    """The connection is answered with a problem and closed; gives its type."""
+    """Assert that the connection gets a problem and is closed; return the type of the problem."""
     head, _, body = read_to_end(opened).partition(b"\r\n\r\n")
     lines = head.decode().lower().split("\r\n")
     assert lines[0].startswith(f"http/1.1 {status} "), head
@@ -115,20 +115,20 @@ def test_a_second_request_has_the_same_timeout_as_the_first(service: httpx.Clien
         assert problem_at_the_end(slow, 408) == "too-slow"
 
 
-def test_an_endless_head_is_cut_off(service: httpx.Client):
+def test_an_endless_head_is_not_read_to_the_end(service: httpx.Client):
     with connection(service) as endless:
         try:
             for _ in range(1000):
                 endless.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000)
         except ConnectionError:
             return
-        pytest.fail("a hundred million bytes of a head were taken in")
+        pytest.fail("the gateway received 100 MB of a head")
 
 
 def test_bytes_that_are_not_http_are_answered_400(service: httpx.Client):
-    with connection(service) as stranger:
-        stranger.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        assert problem_at_the_end(stranger, 400) == "bad-request"
+    with connection(service) as opened:
+        opened.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert problem_at_the_end(opened, 400) == "bad-request"
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_a_body_that_stops_arriving_is_answered_408(service: httpx.Client):
         assert problem_at_the_end(slow, 408) == "too-slow"
 
 
-def test_a_body_that_comes_steadily_may_take_longer_than_a_client_may_be_silent():
-    """Each 16 KiB earn a second; ``tests/unit/api/http/test_uploads.py`` has the exact times."""
+def test_a_body_that_arrives_steadily_may_take_longer_than_the_body_timeout():
+    """Each 16 KiB extends the timeout by 1 s; ``unit/api/http/test_uploads.py`` has exact times."""
     end = b"\r\n--b--\r\n"
-    room = {"max_upload_bytes": 100_000, "max_received_bytes": 200_000}
-    settings = SETTINGS.model_copy(update={"body_timeout_seconds": 1, **room})
+    limits = {"max_upload_bytes": 100_000, "max_received_bytes": 200_000}
+    settings = SETTINGS.model_copy(update={"body_timeout_seconds": 1, **limits})
     with gateway(settings) as service, connection(service) as steady:
         steady.sendall(HEAD + b"Content-Length: 81920\r\n\r\n")
         for piece in (PART.ljust(16384, b"x"), *[b"x" * 16384] * 3):
@@ -166,7 +166,7 @@ def test_an_idle_connection_is_closed(service: httpx.Client):
         assert read_to_end(idle).startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_for_an_unknown_path_does_not_keep_its_connection_open(service: httpx.Client):
+def test_a_slow_body_for_an_unknown_path_does_not_keep_its_connection_open(service: httpx.Client):
     with connection(service) as endless:
         endless.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
         try:
@@ -175,14 +175,14 @@ def test_a_body_for_an_unknown_path_does_not_keep_its_connection_open(service: h
                 time.sleep(0.005)
         except ConnectionError:
             return
-        pytest.fail("it was taken in to its end")
+        pytest.fail("the gateway received the whole body")
 
 
 def test_excess_connections_are_answered_503_and_the_others_stay_open(
-    patient_service: httpx.Client,
+    service_with_long_timeouts: httpx.Client,
 ):
-    service = patient_service
-    assert service.get("/healthz").status_code == 200  # and its connection stays open
+    service = service_with_long_timeouts
+    assert service.get("/healthz").status_code == 200  # its connection stays open and counts
     with connection(service) as first, connection(service) as second, connection(service) as third:
         with connection(service) as fifth:
             assert problem_at_the_end(fifth, 503) == "overloaded"
@@ -191,16 +191,16 @@ def test_excess_connections_are_answered_503_and_the_others_stay_open(
             assert opened.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_all_bodies_together_are_limited_and_free_their_room_at_the_end(
-    patient_service: httpx.Client,
+def test_the_upload_budget_limits_all_bodies_together_and_is_freed_when_connections_end(
+    service_with_long_timeouts: httpx.Client,
 ):
-    service = patient_service
+    service = service_with_long_timeouts
     held = HEAD + b"Content-Length: 100000\r\n\r\n" + PART + b"x" * 25_000
     with connection(service) as first, connection(service) as second:
         first.sendall(held)
         second.sendall(held)
         (rejected,), _, _ = select.select([first, second], [], [], 60)
-        # It sends no more, so the gateway need not go on to read.
+        # Nothing more is sent, so the gateway does not keep reading.
         rejected.shutdown(socket.SHUT_WR)
         assert problem_at_the_end(rejected, 503) == "overloaded"
     wait_until(lambda: "\ncovidscan_received_bytes 0.0\n" in service.get("/metrics").text)
@@ -211,17 +211,17 @@ def test_all_bodies_together_are_limited_and_free_their_room_at_the_end(
         wait_until(lambda: metric(service, "covidscan_received_bytes") > len(PART) + 25_000)
 
 
-def test_a_client_that_does_not_read_is_disconnected(service: httpx.Client):
+def test_a_client_that_does_not_read_its_responses_is_disconnected(service: httpx.Client):
     request = b"GET /static/vendor/bootstrap/bootstrap.min.css HTTP/1.1\r\nHost: x\r\n\r\n"
-    with connection(service) as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with connection(service) as unread:
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         try:
             for _ in range(500):
-                deaf.sendall(request)
+                unread.sendall(request)
                 time.sleep(0.02)
         except ConnectionError:
             return
-        pytest.fail("it was written to all the same")
+        pytest.fail("the gateway did not close the connection")
 
 
 def test_trailers_after_a_body_are_not_stored(service: httpx.Client):
@@ -235,17 +235,17 @@ def test_trailers_after_a_body_are_not_stored(service: httpx.Client):
         except ConnectionError:
             pass
     grown = metric(service, "process_resident_memory_bytes") - before
-    assert grown < 64 * MEBIBYTE, "three million trailers would be 400 MiB"
+    assert grown < 64 * MEBIBYTE, "three million stored trailers would take 400 MiB"
 
 
-def test_a_client_that_pipelines_without_end_is_disconnected(service: httpx.Client):
-    with connection(service) as hasty:
+def test_a_client_that_pipelines_endlessly_is_disconnected(service: httpx.Client):
+    with connection(service) as pipelining:
         try:
             for _ in range(2_000):
-                hasty.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+                pipelining.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
         except ConnectionError:
             return
-    pytest.fail("400,000 requests were taken in at once")
+    pytest.fail("the gateway accepted 400,000 pipelined requests")
 
 
 def test_a_few_pipelined_requests_are_answered_in_order(service: httpx.Client):
@@ -257,22 +257,24 @@ def test_a_few_pipelined_requests_are_answered_in_order(service: httpx.Client):
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/"])
-def test_a_disconnect_during_a_body_is_not_a_server_error(patient_service: httpx.Client, path: str):
-    service = patient_service
+def test_a_disconnect_during_a_body_is_not_a_server_error(
+    service_with_long_timeouts: httpx.Client, path: str
+):
+    service = service_with_long_timeouts
     with connection(service) as leaving:
         head = HEAD.replace(b"/predict", path.encode())
         leaving.sendall(head + b"Content-Length: 20000\r\n\r\n" + PART)
         wait_until(lambda: metric(service, "covidscan_requests_in_progress") == 2)
     wait_until(lambda: metric(service, "covidscan_requests_in_progress") == 1)
-    told = service.get("/metrics").text
-    assert f'method="POST",route="{path}",status="400"}} 1.0' in told
-    assert 'status="500"' not in told
+    metrics = service.get("/metrics").text
+    assert f'method="POST",route="{path}",status="400"}} 1.0' in metrics
+    assert 'status="500"' not in metrics
 
 
 def test_connections_rejected_before_a_request_are_counted(service: httpx.Client):
-    with connection(service) as stranger:
-        stranger.sendall(b"hello\r\n\r\n")
-        read_to_end(stranger)
+    with connection(service) as opened:
+        opened.sendall(b"hello\r\n\r\n")
+        read_to_end(opened)
     assert 'covidscan_rejected_connections_total{status="400"} 1.0' in service.get("/metrics").text
 
 

@@ -1,4 +1,4 @@
-"""Decoder processes: a file that ends its own takes no other with it, and not the service."""
+"""A file that crashes its decoder process affects neither other files nor the service."""
 
 import multiprocessing
 import multiprocessing.util
@@ -35,7 +35,7 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass
 class Decoders:
-    """Two processes with a budget, and why they were replaced."""
+    """Two decoder processes, their memory budget, and the reasons of their restarts."""
 
     processes: DecoderProcesses
     memory: MemoryBudget
@@ -75,13 +75,13 @@ async def test_each_file_is_decoded_in_one_of_the_processes(decoders: Decoders):
     assert not decoders.restarts
 
 
-def test_a_file_that_is_rejected_costs_no_process(decoders: Decoders):
+def test_a_rejected_file_does_not_restart_its_decoder(decoders: Decoders):
     with pytest.raises(DamagedImageError, match=r"^abc is damaged$"):
         decoders.run(decoder_jobs.reject, b"abc")
     assert not decoders.restarts
 
 
-def test_of_an_unexpected_error_only_type_and_place_are_told(
+def test_an_unexpected_error_is_reported_with_its_type_and_line_but_not_its_message(
     decoders: Decoders, caplog: pytest.LogCaptureFixture
 ):
     with pytest.raises(DecoderFaultError, match=r"^LookupError at api\.decoding\.worker:\d+$"):
@@ -99,7 +99,7 @@ def test_of_an_unexpected_error_only_type_and_place_are_told(
         (decoder_jobs.spin, DamagedImageError, "cpu-time"),
     ],
 )
-def test_a_process_that_ends_is_replaced(
+def test_a_decoder_that_crashes_or_is_killed_is_replaced(
     decoders: Decoders, job: Any, error: type[Exception], reason: str
 ):
     with pytest.raises(error):
@@ -108,7 +108,7 @@ def test_a_process_that_ends_is_replaced(
     assert decoders.run(decoder_jobs.size)[0] > 0
 
 
-def test_a_process_that_hangs_is_ended_at_the_files_deadline(decoders: Decoders):
+def test_a_decoder_that_hangs_is_killed_at_the_deadline_of_its_file(decoders: Decoders):
     with pytest.raises(DecodeTimeoutError):
         decoders.run(decoder_jobs.sleep, seconds=0.2)
     wait_until(lambda: decoders.restarts == {"timeout": 1})
@@ -122,14 +122,16 @@ def _signal_all(number: signal.Signals) -> None:
         os.kill(pid or 0, number)
 
 
-async def test_a_process_that_takes_nothing_in_is_ended_at_the_files_deadline(decoders: Decoders):
+async def test_a_decoder_that_reads_no_input_is_killed_at_the_deadline_of_its_file(
+    decoders: Decoders,
+):
     await decoders.processes.start()
     _signal_all(signal.SIGSTOP)
     timeouts = 0
-    # A process that replaces a stopped one may be chosen before the other stopped one.
+    # The replacement of a stopped decoder may be chosen before the other stopped decoder.
     while timeouts < 2:
         try:
-            # More than a pipe holds, so sending it already waits for the process.
+            # More than a pipe holds, so sending the file already blocks.
             decoders.run(decoder_jobs.size, bytes(8 * MEBIBYTE), seconds=0.3)
         except DecodeTimeoutError:
             timeouts += 1
@@ -137,7 +139,7 @@ async def test_a_process_that_takes_nothing_in_is_ended_at_the_files_deadline(de
     wait_until(lambda: decoders.restarts == {"timeout": timeouts})
 
 
-async def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoders: Decoders):
+async def test_files_are_decoded_after_idle_decoders_were_killed(decoders: Decoders):
     await decoders.processes.start()
     _signal_all(signal.SIGKILL)
     for child in multiprocessing.active_children():
@@ -148,22 +150,22 @@ async def test_a_process_that_was_killed_while_it_was_idle_costs_no_file(decoder
     assert decoders.restarts["ended"] >= 1
 
 
-async def test_a_process_that_hangs_is_ended_without_the_one_that_forked_it(decoders: Decoders):
+async def test_hanging_decoders_are_killed_without_their_fork_server(decoders: Decoders):
     await decoders.processes.start()
     processes = [each for each in multiprocessing.active_children() if each.name == "decoder"]
     parents = [pid for pid in children(os.getpid()) if children(pid)]
     _signal_all(signal.SIGSTOP)
     for pid in parents:
         os.kill(pid, signal.SIGKILL)
-    # Of some that another test has ended the code is known.
+    # Without the fork server, multiprocessing assumes that the decoders have ended, too.
     wait_until(lambda: all(each.exitcode is not None for each in processes))
     decoders.processes.close()
     wait_until(lambda: not any(is_alive(each.pid or 0) for each in processes))
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
-def test_what_stops_the_service_lets_its_files_be_decoded(decoders: Decoders, name: str):
-    # A terminal that is closed, and a service manager, signal all processes of a group.
+def test_decoders_ignore_the_signals_that_stop_the_service(decoders: Decoders, name: str):
+    # A closed terminal and a service manager send signals to the whole process group.
     future = decoders.processes.submit(
         decoder_jobs.sleep_shortly, decoder_jobs.file(), deadline=time.monotonic() + 60
     )
@@ -174,27 +176,27 @@ def test_what_stops_the_service_lets_its_files_be_decoded(decoders: Decoders, na
     assert not decoders.restarts
 
 
-def test_hard_limits_of_the_service_are_kept_to(decoders: Decoders):
+def test_a_decoder_cannot_raise_the_hard_limits_of_the_service(decoders: Decoders):
     data_bytes, cpu_seconds = decoders.run(decoder_jobs.ask_for_more_than_is_allowed)
     assert data_bytes < 2**40
     assert cpu_seconds < 10**6
 
 
-def test_a_file_may_be_as_large_as_the_settings_let_it(decoders: Decoders):
+def test_a_file_may_be_as_large_as_the_settings_allow(decoders: Decoders):
     length = 128 * MEBIBYTE
     assert decoders.run(decoder_jobs.size, bytes(length))[0] > length
 
 
-def test_a_file_that_takes_more_memory_than_it_was_given_is_rejected(decoders: Decoders):
+def test_a_file_that_exceeds_its_memory_limit_is_rejected(decoders: Decoders):
     assert decode_memory_bytes(decoder_jobs.file()) < SMALL_BYTES
     with pytest.raises(TooMuchMemoryError):
         decoders.run(decoder_jobs.take_memory, str(8 * SMALL_BYTES).encode())
-    assert not decoders.restarts, "a failed allocation ends no process"
+    assert not decoders.restarts, "a failed allocation does not end the process"
     assert decoders.run(decoder_jobs.take_memory, b"1000") == 1000
     assert decoders.memory.held_bytes == 0
 
 
-def test_an_image_that_needs_more_than_the_whole_budget_is_rejected_before_it_is_decoded():
+def test_an_image_that_needs_more_than_the_memory_budget_is_rejected_before_decoding():
     file = saved(np.zeros((4000, 4000, 3), np.uint8), "PNG", compress_level=1)
     assert decode_memory_bytes(file) > SMALL_BYTES
     processes = DecoderProcesses(
@@ -212,11 +214,11 @@ def test_an_image_that_needs_more_than_the_whole_budget_is_rejected_before_it_is
         processes.close()
 
 
-def test_no_core_dump_holds_an_image(decoders: Decoders):
+def test_decoders_write_no_core_dumps(decoders: Decoders):
     assert decoders.run(decoder_jobs.core_limit) == (0, 0)
 
 
-def test_closing_ends_what_is_in_progress(decoders: Decoders):
+def test_closing_ends_decoding_in_progress(decoders: Decoders):
     future = decoders.processes.submit(
         decoder_jobs.sleep, decoder_jobs.file(), deadline=time.monotonic() + 60
     )
@@ -226,7 +228,7 @@ def test_closing_ends_what_is_in_progress(decoders: Decoders):
         future.result(60)
 
 
-def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
+def test_a_cancelled_file_in_the_queue_is_not_decoded(decoders: Decoders):
     deadline = time.monotonic() + 60
     busy = [
         decoders.processes.submit(decoder_jobs.sleep, decoder_jobs.file(), deadline=deadline)
@@ -242,7 +244,7 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_begun(decoders: Decoders):
 
 
 @pytest.mark.parametrize("whole_folder", [True, False])
-async def test_decoders_start_although_a_cleaner_has_removed_their_socket(
+async def test_decoders_start_after_the_socket_of_the_fork_server_was_removed(
     decoders: Decoders, whole_folder: bool
 ):
     await decoders.processes.start()
@@ -258,8 +260,8 @@ async def test_decoders_start_although_a_cleaner_has_removed_their_socket(
     assert decoders.run(decoder_jobs.size)[0] == len(decoder_jobs.file())
 
 
-def test_a_long_path_of_the_folder_for_temporary_files_does_not_matter(tmp_path: Path):
-    """That of a Unix socket, which new processes are asked for through, is short."""
+def test_decoders_start_with_a_long_path_of_the_temporary_folder(tmp_path: Path):
+    """The path of the fork server's Unix socket has a maximum length."""
     long = tmp_path / ("x" * 100)
     long.mkdir()
     code = (
@@ -273,8 +275,8 @@ def test_a_long_path_of_the_folder_for_temporary_files_does_not_matter(tmp_path:
     assert list(long.iterdir()) == []
 
 
-def test_a_process_that_does_not_close_its_decoders_ends_all_the_same():
-    """As the workers of ``covidscan score`` do, which have nobody to close them."""
+def test_decoders_end_with_a_process_that_does_not_close_them():
+    """The worker processes of ``covidscan score`` do not close their decoders."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         decoder = pool.submit(decoder_jobs.decode_and_forget).result(30)
     wait_until(lambda: not is_alive(decoder))

@@ -1,4 +1,4 @@
-"""The child process that trains the demo models, where something goes wrong."""
+"""The child process that trains the demo models: its failures and its output."""
 
 import subprocess
 import sys
@@ -9,9 +9,7 @@ import httpx
 from tests.service_process import running_service, wait_until
 
 
-def test_a_training_that_fails_is_told_on_the_page_and_by_readyz(
-    tmp_path: Path, phantom_png: bytes
-):
+def test_failed_training_is_reported_by_readyz_and_on_the_page(tmp_path: Path, phantom_png: bytes):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "resnet50").write_text("in the way")
     log = tmp_path / "log"
@@ -33,7 +31,7 @@ def test_a_training_that_fails_is_told_on_the_page_and_by_readyz(
     assert "cannot be trained: cannot write to the volume of resnet50" in log.read_text()
 
 
-def test_only_progress_goes_to_standard_output():
+def test_only_progress_is_written_to_stdout():
     program = (
         "import os, sys\n"
         "from covidscan.service.demo_process import reserve_stdout\n"

@@ -1,4 +1,4 @@
-"""DICOM files through the gateway, over real HTTP and in front of a real model server."""
+"""Predictions of DICOM files over real HTTP, with a real model server."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from pydicom import uid
 
 from tests.conftest import SHARED_DICOM
 from tests.dicom_files import PATIENT, ct_pixels, make_dicom, make_encapsulated
-from tests.integration.test_gateway import problem
+from tests.integration.responses import assert_problem
 
 LUNG = {"source": "lung", "center": -600.0, "width": 1500.0}
 
@@ -19,7 +19,9 @@ def post(client: httpx.Client, data: bytes, **query: Any) -> httpx.Response:
     return client.post("/predict", files={"file": ("IM000001", data)}, params=query)
 
 
-def test_a_ct_is_answered_with_what_was_used_of_it(tiny_service: httpx.Client):
+def test_a_ct_prediction_reports_the_modality_frame_and_window_that_were_used(
+    tiny_service: httpx.Client,
+):
     response = post(tiny_service, make_dicom())
     assert response.status_code == 200, response.text
     image = response.json()["image"]
@@ -35,20 +37,20 @@ def test_a_ct_is_answered_with_what_was_used_of_it(tiny_service: httpx.Client):
     assert PATIENT not in response.text
 
 
-def test_frame_and_window_can_be_chosen(tiny_service: httpx.Client):
+def test_the_query_selects_the_frame_and_the_window(tiny_service: httpx.Client):
     frames = np.stack([ct_pixels(), ct_pixels() - 300, ct_pixels() + 300])
     data = make_dicom(frames, WindowCenter=40, WindowWidth=400)
-    middle = post(tiny_service, data).json()
-    assert middle["image"]["dicom"]["frame"] == 2
-    assert middle["image"]["dicom"]["window"] == {"source": "file", "center": 40.0, "width": 400.0}
-    chosen = post(tiny_service, data, frame=3, window="lung").json()
-    assert chosen["image"]["dicom"]["frame"] == 3
-    assert chosen["image"]["dicom"]["window"] == LUNG
-    alone = post(tiny_service, make_dicom(ct_pixels() + 300)).json()
-    assert alone["probabilities"] == chosen["probabilities"] != middle["probabilities"]
+    default = post(tiny_service, data).json()
+    assert default["image"]["dicom"]["frame"] == 2
+    assert default["image"]["dicom"]["window"] == {"source": "file", "center": 40.0, "width": 400.0}
+    selected = post(tiny_service, data, frame=3, window="lung").json()
+    assert selected["image"]["dicom"]["frame"] == 3
+    assert selected["image"]["dicom"]["window"] == LUNG
+    single = post(tiny_service, make_dicom(ct_pixels() + 300)).json()
+    assert single["probabilities"] == selected["probabilities"] != default["probabilities"]
 
 
-def test_a_batch_has_one_choice_for_all(tiny_service: httpx.Client):
+def test_the_window_of_a_batch_applies_to_all_its_files(tiny_service: httpx.Client):
     files = [("files", ("a", make_dicom())), ("files", ("b", make_dicom(Modality="MR")))]
     answer = tiny_service.post("/predict/batch", files=files, params={"window": "lung"}).json()
     assert (answer["succeeded"], answer["failed"]) == (1, 1)
@@ -70,23 +72,23 @@ def test_a_batch_has_one_choice_for_all(tiny_service: httpx.Client):
         (make_dicom()[:-100], "damaged-image", "send the whole, undamaged file"),
     ],
 )
-def test_what_is_rejected_is_rejected_with_the_reason_and_the_fix(
+def test_an_unusable_file_is_rejected_with_the_reason_and_the_fix(
     tiny_service: httpx.Client, data: bytes, kind: str, fix: str
 ):
-    assert fix in problem(post(tiny_service, data), 422, kind).detail
+    assert fix in assert_problem(post(tiny_service, data), 422, kind).detail
 
 
-def test_a_frame_that_is_not_there_is_a_problem(tiny_service: httpx.Client):
-    problem(post(tiny_service, make_dicom(), frame=2), 422, "no-such-frame")
+def test_a_frame_that_does_not_exist_is_answered_422(tiny_service: httpx.Client):
+    assert_problem(post(tiny_service, make_dicom(), frame=2), 422, "no-such-frame")
 
 
 @pytest.mark.parametrize("query", [{"frame": 0}, {"window": "bone"}, {"windows": "lung"}])
-def test_what_cannot_be_chosen_is_a_problem(tiny_service: httpx.Client, query: dict[str, Any]):
-    problem(post(tiny_service, make_dicom(), **query), 422, "invalid-request")
+def test_an_invalid_query_is_answered_422(tiny_service: httpx.Client, query: dict[str, Any]):
+    assert_problem(post(tiny_service, make_dicom(), **query), 422, "invalid-request")
 
 
-def test_more_pixels_than_the_limit_are_a_problem(tiny_service: httpx.Client):
-    problem(post(tiny_service, make_dicom(Rows=20_000, Columns=20_000)), 413, "too-large")
+def test_an_image_over_the_pixel_limit_is_answered_413(tiny_service: httpx.Client):
+    assert_problem(post(tiny_service, make_dicom(Rows=20_000, Columns=20_000)), 413, "too-large")
 
 
 REAL_ANSWERS = {
@@ -106,15 +108,15 @@ REAL_ANSWERS = {
 }
 
 
-@pytest.mark.skipif(not SHARED_DICOM.is_dir(), reason="the real files are not here")
-def test_every_real_file_has_its_answer_or_its_rejection(tiny_service: httpx.Client):
+@pytest.mark.skipif(not SHARED_DICOM.is_dir(), reason="the folder of real DICOM files is missing")
+def test_every_real_file_is_predicted_or_rejected_as_expected(tiny_service: httpx.Client):
     files: list[Path] = sorted(SHARED_DICOM.iterdir())
     assert {file.name for file in files} >= set(REAL_ANSWERS)
     for file in files:
         response = post(tiny_service, file.read_bytes())
         expected = REAL_ANSWERS[file.name]
         if isinstance(expected, str):
-            problem(response, 422, expected)
+            assert_problem(response, 422, expected)
             continue
         assert response.status_code == 200, (file.name, response.text)
         used = response.json()["image"]["dicom"]

@@ -1,4 +1,4 @@
-"""A process is alive if it answers its health check, whatever the answer is."""
+"""A process is alive if it answers its health check, with whatever status."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,14 +14,14 @@ from covidscan.service.embedded_health import HealthTiming, Trouble, wait_for_tr
 
 pytestmark = pytest.mark.timeout(120)
 
-PATIENT = HealthTiming(pause=0.01, deadline=30, silence=0, start=60)
-"""Three checks that fail are trouble; none fails because the machine is busy."""
-IMPATIENT = HealthTiming(pause=0.01, deadline=0.1, silence=0, start=60)
+LONG_DEADLINE = HealthTiming(pause=0.01, deadline=30, silence=0, start=60)
+"""Three failed checks are trouble; the deadline is long enough for a busy machine."""
+SHORT_DEADLINE = HealthTiming(pause=0.01, deadline=0.1, silence=0, start=60)
 NOT_SERVING = b"\x08\x02"
 
 
 class HealthStandIn:
-    """Answers health checks as a test says, or not at all."""
+    """Answers health checks with a given status code, or not at all."""
 
     def __init__(self) -> None:
         self.checks = 0
@@ -65,11 +65,11 @@ async def listening(socket: Path) -> AsyncIterator[HealthStandIn]:
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE]
 )
-async def test_a_server_that_answers_is_alive_whatever_the_answer(
+async def test_a_server_that_answers_is_alive_whatever_its_status(
     tmp_path: Path, code: grpc.StatusCode
 ):
     async with listening(tmp_path / "s") as server:
-        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", PATIENT))
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", LONG_DEADLINE))
         await server.wait_for_checks(1)
         server.code = code
         await server.wait_for_checks(20)
@@ -77,21 +77,21 @@ async def test_a_server_that_answers_is_alive_whatever_the_answer(
         waiting.cancel()
 
 
-async def test_a_server_that_falls_silent_is_in_trouble(tmp_path: Path):
+async def test_a_server_that_stops_answering_is_in_trouble(tmp_path: Path):
     async with listening(tmp_path / "s") as server:
-        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", IMPATIENT))
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", SHORT_DEADLINE))
         await server.wait_for_checks(2)
         server.answers.clear()
         assert await waiting is Trouble.SILENT
 
 
-async def test_a_server_that_is_silent_for_two_checks_is_not_in_trouble(tmp_path: Path):
+async def test_a_server_that_misses_two_checks_is_not_in_trouble(tmp_path: Path):
     timing = HealthTiming(pause=0.01, deadline=0.3, silence=0, start=60)
     async with listening(tmp_path / "s") as server:
         waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", timing))
         await server.wait_for_checks(2)
         server.answers.clear()
-        # Two checks have failed when the third comes, which is answered.
+        # Two checks have failed when the third starts, which is answered.
         await server.wait_for_checks(3)
         server.answers.set()
         await server.wait_for_checks(5)
@@ -99,14 +99,14 @@ async def test_a_server_that_is_silent_for_two_checks_is_not_in_trouble(tmp_path
         waiting.cancel()
 
 
-async def test_a_server_that_never_answers_is_given_up_after_its_start_timeout(tmp_path: Path):
+async def test_a_server_that_never_answers_is_in_trouble_after_its_start_timeout(tmp_path: Path):
     timing = HealthTiming(pause=0.01, start=0.3)
     assert await wait_for_trouble(tmp_path / "s", timing) is Trouble.NEVER_ANSWERED
 
 
-async def test_a_server_without_its_socket_is_in_trouble(tmp_path: Path):
+async def test_a_server_whose_socket_was_removed_is_in_trouble(tmp_path: Path):
     async with listening(tmp_path / "s") as server:
-        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", PATIENT))
+        waiting = asyncio.create_task(wait_for_trouble(tmp_path / "s", LONG_DEADLINE))
         await server.wait_for_checks(2)
         (tmp_path / "s").unlink()
         assert await waiting is Trouble.NO_SOCKET

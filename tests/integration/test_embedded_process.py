@@ -1,4 +1,4 @@
-"""The supervisor of the embedded model server, when the machine itself is in trouble."""
+"""The supervisor restarts a model server that cannot be started or reached."""
 
 import asyncio
 import os
@@ -20,11 +20,11 @@ from serving.errors import ModelServerError
 from serving.precision import Precision
 
 
-async def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
+async def test_a_failed_start_is_retried_and_shutdown_removes_the_process_and_its_folder(
     tiny_volume: Path, monkeypatch: pytest.MonkeyPatch
 ):
     start = EmbeddedProcess._start
-    failures = [BlockingIOError(11, "no process to be had")] * 2
+    failures = [BlockingIOError(11, "no process available")] * 2
 
     async def failing_start(self: EmbeddedProcess) -> asyncio.subprocess.Process:
         if not self._process or not failures:
@@ -37,7 +37,7 @@ async def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
         assert first is not None
         first.kill()
         async with asyncio.timeout(60):
-            while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
+            while embedded._process is first:  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.05)
         assert failures == []
         assert embedded._process.returncode is None
@@ -47,19 +47,21 @@ async def test_a_start_that_fails_is_tried_again_and_the_end_leaves_nothing(
 
 
 def stop(embedded: EmbeddedProcess) -> None:
-    """Make it hang: it keeps its socket and its connections, and answers nothing."""
+    """Make the process hang: it keeps its socket and connections but does not answer."""
     assert embedded._process is not None
     os.kill(embedded._process.pid, signal.SIGSTOP)
 
 
 def clean_up(embedded: EmbeddedProcess) -> None:
-    """Remove its folder, as a cleaner of temporary files does."""
+    """Remove the folder of the socket, as a cleaner of temporary files does."""
     shutil.rmtree(embedded._folder.path)
 
 
-@pytest.mark.parametrize("harm", [stop, clean_up])
-async def test_a_server_that_can_be_reached_no_more_is_replaced_at_its_old_address(
-    tiny_volume: Path, harm: Callable[[EmbeddedProcess], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("make_unreachable", [stop, clean_up])
+async def test_an_unreachable_model_server_is_replaced_at_the_same_address(
+    tiny_volume: Path,
+    make_unreachable: Callable[[EmbeddedProcess], None],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     timing = HealthTiming(pause=0.1, deadline=1.0, silence=0)
     checks: list[grpc.StatusCode] = []
@@ -78,11 +80,11 @@ async def test_a_server_that_can_be_reached_no_more_is_replaced_at_its_old_addre
         await until_available(client)
         first, address = embedded._process, embedded.address
         seen = len(checks)
-        while len(checks) < seen + 5:  # noqa: ASYNC110 - it offers nothing to wait for
+        while len(checks) < seen + 5:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)
         assert embedded._process is first
-        harm(embedded)
-        while embedded._process is first:  # noqa: ASYNC110 - it offers nothing to wait for
+        make_unreachable(embedded)
+        while embedded._process is first:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)
         assert embedded.address == address
         await until_available(client)

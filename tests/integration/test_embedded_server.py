@@ -1,4 +1,4 @@
-"""The embedded model server over a real gRPC wire."""
+"""The embedded model server over real gRPC."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ def test_an_image_gets_the_same_answer_alone_and_in_a_batch(address: str):
     np.testing.assert_allclose(alone, predict(address).probabilities, atol=1e-6)
 
 
-def test_the_answer_is_the_one_that_tensorflow_gives(address: str, tiny_saved_model: Path):
+def test_probabilities_are_equal_to_those_of_tensorflow(address: str, tiny_saved_model: Path):
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(tiny_saved_model)).signatures[SIGNATURE_NAME]
@@ -54,7 +54,7 @@ def test_the_answer_is_the_one_that_tensorflow_gives(address: str, tiny_saved_mo
     np.testing.assert_allclose(predict(address).probabilities, expected, atol=1e-5)
 
 
-def test_sixty_four_calls_at_once_are_all_answered(address: str):
+def test_64_concurrent_calls_get_the_same_answer(address: str):
     async def question(client: ModelServerClient) -> list[Any]:
         calls = [
             client.predict(name, encode_images(IMAGES), timeout_seconds=30)
@@ -84,9 +84,11 @@ def test_a_message_over_four_mebibytes_is_answered(address: str):
         (IMAGES.astype(np.float64), "Expects arg[0] to be float but double is provided"),
         ((IMAGES * 255).astype(np.uint8), "Expects arg[0] to be float but uint8 is provided"),
     ],
-    ids=["rank 3", "32x32", "grey", "rank 5", "empty", "float64", "uint8"],
+    ids=["rank-3", "32x32", "grey", "rank-5", "empty", "float64", "uint8"],
 )
-def test_a_wrong_tensor_is_rejected_and_hurts_nobody(address: str, array: np.ndarray, message: str):
+def test_a_wrong_tensor_is_answered_invalid_argument_and_the_next_call_succeeds(
+    address: str, array: np.ndarray, message: str
+):
     with pytest.raises(grpc.RpcError) as caught:
         raw_predict(address, request_of(array))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -128,7 +130,7 @@ def test_a_wrong_tensor_is_rejected_and_hurts_nobody(address: str, array: np.nda
         ),
     ],
 )
-def test_rejections_are_tensorflow_servings_own(
+def test_rejections_have_the_codes_and_messages_of_tensorflow_serving(
     address: str, request_message: PredictRequest, code: grpc.StatusCode, message: str
 ):
     with pytest.raises(grpc.RpcError) as caught:
@@ -136,7 +138,7 @@ def test_rejections_are_tensorflow_servings_own(
     assert (caught.value.code(), caught.value.details()) == (code, message)
 
 
-def test_only_the_outputs_asked_for_are_answered(address: str):
+def test_a_response_contains_only_the_requested_outputs(address: str):
     request = request_of(IMAGES)
     request.output_filter.append(OUTPUT_NAME)
     assert set(raw_predict(address, request).outputs) == {OUTPUT_NAME}
@@ -149,7 +151,7 @@ def test_only_the_outputs_asked_for_are_answered(address: str):
     )
 
 
-def test_metadata_tells_the_signature(address: str):
+def test_metadata_contains_the_signature(address: str):
     with grpc.insecure_channel(address) as channel:
         method = channel.unary_unary(
             protocol.GET_MODEL_METADATA,
@@ -169,20 +171,20 @@ def test_metadata_tells_the_signature(address: str):
     assert [d.size for d in signature.outputs[OUTPUT_NAME].tensor_shape.dim] == [-1, 2]
 
 
-def test_a_new_version_takes_over_without_a_failed_call(
+def test_a_new_version_replaces_the_old_one_without_a_failed_call(
     address: str, tiny_volume: Path, tiny_saved_model: Path
 ):
     seen = [predict(address).version]
     publish(tiny_saved_model, tiny_volume, 2)
     while seen[-1] != 2:
         seen.append(predict(address).version)
-        assert len(seen) < 2000, "version 2 never answered"
+        assert len(seen) < 2000, "version 2 has not answered"
     assert seen == sorted(seen)
     wait_until(lambda: statuses(address) == {2: VersionState.AVAILABLE, 1: VersionState.END})
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", None], ids=["empty", "garbage", "missing"])
-def test_a_broken_version_leaves_the_good_one_in_service(
+def test_the_previous_version_stays_in_service_if_a_new_one_is_broken(
     address: str, tiny_volume: Path, tiny_saved_model: Path, content: bytes | None
 ):
     broken = tiny_volume / ".broken"
@@ -197,7 +199,7 @@ def test_a_broken_version_leaves_the_good_one_in_service(
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
-def test_a_version_whose_files_would_block_is_rejected_and_blocks_nothing(
+def test_a_version_with_a_fifo_in_place_of_a_file_is_rejected_without_blocking(
     address: str, tiny_volume: Path, tiny_saved_model: Path, name: str
 ):
     broken = tiny_volume / ".broken"
@@ -211,7 +213,7 @@ def test_a_version_whose_files_would_block_is_rejected_and_blocks_nothing(
     wait_until(lambda: predict(address).version == 3)
 
 
-def test_removing_the_newest_version_rolls_back(
+def test_removing_the_newest_version_rolls_back_to_the_previous_one(
     address: str, tiny_volume: Path, tiny_saved_model: Path
 ):
     publish(tiny_saved_model, tiny_volume, 2)
@@ -220,9 +222,7 @@ def test_removing_the_newest_version_rolls_back(
     wait_until(lambda: predict(address).version == 1)
 
 
-def test_without_any_version_a_model_is_not_found_and_health_says_so(
-    address: str, tiny_volume: Path
-):
+def test_a_model_without_versions_is_not_found_and_not_serving(address: str, tiny_volume: Path):
     shutil.rmtree(tiny_volume / "vgg16" / "1")
     wait_until(lambda: health(address) == health_pb2.HealthCheckResponse.NOT_SERVING)
     assert health(address, "resnet50") == health_pb2.HealthCheckResponse.SERVING
@@ -230,7 +230,9 @@ def test_without_any_version_a_model_is_not_found_and_health_says_so(
         predict(address)
 
 
-def test_an_empty_volume_is_a_state_and_not_a_hang(tmp_path: Path, tiny_saved_model: Path):
+def test_a_server_on_an_empty_volume_answers_not_serving_until_a_model_is_published(
+    tmp_path: Path, tiny_saved_model: Path
+):
     with model_server(tmp_path) as address:
         assert health(address) == health_pb2.HealthCheckResponse.NOT_SERVING
         with pytest.raises(ModelNotFoundError, match="Could not find any versions of model"):
@@ -239,12 +241,12 @@ def test_an_empty_volume_is_a_state_and_not_a_hang(tmp_path: Path, tiny_saved_mo
         wait_until(lambda: health(address, "vgg16") == health_pb2.HealthCheckResponse.SERVING)
 
 
-def test_no_server_is_an_error_of_ours_at_once():
+def test_a_missing_server_raises_model_server_unavailable_error():
     with pytest.raises(ModelServerUnavailableError):
         predict("127.0.0.1:1")
 
 
-def test_a_late_answer_is_an_error_of_ours(address: str):
+def test_a_late_answer_raises_model_deadline_error(address: str):
     images = encode_images(np.repeat(IMAGES, 50, axis=0))
     with pytest.raises(ModelDeadlineError):
         ask(address, lambda c: c.predict("vgg16", images, timeout_seconds=1e-9))
@@ -253,12 +255,12 @@ def test_a_late_answer_is_an_error_of_ours(address: str):
 @pytest.mark.parametrize(
     ("policy", "served"),
     [(Latest(2), [7, 12]), (All(), [3, 7, 12]), (Specific(frozenset({3, 12, 99})), [3, 12])],
-    ids=["latest 2", "all", "specific"],
+    ids=["latest-2", "all", "specific"],
 )
-def test_a_version_policy_says_which_versions_are_served(
+def test_a_version_policy_selects_the_versions_that_are_served(
     tiny_saved_model: Path, tmp_path: Path, policy: VersionPolicy, served: list[int]
 ):
-    # Leading zeros count for nothing; what is no number, or none of 64 bits, is no version.
+    # Leading zeros are ignored; folders not named by a 64-bit number are not versions.
     for name in ("3", "007", "12", "v13", "14.0", "-15", str(2**63)):
         shutil.copytree(tiny_saved_model, tmp_path / "m" / name)
     config = ModelConfig("m", tmp_path / "m", policy, {"old": served[0]})
@@ -268,25 +270,25 @@ def test_a_version_policy_says_which_versions_are_served(
         wait_until(lambda: sorted(statuses(address, "m")) == served)
         wait_until(lambda: set(statuses(address, "m").values()) == {VersionState.AVAILABLE})
         for number in served:
-            asked = request_of(IMAGES, name="m", version={"value": number})
-            assert raw_predict(address, asked).model_spec.version.value == number
+            request = request_of(IMAGES, name="m", version={"value": number})
+            assert raw_predict(address, request).model_spec.version.value == number
         by_label = raw_predict(address, request_of(IMAGES, name="m", version_label="old"))
         assert by_label.model_spec.version.value == served[0]
 
 
-def test_a_base_path_that_vanishes_leaves_what_serves_in_service(
+def test_a_version_stays_in_service_if_its_base_path_disappears(
     address: str, tiny_volume: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    looks: list[Path] = []
-    look = volume.version_candidates
+    reads: list[Path] = []
+    read = volume.version_candidates
 
     def counted(model_dir: Path) -> dict[int, Path]:
-        looks.append(model_dir)
-        return look(model_dir)
+        reads.append(model_dir)
+        return read(model_dir)
 
-    (tiny_volume / "vgg16").rename(tiny_volume / "elsewhere")
+    (tiny_volume / "vgg16").rename(tiny_volume / "moved")
     monkeypatch.setattr(volume, "version_candidates", counted)
-    wait_until(lambda: looks.count(tiny_volume / "vgg16") > 2)
+    wait_until(lambda: reads.count(tiny_volume / "vgg16") > 2)
     assert predict(address).version == 1
 
 

@@ -1,4 +1,4 @@
-"""What a caller sends or leaves undone takes neither the server, nor its memory, nor its time."""
+"""Malformed requests and abandoned calls do not crash the model server or waste its resources."""
 
 import random
 import shutil
@@ -24,16 +24,16 @@ from tests.servers import embedded_model_server, in_thread, predictions_in_progr
 from tests.service_process import wait_until
 
 
-def test_no_bytes_kill_it(address: str):
-    """The bytes of a request, flipped, cut, doubled and inserted, a thousand times."""
+def test_corrupted_requests_are_rejected_and_do_not_crash_the_server(address: str):
+    """A request with bits flipped and bytes deleted, inserted or repeated, a thousand times."""
     rng = random.Random(0)  # noqa: S311 - faults, not secrets
-    sound = request_of(IMAGES[:1, :8]).SerializeToString()
+    valid = request_of(IMAGES[:1, :8]).SerializeToString()
     statuses = Counter()
     with grpc.insecure_channel(address) as channel:
         for _ in range(1000):
-            message = bytearray(sound)
+            message = bytearray(valid)
             for _ in range(rng.randint(1, 4)):
-                # Half of all faults are where names, shapes and lengths are.
+                # Names, shapes and lengths are in the first bytes.
                 at = rng.randrange(60 if rng.random() < 0.5 else len(message))
                 match rng.randrange(4):
                     case 0:
@@ -50,12 +50,14 @@ def test_no_bytes_kill_it(address: str):
             except grpc.RpcError as error:
                 statuses[error.code().name] += 1
     rejected = {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
-    assert statuses.keys() <= rejected | {"RESOURCE_EXHAUSTED"}, "this image is 8 pixels high"
+    assert statuses.keys() <= rejected | {"RESOURCE_EXHAUSTED"}, (
+        "the image is 8 pixels high, so no request succeeds"
+    )
     assert statuses.keys() >= {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND"}
     assert predict(address).version == 1
 
 
-def test_very_many_dimensions_hold_nobody_up(address: str):
+def test_a_tensor_with_100_000_dimensions_is_rejected_within_five_seconds(address: str):
     request = request_of(IMAGES[:1])
     for _ in range(100_000):
         request.inputs[INPUT_NAME].tensor_shape.dim.add(size=2**62)
@@ -70,7 +72,7 @@ def watch(channel: grpc.Channel) -> Any:
     return health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="vgg16"))
 
 
-def test_everyone_who_watches_health_is_told_also_after_another_has_left(tiny_volume: Path):
+def test_a_health_watcher_gets_updates_after_another_watcher_has_cancelled(tiny_volume: Path):
     serving, not_serving = (
         health_pb2.HealthCheckResponse.SERVING,
         health_pb2.HealthCheckResponse.NOT_SERVING,
@@ -92,10 +94,10 @@ def test_everyone_who_watches_health_is_told_also_after_another_has_left(tiny_vo
         assert next(staying).status == not_serving
 
 
-def test_who_watches_health_does_not_hold_up_the_end(tiny_volume: Path):
+def test_an_open_health_watch_does_not_delay_shutdown(tiny_volume: Path):
     configs, options = default_model_configs(tiny_volume), ModelServerOptions(grace_seconds=60)
     with embedded_model_server(configs, options) as address:
-        # Left open: it is the server that ends the stream.
+        # The channel stays open, so that the server must end the stream.
         channel = grpc.insecure_channel(address)
         watching = watch(channel)
         next(watching)
@@ -104,7 +106,7 @@ def test_who_watches_health_does_not_hold_up_the_end(tiny_volume: Path):
     channel.close()
 
 
-def test_a_short_message_cannot_take_the_memory(address: str):
+def test_a_short_message_cannot_make_the_server_allocate_a_huge_tensor(address: str):
     request = request_of(IMAGES[:1])
     tensor = request.inputs[INPUT_NAME]
     tensor.ClearField("tensor_content")
@@ -121,7 +123,7 @@ def test_a_short_message_cannot_take_the_memory(address: str):
 
 
 @pytest.mark.parametrize("ending", ["deadline", "cancel"])
-def test_a_call_that_nobody_waits_for_is_not_computed(
+def test_a_cancelled_or_expired_call_is_not_computed(
     tiny_volume: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ):
     gate, runs = threading.Event(), []
@@ -139,11 +141,11 @@ def test_a_call_that_nobody_waits_for_is_not_computed(
         monkeypatch.setattr(LoadedModel, "infer", gated)
         with grpc.insecure_channel(server.address) as channel:
             method = channel.unary_unary(protocol.PREDICT)
-            calls = [method.future(serialised(IMAGES[:1]), timeout=120)]
+            calls = [method.future(serialized(IMAGES[:1]), timeout=120)]
             wait_until(lambda: runs == [1])
             timeout = 0.5 if ending == "deadline" else 120
-            abandoned = [method.future(serialised(IMAGES), timeout=timeout) for _ in range(5)]
-            # On a busy machine their deadline may pass before they have all come.
+            abandoned = [method.future(serialized(IMAGES), timeout=timeout) for _ in range(5)]
+            # On a busy machine, their deadlines may pass before all of them have arrived.
             wait_until(
                 lambda: (
                     predictions_in_progress(server) == 6 or all(call.done() for call in abandoned)
@@ -155,11 +157,11 @@ def test_a_call_that_nobody_waits_for_is_not_computed(
                 else:
                     assert call.exception().code() is grpc.StatusCode.DEADLINE_EXCEEDED
             wait_until(lambda: predictions_in_progress(server) == 1)
-            calls.append(method.future(serialised(IMAGES[:2]), timeout=120))
+            calls.append(method.future(serialized(IMAGES[:2]), timeout=120))
             gate.set()
             assert all(call.result() for call in calls)
     assert runs == [1, 2]
 
 
-def serialised(images: np.ndarray) -> bytes:
+def serialized(images: np.ndarray) -> bytes:
     return request_of(images).SerializeToString()

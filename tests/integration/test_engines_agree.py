@@ -1,4 +1,4 @@
-"""One SavedModel, two engines: OpenVINO answers as TensorFlow does, on trained networks."""
+"""OpenVINO and TensorFlow give the same answers for trained networks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,8 @@ from tests.conftest import SHARED_UPLOADS
 from trainer.demo.phantoms import draw_phantom
 
 
-def images_to_agree_on() -> np.ndarray:
-    """Noise, phantoms, and where they are at hand real slices and X-rays."""
+def images_to_compare() -> np.ndarray:
+    """Noise, phantoms, and real slices and X-rays if available."""
     rng = np.random.default_rng(0)
     noise = rng.random((64, 64, 64, 3), np.float32)
     drawn = [draw_phantom(rng, covid=bool(i % 2)).pixels for i in range(16)]
@@ -31,11 +31,11 @@ def test_tensorflow_and_the_embedded_engine_agree(
     demo_models_dir: Path, name: str, prove: Callable[[str], None]
 ):
     version_dir = volume.version_dir(demo_models_dir, name, 1)
-    images = images_to_agree_on()
+    images = images_to_compare()
     signature = tf.saved_model.load(str(version_dir)).signatures[SIGNATURE_NAME]
-    theirs = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
-    ours = Engine().load(version_dir).infer({INPUT_NAME: images})[OUTPUT_NAME]
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    assert np.ptp(theirs[:, 0]) > 0.1, "they agree on more than one answer for all"
-    difference = np.abs(ours - theirs).max()
+    expected = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
+    actual = Engine().load(version_dir).infer({INPUT_NAME: images})[OUTPUT_NAME]
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    assert np.ptp(expected[:, 0]) > 0.1, "the model gives almost the same answer for all images"
+    difference = np.abs(actual - expected).max()
     prove(f"{name}: OpenVINO and TensorFlow differ by {difference:.1e} on {len(images)} images")

@@ -1,4 +1,4 @@
-"""``POST /explain`` over real HTTP, in front of a real model server."""
+"""``POST /explain`` over real HTTP, with a real model server."""
 
 import base64
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from api.schemas.explanation import ExplanationAnswer
 from api.settings import Settings
 from tests.dicom_files import make_dicom
 from tests.integration.conftest import gateway
-from tests.integration.test_gateway import problem
+from tests.integration.responses import assert_problem
 from tests.servers import model_server
 from tests.service_process import wait_until
 
 CORNERS = {"vgg16": (0, 0), "resnet50": (0, 48), "xception": (48, 48)}
-"""Where each model looks, as row and column of its input; ResNet50 takes it as healthy."""
+"""The row and column of the part that each model uses; ResNet50 predicts non-COVID from it."""
 
 
-class Looking(tf.Module):
-    """Sees COVID, or the opposite, in the detail of one corner."""
+class CornerModel(tf.Module):
+    """Predicts COVID, or non-COVID if the weight is negative, from the contrast in one corner."""
 
     def __init__(self, corner: tuple[int, int], weight: float) -> None:
         self._corner, self._weight = corner, weight
@@ -38,9 +38,9 @@ class Looking(tf.Module):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    volume = tmp_path_factory.mktemp("looking")
+    volume = tmp_path_factory.mktemp("corner_models")
     for name, corner in CORNERS.items():
-        model = Looking(corner, -9 if name == "resnet50" else 9)
+        model = CornerModel(corner, -9 if name == "resnet50" else 9)
         tf.saved_model.save(
             model, str(volume / name / "1"), signatures={"serving_default": model.serve}
         )
@@ -65,7 +65,7 @@ def post(client: httpx.Client, data: bytes, accept: str = "*/*", **query: object
     )
 
 
-def test_each_map_shows_where_its_model_looks(service: httpx.Client, noise: bytes):
+def test_each_map_highlights_the_corner_that_its_model_uses(service: httpx.Client, noise: bytes):
     response = post(service, noise)
     assert response.status_code == 200, response.text
     answer = ExplanationAnswer.model_validate_json(response.text)
@@ -83,7 +83,7 @@ def test_each_map_shows_where_its_model_looks(service: httpx.Client, noise: byte
     assert [model.version for model in answer.prediction.models] == [1, 1, 1]
 
 
-def test_pictures_fit_over_each_other(service: httpx.Client, noise: bytes):
+def test_the_picture_and_the_heatmaps_have_the_same_size(service: httpx.Client, noise: bytes):
     answer = post(service, noise).json()
     picture = decoded(answer["picture"])
     assert picture.shape == (384, 512, 3)
@@ -99,7 +99,7 @@ def decoded(text: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "corner"), [("vgg16", (0, 0)), ("xception", (1, 1))])
-def test_a_png_of_one_map_over_the_image_can_be_had(
+def test_accept_image_png_returns_the_image_with_one_map_overlaid(
     service: httpx.Client, name: str, corner: tuple[int, int]
 ):
     checks = np.kron(np.indices((16, 16)).sum(axis=0) % 2 * 40 + 80, np.ones((8, 8)))
@@ -116,25 +116,27 @@ def test_a_png_of_one_map_over_the_image_can_be_had(
     assert max(quarters, key=lambda each: quarters[each]) == corner
 
 
-def test_a_dicom_file_is_explained_as_it_is_shown(service: httpx.Client):
+def test_a_dicom_file_is_explained_with_the_selected_window(service: httpx.Client):
     answer = post(service, make_dicom(), window="lung").json()
     assert answer["prediction"]["image"]["dicom"]["window"]["source"] == "lung"
     assert decoded(answer["picture"]).shape == (48, 64, 3)
 
 
-def test_problems_are_those_of_a_prediction(service: httpx.Client):
-    problem(post(service, b"GIF89a"), 415, "unknown-format")
-    problem(post(service, make_dicom(Modality="MR")), 422, "wrong-modality")
-    problem(post(service, make_dicom(), map="vgg19"), 422, "invalid-request")
-    problem(service.post("/explain"), 422, "missing-file")
+def test_explain_answers_with_the_same_problems_as_predict(service: httpx.Client):
+    assert_problem(post(service, b"GIF89a"), 415, "unknown-format")
+    assert_problem(post(service, make_dicom(Modality="MR")), 422, "wrong-modality")
+    assert_problem(post(service, make_dicom(), map="vgg19"), 422, "invalid-request")
+    assert_problem(service.post("/explain"), 422, "missing-file")
 
 
-def test_other_weights_give_another_map(service: httpx.Client, noise: bytes, tmp_path: Path):
-    """Sanity check of Adebayo et al. 2018: a map that stays would not be about the model."""
+def test_maps_change_with_the_weights_of_the_model(
+    service: httpx.Client, noise: bytes, tmp_path: Path
+):
+    """Sanity check of Adebayo et al. 2018: a map that stays the same does not explain the model."""
     rng = np.random.default_rng(1)
     for name in CORNERS:
-        corner = tuple(int(place) for place in rng.choice([16, 32], 2))
-        model = Looking((corner[0], corner[1]), 9)
+        corner = tuple(int(offset) for offset in rng.choice([16, 32], 2))
+        model = CornerModel((corner[0], corner[1]), 9)
         tf.saved_model.save(
             model, str(tmp_path / name / "1"), signatures={"serving_default": model.serve}
         )

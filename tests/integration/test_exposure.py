@@ -1,4 +1,4 @@
-"""What the gateway shows of itself, to whom, and when it does not start at all."""
+"""Security headers, CORS, TLS, disabled routes, and settings that prevent the start."""
 
 import socket
 import ssl
@@ -12,11 +12,11 @@ import pytest
 from api.http.access.api_keys import create_key
 from api.prediction.model_status import ModelStatusReader
 from tests.integration.conftest import gateway
-from tests.integration.routes import NOWHERE, paths, settings_with
+from tests.integration.routes import NO_MODEL_SERVER, paths, settings_with
 from tests.service_process import COVIDSCAN
 
 
-def test_every_answer_tells_browsers_what_to_forbid():
+def test_every_response_has_security_headers():
     with gateway(settings_with()) as client:
         for path in paths():
             headers = client.get(path).headers
@@ -32,7 +32,7 @@ def test_every_answer_tells_browsers_what_to_forbid():
             assert "strict-transport-security" not in headers, path
 
 
-def test_an_error_of_ours_is_a_problem_like_any_other_and_tells_nothing(
+def test_an_unhandled_exception_is_answered_500_without_its_message(
     monkeypatch: pytest.MonkeyPatch,
 ):
     async def fail(_: ModelStatusReader) -> None:
@@ -51,7 +51,7 @@ def test_an_error_of_ours_is_a_problem_like_any_other_and_tells_nothing(
     assert 'route="/models",status="500"} 1.0' in metrics
 
 
-def test_other_origins_may_call_only_where_they_are_named():
+def test_only_the_origins_in_the_settings_get_cors_headers():
     origin = {"Origin": "https://viewer.example"}
     preflight = origin | {"Access-Control-Request-Method": "POST"}
     with gateway(settings_with()) as client:
@@ -64,11 +64,11 @@ def test_other_origins_may_call_only_where_they_are_named():
         assert client.options("/predict", headers=preflight).status_code == 200
         answered = client.get("/models", headers=origin | {"X-API-Key": key})
         assert answered.headers["access-control-allow-origin"] == "https://viewer.example"
-        stranger = client.get("/models", headers={"Origin": "https://x.example", "X-API-Key": key})
-        assert "access-control-allow-origin" not in stranger.headers
+        other = client.get("/models", headers={"Origin": "https://x.example", "X-API-Key": key})
+        assert "access-control-allow-origin" not in other.headers
 
 
-def test_docs_and_metrics_can_be_closed():
+def test_docs_and_metrics_can_be_disabled():
     with gateway(settings_with(docs=False, metrics=False)) as client:
         for path in ("/docs", "/openapi.json", "/docs-assets/swagger-ui.css", "/metrics"):
             assert client.get(path).status_code == 404, path
@@ -78,19 +78,19 @@ def test_docs_and_metrics_can_be_closed():
     assert "/docs" not in page.text
 
 
-def test_the_gateway_speaks_https(certificates: Path):
+def test_the_gateway_serves_https_with_its_certificate_and_rejects_http(certificates: Path):
     settings = settings_with(
         tls_certificate_file=certificates / "server.pem", tls_key_file=certificates / "server.key"
     )
-    with gateway(settings) as plain:
-        trusting = ssl.create_default_context(cafile=certificates / "ca.pem")
-        url = str(plain.base_url).replace("http:", "https:")
-        with httpx.Client(base_url=url, verify=trusting) as client:
+    with gateway(settings) as http_client:
+        tls_context = ssl.create_default_context(cafile=certificates / "ca.pem")
+        url = str(http_client.base_url).replace("http:", "https:")
+        with httpx.Client(base_url=url, verify=tls_context) as client:
             answer = client.get("/healthz")
         assert answer.status_code == 200
         assert answer.headers["strict-transport-security"].startswith("max-age=")
         with pytest.raises(httpx.HTTPError):
-            plain.get("/healthz")
+            http_client.get("/healthz")
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_the_gateway_speaks_https(certificates: Path):
         ),
     ],
 )
-def test_a_gateway_that_would_not_be_safe_does_not_start(
+def test_serve_exits_with_code_two_and_a_reason_if_its_settings_are_unsafe_or_unusable(
     environment: dict[str, str], reason: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("COVIDSCAN_MODEL_SERVER", NOWHERE)
+    monkeypatch.setenv("COVIDSCAN_MODEL_SERVER", NO_MODEL_SERVER)
     for name, value in environment.items():
         monkeypatch.setenv(f"COVIDSCAN_{name}", value)
     result = subprocess.run(
@@ -121,7 +121,9 @@ def test_a_gateway_that_would_not_be_safe_does_not_start(
     assert "Traceback" not in result.stderr
 
 
-def test_beside_tls_handshakes_that_never_end_health_is_told(certificates: Path):
+def test_health_checks_are_answered_while_unfinished_tls_handshakes_hold_all_slots(
+    certificates: Path,
+):
     settings = settings_with(
         tls_certificate_file=certificates / "server.pem",
         tls_key_file=certificates / "server.key",
@@ -129,24 +131,24 @@ def test_beside_tls_handshakes_that_never_end_health_is_told(certificates: Path)
         max_connections_per_address=4,
         header_timeout_seconds=2,
     )
-    with gateway(settings) as plain, ExitStack() as stack:
-        address = (plain.base_url.host, plain.base_url.port)
+    with gateway(settings) as http_client, ExitStack() as stack:
+        address = (http_client.base_url.host, http_client.base_url.port)
         for _ in range(150):
             stack.enter_context(socket.create_connection(address, 10))
-        trusting = ssl.create_default_context(cafile=certificates / "ca.pem")
-        url = str(plain.base_url).replace("http:", "https:")
+        tls_context = ssl.create_default_context(cafile=certificates / "ca.pem")
+        url = str(http_client.base_url).replace("http:", "https:")
         for _ in range(3):
-            assert httpx.get(f"{url}/healthz", verify=trusting).status_code == 200
+            assert httpx.get(f"{url}/healthz", verify=tls_context).status_code == 200
 
 
-def test_a_large_answer_comes_whole_over_tls(certificates: Path):
+def test_a_large_response_arrives_complete_over_tls(certificates: Path):
     settings = settings_with(
         tls_certificate_file=certificates / "server.pem", tls_key_file=certificates / "server.key"
     )
     path = "/docs-assets/swagger-ui-bundle.js"
-    with gateway(settings_with()) as plain:
-        expected = plain.get(path).content
-    with gateway(settings) as plain:
-        trusting = ssl.create_default_context(cafile=certificates / "ca.pem")
-        url = str(plain.base_url).replace("http:", "https:")
-        assert httpx.get(f"{url}{path}", verify=trusting).content == expected
+    with gateway(settings_with()) as http_client:
+        expected = http_client.get(path).content
+    with gateway(settings) as http_client:
+        tls_context = ssl.create_default_context(cafile=certificates / "ca.pem")
+        url = str(http_client.base_url).replace("http:", "https:")
+        assert httpx.get(f"{url}{path}", verify=tls_context).content == expected

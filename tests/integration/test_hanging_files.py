@@ -1,4 +1,4 @@
-"""Files that would block whoever opens them, and a volume that hangs, under the whole service."""
+"""Special files that block when opened, and a volume that hangs, under the whole service."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.service_process import COVIDSCAN, running_service, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
-# A mount that hangs is not to be had without root; so whoever reads from the volume waits for ever.
+# A hanging mount needs root, so functions that read from the volume are made to wait forever.
 HANGING_VOLUME = """
 import threading
 from serving import volume
@@ -40,7 +40,7 @@ app()
         ),
     ],
 )
-def test_a_fifo_keeps_a_process_from_starting_and_not_from_ending(
+def test_a_fifo_in_place_of_a_file_exits_with_code_two_at_startup(
     tmp_path: Path, arguments: list[str], setting: str | None, reason: str
 ):
     fifo = tmp_path / "fifo"
@@ -48,7 +48,7 @@ def test_a_fifo_keeps_a_process_from_starting_and_not_from_ending(
     environment = {setting: str(fifo)} if setting else {}
     if setting == "COVIDSCAN_TLS_CERTIFICATE_FILE":
         environment["COVIDSCAN_TLS_KEY_FILE"] = str(fifo)
-    ended = subprocess.run(
+    result = subprocess.run(
         [*COVIDSCAN, *(argument.format(fifo=fifo) for argument in arguments)],
         env=os.environ | environment,
         capture_output=True,
@@ -56,12 +56,12 @@ def test_a_fifo_keeps_a_process_from_starting_and_not_from_ending(
         timeout=30,
         check=False,
     )
-    assert ended.returncode == 2
-    assert reason in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 2
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_special_files_on_the_volume_hold_up_neither_answers_nor_the_end(
+def test_special_files_on_the_volume_delay_neither_predictions_nor_shutdown(
     tiny_volume: Path, phantom_png: bytes
 ):
     for name in ("vgg16", "resnet50", "xception"):
@@ -83,7 +83,7 @@ def test_special_files_on_the_volume_hold_up_neither_answers_nor_the_end(
         assert process.wait(timeout=5) == 0
 
 
-def test_a_volume_that_hangs_holds_up_neither_answers_nor_the_end(
+def test_a_hanging_volume_delays_neither_predictions_nor_shutdown(
     tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("tests.service_process.COVIDSCAN", [sys.executable, "-c", HANGING_VOLUME])

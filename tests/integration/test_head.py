@@ -1,4 +1,4 @@
-"""``HEAD`` wherever there is ``GET``, and 405 with the methods that there are."""
+"""Every route with ``GET`` also has ``HEAD``; a wrong method is answered 405 with ``Allow``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from api.app import create_app
 from tests.integration.conftest import gateway
 from tests.integration.routes import STATIC, all_routes, settings_with
 
-CHANGING = {"date", "x-request-id"}
+VARYING_HEADERS = {"date", "x-request-id"}
 
 
 def get_paths() -> list[str]:
-    """Every path that has ``GET``, a file of each folder, and some that have none."""
+    """Every path with ``GET``, one file of each static folder, and two paths that do not exist."""
     routes = list(all_routes(create_app(settings_with()).routes))
     found = {r.path for r in routes if isinstance(r, Mount) or "GET" in (r.methods or ())}
     assert {"/", "/docs", "/openapi.json", "/metrics", "/models", "/healthz", "/readyz"} <= found
@@ -30,17 +30,19 @@ def service() -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("path", get_paths())
-def test_head_is_answered_as_get_without_a_body(service: httpx.Client, path: str):
+def test_head_has_the_status_and_headers_of_get_and_no_body(service: httpx.Client, path: str):
     get, head = service.get(path), service.head(path)
     assert head.status_code == get.status_code
     assert head.status_code != 405
     assert head.content == b""
-    told = [{k: v for k, v in each.headers.items() if k not in CHANGING} for each in (get, head)]
+    compared = [
+        {k: v for k, v in each.headers.items() if k not in VARYING_HEADERS} for each in (get, head)
+    ]
     if path == "/metrics":
-        # It counts the request before.
-        told = [{**each, "content-length": "?"} for each in told]
-    assert told[0] == told[1]
-    # Nothing that was sent stands before the next answer on the connection.
+        # The second response also counts the first request.
+        compared = [{**each, "content-length": "?"} for each in compared]
+    assert compared[0] == compared[1]
+    # No leftover body precedes the next response on the connection.
     assert service.get("/healthz").json() == {"status": "ok"}
 
 
@@ -58,7 +60,7 @@ def test_head_is_answered_as_get_without_a_body(service: httpx.Client, path: str
         ("POST", "/static/page.css", {"GET", "HEAD"}),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(
+def test_a_wrong_method_is_answered_405_with_the_allowed_methods(
     service: httpx.Client, method: str, path: str, allowed: set[str]
 ):
     response = service.request(method, path)
@@ -66,17 +68,17 @@ def test_a_wrong_method_is_told_the_right_ones(
     assert set(response.headers["allow"].split(", ")) == allowed
 
 
-def test_head_is_in_the_log_and_the_metrics_as_head(service: httpx.Client):
+def test_metrics_count_head_requests_as_head(service: httpx.Client):
     service.head("/models")
     assert 'method="HEAD",route="/models",status="200"' in service.get("/metrics").text
 
 
-def test_head_is_no_operation_of_the_api_s_document(service: httpx.Client):
+def test_the_openapi_document_does_not_list_head(service: httpx.Client):
     operations = service.get("/openapi.json").json()["paths"].values()
     assert not any("head" in methods for methods in operations)
 
 
-def test_head_needs_a_key_and_counts_as_get_does(key: str, keys_file: Path):
+def test_head_requires_an_api_key_and_counts_towards_the_rate_limit(key: str, keys_file: Path):
     settings = settings_with(api_keys_file=keys_file, rate_limit_per_address="3/minute")
     with gateway(settings) as client:
         assert client.head("/models").status_code == 401

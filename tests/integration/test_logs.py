@@ -1,4 +1,4 @@
-"""What the service logs: enough to operate it, nothing of a patient, a key or a name."""
+"""The service logs what operators need, without keys, file names or patient data."""
 
 import contextlib
 import io
@@ -26,15 +26,15 @@ MARK = "Muster-Maria-19700101"
 
 
 def png_with_text(png: bytes, text: str) -> bytes:
-    """The image with a text chunk, where DICOM converters put names."""
+    """The image with a text chunk, in which DICOM converters write patient names."""
     content = b"tEXtComment\0" + text.encode()
     chunk = struct.pack(">I", len(content) - 4) + content
     chunk += struct.pack(">I", zlib.crc32(content))
     return png[:33] + chunk + png[33:]
 
 
-def ask_in_every_way(client: httpx.Client, png: bytes) -> None:
-    """Put the mark wherever a client can put anything."""
+def send_mark_everywhere(client: httpx.Client, png: bytes) -> None:
+    """Send requests with the mark in every place that a client controls."""
     marked = png_with_text(png, MARK)
     files = {"file": (f"{MARK}.png", marked, f"image/{MARK}")}
     assert client.post("/predict", files=files).status_code == 200
@@ -70,14 +70,14 @@ def ask_in_every_way(client: httpx.Client, png: bytes) -> None:
     client.get("/models", headers={"Authorization": f"Bearer {MARK}"})
     for raw in (f"{MARK}\r\n\r\n", f"GET /{MARK} HTTP/1.1\r\n{MARK}\r\n\r\n"):
         address = (client.base_url.host, client.base_url.port)
-        with socket.create_connection(address) as bare, contextlib.suppress(ConnectionError):
-            bare.sendall(raw.encode())
-            bare.recv(4096)
+        with socket.create_connection(address) as opened, contextlib.suppress(ConnectionError):
+            opened.sendall(raw.encode())
+            opened.recv(4096)
 
 
 @pytest.fixture
 def lines(tiny_volume: Path, phantom_png: bytes, tmp_path: Path) -> list[dict[str, Any]]:
-    """The log of a service that was asked in every way, with the mark in nothing of it."""
+    """The log after ``send_mark_everywhere``; checks that no output contains the mark."""
     key, record = create_key("pacs")
     change_key_file(tmp_path / "keys", lambda _: [record])
     log = tmp_path / "log"
@@ -86,20 +86,22 @@ def lines(tiny_volume: Path, phantom_png: bytes, tmp_path: Path) -> list[dict[st
         running_service(tiny_volume, log=log, **settings) as (process, address),
         httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=30) as client,
     ):
-        ask_in_every_way(client, phantom_png)
+        send_mark_everywhere(client, phantom_png)
         metrics = client.get("/metrics").text
         process.terminate()
         process.wait(10)
     secret = key.split("_", 2)[2]
     audit = (tmp_path / "audit.jsonl").read_text()
-    for told in (log.read_text(), metrics, audit):
-        assert told
-        for kept in (MARK, MARK.replace("-", ""), secret, record.sha256, ".png"):
-            assert kept not in told
+    for output in (log.read_text(), metrics, audit):
+        assert output
+        for private in (MARK, MARK.replace("-", ""), secret, record.sha256, ".png"):
+            assert private not in output
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_a_request_is_one_line_that_tells_enough(lines: list[dict[str, Any]]):
+def test_a_request_is_logged_as_one_line_with_route_status_versions_and_sizes(
+    lines: list[dict[str, Any]],
+):
     requests = [line for line in lines if line["event"] == "request"]
     first = next(line for line in requests if line["route"] == "/predict")
     assert first["method"] == "POST"
@@ -114,7 +116,9 @@ def test_a_request_is_one_line_that_tells_enough(lines: list[dict[str, Any]]):
     assert routes == {"/predict", "/predict/batch", "/", "/models", "/static", "/metrics", "none"}
 
 
-def test_who_was_turned_away_is_told_by_address_and_problem(lines: list[dict[str, Any]]):
+def test_a_rejected_request_is_logged_with_the_client_address_and_the_problem(
+    lines: list[dict[str, Any]],
+):
     rejected = [line for line in lines if line.get("status") == 401]
     assert rejected
     for line in rejected:
@@ -125,7 +129,7 @@ def test_who_was_turned_away_is_told_by_address_and_problem(lines: list[dict[str
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Logging as the service has it, into memory."""
+    """The output of logging as the service configures it."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -136,7 +140,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-def test_an_exception_is_told_by_type_and_place_not_by_its_message(logged: io.StringIO):
+def test_an_exception_is_logged_with_its_type_and_line_but_not_its_message(logged: io.StringIO):
     try:
         create_key(f"{MARK} {MARK}")
     except ValueError:
@@ -148,7 +152,7 @@ def test_an_exception_is_told_by_type_and_place_not_by_its_message(logged: io.St
     assert "Traceback" not in logged.getvalue()
 
 
-def test_what_other_libraries_quote_is_left_out(logged: io.StringIO):
+def test_arguments_and_extra_fields_of_library_records_are_not_logged(logged: io.StringIO):
     logging.getLogger("python_multipart").warning("Did not find boundary in %r", MARK)
     logging.getLogger("elsewhere").warning("unexpected", extra={"route": "x", "patient": MARK})
     assert "Did not find boundary" in logged.getvalue()

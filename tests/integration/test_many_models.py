@@ -1,4 +1,4 @@
-"""Many models at once: what a reload costs grows with their number, and not with its square."""
+"""Many models at once: the cost of a reload grows linearly with their number."""
 
 from pathlib import Path
 
@@ -22,36 +22,36 @@ OPTIONS = ModelServerOptions(load_retries=0, poll_seconds=60)
 
 
 def models(root: Path, count: int) -> list[ModelConfig]:
-    """Models whose only version is an empty folder, which is looked at and rejected."""
+    """Models whose only version is an empty folder, which is rejected when it is loaded."""
     (root / "m" / "1").mkdir(parents=True, exist_ok=True)
     return [ModelConfig(f"m{number}", root / "m") for number in range(count)]
 
 
-async def test_a_reload_looks_at_each_model_a_bounded_number_of_times(
+async def test_a_reload_looks_up_each_model_a_bounded_number_of_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    looks = 0
+    lookups = 0
     find = Servable.find
 
     def counted(self: Servable, number: int | None = None) -> ServableVersion | None:
-        nonlocal looks
-        looks += 1
+        nonlocal lookups
+        lookups += 1
         return find(self, number)
 
     monkeypatch.setattr(Servable, "find", counted)
-    looks_per_model = []
+    lookups_per_model = []
     async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
         for count in (5, 200):
             await server.reload([])
-            looks = 0
+            lookups = 0
             with pytest.raises(CallError, match=f"{count} model"):
                 await server.reload(models(tmp_path, count))
-            looks_per_model.append(looks / count)
-    few, many = looks_per_model
+            lookups_per_model.append(lookups / count)
+    few, many = lookups_per_model
     assert many <= few + 1
 
 
-async def test_models_that_were_removed_are_forgotten_in_the_end(
+async def test_only_the_most_recent_removed_models_are_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(repository, "MAX_MODELS", 3)
@@ -60,7 +60,7 @@ async def test_models_that_were_removed_are_forgotten_in_the_end(
             with pytest.raises(CallError):
                 await server.reload([config])
         known = [f"m{n}" for n in range(6) if server._repository.versions(f"m{n}")]
-    # The one that is served, and three that were.
+    # The served model, and the last three removed ones.
     assert known == ["m2", "m3", "m4", "m5"]
 
 
@@ -73,7 +73,7 @@ async def test_models_that_were_removed_are_forgotten_in_the_end(
         ("/nosuch", MAX_MODELS + 1, f"more than the {MAX_MODELS} that can be served"),
     ],
 )
-def test_an_odd_configuration_is_rejected_and_changes_nothing(
+def test_an_invalid_configuration_is_rejected_and_changes_nothing(
     tiny_volume: Path, base_path: str, count: int, reason: str
 ):
     request = ReloadConfigRequest()
@@ -89,7 +89,7 @@ def test_an_odd_configuration_is_rejected_and_changes_nothing(
         assert health(address, "vgg16") in health_pb2.HealthCheckResponse.ServingStatus.values()
 
 
-async def test_a_link_to_the_kernel_s_files_is_no_model(tmp_path: Path):
+async def test_a_symbolic_link_to_proc_has_no_versions(tmp_path: Path):
     (tmp_path / "m").symlink_to("/proc/self/fd")
     async with EmbeddedModelServer([], "127.0.0.1:0", OPTIONS) as server:
         await server.reload([ModelConfig("m", tmp_path / "m")])

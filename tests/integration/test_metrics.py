@@ -1,4 +1,4 @@
-"""``GET /metrics`` after requests whose figures are known."""
+"""``GET /metrics`` after known requests."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.service_process import wait_until
 
 
 def samples(client: httpx.Client) -> dict[tuple[str, ...], float]:
-    """Each sample by its name and the values of its labels."""
+    """The samples, keyed by name and label values."""
     text = client.get("/metrics").text
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
@@ -44,7 +44,7 @@ def test_predictions_are_counted_by_class_and_version(
     assert found["covidscan_degraded_answers_total",] == 0
 
 
-def test_requests_are_counted_by_route_and_status_and_files_by_what_is_wrong(
+def test_requests_are_counted_by_route_and_status_and_rejected_files_by_reason(
     tiny_service: httpx.Client, phantom_png: bytes
 ):
     for data in (phantom_png, b"no image", b"no image", phantom_png[:-100]):
@@ -61,7 +61,7 @@ def test_requests_are_counted_by_route_and_status_and_files_by_what_is_wrong(
     assert found["covidscan_rejected_images_total", "damaged-image"] == 1
 
 
-def test_nothing_is_in_progress_but_the_question_itself(
+def test_only_the_metrics_request_itself_is_in_progress(
     tiny_service: httpx.Client, phantom_png: bytes
 ):
     post(tiny_service, phantom_png)
@@ -72,9 +72,9 @@ def test_nothing_is_in_progress_but_the_question_itself(
     assert found["process_resident_memory_bytes",] > 0
 
 
-def test_what_runs_here_is_told(tiny_service: httpx.Client):
+def test_build_info_has_the_fingerprint_of_the_preprocessing(tiny_service: httpx.Client):
     (build,) = [labels for labels in samples(tiny_service) if labels[0] == "covidscan_build_info"]
-    assert len(build[1]) == 16, "the preprocess's fingerprint"
+    assert len(build[1]) == 16, "the fingerprint of the preprocessing"
 
 
 @pytest.mark.parametrize("band", [0.0, 0.49])

@@ -1,4 +1,4 @@
-"""``covidscan model-server`` as a process: its options, its metrics, TLS, and its end."""
+"""``covidscan model-server`` as a process: its options, metrics, TLS and shutdown."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ SERVING = b"\x08\x01"
 
 @dataclass(frozen=True)
 class Running:
-    """A model server's process, and where it listens."""
+    """The process of a model server and its addresses."""
 
     process: subprocess.Popen[str]
     address: str
@@ -52,19 +52,19 @@ def running(*arguments: object) -> Iterator[Running]:
         text=True,
     )
     assert process.stderr is not None
-    said: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     try:
         for line in process.stderr:
             if found := re.search(r'(listens on|metrics are at) ([^\s"]+)', line):
-                said[found[1]] = found[2]
-            if len(said) == 2:
+                addresses[found[1]] = found[2]
+            if len(addresses) == 2:
                 break
-        assert len(said) == 2, "it did not start"
-        # Read on, or a full pipe would stop it.
+        assert len(addresses) == 2, "the model server did not start"
+        # A full pipe would block the process.
         with ThreadPoolExecutor(1) as reader:
             reader.submit(process.stderr.read)
             try:
-                yield Running(process, said["listens on"], said["metrics are at"])
+                yield Running(process, addresses["listens on"], addresses["metrics are at"])
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -95,14 +95,14 @@ def test_sigterm_lets_calls_in_flight_finish_and_rejects_new_ones(
 
 
 @pytest.mark.usefixtures("heeding_hang_ups")
-def test_the_end_of_its_terminal_ends_it_in_order(tiny_volume: Path):
+def test_sighup_shuts_the_model_server_down_with_exit_code_zero(tiny_volume: Path):
     with running(f"--models-dir={tiny_volume}") as server:
         server.process.send_signal(signal.SIGHUP)
         assert server.process.wait(20) == 0
 
 
 def all_are_in_progress(server: Running, count: int) -> bool:
-    """Whether all of so many calls have reached the server, and not all of them are answered."""
+    """Whether the server has received this number of calls and not answered all of them."""
     text = httpx.get(server.metrics).text
     found = {
         kind: sum(float(value) for value in re.findall(pattern, text))
@@ -114,7 +114,7 @@ def all_are_in_progress(server: Running, count: int) -> bool:
     return found["in progress"] > 0 and sum(found.values()) == count
 
 
-def test_metrics_tell_requests_batches_and_loads_by_model_and_version(tiny_volume: Path):
+def test_metrics_count_requests_batch_rows_and_loads_by_model_and_version(tiny_volume: Path):
     with running(f"--models-dir={tiny_volume}") as server:
         wait_until(lambda: available(server.address))
         assert server.predict(count=3).status == "OK"
@@ -129,7 +129,7 @@ def test_metrics_tell_requests_batches_and_loads_by_model_and_version(tiny_volum
         'version_states_total{model="vgg16",state="AVAILABLE",version="1"} 1.0',
     ):
         assert prefix + line in text
-    assert "nosuch" not in text, "no label is of a client's making"
+    assert "nosuch" not in text, "clients cannot create labels"
 
 
 def configuration(*entries: str) -> str:
@@ -142,7 +142,9 @@ def entry(name: str, base_path: Path, more: str = "") -> str:
     )
 
 
-def test_a_changed_models_config_is_followed(tiny_volume: Path, tmp_path: Path):
+def test_a_changed_models_config_is_loaded_and_an_invalid_one_is_ignored(
+    tiny_volume: Path, tmp_path: Path
+):
     config = tmp_path / "models.config"
 
     def name(*names: str) -> None:
@@ -162,28 +164,28 @@ def test_a_changed_models_config_is_followed(tiny_volume: Path, tmp_path: Path):
         assert server.predict("resnet50").status == "OK"
 
 
-def test_a_changed_models_config_keeps_its_directory_and_is_tried_until_its_labels_fit(
+def test_a_changed_models_config_is_retried_until_the_versions_of_its_labels_exist(
     tiny_volume: Path, tiny_saved_model: Path, tmp_path: Path
 ):
     config = tmp_path / "models.config"
-    elsewhere = Path("/nosuch/vgg16")
-    config.write_text(configuration(entry("vgg16", elsewhere)))
+    missing_path = Path("/nosuch/vgg16")
+    config.write_text(configuration(entry("vgg16", missing_path)))
     flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.1")
     with running(*flags, f"--models-dir={tiny_volume}") as server:
         wait_until(lambda: available(server.address))
         label = 'version_labels { key: "new" value: 2 }'
-        config.write_text(configuration(entry("vgg16", elsewhere, label)))
+        config.write_text(configuration(entry("vgg16", missing_path, label)))
         time.sleep(0.5)
         by_label = PredictRequest.FromString(request_of("vgg16"))
         by_label.model_spec.version_label = "new"
-        asked = by_label.SerializeToString()
-        assert call(server.address, protocol.PREDICT, asked).status == "INVALID_ARGUMENT"
+        labelled_request = by_label.SerializeToString()
+        assert call(server.address, protocol.PREDICT, labelled_request).status == "INVALID_ARGUMENT"
         shutil.copytree(tiny_saved_model, tiny_volume / ".draft")
         (tiny_volume / ".draft").rename(tiny_volume / "vgg16" / "2")
-        wait_until(lambda: call(server.address, protocol.PREDICT, asked).status == "OK")
+        wait_until(lambda: call(server.address, protocol.PREDICT, labelled_request).status == "OK")
 
 
-def test_one_model_can_be_served_without_a_file(tiny_volume: Path):
+def test_one_model_can_be_served_without_a_models_config(tiny_volume: Path):
     flags = ("--model_name=one", f"--model_base_path={tiny_volume / 'vgg16'}")
     with running(*flags) as server:
         wait_until(lambda: available(server.address))
@@ -191,7 +193,7 @@ def test_one_model_can_be_served_without_a_file(tiny_volume: Path):
 
 
 @pytest.mark.parametrize("client_verify", [False, True])
-def test_with_tls_only_who_is_trusted_is_answered(
+def test_tls_rejects_plaintext_and_with_client_verify_also_clients_without_a_certificate(
     tiny_volume: Path, certificates: Path, tmp_path: Path, client_verify: bool
 ):
     fields = {
@@ -203,18 +205,18 @@ def test_with_tls_only_who_is_trusted_is_answered(
     quoted = "\n".join(f'{key}: "{pem}"'.replace("\n", "\\n") for key, pem in fields.items())
     ssl_config.write_text(f"{quoted}\nclient_verify: {str(client_verify).lower()}")
     with running(f"--models-dir={tiny_volume}", f"--ssl_config_file={ssl_config}") as server:
-        assert server.predict().status == "UNAVAILABLE", "the open wire is not answered"
+        assert server.predict().status == "UNAVAILABLE", "an unencrypted call is not answered"
         settings = Settings(
             _env_file=None,
             model_server=server.address,
             models_dir=tiny_volume,
             model_server_ca_file=certificates / "ca.pem",
         )
-        own = {
+        client_certificate = {
             "model_server_certificate_file": certificates / "client.pem",
             "model_server_key_file": certificates / "client.key",
         }
-        with gateway(settings.model_copy(update=own)) as client:
+        with gateway(settings.model_copy(update=client_certificate)) as client:
             wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
         with gateway(settings) as client:
             if client_verify:
@@ -241,7 +243,7 @@ def test_bad_options_are_rejected_with_their_reason(arguments: list[str], reason
     assert reason in result.stderr
 
 
-def test_a_port_that_is_taken_is_said(tiny_volume: Path):
+def test_a_port_in_use_exits_with_code_one_and_a_reason(tiny_volume: Path):
     with running(f"--models-dir={tiny_volume}") as server:
         port = server.address.rpartition(":")[2]
         result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Heads of requests that no client of good will sends: answered 4xx, never 500."""
+"""Malformed and unusual request heads are never answered 500."""
 
 import base64
 from collections.abc import Iterator
@@ -66,12 +66,14 @@ def get(path: bytes, *headers: bytes, host: bytes = b"Host: x") -> bytes:
     ],
     ids=lambda value: value[:60] if isinstance(value, bytes) else None,
 )
-def test_the_answer_is_never_500(service: httpx.Client, sent: bytes, expected: int):
+def test_an_unusual_head_gets_the_expected_status_and_never_500(
+    service: httpx.Client, sent: bytes, expected: int
+):
     assert status(service, sent) == expected
 
 
 @pytest.mark.parametrize("origin", [b"http://[", b"http://[::1", b"\xe9", b"//", b"http://\x09x"])
-def test_an_origin_that_is_none_is_another_site_s(service: httpx.Client, origin: bytes):
+def test_an_invalid_origin_is_answered_403(service: httpx.Client, origin: bytes):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
     assert status(service, head + BASIC + b"\r\nOrigin: " + origin + b"\r\n\r\n") == 403
 
@@ -90,13 +92,13 @@ def test_an_origin_that_is_none_is_another_site_s(service: httpx.Client, origin:
     ],
     ids=str,
 )
-def test_a_head_has_32_kib_and_100_headers(
+def test_a_head_over_32_kib_or_100_headers_is_answered_431(
     service: httpx.Client, headers: list[bytes], expected: int
 ):
     assert status(service, get(b"/healthz", *headers)) == expected
 
 
-def test_a_long_path_is_a_part_of_the_head(service: httpx.Client):
+def test_the_path_counts_towards_the_size_of_the_head(service: httpx.Client):
     with connection(service) as opened:
         opened.sendall(get(b"/healthz?" + b"a" * 33 * KIB))
         assert problem_at_the_end(opened, 431) == "too-large"
@@ -106,18 +108,18 @@ HOSTS = ["scan.example", "scan.example:8000", "127.0.0.1.evil.example", "evil.te
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_without_keys_a_gateway_on_this_machine_has_no_other_name(host: str):
+def test_a_loopback_gateway_without_keys_rejects_other_host_names(host: str):
     with gateway(settings_with()) as client:
         rejected = client.get("/models", headers={"Host": host})
         assert rejected.status_code == 400
         assert rejected.json()["type"] == "urn:covidscan:problem:invalid-host"
         assert host not in rejected.text
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
-        for own in ("localhost", "LOCALHOST:1", "a.localhost", "127.0.0.1", "[::1]:8000", "api"):
-            assert client.get("/models", headers={"Host": own}).status_code == 200, own
+        for local in ("localhost", "LOCALHOST:1", "a.localhost", "127.0.0.1", "[::1]:8000", "api"):
+            assert client.get("/models", headers={"Host": local}).status_code == 200, local
 
 
-def test_allowed_hosts_are_all_that_are_answered():
+def test_only_allowed_hosts_and_ip_addresses_are_answered():
     settings = settings_with(allowed_hosts=["scan.example", "*.clinic.example"])
     with gateway(settings) as client:
         expected = {
@@ -135,6 +137,6 @@ def test_allowed_hosts_are_all_that_are_answered():
     assert answered == expected
 
 
-def test_where_other_machines_reach_the_gateway_any_name_will_do():
+def test_a_published_gateway_accepts_any_host_name():
     with gateway(settings_with(publish="8000", allow_anonymous=True)) as client:
         assert client.get("/models", headers={"Host": "scan.example"}).status_code == 200

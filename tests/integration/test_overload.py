@@ -28,12 +28,12 @@ from tests.service_process import wait_until
 Tensors = dict[str, np.ndarray]
 
 CALLERS = 24
-"""Requests at the same time."""
+"""The number of concurrent requests."""
 
 
 @dataclass
 class Gate:
-    """Holds every run of a network until it is opened, and counts them."""
+    """Blocks every inference run until it is opened, and counts the runs."""
 
     opened: threading.Event
     runs: int = 0
@@ -41,7 +41,7 @@ class Gate:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Closed once ``gate.opened`` is cleared."""
+    """An open gate; ``gate.opened.clear()`` closes it."""
     gate = Gate(threading.Event())
     gate.opened.set()
     infer = LoadedModel.infer
@@ -59,7 +59,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 @pytest.fixture
 def server(tiny_volume: Path, gate: Gate) -> Iterator[EmbeddedModelServer]:
-    """A model server that runs one network at a time, once the gate lets it."""
+    """A model server that runs one network at a time, while the gate is open."""
     assert gate.opened.is_set()
     configs = default_model_configs(tiny_volume)
     options = ModelServerOptions(inference_threads=1)
@@ -69,7 +69,7 @@ def server(tiny_volume: Path, gate: Gate) -> Iterator[EmbeddedModelServer]:
 
 @pytest.fixture
 def service(tiny_volume: Path, gate: Gate, server: EmbeddedModelServer) -> Iterator[httpx.Client]:
-    """Two images in progress, three may wait."""
+    """A gateway with two slots for images in progress and a queue for three."""
     settings = Settings(
         _env_file=None,
         model_server=server.address,
@@ -88,7 +88,7 @@ def post(client: httpx.Client, png: bytes) -> httpx.Response:
     return client.post("/predict", files={"file": ("slice.png", png)}, timeout=120)
 
 
-def test_excess_requests_get_503_at_once_and_the_others_are_answered(
+def test_requests_beyond_the_queue_get_503_at_once_and_the_others_are_answered(
     service: httpx.Client, gate: Gate, phantom_png: bytes
 ):
     gate.opened.clear()
@@ -105,7 +105,7 @@ def test_excess_requests_get_503_at_once_and_the_others_are_answered(
         assert response.json()["type"] == "urn:covidscan:problem:overloaded"
 
 
-def test_a_request_is_rejected_before_its_body_arrives_when_the_queue_is_full(
+def test_a_full_queue_rejects_a_request_before_its_body_is_received(
     service: httpx.Client, gate: Gate, phantom_png: bytes
 ):
     gate.opened.clear()
@@ -113,25 +113,25 @@ def test_a_request_is_rejected_before_its_body_arrives_when_the_queue_is_full(
         answers = [callers.submit(post, service, phantom_png) for _ in range(5)]
         wait_until(lambda: "covidscan_images_waiting 3.0" in service.get("/metrics").text)
         for path, size, closes in (("/predict", 5000, False), ("/predict/batch", 2**21, True)):
-            with socket.create_connection((service.base_url.host, service.base_url.port)) as bare:
+            with socket.create_connection((service.base_url.host, service.base_url.port)) as opened:
                 head = (
                     f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
                     "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
                 )
-                bare.sendall(head.encode())
-                answer = b"".join(iter(lambda: bare.recv(1), b"}")) + b"}"
+                opened.sendall(head.encode())
+                answer = b"".join(iter(lambda: opened.recv(1), b"}")) + b"}"
                 assert answer.startswith(b"HTTP/1.1 503 ")
                 assert b"retry-after: 1" in answer.lower()
                 assert (b"connection: close" in answer.lower()) == closes
                 if not closes:
-                    # The connection stays of use once the body that nobody reads has come.
-                    bare.sendall(bytes(size) + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                    assert bare.recv(4096).startswith(b"HTTP/1.1 200 ")
+                    # The gateway discards the body and keeps the connection open.
+                    opened.sendall(bytes(size) + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                    assert opened.recv(4096).startswith(b"HTTP/1.1 200 ")
         gate.opened.set()
         assert {answer.result().status_code for answer in answers} == {200}
 
 
-def test_waiting_counts_towards_the_request_timeout(
+def test_time_in_the_queue_counts_towards_the_request_timeout(
     tiny_volume: Path, gate: Gate, phantom_png: bytes
 ):
     with embedded_model_server(default_model_configs(tiny_volume), ModelServerOptions()) as address:
@@ -150,11 +150,11 @@ def test_waiting_counts_towards_the_request_timeout(
                 calls = [callers.submit(post, client, phantom_png) for _ in range(CALLERS)]
                 statuses = {call.result().status_code for call in calls}
             assert statuses <= {503, 504}
-            # One after the other they would take a second each.
+            # One after another, they would take a second each.
             assert time.monotonic() - started < CALLERS / 2
 
 
-def test_a_disconnect_stops_the_work_down_to_the_model_server(
+def test_a_disconnect_cancels_the_calls_to_the_model_server(
     service: httpx.Client, server: EmbeddedModelServer, gate: Gate, phantom_png: bytes
 ):
     upload = service.build_request("POST", "/predict", files={"file": ("slice.png", phantom_png)})
@@ -162,22 +162,26 @@ def test_a_disconnect_stops_the_work_down_to_the_model_server(
     request = f"POST /predict HTTP/1.1\r\n{head}\r\n".encode() + upload.read()
     models = len(MODEL_NAMES)
     gate.opened.clear()
-    # One run occupies the model server's only thread; everything else waits behind it.
-    with ThreadPoolExecutor(1) as patient:
-        first = patient.submit(post, service, phantom_png)
+    # One run occupies the model server's only thread; the other calls wait.
+    with ThreadPoolExecutor(1) as callers:
+        first = callers.submit(post, service, phantom_png)
         wait_until(lambda: predictions_in_progress(server) == models)
         for _ in range(3):
-            with socket.create_connection((service.base_url.host, service.base_url.port)) as hasty:
-                hasty.sendall(request)
+            with socket.create_connection(
+                (service.base_url.host, service.base_url.port)
+            ) as leaving:
+                leaving.sendall(request)
                 wait_until(lambda: predictions_in_progress(server) == 2 * models)
             wait_until(lambda: predictions_in_progress(server) == models)
         gate.opened.set()
         assert first.result().status_code == 200
     assert post(service, phantom_png).status_code == 200
-    assert gate.runs == 2 * models, "two images of three models each, and none for those who left"
+    assert gate.runs == 2 * models, (
+        "three models ran for two images, and none for the disconnected clients"
+    )
 
 
-def test_decoding_that_takes_too_long_is_stopped_and_the_next_image_is_decoded(
+def test_decoding_is_stopped_at_the_request_timeout_and_the_next_image_is_decoded(
     tiny_volume: Path, phantom_png: bytes, monkeypatch: pytest.MonkeyPatch
 ):
     settings = Settings(
@@ -193,7 +197,7 @@ def test_decoding_that_takes_too_long_is_stopped_and_the_next_image_is_decoded(
         for answer in answers:
             assert answer.status_code == 503
             assert answer.json()["type"] == "urn:covidscan:problem:overloaded"
-        # Read, and then there is no model server to ask.
+        # The image was decoded, but no model server is running.
         wait_until(lambda: post(client, phantom_png).json()["type"].endswith("models-unavailable"))
         assert 'covidscan_decoder_restarts_total{reason="timeout"}' in client.get("/metrics").text
 

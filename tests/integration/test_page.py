@@ -1,4 +1,4 @@
-"""The page and the docs over HTTP, as a browser without JavaScript gets them."""
+"""The page and the docs over HTTP, as for a browser without JavaScript."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.servers import model_server
 from tests.service_process import wait_until
 
 
-def test_the_page_shows_its_form_and_the_state_of_each_model(tiny_service: httpx.Client):
+def test_the_page_shows_the_upload_form_and_the_models(tiny_service: httpx.Client):
     page = tiny_service.get("/")
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -33,10 +33,10 @@ def test_an_upload_is_answered_with_the_page_and_the_result(
 
 
 @pytest.mark.parametrize(("band", "shown"), [(0.0, False), (0.49, True)])
-def test_an_undecided_verdict_says_look_at_it_yourself(
+def test_a_result_near_the_operating_point_shows_the_review_notice(
     tiny_volume: Path, phantom_png: bytes, band: float, shown: bool
 ):
-    # One CNN under three names: they agree on every image.
+    # The three models are the same CNN, so they agree on every image.
     with model_server(tiny_volume) as address:
         settings = Settings(
             _env_file=None, model_server=address, models_dir=tiny_volume, review_band=band
@@ -58,7 +58,7 @@ def test_an_undecided_verdict_says_look_at_it_yourself(
         ({"file": ("x.png", bytes(33 * MEBIBYTE))}, 413, "Too large"),
     ],
 )
-def test_a_bad_upload_is_answered_with_the_page_and_the_problem(
+def test_a_rejected_upload_is_answered_with_the_page_and_the_problem(
     tiny_service: httpx.Client, files: dict[str, tuple[str, bytes]], status: int, title: str
 ):
     page = tiny_service.post("/", files=files)
@@ -67,14 +67,14 @@ def test_a_bad_upload_is_answered_with_the_page_and_the_problem(
     assert 'id="upload"' in page.text
 
 
-def test_a_file_name_is_shown_as_text(tiny_service: httpx.Client, phantom_png: bytes):
+def test_a_file_name_is_escaped(tiny_service: httpx.Client, phantom_png: bytes):
     name = "<script>alert(1)</script>.png"
     page = tiny_service.post("/", files={"file": (name, phantom_png)})
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.png" in page.text
 
 
-def test_a_result_is_kept_by_no_cache_and_the_page_runs_nothing_inline(tiny_service: httpx.Client):
+def test_the_page_is_not_cached_and_has_no_inline_scripts_or_styles(tiny_service: httpx.Client):
     page = tiny_service.get("/")
     assert page.headers["cache-control"] == "no-store"
     assert "'unsafe-inline'" not in page.headers["content-security-policy"]
@@ -83,7 +83,7 @@ def test_a_result_is_kept_by_no_cache_and_the_page_runs_nothing_inline(tiny_serv
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_all_that_a_page_loads_is_on_this_server(tiny_service: httpx.Client, path: str):
+def test_a_page_loads_resources_only_from_this_server(tiny_service: httpx.Client, path: str):
     text = tiny_service.get(path).text
     loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', text)
     assert loaded

@@ -1,4 +1,4 @@
-"""How often an address may ask, and how many images a key may send."""
+"""Rate limits of requests per client address and of images per API key."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.integration.conftest import gateway
 from tests.integration.routes import settings_with
 
 
-def test_an_address_that_asks_too_often_is_told_when_to_come_back():
+def test_an_address_over_its_rate_limit_is_answered_429_with_retry_after():
     with gateway(settings_with(rate_limit_per_address="3/hour")) as client:
         statuses = [client.get("/models").status_code for _ in range(4)]
         rejected = client.get("/nowhere")
@@ -21,7 +21,7 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back():
     assert 0 < int(rejected.headers["retry-after"]) <= 3600
 
 
-def test_a_key_s_images_are_counted_those_of_a_batch_each(keys_file: Path, key: str):
+def test_the_rate_limit_of_a_key_counts_each_image_of_a_batch(keys_file: Path, key: str):
     other, other_record = create_key("other")
     change_key_file(keys_file, lambda _: [*read_key_file(keys_file), other_record])
     files = [("files", ("a.png", b"no image"))] * 3
@@ -43,7 +43,7 @@ def test_a_key_s_images_are_counted_those_of_a_batch_each(keys_file: Path, key: 
 
 
 @pytest.mark.parametrize(("trusted", "statuses"), [([], [200, 429]), (["127.0.0.1"], [200, 200])])
-def test_only_a_trusted_proxy_s_word_is_taken_for_the_client_s_address(
+def test_x_forwarded_for_is_used_only_if_a_trusted_proxy_sends_it(
     trusted: list[str], statuses: list[int]
 ):
     settings = settings_with(
@@ -57,7 +57,7 @@ def test_only_a_trusted_proxy_s_word_is_taken_for_the_client_s_address(
     assert answered == statuses
 
 
-def test_addresses_of_one_ipv6_network_are_counted_together():
+def test_the_addresses_of_one_ipv6_network_share_a_rate_limit():
     settings = settings_with(
         rate_limit_per_address="1/hour", trusted_proxies=["127.0.0.1"], allow_anonymous=True
     )
@@ -70,7 +70,7 @@ def test_addresses_of_one_ipv6_network_are_counted_together():
     assert answered == [200, 429, 200, 200, 429]
 
 
-def test_a_batch_that_no_limit_will_ever_let_in_is_too_large(keys_file: Path, key: str):
+def test_a_batch_larger_than_the_rate_limit_is_answered_413(keys_file: Path, key: str):
     files = [("files", ("a.png", b"no image"))] * 3
     settings = settings_with(api_keys_file=keys_file, rate_limit_per_key="2/second")
     with gateway(settings) as client:

@@ -1,4 +1,4 @@
-"""What is no chest scan is rejected with its reasons, and predicted only where that is forced."""
+"""Images that do not look like chest scans are rejected with reasons unless ``force`` is set."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,17 +28,17 @@ from trainer.publication.export import save
 
 
 def grey_png(level: float) -> bytes:
-    """Stripes around a grey level, from which the models below compute their score."""
+    """Stripes around a grey level, from which the models below compute their OOD score."""
     stripes = np.where(np.arange(128) // 16 % 2, level - 40, level + 40)
     return cv2.imencode(".png", np.tile(stripes.astype(np.uint8), (96, 1)))[1].tobytes()
 
 
-NEAR, FAR = grey_png(60), grey_png(200)
+IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = grey_png(60), grey_png(200)
 
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The outputs of the contract; the score is twice the mean of the pixels."""
+    """A model whose OOD score is twice the mean of the pixels."""
     return save_model(tmp_path_factory.mktemp("models"), OOD_OUTPUT_NAME)
 
 
@@ -95,23 +95,23 @@ def colour_picture() -> bytes:
     ].tobytes()
 
 
-def test_an_image_in_distribution_is_predicted_with_its_score(service: httpx.Client):
-    answer = post(service, NEAR).json()
+def test_an_image_in_distribution_is_predicted_with_its_ood_score(service: httpx.Client):
+    answer = post(service, IN_DISTRIBUTION).json()
     assert answer["input_check"]["reasons"] == []
     assert answer["input_check"]["ood_score"] == pytest.approx(120 / 255, abs=0.01)
-    told = [model["ood_score"] for model in answer["models"]]
-    assert told == pytest.approx(3 * [120 / 255], abs=0.01)
+    scores = [model["ood_score"] for model in answer["models"]]
+    assert scores == pytest.approx(3 * [120 / 255], abs=0.01)
 
 
-def test_an_image_unlike_what_the_models_learned_from_is_rejected(service: httpx.Client):
-    response = post(service, FAR)
+def test_an_out_of_distribution_image_is_rejected_as_not_chest(service: httpx.Client):
+    response = post(service, OUT_OF_DISTRIBUTION)
     assert rejected(response) == ["not_chest"]
     assert "unlike the chest images" in response.json()["detail"]
     assert "force=true" in response.json()["detail"]
 
 
-def test_a_forced_prediction_says_so(service: httpx.Client):
-    answer = post(service, FAR, force="true").json()
+def test_a_forced_prediction_needs_review_and_contains_the_reasons(service: httpx.Client):
+    answer = post(service, OUT_OF_DISTRIBUTION, force="true").json()
     assert answer["input_check"]["reasons"] == ["not_chest"]
     assert answer["input_check"]["ood_score"] > 1
     assert answer["review"]
@@ -119,51 +119,55 @@ def test_a_forced_prediction_says_so(service: httpx.Client):
     assert answer["prediction"] in ("COVID", "non-COVID")
 
 
-def test_force_changes_nothing_where_nothing_speaks_against_an_image(service: httpx.Client):
-    answer = post(service, NEAR, force="true").json()
+def test_force_does_not_change_the_result_of_an_accepted_image(service: httpx.Client):
+    answer = post(service, IN_DISTRIBUTION, force="true").json()
     assert answer["input_check"]["reasons"] == []
     assert "forced" not in answer["review_reasons"]
 
 
-def test_what_pixels_alone_tell_is_rejected_before_a_model_is_asked(service: httpx.Client):
+def test_an_image_that_fails_the_pixel_checks_is_rejected_without_calling_a_model(
+    service: httpx.Client,
+):
     before = service.get("/metrics").text
     assert rejected(post(service, colour_picture())) == ["colour_photo"]
     after = service.get("/metrics").text
     assert 'covidscan_rejected_images_total{reason="colour_photo"} 1.0' in after
-    asked = [line for line in after.splitlines() if line.startswith("covidscan_model_answers")]
-    assert asked == [
+    model_calls = [
+        line for line in after.splitlines() if line.startswith("covidscan_model_answers")
+    ]
+    assert model_calls == [
         line for line in before.splitlines() if line.startswith("covidscan_model_answers")
     ]
 
 
-def test_all_reasons_are_told_at_once(service: httpx.Client):
+def test_a_rejection_lists_all_reasons(service: httpx.Client):
     tiny = cv2.imencode(".png", np.full((8, 8), 250, np.uint8))[1].tobytes()
     assert rejected(post(service, tiny)) == ["too_small", "blank"]
     forced = post(service, tiny, force="true").json()
     assert forced["input_check"]["reasons"] == ["too_small", "blank", "not_chest"]
 
 
-def test_another_modality_is_read_where_that_is_forced(service: httpx.Client):
-    magnetic = make_dicom(ct_pixels(), Modality="MR")
-    response = post(service, magnetic)
+def test_another_modality_is_predicted_only_with_force(service: httpx.Client):
+    magnetic_resonance = make_dicom(ct_pixels(), Modality="MR")
+    response = post(service, magnetic_resonance)
     assert response.status_code == 422
     assert response.json()["type"] == "urn:covidscan:problem:wrong-modality"
     assert response.json()["reasons"] == ["wrong_modality"]
-    answer = post(service, magnetic, force="true").json()
+    answer = post(service, magnetic_resonance, force="true").json()
     assert answer["image"]["dicom"]["modality"] == "MR"
     assert "wrong_modality" in answer["input_check"]["reasons"]
     assert "forced" in answer["review_reasons"]
 
 
-def test_a_modality_that_is_not_known_is_not_repeated(service: httpx.Client):
-    strange = make_dicom(ct_pixels(), Modality="Mustermann")
-    answer = post(service, strange, force="true")
+def test_an_unknown_modality_is_reported_as_other(service: httpx.Client):
+    unknown = make_dicom(ct_pixels(), Modality="Mustermann")
+    answer = post(service, unknown, force="true")
     assert answer.json()["image"]["dicom"]["modality"] == "other"
     assert "Mustermann" not in answer.text
 
 
-def test_in_a_batch_each_file_is_rejected_by_itself(service: httpx.Client):
-    files = [("files", ("near", NEAR)), ("files", ("far", FAR))]
+def test_a_rejected_file_in_a_batch_does_not_affect_the_others(service: httpx.Client):
+    files = [("files", ("near", IN_DISTRIBUTION)), ("files", ("far", OUT_OF_DISTRIBUTION))]
     items = service.post("/predict/batch", files=files).json()["items"]
     assert items[0]["result"]["input_check"]["reasons"] == []
     assert items[1]["problem"]["reasons"] == ["not_chest"]
@@ -171,44 +175,46 @@ def test_in_a_batch_each_file_is_rejected_by_itself(service: httpx.Client):
     assert forced["succeeded"] == 2
 
 
-def test_no_explanation_is_made_of_what_is_rejected(service: httpx.Client):
-    assert rejected(post(service, FAR, "/explain")) == ["not_chest"]
-    explained = post(service, FAR, "/explain", force="true").json()
+def test_a_rejected_image_is_explained_only_with_force(service: httpx.Client):
+    assert rejected(post(service, OUT_OF_DISTRIBUTION, "/explain")) == ["not_chest"]
+    explained = post(service, OUT_OF_DISTRIBUTION, "/explain", force="true").json()
     assert explained["prediction"]["input_check"]["reasons"] == ["not_chest"]
 
 
-def test_every_score_is_counted_rejected_or_not(service: httpx.Client):
-    for data in (NEAR, FAR):
+def test_metrics_count_the_ood_scores_of_accepted_and_rejected_images(service: httpx.Client):
+    for data in (IN_DISTRIBUTION, OUT_OF_DISTRIBUTION):
         post(service, data)
     metrics = service.get("/metrics").text
     assert 'covidscan_ood_score_bucket{le="1.0"} 1.0' in metrics
     assert "covidscan_ood_score_count 2.0" in metrics
 
 
-def test_the_score_of_demo_models_is_shown_and_rejects_nothing(tmp_path: Path, saved_model: Path):
+def test_the_ood_score_of_demo_models_does_not_reject_images(tmp_path: Path, saved_model: Path):
     with service_of(tmp_path / "models", saved_model, demo=True) as service:
-        answer = post(service, FAR).json()
+        answer = post(service, OUT_OF_DISTRIBUTION).json()
     assert answer["demo"]
     assert answer["input_check"]["reasons"] == []
     assert answer["input_check"]["ood_score"] > 1
 
 
-def test_the_output_of_versions_before_0_2_is_read(tmp_path: Path):
+def test_the_ood_output_name_of_versions_before_0_2_is_read(tmp_path: Path):
     saved_model = save_model(tmp_path, OLD_OOD_OUTPUT_NAME)
     with service_of(tmp_path / "models", saved_model, demo=False) as service:
-        assert rejected(post(service, FAR)) == ["not_chest"]
-        assert 0 < post(service, NEAR).json()["input_check"]["ood_score"] < 1
+        assert rejected(post(service, OUT_OF_DISTRIBUTION)) == ["not_chest"]
+        assert 0 < post(service, IN_DISTRIBUTION).json()["input_check"]["ood_score"] < 1
 
 
-def test_versions_without_a_score_answer_as_before(tiny_service: httpx.Client, phantom_png: bytes):
+def test_models_without_an_ood_score_predict_without_it(
+    tiny_service: httpx.Client, phantom_png: bytes
+):
     answer = post(tiny_service, phantom_png).json()
     assert answer["input_check"] == {"reasons": [], "ood_score": None}
     assert {model["ood_score"] for model in answer["models"]} == {None}
 
 
-def test_the_page_says_why_and_offers_to_predict_all_the_same(service: httpx.Client):
-    page = service.post("/", files={"file": ("x", FAR)})
+def test_the_page_shows_the_reason_of_a_rejection_and_predicts_with_force(service: httpx.Client):
+    page = service.post("/", files={"file": ("x", OUT_OF_DISTRIBUTION)})
     assert page.status_code == 422
     assert "unlike the chest images" in page.text
-    forced = service.post("/", files={"file": ("x", FAR)}, data={"force": "true"})
+    forced = service.post("/", files={"file": ("x", OUT_OF_DISTRIBUTION)}, data={"force": "true"})
     assert forced.status_code == 200

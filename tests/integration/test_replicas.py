@@ -1,4 +1,4 @@
-"""Several replicas of the model server behind one name."""
+"""The gateway with several replicas of the model server behind one DNS name."""
 
 import asyncio
 import signal
@@ -49,7 +49,7 @@ SHORT_LIVED = (
 
 
 def answered(server: EmbeddedModelServer, code: str, model: str = "vgg16") -> int:
-    """How many predictions a server has answered so."""
+    """How many predictions a server has answered with a status code."""
     version = "1" if code == "OK" else ""
     labels = {"method": "Predict", "model": model, "version": version, "code": code}
     total = "covidscan_model_server_requests_total"
@@ -58,7 +58,7 @@ def answered(server: EmbeddedModelServer, code: str, model: str = "vgg16") -> in
 
 @dataclass
 class Replica:
-    """An embedded model server in a thread, which may start without one of its models."""
+    """An embedded model server in a thread, which can start without one of its models."""
 
     address: str
     models_dir: Path
@@ -74,20 +74,20 @@ class Replica:
         )
 
     def start_incomplete(self, load: "Load") -> EmbeddedModelServer:
-        """Answers go on while vgg16 is not there yet; gives the server once it is called for it."""
-        model_dir, away = self.models_dir / "vgg16", self.models_dir / ".vgg16"
-        model_dir.rename(away)
+        """Start without vgg16, add it under load, and wait until the server predicts with it."""
+        model_dir, hidden_dir = self.models_dir / "vgg16", self.models_dir / ".vgg16"
+        model_dir.rename(hidden_dir)
         server = self.start()
         wait_until(lambda: answered(server, "OK", "resnet50") > 0)
         load.wait_for_answers()
-        away.rename(model_dir)
+        hidden_dir.rename(model_dir)
         wait_until(lambda: answered(server, "OK") > 0)
         return server
 
 
 @dataclass
 class Load:
-    """What callers of a gateway have got, and what strict readiness was meanwhile."""
+    """The answers of a gateway to its callers, and its strict readiness meanwhile."""
 
     answers: list[str] = field(default_factory=list)
     readiness: Counter[int] = field(default_factory=Counter)
@@ -104,8 +104,8 @@ def load_on(client: httpx.Client, png: bytes) -> Iterator[Load]:
     def ask() -> None:
         while not stop.wait(0.01):
             answer = client.post("/predict?force=true", files={"file": ("a.png", png)})
-            whole = answer.status_code == 200 and not answer.json()["degraded"]
-            load.answers.append("whole" if whole else answer.text)
+            complete = answer.status_code == 200 and not answer.json()["degraded"]
+            load.answers.append("complete" if complete else answer.text)
 
     def watch() -> None:
         while not stop.wait(0.05):
@@ -121,7 +121,7 @@ def load_on(client: httpx.Client, png: bytes) -> Iterator[Load]:
                 caller.result()
 
 
-def test_one_added_one_killed_and_one_restarted_cost_no_answer(
+def test_no_request_fails_while_replicas_are_added_killed_and_restarted(
     tiny_saved_model: Path,
     tmp_path: Path,
     phantom_png: bytes,
@@ -166,7 +166,7 @@ def test_one_added_one_killed_and_one_restarted_cost_no_answer(
         load.wait_for_answers()
         restarted.start_incomplete(load)
         load.wait_for_answers()
-    assert set(load.answers) == {"whole"}
+    assert set(load.answers) == {"complete"}
     assert set(load.readiness) == {200}
 
 
@@ -174,7 +174,7 @@ async def call(client: ModelServerClient, name: str = "vgg16") -> ModelCall:
     return await call_model(client, name, IMAGE, timeout_seconds=10, links=[])
 
 
-async def test_a_model_that_no_replica_has_is_asked_for_once(tiny_volume: Path):
+async def test_a_missing_model_is_requested_once_per_prediction(tiny_volume: Path):
     (tiny_volume / "vgg16").rename(tiny_volume / ".vgg16")
     options = ModelServerOptions(poll_seconds=0.05, load_retries=0)
     configs = default_model_configs(tiny_volume)
@@ -197,7 +197,7 @@ async def until_answered(client: ModelServerClient, name: str) -> None:
 
 
 class ModelServer(grpc.GenericRpcHandler):
-    """Answers predictions, or as TensorFlow Serving does where it has not got the model."""
+    """Answers predictions, or with TensorFlow Serving's NOT_FOUND if it lacks the model."""
 
     def __init__(self, *, has_model: bool) -> None:
         self.calls = 0
@@ -233,7 +233,7 @@ async def listening(handler: grpc.GenericRpcHandler) -> AsyncIterator[str]:
     await server.stop(None)
 
 
-async def test_a_replica_without_the_model_is_passed_over_for_a_second():
+async def test_a_replica_without_the_model_is_skipped_for_a_second():
     handlers = [ModelServer(has_model=has_model) for has_model in (False, True, False)]
     clock = Clock()
     async with AsyncExitStack() as stack:
@@ -249,7 +249,7 @@ async def test_a_replica_without_the_model_is_passed_over_for_a_second():
         assert [handler.calls for handler in handlers] == [2, 10, 2]
 
 
-async def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_at_a_time():
+async def test_a_missing_model_is_requested_from_every_replica_then_from_one_per_call():
     handlers = [ModelServer(has_model=False) for _ in range(3)]
     async with AsyncExitStack() as stack:
         addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
@@ -261,7 +261,7 @@ async def test_a_model_that_no_replica_has_is_asked_for_at_each_and_then_at_one_
         assert [handler.calls for handler in handlers] == [2, 2, 2]
 
 
-async def test_replicas_share_the_calls_about_each_model():
+async def test_the_calls_for_each_model_are_distributed_evenly_over_the_replicas():
     handlers = [ModelServer(has_model=True) for _ in range(3)]
     async with AsyncExitStack() as stack:
         addresses = [await stack.enter_async_context(listening(each)) for each in handlers]
@@ -270,5 +270,5 @@ async def test_replicas_share_the_calls_about_each_model():
         for _ in range(6):
             for name in MODEL_NAMES:
                 await replicas.call(protocol.PREDICT, name, name.encode(), timeout_seconds=10)
-    fair = {name.encode(): 2 for name in MODEL_NAMES}
-    assert [handler.requests for handler in handlers] == [fair] * 3
+    expected = {name.encode(): 2 for name in MODEL_NAMES}
+    assert [handler.requests for handler in handlers] == [expected] * 3

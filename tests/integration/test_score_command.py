@@ -1,4 +1,4 @@
-"""``covidscan score``: a folder or an archive into a table, here and on Ray."""
+"""``covidscan score`` writes the predictions for a folder or an archive to a table."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ GOOD = 40
 
 @pytest.fixture
 def folder(tmp_path: Path, phantom_png: bytes) -> Path:
-    """Images, DICOM files and what is neither."""
+    """A folder with images, DICOM files and other files."""
     folder = tmp_path / "images"
     (folder / "study").mkdir(parents=True)
     for name in ("slice.png", "_slice.png", os.fsdecode(b"caf\xe9.png"), ".hidden.png"):
@@ -60,15 +60,15 @@ def rows(out: Path) -> dict[str, dict[str, Any]]:
     return {row["file"]: row for row in pq.read_table(out).to_pylist()}
 
 
-def test_every_file_has_a_row_that_says_what_the_gateway_says(
+def test_every_file_has_a_row_with_the_answer_of_the_gateway(
     folder: Path, address: str, tiny_volume: Path, tmp_path: Path
 ):
     out = tmp_path / "results.parquet"
-    done = score(folder, out, f"--model-server={address}", "--workers=2", "--window=lung")
-    assert done.returncode == 0, done.stderr
-    assert "43 ok, 3 rejected, 0 failed" in done.stdout
-    assert "1 missing-file, 1 wrong-modality, 1 unknown-format" in done.stdout
-    assert "left out, without a row: 1 hidden or system files" in done.stdout
+    result = score(folder, out, f"--model-server={address}", "--workers=2", "--window=lung")
+    assert result.returncode == 0, result.stderr
+    assert "43 ok, 3 rejected, 0 failed" in result.stdout
+    assert "1 missing-file, 1 wrong-modality, 1 unknown-format" in result.stdout
+    assert "left out, without a row: 1 hidden or system files" in result.stdout
     found = rows(out)
     assert list(found) == sorted(found)
     assert {name: row["problem"] for name, row in found.items() if row["problem"]} == {
@@ -97,15 +97,15 @@ def ask(client: httpx.Client, file: Path) -> dict[str, Any]:
     return answer
 
 
-def test_an_archive_gives_the_same_table(folder: Path, address: str, tmp_path: Path):
+def test_an_archive_and_its_folder_give_the_same_table(folder: Path, address: str, tmp_path: Path):
     archive = tmp_path / "images.tar.gz"
     with tarfile.open(archive, "w:gz") as packed:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 packed.add(file, str(file.relative_to(folder)))
     for name, images in (("a", folder), ("b", archive)):
-        done = score(images, tmp_path / name, f"--model-server={address}", "--tta=2")
-        assert done.returncode == 0, done.stderr
+        result = score(images, tmp_path / name, f"--model-server={address}", "--tta=2")
+        assert result.returncode == 0, result.stderr
     assert_same(rows(tmp_path / "a"), rows(tmp_path / "b"))
     row = rows(tmp_path / "b")["slice.png"]
     assert row["low"] <= row["probability"] <= row["high"]
@@ -120,7 +120,7 @@ def assert_same(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]
         }
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(
+def test_a_killed_run_resumes_and_the_table_is_complete(
     folder: Path, address: str, tmp_path: Path, phantom_png: bytes
 ):
     for number in range(1200):
@@ -137,10 +137,10 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     kept = {file.name: file.read_bytes() for file in parts.glob("[0-9]*.parquet")}
     assert not out.exists()
-    done = score(folder, out, f"--model-server={address}")
-    assert done.returncode == 0, done.stderr
+    result = score(folder, out, f"--model-server={address}")
+    assert result.returncode == 0, result.stderr
     assert kept
-    assert "1243 ok, 3 rejected, 0 failed" in done.stdout
+    assert "1243 ok, 3 rejected, 0 failed" in result.stdout
     assert len(rows(out)) == pq.read_table(out).num_rows == 1246
     assert not parts.exists()
 
@@ -150,7 +150,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-def test_a_model_server_that_goes_away_ends_the_run_and_keeps_what_there_is(
+def test_a_run_fails_when_its_model_server_is_killed_and_keeps_the_finished_parts(
     folder: Path, tiny_volume: Path, tmp_path: Path, phantom_png: bytes
 ):
     for number in range(1200):
@@ -172,15 +172,15 @@ def test_a_model_server_that_goes_away_ends_the_run_and_keeps_what_there_is(
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
-    _, said = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "too few models answered" in said
-    assert "Traceback" not in said
+    assert "too few models answered" in stderr
+    assert "Traceback" not in stderr
     assert any(parts.glob("[0-9]*.parquet"))
     assert not out.exists()
 
 
-def test_an_odd_archive_loses_no_member_in_silence(
+def test_every_member_of_an_unusual_archive_has_a_row_or_is_reported(
     address: str, tmp_path: Path, phantom_png: bytes
 ):
     archive = tmp_path / os.fsdecode(b"caf\xe9.zip")
@@ -199,8 +199,8 @@ def test_an_odd_archive_loses_no_member_in_silence(
     data[locked + 8] |= 1
     archive.write_bytes(data.replace(b"cafX", b"caf\xe9"))
     out = tmp_path / os.fsdecode(b"caf\xe9.parquet")
-    done = score(archive, out, f"--model-server={address}", "--workers=1")
-    assert done.returncode == 0, done.stderr
+    result = score(archive, out, f"--model-server={address}", "--workers=1")
+    assert result.returncode == 0, result.stderr
     with out.open("rb") as file:
         found = {row["file"]: row for row in pq.read_table(file).to_pylist()}
     assert {name: row["problem"] or row["format"] for name, row in found.items()} == {
@@ -211,65 +211,67 @@ def test_an_odd_archive_loses_no_member_in_silence(
         "inner.zip": "nested-archive",
         "locked.png": "encrypted-file",
     }
-    assert r"caf\xe9.parquet: 4 ok, 2 rejected, 0 failed" in done.stdout
-    assert "not predicted: 1 nested-archive, 1 encrypted-file" in done.stdout
-    assert "1 hidden or system files, 1 links that lead out of the archive" in done.stdout
+    assert r"caf\xe9.parquet: 4 ok, 2 rejected, 0 failed" in result.stdout
+    assert "not predicted: 1 nested-archive, 1 encrypted-file" in result.stdout
+    assert "1 hidden or system files, 1 links that lead out of the archive" in result.stdout
 
 
-def test_what_a_damaged_archive_held_is_in_the_table(
+def test_the_readable_members_of_a_damaged_archive_are_in_the_table(
     address: str, tmp_path: Path, phantom_png: bytes
 ):
     members = [(f"{number}.png", phantom_png) for number in range(40)]
     archive = write_tar(tmp_path / "cut.tar", members)
     archive.write_bytes(archive.read_bytes()[: -20 * 1024])
-    done = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--workers=1")
-    assert done.returncode == 1
-    assert "is damaged: " in done.stderr
-    assert "the table has what could be read" in done.stderr
+    result = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--workers=1")
+    assert result.returncode == 1
+    assert "is damaged: " in result.stderr
+    assert "the table has what could be read" in result.stderr
     assert 30 < len(rows(tmp_path / "out.parquet")) < 40
 
 
-def test_ray_scores_folders_and_says_so_of_an_archive(
+def test_ray_rejects_an_archive_with_what_to_change(
     address: str, tmp_path: Path, phantom_png: bytes
 ):
     archive = write_zip(tmp_path / "a.zip", [("a.png", phantom_png)])
-    done = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--ray")
-    assert done.returncode == 1
-    assert "is not a folder; to score an archive, omit --ray" in done.stderr
+    result = score(archive, tmp_path / "out.parquet", f"--model-server={address}", "--ray")
+    assert result.returncode == 1
+    assert "is not a folder; to score an archive, omit --ray" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["there.parquet"], "--force overwrites it"),
+        (["existing.parquet"], "--force overwrites it"),
         (["new.parquet", "--workers=0"], "workers"),
         (["new.parquet", "--window=bone"], "window"),
     ],
 )
-def test_bad_use_is_said_to_be_so(folder: Path, tmp_path: Path, arguments: list[str], said: str):
-    (tmp_path / "there.parquet").write_bytes(b"")
+def test_invalid_arguments_exit_with_code_two(
+    folder: Path, tmp_path: Path, arguments: list[str], message: str
+):
+    (tmp_path / "existing.parquet").write_bytes(b"")
     out, *options = arguments
-    done = score(folder, tmp_path / out, *options)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert (tmp_path / "there.parquet").read_bytes() == b""
+    result = score(folder, tmp_path / out, *options)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert (tmp_path / "existing.parquet").read_bytes() == b""
 
 
-def test_a_wire_that_cannot_be_secured_is_not_used(
+def test_a_missing_ca_file_exits_with_code_two_and_writes_no_table(
     folder: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COVIDSCAN_MODEL_SERVER_CA_FILE", str(tmp_path / "nowhere.pem"))
-    done = score(folder, tmp_path / "out.parquet", f"--model-server={address}")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    result = score(folder, tmp_path / "out.parquet", f"--model-server={address}")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_on_ray_two_workers_give_the_same_table(folder: Path, address: str, tmp_path: Path):
-    here = score(folder, tmp_path / "here", f"--model-server={address}")
-    assert here.returncode == 0, here.stderr
+def test_two_ray_workers_give_the_same_table(folder: Path, address: str, tmp_path: Path):
+    local = score(folder, tmp_path / "local", f"--model-server={address}")
+    assert local.returncode == 0, local.stderr
     on_ray = score(folder, tmp_path / "ray", f"--model-server={address}", "--ray", "--workers=2")
     assert on_ray.returncode == 0, on_ray.stderr
     assert "Actors: 2" in on_ray.stderr or "Actors: 2" in on_ray.stdout
-    assert pq.read_schema(tmp_path / "ray").equals(pq.read_schema(tmp_path / "here"))
-    assert_same(rows(tmp_path / "here"), rows(tmp_path / "ray"))
+    assert pq.read_schema(tmp_path / "ray").equals(pq.read_schema(tmp_path / "local"))
+    assert_same(rows(tmp_path / "local"), rows(tmp_path / "ray"))

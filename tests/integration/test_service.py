@@ -1,4 +1,4 @@
-"""``covidscan serve`` as a user runs it: one command, two processes, none left behind."""
+"""``covidscan serve`` as a process: it restarts its model server and leaves no process behind."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ from tests.service_process import COVIDSCAN, running_service, wait_until
 
 
 @pytest.fixture
-def temporary() -> Iterator[Path]:
-    """A folder for temporary files, of a path that is short enough for a socket."""
+def temporary_dir() -> Iterator[Path]:
+    """A folder for temporary files with a path short enough for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="cs-") as folder:
         yield Path(folder)
 
@@ -28,30 +28,30 @@ def temporary() -> Iterator[Path]:
 def test_a_signal_ends_all_processes_within_five_seconds(
     tiny_volume: Path,
     signal_number: signal.Signals,
-    temporary: Path,
+    temporary_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("TMPDIR", str(temporary_dir))
     with running_service(tiny_volume) as (process, _):
         started = descendants(process.pid)
-        assert len(started) > 3, "a model server, and decoders with what starts them"
-        assert list(temporary.glob("covidscan-*/*.sock"))
+        assert len(started) > 3, "a model server, decoders and their fork server"
+        assert list(temporary_dir.glob("covidscan-*/*.sock"))
         process.send_signal(signal_number)
         assert process.wait(timeout=5) == 0
         wait_until(lambda: not any(map(is_alive, started)), timeout_seconds=2)
-    assert list(temporary.iterdir()) == []
+    assert list(temporary_dir.iterdir()) == []
 
 
-def test_a_signal_while_it_starts_leaves_nothing_behind(tiny_volume: Path, temporary: Path):
+def test_sigterm_during_startup_leaves_no_temporary_files(tiny_volume: Path, temporary_dir: Path):
     process = subprocess.Popen(
         [*COVIDSCAN, "serve", "--port=0", f"--models-dir={tiny_volume}"],
         stdout=subprocess.DEVNULL,
-        env=os.environ | {"TMPDIR": str(temporary)},
+        env=os.environ | {"TMPDIR": str(temporary_dir)},
     )
-    wait_until(lambda: any(temporary.iterdir()))
+    wait_until(lambda: any(temporary_dir.iterdir()))
     process.terminate()
     assert process.wait(timeout=10) == 0
-    assert list(temporary.iterdir()) == []
+    assert list(temporary_dir.iterdir()) == []
 
 
 def test_ctrl_c_in_a_terminal_ends_all_processes(tiny_volume: Path):
@@ -70,7 +70,7 @@ def test_a_killed_gateway_leaves_no_process_behind(tiny_volume: Path):
         wait_until(lambda: not any(map(is_alive, started)), timeout_seconds=5)
 
 
-def test_a_killed_model_server_is_back_within_two_seconds(
+def test_a_killed_model_server_is_restarted_within_two_seconds(
     tiny_volume: Path, phantom_png: bytes, prove: Callable[[str], None]
 ):
     files = {"file": ("slice.png", phantom_png)}
@@ -81,21 +81,21 @@ def test_a_killed_model_server_is_back_within_two_seconds(
         killed = time.monotonic()
         wait_until(lambda: not set(children(process.pid)) <= set(others), timeout_seconds=2)
         restarted_seconds = time.monotonic() - killed
-        meanwhile = []
+        rejected = []
         while True:
             answer = httpx.post(f"{address}/predict", files=files, timeout=5)
             if answer.status_code == 200:
                 break
-            meanwhile.append(answer)
-            assert time.monotonic() - killed < 30, "it never came back"
+            rejected.append(answer)
+            assert time.monotonic() - killed < 30, "the restarted model server does not answer"
         back_seconds = time.monotonic() - killed
-    for answer in meanwhile:
+    for answer in rejected:
         assert answer.status_code == 503
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.elapsed.total_seconds() < 5
     prove(
         f"kill -9 of the model server: started again after {restarted_seconds:.2f} s, answering"
-        f" after {back_seconds:.2f} s, {len(meanwhile)} answers of 503 meanwhile"
+        f" after {back_seconds:.2f} s, {len(rejected)} requests answered 503 meanwhile"
     )
 
 
@@ -121,7 +121,7 @@ def test_predict_prints_each_model_and_the_ensemble(
     assert "unknown-format" in second
 
 
-def test_predict_shows_the_key_that_the_gateway_asks_for(
+def test_predict_sends_the_api_key_from_the_environment(
     tiny_volume: Path, phantom_png: bytes, tmp_path: Path
 ):
     image = tmp_path / "image.png"
@@ -131,16 +131,20 @@ def test_predict_shows_the_key_that_the_gateway_asks_for(
         command = [*COVIDSCAN, "predict", f"--url={address}", "--json", str(image)]
         answers = [
             subprocess.run(
-                command, env={**os.environ, **key_of}, capture_output=True, text=True, check=False
+                command,
+                env={**os.environ, **environment},
+                capture_output=True,
+                text=True,
+                check=False,
             )
-            for key_of in ({}, {"COVIDSCAN_API_KEY": key})
+            for environment in ({}, {"COVIDSCAN_API_KEY": key})
         ]
     assert [answer.returncode for answer in answers] == [1, 0]
     assert "unauthorized" in answers[0].stdout
     assert '"prediction"' in answers[1].stdout
 
 
-def test_predict_without_a_gateway_fails_in_one_line(tmp_path: Path):
+def test_predict_without_a_gateway_fails_with_a_one_line_message(tmp_path: Path):
     file = tmp_path / "image.png"
     file.write_bytes(b"x")
     result = subprocess.run(
@@ -168,7 +172,7 @@ def test_predict_without_a_gateway_fails_in_one_line(tmp_path: Path):
         ["nosuchcommand"],
     ],
 )
-def test_bad_use_has_exit_code_two(arguments: list[str]):
+def test_invalid_arguments_exit_with_code_two(arguments: list[str]):
     result = subprocess.run([*COVIDSCAN, *arguments], capture_output=True, check=False)
     assert result.returncode == 2
     assert b"Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""``.ci/smoke.py``, which CI starts the service with, tells a service that works from others."""
+"""``.ci/smoke.py``, with which CI starts the service, fails unless it becomes ready."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
-"""Not ready for as many requests as its second argument says, then ready."""
+"""A service that is not ready for the first ``argv[2]`` requests."""
 
 
 @pytest.fixture
@@ -49,27 +49,27 @@ def is_open(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_it_waits_for_a_service_to_be_ready_and_stops_it(repository: Path, port: int):
+def test_smoke_waits_until_the_service_is_ready_and_stops_it(repository: Path, port: int):
     outcome = smoke(repository, port, *service(port, not_ready=1))
     assert outcome.returncode == 0, outcome.stderr
     assert "ready after" in outcome.stdout
     assert not is_open(port)
 
 
-def test_a_command_that_ends_is_a_failure(repository: Path, port: int):
+def test_smoke_fails_if_the_command_exits(repository: Path, port: int):
     outcome = smoke(repository, port, sys.executable, "-c", "raise SystemExit(3)")
     assert outcome.returncode == 1
     assert "ended with exit code 3" in outcome.stdout
 
 
-def test_a_service_that_is_never_ready_is_a_failure_and_is_stopped(repository: Path, port: int):
+def test_smoke_fails_and_stops_a_service_that_is_not_ready_in_time(repository: Path, port: int):
     outcome = smoke(repository, port, *service(port, not_ready=1000), timeout="1")
     assert outcome.returncode == 1
     assert "not ready within 1 s" in outcome.stdout
     assert not is_open(port)
 
 
-def test_the_answer_of_another_service_does_not_count(repository: Path, port: int):
+def test_smoke_fails_if_another_service_answers_on_the_port(repository: Path, port: int):
     with subprocess.Popen(service(port, not_ready=0)) as other:
         while not is_open(port):
             assert other.poll() is None

@@ -1,4 +1,4 @@
-"""The gateway stops while requests are being answered."""
+"""The gateway stops while requests are in progress."""
 
 import asyncio
 import socket
@@ -18,22 +18,22 @@ from tests.service_process import wait_until
 
 
 @pytest.mark.parametrize("path", ["/explain", "/predict/batch"])
-def test_a_request_that_takes_too_long_to_stop_for_is_answered_503(
+def test_a_request_that_outlasts_the_shutdown_grace_period_is_answered_503(
     monkeypatch: pytest.MonkeyPatch, path: str
 ):
-    begun = threading.Event()
+    started = threading.Event()
 
     async def predict(*_: object, **__: object) -> None:
-        begun.set()
+        started.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Predictor, "predict", predict)
     files = {"files" if path.endswith("batch") else "file": ("a.png", b"x")}
     with ThreadPoolExecutor(1) as caller:
         with gateway(settings_with(request_timeout_seconds=0.1)) as client:
-            asked = caller.submit(httpx.post, f"{client.base_url}{path}", files=files, timeout=30)
-            assert begun.wait(10)
-        response = asked.result()
+            pending = caller.submit(httpx.post, f"{client.base_url}{path}", files=files, timeout=30)
+            assert started.wait(10)
+        response = pending.result()
     assert response.status_code == 503
     assert response.headers["connection"] == "close"
     assert int(response.headers["retry-after"]) > 0
@@ -42,7 +42,7 @@ def test_a_request_that_takes_too_long_to_stop_for_is_answered_503(
     assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
-def test_an_upload_that_is_not_there_yet_is_answered_503_too():
+def test_an_upload_in_progress_at_shutdown_is_answered_503():
     with gateway(settings_with(request_timeout_seconds=0.1)) as client:
         slow = socket.create_connection((client.base_url.host, client.base_url.port), 10)
         slow.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + PART)
@@ -51,6 +51,6 @@ def test_an_upload_that_is_not_there_yet_is_answered_503_too():
         assert problem_at_the_end(slow, 503) == "stopping"
 
 
-def test_an_explanation_has_the_time_of_two_predictions():
+def test_the_grace_period_is_twice_the_request_timeout_rounded_up():
     settings = Settings(_env_file=None, request_timeout_seconds=7.3)
     assert grace_seconds(settings) == 15

@@ -1,4 +1,4 @@
-"""Versions come and go under load, good ones and broken ones, and no caller notices."""
+"""Publishing valid and broken versions under load fails no request."""
 
 import asyncio
 import shutil
@@ -28,18 +28,18 @@ IMAGES = encode_images(np.random.default_rng(0).random((1, 64, 64, 3), np.float3
 
 @dataclass
 class Load:
-    """What callers saw who asked all the time."""
+    """The answers and failures that the callers have seen."""
 
     answers: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-    out_of_time: list[str] = field(default_factory=list)
-    """Answers of versions that were not the newest at any moment of the call."""
+    stale: list[str] = field(default_factory=list)
+    """Answers of versions that were not the newest at any time during the call."""
 
 
 @contextmanager
 def load_on(address: str) -> Iterator[Load]:
     load, stop = Load(), threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(ask_all_the_time(address, load, stop)))
+    thread = threading.Thread(target=lambda: asyncio.run(ask_until_stopped(address, load, stop)))
     thread.start()
     try:
         wait_until(lambda: sum(load.answers.values()) > 10 * CALLERS)
@@ -51,7 +51,7 @@ def load_on(address: str) -> Iterator[Load]:
         thread.join(30)
 
 
-async def ask_all_the_time(address: str, load: Load, stop: threading.Event) -> None:
+async def ask_until_stopped(address: str, load: Load, stop: threading.Event) -> None:
     async def caller(client: ModelServerClient) -> None:
         while not stop.is_set():
             try:
@@ -63,7 +63,7 @@ async def ask_all_the_time(address: str, load: Load, stop: threading.Event) -> N
                 continue
             load.answers[version] += 1
             if not before <= version <= after:
-                load.out_of_time.append(f"{version}, while {before} to {after} were the newest")
+                load.stale.append(f"{version}, while {before} to {after} were the newest")
 
     async with ModelServerClient(address) as client:
         await asyncio.gather(*(caller(client) for _ in range(CALLERS)))
@@ -99,14 +99,14 @@ def test_twenty_new_versions_under_load_fail_no_request(
                 wait_until(lambda v=version: states(address).get(v, (None,))[0] is not None)
                 wait_until(lambda v=version: states(address)[v][0] is VersionState.AVAILABLE)
     assert load.failures == []
-    assert load.out_of_time == []
+    assert load.stale == []
     assert load.answers.keys() == set(range(1, SWAPS + 2)), "each version has answered"
     prove(f"{SWAPS} versions published under load: {load.answers.total()} answers, 0 failed")
 
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[Path], None]]:
-    """What can be wrong with a version, each as what writes such a one to a path."""
+    """For each defect of a version, a function that writes such a version to a path."""
     servables = Servables(tmp_path_factory.mktemp("servables"))
 
     def truncated(path: Path) -> None:
@@ -125,7 +125,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[Path
     }
 
 
-def test_twenty_broken_versions_under_load_never_take_the_good_one_out_of_service(
+def test_twenty_broken_versions_under_load_leave_the_valid_version_in_service(
     tiny_volume: Path,
     broken: dict[str, Callable[[Path], None]],
     prove: Callable[[str], None],
@@ -139,10 +139,10 @@ def test_twenty_broken_versions_under_load_never_take_the_good_one_out_of_servic
                 broken[kind](draft)
                 draft.rename(tiny_volume / "vgg16" / str(version))
                 wait_until(lambda v=version: states(address).get(v, (None,))[0] is VersionState.END)
-                assert states(address)[version][1], f"{kind} is told"
+                assert states(address)[version][1], f"{kind}: no error is reported"
         settings = Settings(_env_file=None, model_server=address, models_dir=tiny_volume)
         with gateway(settings) as client:
-            listed = told_by(client)
+            listed = listed_errors(client)
     assert load.failures == []
     assert set(load.answers) == {1}
     assert listed[1] is None
@@ -156,8 +156,8 @@ def test_twenty_broken_versions_under_load_never_take_the_good_one_out_of_servic
     prove(f"{SWAPS} broken versions under load: {load.answers.total()} answers, 0 failed")
 
 
-def told_by(client: httpx.Client) -> dict[int, str | None]:
-    """Of each version of vgg16 what `GET /models` says is wrong."""
+def listed_errors(client: httpx.Client) -> dict[int, str | None]:
+    """The error of each version of vgg16 in `GET /models`."""
     (model,) = (m for m in client.get("/models").json()["models"] if m["name"] == "vgg16")
     assert model["serving_version"] == 1
     return {version["version"]: version["error"] for version in model["versions"]}

@@ -1,4 +1,4 @@
-"""Traces of a running service, as a collector receives them, and what they carry on."""
+"""Traces of a running service, as a collector receives them, and their propagation."""
 
 import http.server
 import threading
@@ -26,7 +26,7 @@ MARK = "Muster-Maria"
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[Span]]]:
-    """A collector's address, and the spans that it has received."""
+    """The address of a collector, and the spans that it has received."""
     spans: list[Span] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def attributes(span: Span) -> dict[str, str]:
     return {each.key: str(each.value) for each in span.attributes}
 
 
-def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
+def test_a_request_continues_the_trace_of_its_caller_down_to_the_three_models(
     tiny_volume: Path,
     phantom_png: bytes,
     collector: tuple[str, list[Span]],
@@ -82,34 +82,34 @@ def test_a_request_is_one_trace_from_the_caller_s_to_the_three_models(
         httpx.post(f"{address}/predict?patient={MARK}", files={"file": phantom_png})
         process.terminate()
         assert process.wait(10) == 0
-    ours = {span.name: span for span in spans if span.trace_id.hex() == TRACE}
-    assert set(ours) == {
+    caller_spans = {span.name: span for span in spans if span.trace_id.hex() == TRACE}
+    assert set(caller_spans) == {
         "POST /predict",
         "decode",
         "predict vgg16",
         "predict resnet50",
         "predict xception",
     }
-    request = ours.pop("POST /predict")
+    request = caller_spans.pop("POST /predict")
     assert request.parent_span_id.hex() == PARENT
-    for span in ours.values():
+    for span in caller_spans.values():
         assert span.parent_span_id == request.span_id
         assert request.start_time_unix_nano <= span.start_time_unix_nano
         assert span.end_time_unix_nano <= request.end_time_unix_nano
-    assert "int_value: 1" in attributes(ours["predict vgg16"])["covidscan.version"]
+    assert "int_value: 1" in attributes(caller_spans["predict vgg16"])["covidscan.version"]
     assert not [span for span in spans if MARK in str(span)]
 
 
 @asynccontextmanager
 async def listening(metadata: dict[str, str]) -> AsyncIterator[str]:
-    """A model server that keeps the metadata of a call, and answers none."""
+    """A model server that stores the metadata of calls and does not implement any."""
 
-    class Keeping(grpc.GenericRpcHandler):
+    class Recorder(grpc.GenericRpcHandler):
         def service(self, details: grpc.HandlerCallDetails) -> None:
             metadata.update(details.invocation_metadata)
 
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Keeping(),))
+    server.add_generic_rpc_handlers((Recorder(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"
@@ -125,7 +125,7 @@ async def ask(address: str) -> None:
 
 
 @pytest.mark.parametrize("traced", [True, False])
-async def test_the_model_server_is_told_of_the_trace_where_there_is_one(traced: bool):
+async def test_a_call_to_the_model_server_carries_the_trace_context_if_there_is_one(traced: bool):
     metadata: dict[str, str] = {}
     context = trace.SpanContext(
         int(TRACE, 16), int(PARENT, 16), is_remote=False, trace_flags=trace.TraceFlags(1)

@@ -1,16 +1,16 @@
-"""``?tta=``: how far an answer goes with small changes of the image."""
+"""``?tta=``: the interval of the probabilities of test-time augmentation variants."""
 
 import httpx
 import pytest
 
-from tests.integration.test_gateway import problem
+from tests.integration.responses import assert_problem
 
 
 def post(client: httpx.Client, data: bytes, **query: int) -> httpx.Response:
     return client.post("/predict", files={"file": ("a.png", data)}, params=query)
 
 
-def test_variants_give_an_interval_and_leave_the_verdict(
+def test_variants_add_an_interval_and_do_not_change_the_prediction(
     tiny_service: httpx.Client, phantom_png: bytes
 ):
     plain = post(tiny_service, phantom_png).json()
@@ -27,12 +27,12 @@ def test_variants_give_an_interval_and_leave_the_verdict(
 
 
 @pytest.mark.parametrize("tta", [-1, 33])
-def test_other_numbers_of_variants_are_a_problem(
+def test_a_number_of_variants_outside_the_range_is_answered_422(
     tiny_service: httpx.Client, phantom_png: bytes, tta: int
 ):
-    problem(post(tiny_service, phantom_png, tta=tta), 422, "invalid-request")
+    assert_problem(post(tiny_service, phantom_png, tta=tta), 422, "invalid-request")
 
 
-def test_a_batch_has_no_variants(tiny_service: httpx.Client, phantom_png: bytes):
+def test_a_batch_with_variants_is_answered_422(tiny_service: httpx.Client, phantom_png: bytes):
     files = {"files": ("a.png", phantom_png)}
-    problem(tiny_service.post("/predict/batch?tta=2", files=files), 422, "invalid-request")
+    assert_problem(tiny_service.post("/predict/batch?tta=2", files=files), 422, "invalid-request")

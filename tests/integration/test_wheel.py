@@ -1,4 +1,4 @@
-"""The sdist and the wheel: what is in them, and that the wheel works away from the checkout."""
+"""The sdist and the wheel contain the right files, and the wheel works outside the checkout."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 NOT_SHIPPED = {"__pycache__"}
-"""Folders inside the packages that no release contains."""
+"""Folders inside the packages that releases do not contain."""
 
 PROGRAM = """
 import json, importlib.metadata
@@ -31,9 +31,9 @@ def project(repository: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def distributions(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was built from the sdist."""
+    """A folder with the sdist and a wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
-    # Without isolation, because an isolated build downloads the build backend.
+    # An isolated build would download the build backend.
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
     subprocess.run([*command, str(repository)], check=True, capture_output=True)
     return folder
@@ -50,10 +50,10 @@ def shipped_files(repository: Path, packages: list[str]) -> set[str]:
 
 
 def empty_environment(folder: Path, wheel: Path) -> Path:
-    """Make a virtual environment with the wheel alone; it borrows the dependencies of the tests.
+    """Create a virtual environment with only the wheel, and the dependencies of the tests.
 
     Returns:
-        its folder of executables.
+        The folder of its executables.
     """
     venv.create(folder, with_pip=False, symlinks=True)
     executables = folder / "bin"
@@ -61,14 +61,14 @@ def empty_environment(folder: Path, wheel: Path) -> Path:
     install = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
     subprocess.run([*pip, *install], check=True, capture_output=True)
     (site_packages,) = (folder / "lib").glob("python*/site-packages")
-    # A path from a .pth file comes after the environment's own packages, and .pth files inside it
-    # are not read: the checkout that is installed there, as editable, is not found.
-    borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
-    (site_packages / "dependencies.pth").write_text("\n".join(borrowed))
+    # Paths from a .pth file come after the environment's own packages, and .pth files in them are
+    # not read. So the editable installation of the checkout is not found.
+    dependencies = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site_packages / "dependencies.pth").write_text("\n".join(dependencies))
     return executables
 
 
-def test_the_wheel_has_every_file_and_works_in_an_empty_environment(
+def test_the_wheel_contains_every_file_and_works_in_an_empty_environment(
     repository: Path, project: dict[str, Any], distributions: Path, tmp_path: Path
 ):
     version = project["project"]["version"]
@@ -106,7 +106,7 @@ def test_the_wheel_has_every_file_and_works_in_an_empty_environment(
     assert all(Path(file).is_relative_to(installed) for file in imported["files"])
 
 
-def test_the_sdist_has_the_packages_and_no_other_folder_of_the_checkout(
+def test_the_sdist_contains_the_packages_and_no_other_folder_of_the_checkout(
     project: dict[str, Any], distributions: Path
 ):
     (sdist,) = distributions.glob("*.tar.gz")
