@@ -28,7 +28,7 @@ serve: $(VENV)/.serve
 
 # Tests that put the service under load run alone on the machine.
 test: check
-	$(BIN)/python -m pytest -m "not soak" --numprocesses=auto --dist=worksteal
+	$(BIN)/python -m pytest -m "not soak" --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.test
@@ -41,7 +41,7 @@ smoke: $(VENV)/.serve
 	$(BIN)/python .ci/smoke.py $(MAKE) serve
 
 coverage: $(VENV)/.test
-	$(BIN)/python -m pytest tests/unit tests/integration -m "not soak" --numprocesses=auto --dist=worksteal \
+	$(BIN)/python -m pytest tests/unit tests/integration -m "not soak" --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
 		--cov --cov-report=term:skip-covered --cov-report=html
 
 install: $(VENV)/.test

@@ -27,6 +27,12 @@ def model_server_of(pid: int) -> int:
     return found
 
 
+def gateway_and_decoders(pid: int) -> list[int]:
+    """Return the processes of a service without its model server."""
+    others = {pid for server in model_servers_of(pid) for pid in (server, *descendants(server))}
+    return [each for each in (pid, *descendants(pid)) if each not in others]
+
+
 def descendants(pid: int) -> list[int]:
     """Return the children of a process, their children, and so on."""
     return [each for child in children(pid) for each in (child, *descendants(child))]
@@ -55,7 +61,7 @@ class Usage:
     memory_mib: float
     """Resident now."""
     peak_memory_mib: float
-    """Resident at most, since the process started."""
+    """Resident at most, since the process started or the peak was reset."""
     threads: int
     open_files: int
 
@@ -74,6 +80,11 @@ def usage(pid: int) -> Usage:
         threads=int(status["Threads"]),
         open_files=open_files(pid),
     )
+
+
+def reset_peak_memory(pid: int) -> None:
+    """Let ``peak_memory_mib`` start again from the memory that is resident now (``proc(5)``)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def open_files(pid: int) -> int:

@@ -34,7 +34,7 @@ _FILE_COPIES: Final = 2
 _STOP_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 """Windows does not have all of them."""
 
-_OWN_CODE: Final = ("api.", "serving.")
+_OWN_CODE: Final = ("api.", "imaging.", "serving.")
 
 
 class Said(IntEnum):
@@ -97,10 +97,10 @@ def _answer(
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
-        return Said.FAILED, f"{type(error).__name__} at {_place(error)}"
+        return Said.FAILED, f"{type(error).__name__} at {place_of(error)}"
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """The line of our own code that raised an exception, whose message may quote the file."""
     places = [
         f"{name}:{line}"

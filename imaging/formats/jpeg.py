@@ -9,10 +9,17 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import simplejpeg
 
 from imaging.errors import DamagedImageError
-from imaging.formats.image_format import PICTURE_BYTES, ImageFormat, ImageHeader
+from imaging.formats.image_format import (
+    PICTURE_BYTES,
+    ImageFormat,
+    ImageHeader,
+    Pixels,
+    decode_eight_bits,
+)
 
 MAX_SEGMENTS: Final = 1_000
 MAX_SCANS: Final = 24
@@ -25,12 +32,11 @@ _MARKER: Final = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _START_OF_IMAGE: Final = b"\xff\xd8"
 _END_OF_IMAGE: Final = 0xD9
 _START_OF_SCAN: Final = 0xDA
+_APP1: Final = 0xE1
 _RESTART_INTERVAL: Final = 0xDD
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xCA})
 _COEFFICIENTS: Final = 64
-
-
 _COEFFICIENT_BYTES: Final = 2
 _MAX_BLOCK_SIDE: Final = 32
 """A decoder rounds both sides up to a whole number of blocks."""
@@ -44,6 +50,8 @@ class JpegScans:
     progressive: bool
     restarts: bool
     """Whether a segment says that scans are in intervals."""
+    has_app1: bool
+    """Whether there is a segment that may hold EXIF."""
 
 
 def read_scans(data: bytes) -> JpegScans:
@@ -55,7 +63,7 @@ def read_scans(data: bytes) -> JpegScans:
     """
     spans: list[tuple[int, int]] = []
     missing: set[tuple[int, int]] = set()
-    progressive = restarts = False
+    progressive = restarts = has_app1 = False
     at = len(_START_OF_IMAGE)
     for _ in range(MAX_SEGMENTS):
         fill = _FILL.match(data, at)
@@ -66,7 +74,7 @@ def read_scans(data: bytes) -> JpegScans:
         if kind == _END_OF_IMAGE:
             if missing or not spans:
                 raise DamagedImageError("the jpeg file lacks scans")
-            return JpegScans(tuple(spans), progressive, restarts)
+            return JpegScans(tuple(spans), progressive, restarts, has_app1)
         (size,) = struct.unpack_from(">H", data, marker.end())
         segment = data[marker.end() + 2 : marker.end() + size]
         at = marker.end() + size
@@ -75,6 +83,8 @@ def read_scans(data: bytes) -> JpegScans:
             missing = _all_coefficients(segment)
         elif kind == _RESTART_INTERVAL:
             restarts = True
+        elif kind == _APP1:
+            has_app1 = True
         elif kind == _START_OF_SCAN:
             missing = _after_scan(missing, segment, progressive=progressive)
             end = _MARKER.search(data, at)
@@ -108,12 +118,22 @@ def _check_structure(data: bytes) -> None:
     read_scans(data)
 
 
-def _check_complete(data: bytes, _header: ImageHeader) -> None:
-    read_scans(data)
+def _decode(data: bytes, header: ImageHeader) -> Pixels:
+    """Decode a complete file. The pixels are those of OpenCV, which is not as strict."""
+    oriented = read_scans(data).has_app1
     try:
-        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+        pixels = simplejpeg.decode_jpeg(data, "GRAY" if oriented else "RGB", strict=True)
     except ValueError as error:
+        # All that tells this error of simplejpeg from others.
+        if "subsampling" in str(error):
+            raise DamagedImageError(
+                "the jpeg file is corrupt or has an unsupported subsampling"
+            ) from error
         raise DamagedImageError("the jpeg file is truncated or corrupt") from error
+    if oriented:
+        # Only OpenCV applies the orientation, so such a file is decoded twice.
+        return decode_eight_bits(data, header)
+    return Pixels(np.asarray(pixels, np.uint8))
 
 
 def _memory_bytes(data: bytes, header: ImageHeader) -> int:
@@ -132,6 +152,6 @@ JPEG: Final = ImageFormat(
     "jpeg",
     matches=_matches,
     check_structure=_check_structure,
-    check_complete=_check_complete,
+    decode=_decode,
     memory_bytes=_memory_bytes,
 )

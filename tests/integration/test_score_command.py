@@ -17,6 +17,7 @@ from api.settings import Settings
 from tests.archives import write_tar, write_zip
 from tests.dicom_files import ct_pixels, make_dicom
 from tests.integration.conftest import gateway
+from tests.processes import children
 from tests.servers import model_server
 from tests.service_process import COVIDSCAN, wait_until
 
@@ -143,11 +144,6 @@ def test_a_killed_run_resumes_and_the_table_is_complete(
     assert "1243 ok, 3 rejected, 0 failed" in result.stdout
     assert len(rows(out)) == pq.read_table(out).num_rows == 1246
     assert not parts.exists()
-
-
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def test_a_run_fails_when_its_model_server_is_killed_and_keeps_the_finished_parts(

@@ -158,31 +158,3 @@ def test_predict_without_a_gateway_fails_with_a_one_line_message(tmp_path: Path)
     assert result.stderr.startswith(
         "covidscan: the gateway at http://127.0.0.1:1 cannot be reached"
     )
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["serve", "--port=99999"],
-        ["predict"],
-        ["predict", "nosuchfile.png"],
-        ["model-server", "--precision=f16"],
-        ["model-server", "--config=nosuch.config"],
-        ["train", "--dataset=nosuchdir"],
-        ["nosuchcommand"],
-    ],
-)
-def test_invalid_arguments_exit_with_code_two(arguments: list[str]):
-    result = subprocess.run([*COVIDSCAN, *arguments], capture_output=True, check=False)
-    assert result.returncode == 2
-    assert b"Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize(
-    "command", ["serve", "model-server", "demo", "train", "predict", "replay", "keys", "settings"]
-)
-def test_every_command_has_help(command: str):
-    result = subprocess.run(
-        [*COVIDSCAN, command, "--help"], capture_output=True, text=True, check=True
-    )
-    assert "Usage" in result.stdout

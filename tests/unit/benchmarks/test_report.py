@@ -29,15 +29,13 @@ def row(results: dict[str, Any], goal: str) -> str:
 
 
 def test_a_goal_is_compared_with_the_engine_of_the_same_run(results: dict[str, Any]):
-    ours = results["contenders"]["covidscan-f32"]
     best = [alone["best_images_per_second"] for alone in results["alone"]["f32"]]
     for share, reached in ((0.95, "| yes |"), (0.85, "| **no** |")):
         changed = copy.deepcopy(results)
         changed["contenders"]["covidscan-f32"]["images_per_second"] = [
             share * value for value in sorted(best)
         ]
-        assert row(changed, "32 clients, f32").endswith(f"| {share:.2f} {reached}")
-    assert ours == results["contenders"]["covidscan-f32"]
+        assert row(changed, "images/s with 32 clients, f32").endswith(f"| {share:.2f} {reached}")
 
 
 def test_a_failed_contender_is_listed_with_its_error(results: dict[str, Any]):
@@ -56,4 +54,4 @@ def test_a_rejection_without_retry_after_misses_the_goal(
         "rejected_with_retry_after": with_retry_after,
         "failed": 0,
     }
-    assert row(results, "covidscan, f32, the rest").endswith(verdict)
+    assert row(results, "covidscan, f32, rejected requests").endswith(verdict)

@@ -110,7 +110,9 @@ def test_preprocess_returns_a_64_by_64_rgb_tensor_between_0_and_1():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (64, 64), (63, 65)])
 def test_a_white_image_of_any_size_stays_white(shape: tuple[int, int]):
-    assert preprocess(np.full((*shape, 3), 255, np.uint8)).min() == 1
+    tensor = preprocess(np.full((*shape, 3), 255, np.uint8))
+    assert tensor.shape == (64, 64, 3)
+    assert tensor.min() == 1
 
 
 RECORDED: dict[str, tuple[Callable[[], np.ndarray], str]] = {

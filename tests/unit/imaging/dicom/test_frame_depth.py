@@ -36,9 +36,8 @@ def test_12_bit_signed_values_are_sign_extended():
     assert (decode_image(data).pixels == expected).all()
 
 
-@pytest.mark.parametrize(
-    "syntax", [uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless], ids=str
-)
+# imagecodecs has no JPEG-LS encoder for 12 bits.
+@pytest.mark.parametrize("syntax", [uid.JPEGLosslessSV1, uid.JPEG2000Lossless], ids=str)
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_sign_bit_of_a_12_bit_codestream_is_its_highest_bit(syntax: uid.UID, signed: bool):
     values = ct_pixels().clip(-1024, 1023)
@@ -47,14 +46,10 @@ def test_the_sign_bit_of_a_12_bit_codestream_is_its_highest_bit(syntax: uid.UID,
         uid.JPEGLosslessSV1: lambda: imagecodecs.jpeg8_encode(
             stored, lossless=True, predictor=1, bitspersample=12
         ),
-        uid.JPEGLSLossless: lambda: imagecodecs.jpegls_encode(stored, level=0),
         uid.JPEG2000Lossless: lambda: imagecodecs.jpeg2k_encode(
             stored, codecformat="j2k", level=0, reversible=True, bitspersample=12
         ),
     }[syntax]()
-    if syntax == uid.JPEGLSLossless:
-        # The encoder writes 16 bits; a 12-bit frame differs in more than its header.
-        pytest.skip("no JPEG-LS encoder for 12 bits")
     elements = {} if signed else {"RescaleIntercept": -1024, "RescaleSlope": 1}
     data = make_encapsulated(
         frame, like=values if signed else stored, syntax=syntax, Modality="CT", **elements
