@@ -3,6 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# All tests of a file run in one process, so that they share what a module's fixtures make.
+PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+
 .PHONY: help serve test check smoke coverage install audit soak bench conformance screenshots protos constraints requirements images sbom clean
 
 help:
@@ -28,7 +31,7 @@ serve: $(VENV)/.serve
 
 # Tests that put the service under load run alone on the machine.
 test: check
-	$(BIN)/python -m pytest -m "not soak" --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not soak" $(PARALLEL)
 	$(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.test
@@ -41,7 +44,7 @@ smoke: $(VENV)/.serve
 	$(BIN)/python .ci/smoke.py $(MAKE) serve
 
 coverage: $(VENV)/.test
-	$(BIN)/python -m pytest tests/unit tests/integration -m "not soak" --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest tests/unit tests/integration -m "not soak" $(PARALLEL) \
 		--cov --cov-report=term:skip-covered --cov-report=html
 
 install: $(VENV)/.test

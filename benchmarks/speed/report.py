@@ -116,7 +116,8 @@ def _behaviour_goals(label: str, found: Results) -> Iterable[tuple[str, str, str
         3.0,
     )
     yield _at_least(
-        f"{label} at {crowd['offered_of_capacity']:.1f} times the capacity: images/s relative to capacity",
+        f"{label} at {crowd['offered_of_capacity']:.1f} times the capacity:"
+        " images/s relative to capacity",
         crowd["answered_of_capacity"],
         0.9,
     )
