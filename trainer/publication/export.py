@@ -20,7 +20,6 @@ from trainer.errors import ExportError
 from trainer.native_output import quiet_native_output
 from trainer.ood.score import OodScorer, with_ood_score
 from trainer.publication.folding import fold_batch_normalisation
-from trainer.training.graph_optimisation import without_graph_optimisation
 
 WARM_UP_PATH: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 WARM_UP_BATCH_SIZES: Final = (1, 8)
@@ -106,9 +105,8 @@ def check_same_answers(model: keras.Model, path: Path) -> None:
     images = np.random.default_rng(_PROBE_SEED).random(
         (4, IMAGE_SIZE, IMAGE_SIZE, CHANNELS), np.float32
     )
-    with without_graph_optimisation():
-        signature = tf.saved_model.load(str(path)).signatures[SIGNATURE_NAME]
-        exported = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
+    signature = tf.saved_model.load(str(path)).signatures[SIGNATURE_NAME]
+    exported = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
     expected = np.asarray(model(images, training=False))
     difference = float(np.abs(exported - expected).max())
     # Written so that a NaN, for which every comparison is false, is rejected as well.

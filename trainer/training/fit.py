@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,6 @@ from trainer.training.batches import steps_per_epoch, training_batches
 from trainer.training.callbacks import CheckpointEachEpoch, DropoutByEpoch, PlateauSince
 from trainer.training.checkpoint import BestWeights, Checkpoints, Epoch
 from trainer.training.convolution_gradient import fast_gradients
-from trainer.training.graph_optimisation import without_graph_optimisation
-from trainer.training.optimizer import FusedAdam
 from trainer.training.precise_batch_norm import PreciseBatchNorm
 from trainer.training.progress import ProgressBar
 
@@ -118,9 +116,7 @@ def train(
 
 
 def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
-    on_gpu = hardware.gpus() > 0
-    adam = keras.optimizers.Adam if on_gpu else FusedAdam
-    optimizer = adam(
+    optimizer = keras.optimizers.Adam(
         _learning_rate(recipe, steps),
         beta_1=recipe.beta_1,
         beta_2=recipe.beta_2,
@@ -135,7 +131,7 @@ def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
         # Keras would choose XLA, which is several times slower on a CPU.
-        jit_compile="auto" if on_gpu else False,
+        jit_compile="auto" if hardware.gpus() else False,
     )
     _create_all_variables(model)
 
@@ -199,7 +195,8 @@ def _fit(
     callbacks += [CheckpointEachEpoch(checkpoints, history, recipe), progress]
     if history and isinstance(checkpoints, Checkpoints):
         checkpoints.restore_last(model, history)
-    with _fast_on_cpu(model), progress:
+    gradients = contextlib.nullcontext() if hardware.gpus() else fast_gradients(model)
+    with gradients, progress:
         model.fit(
             training_batches(split.train, recipe, seed=seed, first_epoch=first_epoch),
             steps_per_epoch=steps,
@@ -227,15 +224,6 @@ def _validation_batch_size(images: int, replicas: int) -> int:
         f"{replicas} GPUs cannot share {images} validation images; hide some of them with"
         " CUDA_VISIBLE_DEVICES, or choose a larger --validation-share"
     )
-
-
-@contextlib.contextmanager
-def _fast_on_cpu(model: keras.Model) -> Iterator[None]:
-    if hardware.gpus():
-        yield
-        return
-    with fast_gradients(model), without_graph_optimisation():
-        yield
 
 
 def _one_hot(data: LabelledImages) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
