@@ -11,6 +11,8 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import about
 from api.composition import Services
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.fair_slots import FairSlots
 from api.http.access.authentication import API_KEY_HEADER, DOCUMENTED_SCHEMES, Authenticator
 from api.http.access.client_address import ClientAddressMiddleware
 from api.http.access.hosts import HostMiddleware
@@ -23,8 +25,6 @@ from api.http.problems import install_error_handlers
 from api.http.request_id import REQUEST_ID_HEADER, RequestIdMiddleware
 from api.http.unexpected_errors import UnexpectedErrorsMiddleware
 from api.http.uploads import FRAMING_BYTES, BodyLimitMiddleware, UploadBudget, form_limits
-from api.load.client_activity import ClientActivity
-from api.load.fair_slots import FairSlots
 from api.model_server_connection import ModelServerConnection
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics

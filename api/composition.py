@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from api.explanation.explainer import Explainer
+from api.fair_sharing.batch_turns import BatchTurns
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.fair_slots import FairSlots
 from api.http.access.rate_limits import RateLimits
-from api.load.batch_turns import BatchTurns
-from api.load.client_activity import ClientActivity
-from api.load.fair_slots import FairSlots
 from api.model_server_connection import ModelServerConnection
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.composition import Services
-from api.load.caller import Caller
+from api.fair_sharing.caller import Caller
 
 
 # async, because FastAPI would call plain functions in a thread each time.

@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import check_pixels
-from api.decoding.rejection_reason import RejectionReason
+from api.prediction.input_check import check_input
 from api.prediction.model_call import ModelCall
-from api.prediction.ood_check import check_input
 from api.prediction.results import ModelAnswerStatus
+from api.rejection_reason import RejectionReason
 from benchmarks.precision import load
 from imaging.dicom.description import DicomOptions
 from imaging.dicom.rendering import LUNG

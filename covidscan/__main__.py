@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run a command. A container's health check skips the imports that the others need."""
     if sys.argv[1:2] == ["health"]:
-        from covidscan.service.health_check import quick_check  # noqa: PLC0415
+        from covidscan.health.gateway_check import quick_check  # noqa: PLC0415
 
         code = quick_check(sys.argv[2:])
         if code is not None:

@@ -20,9 +20,9 @@ from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
-from serving.files.folder import list_folder, open_regular
-from serving.files.names import readable_name
 from serving.precision import Precision
+from system.folder import list_folder, open_regular
+from system.names import readable_name
 
 
 class Outcome(enum.StrEnum):

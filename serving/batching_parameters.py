@@ -8,8 +8,8 @@ from typing import Final, Self
 from google.protobuf import text_format
 
 from serving.errors import BatchingParametersError
-from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.server_files_pb2 import BatchingParameters as BatchingParametersProto
+from system.regular_files import read_config_file, unreadable_reason
 
 EMBEDDED_BATCHING_FILE: Final = Path(__file__).parent / "config" / "embedded_batching.config"
 """The embedded model server's batching parameters for the three CNNs."""

@@ -6,8 +6,8 @@ import grpc
 from google.protobuf import text_format
 
 from serving.errors import TlsConfigError
-from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.server_files_pb2 import SSLConfig
+from system.regular_files import read_config_file, unreadable_reason
 
 
 def read_channel_credentials(

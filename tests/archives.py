@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from covidscan.scoring.open_source import Source, open_source
+from covidscan.scoring.opening import Source, open_source
 
 LIMIT_BYTES = 1000
 

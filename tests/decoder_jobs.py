@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from api.decoding import limits
+from api.decoding import process_limits
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.processes import DecoderProcesses
 from imaging.errors import DamagedImageError
@@ -75,8 +75,8 @@ def ask_for_more_than_is_allowed(data: bytes) -> tuple[int, int]:
     for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CPU):
         soft, _ = resource.getrlimit(kind)
         resource.setrlimit(kind, (soft, soft))
-    limits.limit_memory(2**40)
-    limits.limit_cpu(10**6)
+    process_limits.limit_memory(2**40)
+    process_limits.limit_cpu(10**6)
     return resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_CPU)[0]
 
 

@@ -30,8 +30,8 @@ from trainer.ood.score import MAX_IMAGES, fit_ood_scorer
 from trainer.publication.export import describe_environment, publish
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
-from trainer.run_artefacts import write_artefacts
-from trainer.run_folder import Run, resume_run, start_run
+from trainer.run.artefacts import write_artefacts
+from trainer.run.folder import Run, resume_run, start_run
 from trainer.training.checkpoint import BestWeights, Epoch
 from trainer.training.fit import train
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.decoding.rejection_reason import RejectionReason
-from api.decoding.review_reason import ReviewReason
+from api.rejection_reason import RejectionReason
+from api.review_reason import ReviewReason
 from imaging.dicom.description import MODALITIES
 from imaging.model_input import IMAGE_SIZE
 from imaging.plausibility import oddities

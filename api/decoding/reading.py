@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import check_pixels, image_review
-from api.decoding.rejection_reason import RejectionReason
-from api.decoding.review_reason import ReviewReason
+from api.rejection_reason import RejectionReason
+from api.review_reason import ReviewReason
 from imaging.dicom.description import DicomDescription, DicomOptions
 from imaging.dicom.recognition import is_dicom
 from imaging.preprocess import decode_image, preprocess

@@ -17,7 +17,7 @@ from enum import IntEnum
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from api.decoding import limits
+from api.decoding import process_limits
 from imaging.decode_memory import decode_memory_bytes
 from imaging.errors import ImageError
 
@@ -63,13 +63,13 @@ def serve_decoder(
     for name in _STOP_SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    limits.prepare_process()
+    process_limits.prepare_process()
     idle_bytes = _HEADER_BYTES + _FILE_COPIES * max_file_bytes + SMALL_BYTES
-    limits.limit_memory(idle_bytes)
+    process_limits.limit_memory(idle_bytes)
     while True:
         try:
             job, data = connection.recv()
-            limits.limit_cpu(cpu_seconds)
+            process_limits.limit_cpu(cpu_seconds)
             connection.send(_answer(connection, job, data, max_pixels, idle_bytes))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
@@ -85,11 +85,11 @@ def _answer(
         connection.send((Said.NEEDS, needed_bytes))
         if connection.recv() is None:
             return (Said.NO_MEMORY,)
-        limits.limit_memory(needed_bytes)
+        process_limits.limit_memory(needed_bytes)
         try:
             return Said.DONE, job(data)
         finally:
-            limits.limit_memory(idle_bytes)
+            process_limits.limit_memory(idle_bytes)
     except ImageError as error:
         return Said.REJECTED, type(error), str(error)
     except MemoryError:

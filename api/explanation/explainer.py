@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.explanation.perturbation import darkened, perturbed, random_masks, relevance
-from api.load.caller import Caller
-from api.load.client_activity import ClientActivity
-from api.load.fair_slots import FairSlots
+from api.fair_sharing.caller import Caller
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.fair_slots import FairSlots
 from api.prediction.deadline import Deadline
 from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.fan_out import IMAGES_TOGETHER, FanOut

@@ -6,9 +6,9 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.fair_sharing.errors import OverloadedError
+from api.fair_sharing.fair_slots import FairSlots
 from api.http.problems import problem_response
-from api.load.errors import OverloadedError
-from api.load.fair_slots import FairSlots
 
 _MAX_DISCARDED_BYTES: Final = 1024 * 1024
 """A smaller body is received and discarded; a new connection would cost more."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from api.fair_sharing.errors import OverloadedError
 from api.http.errors import (
     AuthenticationError,
     ClientDisconnectedError,
@@ -20,7 +21,6 @@ from api.http.errors import (
     TooManyUploadsError,
     UploadTooLargeError,
 )
-from api.load.errors import OverloadedError
 from api.observability.audit import AuditUnavailableError
 from api.prediction.errors import (
     ModelsInTrainingError,

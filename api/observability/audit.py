@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from api.decoding.review_reason import ReviewReason
 from api.prediction.results import ClassName, ModelAnswerStatus, PredictionResult
+from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
 from api.start_errors import AuditTrailError
-from serving.deadlines import DeadlineThreads, call_with_deadline
-from serving.files.regular_files import open_regular_file
+from system.deadlines import DeadlineThreads, call_with_deadline
+from system.regular_files import open_regular_file
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.decoding.review_reason import ReviewReason
 from api.prediction.results import (
     Agreement,
     ClassName,
@@ -12,6 +11,7 @@ from api.prediction.results import (
     ModelResult,
     Uncertainty,
 )
+from api.review_reason import ReviewReason
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
 from serving.probabilities import soft_vote
 

@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from api.decoding.rejection_reason import RejectionReason
 from api.prediction.training_progress import TrainingProgress
+from api.rejection_reason import RejectionReason
 from imaging.errors import WrongModalityError
 
 _MAX_RETRY_SECONDS: Final = 60

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from opentelemetry import trace
 
-from api.load.client_activity import ClientActivity
-from api.load.errors import OverloadedError
-from api.load.fair_slots import FairSlots
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.errors import OverloadedError
+from api.fair_sharing.fair_slots import FairSlots
 from api.prediction.model_call import ModelCall, call_model, failed_answer
 from api.prediction.results import ModelAnswerStatus, ModelResult
 from api.settings import Settings

@@ -9,7 +9,7 @@ from opentelemetry import trace
 
 from api.prediction.ensemble import decide
 from api.prediction.results import ModelAnswerStatus, ModelResult
-from api.prediction.second_attempt import ask_twice
+from api.prediction.retry import ask_twice
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from serving import volume
-from serving.deadlines import DeadlineThreads
 from serving.errors import VolumeError
 from serving.volume.model_card import ModelCard
+from system.deadlines import DeadlineThreads
 
 _READ_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 1.0

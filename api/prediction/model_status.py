@@ -10,7 +10,7 @@ from typing import Final
 from api.prediction.model_call import failure_status
 from api.prediction.model_cards import ModelCards
 from api.prediction.results import ModelAnswerStatus
-from api.prediction.second_attempt import ask_twice
+from api.prediction.retry import ask_twice
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES

@@ -5,9 +5,8 @@ import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 
-from api.decoding.rejection_reason import RejectionReason
-from api.load.caller import Caller
-from api.load.fair_slots import FairSlots
+from api.fair_sharing.caller import Caller
+from api.fair_sharing.fair_slots import FairSlots
 from api.observability.audit import AuditRecord, AuditTrail, AuditUnavailableError
 from api.observability.metrics import Metrics
 from api.prediction.deadline import Deadline
@@ -19,13 +18,14 @@ from api.prediction.errors import (
     RejectedImageError,
 )
 from api.prediction.fan_out import FanOut
+from api.prediction.input_check import check_input
 from api.prediction.model_cards import ModelCards
-from api.prediction.ood_check import check_input
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
 from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult, Timing
 from api.prediction.training_progress import ModelTraining
 from api.prediction.tta import varied
+from api.rejection_reason import RejectionReason
 from api.settings import Settings
 from imaging.fingerprint import preprocess_fingerprint
 

@@ -24,15 +24,15 @@ from api.decoding.reading import (
     read_picture,
     read_unwindowed,
 )
-from api.decoding.rejection_reason import RejectionReason
 from api.decoding.resources import available_cpus, available_memory_bytes
-from api.decoding.review_reason import ReviewReason
-from api.load.client_activity import ClientActivity
-from api.load.errors import OverloadedError
-from api.load.fair_slots import FairSlots
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.errors import OverloadedError
+from api.fair_sharing.fair_slots import FairSlots
 from api.observability.metrics import Metrics
 from api.prediction.deadline import Deadline
 from api.prediction.results import ImageDescription
+from api.rejection_reason import RejectionReason
+from api.review_reason import ReviewReason
 from api.settings import Settings
 from imaging.dicom.description import DicomOptions
 from imaging.errors import ImageError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from api.decoding.rejection_reason import RejectionReason
-from api.decoding.review_reason import ReviewReason
+from api.rejection_reason import RejectionReason
+from api.review_reason import ReviewReason
 from imaging.dicom.description import DicomDescription
 
 ClassName = Literal["COVID", "non-COVID"]

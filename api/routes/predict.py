@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request, Response, UploadFile
 
 from api.composition import Services
 from api.dependencies import CallerDep, ServicesDep
+from api.fair_sharing.caller import Caller
 from api.http.disconnect import while_connected
 from api.http.form_request import FormRoute
 from api.http.problem_table import ANSWERED
 from api.http.problems import to_problem
 from api.http.uploads import form_limits, read_upload
-from api.load.caller import Caller
 from api.prediction.options import PredictionOptions
 from api.prediction.results import PredictionResult, Timing
 from api.routes.forms import (

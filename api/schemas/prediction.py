@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.decoding.rejection_reason import RejectionReason
-from api.decoding.review_reason import ReviewReason
 from api.prediction.results import ClassName, ModelAnswerStatus
+from api.rejection_reason import RejectionReason
+from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema, Seconds
 from api.schemas.image import ImageInfo
 

@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict
 
-from api.decoding.rejection_reason import RejectionReason
+from api.rejection_reason import RejectionReason
 from api.schemas.common import Schema
 
 

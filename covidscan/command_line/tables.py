@@ -16,6 +16,6 @@ def add_text_row(table: "Table", *cells: str, end_section: bool = False) -> None
     """
     from rich.text import Text
 
-    from serving.files.names import readable_name
+    from system.names import readable_name
 
     table.add_row(*(Text(readable_name(cell)) for cell in cells), end_section=end_section)

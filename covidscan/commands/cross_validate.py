@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.failure import say
 from covidscan.command_line.options import PatientGroups, ReportDir
-from covidscan.command_line.training_report import print_evaluations, run_trainer
+from covidscan.command_line.output import say
+from covidscan.command_line.training import print_evaluations, run_trainer
 
 
 def cross_validate(

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.failure import fail
 from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
-from covidscan.command_line.training_report import print_evaluations, run_trainer
+from covidscan.command_line.output import fail
+from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import FAILURE
 from serving import volume
 from serving.contract import MODEL_NAMES

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.failure import fail, say
 from covidscan.command_line.model_name import ModelName
 from covidscan.command_line.options import (
     DEFAULT_MODELS_DIR,
@@ -15,7 +14,8 @@ from covidscan.command_line.options import (
     PatientGroups,
     ReportDir,
 )
-from covidscan.command_line.training_report import print_evaluations, run_trainer
+from covidscan.command_line.output import fail, say
+from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import BAD_USE
 
 

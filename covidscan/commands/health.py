@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.command_line.failure import fail, say, settings_faults
+from covidscan.command_line.output import fail, say, settings_faults
 
 
 def health(
@@ -37,7 +37,7 @@ def health(
     from pydantic import ValidationError
 
     from api.settings import Settings
-    from covidscan.service.health_check import GatewayAddress, UnhealthyError, check_gateway
+    from covidscan.health.gateway_check import GatewayAddress, UnhealthyError, check_gateway
     from serving.errors import TlsConfigError
 
     # Skips the check that API keys are set: the gateway may have got them as other options.
@@ -47,7 +47,7 @@ def health(
         if model_server:
             import asyncio
 
-            from covidscan.service.model_server_check import check_model_server
+            from covidscan.health.model_server_check import check_model_server
 
             line = asyncio.run(check_model_server(settings, strict=strict, timeout_seconds=timeout))
         else:

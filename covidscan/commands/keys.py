@@ -9,7 +9,7 @@ import typer
 
 from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
 from api.http.access.key_file import change_key_file, read_key_file
-from covidscan.command_line.failure import fail
+from covidscan.command_line.output import fail
 from covidscan.exit_codes import BAD_USE
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")

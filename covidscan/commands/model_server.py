@@ -13,7 +13,7 @@ import typer
 
 from api.observability.log_format import LogFormat
 from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_arguments
-from covidscan.command_line.failure import fail
+from covidscan.command_line.output import fail
 from covidscan.exit_codes import BAD_USE
 from serving.precision import Precision
 
@@ -154,7 +154,7 @@ def model_server(
 ) -> None:
     """Serve models over TensorFlow Serving's gRPC protocol, without TensorFlow."""
     try:
-        from covidscan.service.standalone_model_server import ProcessOptions, run_model_server
+        from covidscan.service.model_server.standalone import ProcessOptions, run_model_server
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed; run: pip install 'covidscan[embedded]'", BAD_USE)
     from covidscan.service.service_logs import configure_service_logging

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from covidscan.command_line.failure import fail, say
 from covidscan.command_line.model_name import ModelName
 from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.output import fail, say
 from covidscan.command_line.tables import add_text_row
 from covidscan.exit_codes import BAD_USE
 from serving import volume

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.command_line.failure import fail
 from covidscan.command_line.options import DicomWindow
+from covidscan.command_line.output import fail
 from covidscan.command_line.tables import add_text_row
 from covidscan.exit_codes import FAILURE
 from imaging.dicom.description import WindowChoice
@@ -70,8 +70,8 @@ def predict(
 
 
 def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str, Any]:
-    from serving.files.folder import open_regular
-    from serving.files.names import readable_name
+    from system.folder import open_regular
+    from system.names import readable_name
 
     # Multipart file names must be valid Unicode.
     name = readable_name(file.name)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from covidscan.command_line.failure import fail, say
 from covidscan.command_line.options import DicomWindow, ModelsDirSetting, ModelServerSetting
+from covidscan.command_line.output import fail, say
 from covidscan.exit_codes import BAD_USE, FAILURE
 from imaging.dicom.description import WindowChoice
 
@@ -77,7 +77,7 @@ def score(
         fail(f"{out} already exists; --force overwrites it", BAD_USE)
     from api.prediction.options import PredictionOptions
     from api.settings import Settings
-    from covidscan.scoring.open_source import SourceError
+    from covidscan.scoring.opening import SourceError
     from covidscan.scoring.scorer import ScoreOptions
     from covidscan.scoring.scoring_model_server import ready_model_server
     from covidscan.scoring.scoring_run import ScoringError, Summary
@@ -129,7 +129,7 @@ def _format_counts(counts: "Iterable[tuple[str, int]]") -> str:
 
 
 def _score_locally(images: str, options: "ScoreOptions", out: Path, workers: int) -> "Summary":
-    from covidscan.scoring.open_source import open_source
+    from covidscan.scoring.opening import open_source
     from covidscan.scoring.scoring_run import score as score_all
     from covidscan.scoring.table import GrowingTable
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.command_line.failure import fail, settings_faults
 from covidscan.command_line.options import ModelsDirSetting, ModelServerSetting
+from covidscan.command_line.output import fail, settings_faults
 from covidscan.exit_codes import BAD_USE
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from covidscan.command_line.failure import fail, say
 from covidscan.command_line.model_name import ModelName
 from covidscan.command_line.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
+from covidscan.command_line.output import fail, say
 from covidscan.command_line.recipe_options import with_recipe_options
-from covidscan.command_line.training_report import print_evaluations, run_trainer
+from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import FAILURE
 from serving.contract import MODEL_NAMES
 from trainer.dataset.split_kind import SplitKind

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covidscan.scoring.source import UNREADABLE, Fault, File
-from serving.files.folder import LeftOut, list_folder
-from serving.files.names import UniqueNames
+from system.folder import LeftOut, list_folder
+from system.names import UniqueNames
 
 
 class FolderSource:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping, Set
 from typing import Final
 
-from serving.files.folder import LeftOut
+from system.folder import LeftOut
 
 _MAX_HOPS: Final = 40
 """The limit that Linux has."""

@@ -18,9 +18,9 @@ from covidscan.scoring.scorer import ScoreOptions, Scorer
 from covidscan.scoring.scoring_run import BATCH_FILES, Summary
 from covidscan.scoring.source import UNREADABLE, Fault, File, SourceError
 from covidscan.scoring.table import SCHEMA
-from serving.files.folder import LeftOut
-from serving.files.names import UniqueNames, is_system_file
-from serving.files.replacement import replacing
+from system.folder import LeftOut
+from system.names import UniqueNames, is_system_file
+from system.replacement import replacing
 
 _CPUS: Final = 0.25
 """CPUs reserved per worker: a worker waits most of the time."""

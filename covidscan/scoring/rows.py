@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, Final
 
-from api.load.errors import OverloadedError
+from api.fair_sharing.errors import OverloadedError
 from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.errors import PredictionError, RejectedImageError, rejection_reasons
 from api.prediction.results import PredictionResult

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from api.composition import Core
-from api.load.caller import Caller
-from api.load.client_activity import ClientActivity
-from api.load.errors import OverloadedError
-from api.load.fair_slots import FairSlots
+from api.fair_sharing.caller import Caller
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.errors import OverloadedError
+from api.fair_sharing.fair_slots import FairSlots
 from api.model_server_connection import ModelServerConnection
 from api.observability.metrics import Metrics
 from api.prediction.errors import PredictionError, RejectedImageError

@@ -8,7 +8,7 @@ from typing import Final
 from api.model_server_connection import ModelServerConnection
 from api.settings import Settings
 from covidscan.scoring.scoring_run import ScoringError
-from covidscan.service.embedded_process import EmbeddedProcess
+from covidscan.service.model_server.embedded_process import EmbeddedProcess
 from serving.client import ModelServerClient, VersionState
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerError

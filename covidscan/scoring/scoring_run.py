@@ -14,7 +14,7 @@ from covidscan.scoring.rows import Row, Status
 from covidscan.scoring.scorer import ScoreOptions, Scorer
 from covidscan.scoring.source import UNREADABLE, DamagedArchiveError, File, Source, SourceError
 from covidscan.scoring.table import GrowingTable
-from serving.files.folder import LeftOut
+from system.folder import LeftOut
 
 BATCH_FILES: Final = 32
 _BATCHES_AHEAD: Final = 2

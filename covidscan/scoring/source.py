@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from serving.files.folder import LeftOut, open_regular
+from system.folder import LeftOut, open_regular
 
 
 class SourceError(Exception):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from covidscan.scoring.rows import COLUMNS, Row, Status
-from serving.files.replacement import replacing
+from system.replacement import replacing
 
 _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 

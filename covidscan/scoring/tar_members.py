@@ -17,7 +17,7 @@ from covidscan.scoring.inflate import (
     gzip_decompressor,
     xz_decompressor,
 )
-from serving.files.folder import open_regular
+from system.folder import open_regular
 
 _DECOMPRESSORS: Final = {
     b"\x1f\x8b": gzip_decompressor,

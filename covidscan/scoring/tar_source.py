@@ -8,8 +8,8 @@ from pathlib import Path
 from covidscan.scoring.links import folders_above, member_key, resolve_link
 from covidscan.scoring.source import DamagedArchiveError, File, SourceError
 from covidscan.scoring.tar_members import TAR_ERRORS, MemberKind, TarMember, TarReader, open_tar
-from serving.files.folder import LeftOut
-from serving.files.names import UniqueNames, is_system_file
+from system.folder import LeftOut
+from system.names import UniqueNames, is_system_file
 
 
 def why_not_tar(path: Path) -> str | None:

@@ -11,8 +11,8 @@ from covidscan.scoring.links import folders_above, member_key, resolve_link
 from covidscan.scoring.source import File, SourceError
 from covidscan.scoring.zip_members import MemberError, ZipMember, find_overlapping, read_member
 from covidscan.scoring.zip_names import NameTolerantFile, raw_name
-from serving.files.folder import LeftOut, open_regular
-from serving.files.names import UniqueNames, is_system_file, readable_name
+from system.folder import LeftOut, open_regular
+from system.names import UniqueNames, is_system_file, readable_name
 
 _MAX_LINK_BYTES: Final = 4096
 

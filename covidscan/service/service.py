@@ -16,8 +16,8 @@ from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
 from api.start_errors import NoTemporaryFolderError
 from covidscan.service.demo_training import DemoTraining
-from covidscan.service.descriptors import fit_connections
-from covidscan.service.embedded_process import EmbeddedProcess
+from covidscan.service.http.descriptors import fit_connections
+from covidscan.service.model_server.embedded_process import EmbeddedProcess
 from covidscan.service.service_logs import (
     configure_service_logging,
     log_unhandled,
@@ -25,8 +25,8 @@ from covidscan.service.service_logs import (
 )
 from covidscan.service.stop_signals import on_stop_signal
 from serving.errors import TlsConfigError
-from serving.freed_memory import keep_returning_freed_memory
 from serving.tls import read_tls_file
+from system.freed_memory import keep_returning_freed_memory
 
 
 class PartMissingError(RuntimeError):
@@ -100,7 +100,7 @@ async def _run_parts(settings: Settings, stop: "_Stop") -> None:
 async def _run_gateway(settings: Settings, training: ModelTraining, stop: "_Stop") -> None:
     # Imported now, while the model server loads its models: these imports take most of a second.
     from api.app import create_app  # noqa: PLC0415
-    from covidscan.service.http_server import HttpServer  # noqa: PLC0415
+    from covidscan.service.http.server import HttpServer  # noqa: PLC0415
 
     for file in (settings.tls_certificate_file, settings.tls_key_file):
         # Read here first: OpenSSL would wait for ever on a FIFO.

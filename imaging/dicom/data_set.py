@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from imaging.dicom.bounded_reader import BoundedReader, check_sequence, tags_of
+from imaging.dicom.charset_cache import forget_unknown_codecs
 from imaging.dicom.deflated import inflated
 from imaging.errors import DamagedImageError, NoPixelsError
-from imaging.known_codecs import forget_unknown_codecs
 
 DATA_SET_ERRORS: Final = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError),

@@ -18,7 +18,7 @@ from imaging.dicom.codestream import (
 )
 from imaging.dicom.header import DicomHeader
 from imaging.dicom.jpeg2000_structure import check_structure
-from imaging.dicom.jpeg_padding import pad_scans
+from imaging.dicom.jpeg_probe import pad_scans
 from imaging.dicom.pixel_data import FrameBytes, Plain, frame_bytes
 from imaging.errors import DamagedImageError
 from imaging.formats.jpeg import read_scans

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from serving import volume
-from serving.embedded.admission import ModelSignature, admit
 from serving.embedded.engine import Engine, LoadedModel
 from serving.embedded.errors import ModelLoadError
+from serving.embedded.model_check import ModelSignature, admit
 from serving.errors import VolumeError
-from serving.freed_memory import return_freed_memory
+from system.freed_memory import return_freed_memory
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from serving.contract import SIGNATURE_NAME
 from serving.embedded.engine import InferenceError
 from serving.embedded.errors import CallError, invalid_argument
 from serving.embedded.repository import ModelRepository
+from serving.embedded.request_tensors import check_signature_name, decode_inputs, requested_outputs
 from serving.embedded.scheduler import Scheduler
 from serving.embedded.servable import ServableVersion
-from serving.embedded.signature import check_signature_name, decode_inputs, requested_outputs
 from serving.protos.model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from serving.protos.predict_pb2 import ModelSpec, PredictRequest, PredictResponse
 

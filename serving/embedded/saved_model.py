@@ -6,10 +6,10 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from serving.embedded.errors import ModelLoadError
-from serving.files.regular_files import check_regular_files, read_regular_file
 from serving.protos.model_metadata_pb2 import SignatureDefMap
 from serving.protos.model_status_pb2 import Code
 from serving.protos.saved_model_pb2 import SavedModel
+from system.regular_files import check_regular_files, read_regular_file
 
 GRAPH_FILE: Final = "saved_model.pb"
 SERVING_TAGS: Final = ["serve"]

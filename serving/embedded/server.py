@@ -10,13 +10,13 @@ import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
 from serving import protocol
-from serving.embedded.admission import CONTRACT, ModelSignature
 from serving.embedded.engine import Engine
 from serving.embedded.errors import CallError
 from serving.embedded.handlers import CallHandlers
 from serving.embedded.health import HealthService
 from serving.embedded.loader import Loader
 from serving.embedded.metrics import Metrics
+from serving.embedded.model_check import CONTRACT, ModelSignature
 from serving.embedded.model_service import ModelService
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.prediction_service import PredictionService

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from serving.contract import DEFAULT_OPERATING_POINT
 from serving.errors import VolumeError
-from serving.files.regular_files import MAX_CONFIG_BYTES, read_regular_file
+from system.regular_files import MAX_CONFIG_BYTES, read_regular_file
 
 CARD_PATH: Final = Path("assets.extra") / "model_card.json"
 """The path of the card inside a version; TensorFlow Serving ignores ``assets.extra``."""

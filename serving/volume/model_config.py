@@ -10,13 +10,13 @@ from google.protobuf import text_format
 from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelConfigError
-from serving.files.regular_files import read_config_file, unreadable_reason
 from serving.protos.model_config_pb2 import ModelConfig as ModelConfigProto
 from serving.protos.model_config_pb2 import (
     ModelConfigList,
     ModelServerConfig,
     ServableVersionPolicy,
 )
+from system.regular_files import read_config_file, unreadable_reason
 
 MODEL_PLATFORM: Final = "tensorflow"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from serving import volume
 from serving.errors import VolumeError
-from serving.files.regular_files import check_regular_files
 from serving.volume.model_card import CARD_PATH, ModelCard
+from system.regular_files import check_regular_files
 
 
 def roll_back(models_dir: Path, name: str, to: int | None = None) -> tuple[int, int]:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from serving.errors import VolumeError
-from serving.files.regular_files import read_regular_file
-from serving.files.replacement import replacing
-from serving.volume.errors import writing
+from serving.volume.write_errors import writing
+from system.regular_files import read_regular_file
+from system.replacement import replacing
 
 DEFAULT_VERSIONS_KEPT: Final = 3
 """How many versions are kept for rollback, including the newest."""

@@ -15,7 +15,7 @@ from api.http.access.api_keys import create_key
 from api.http.access.key_file import change_key_file
 from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
-from covidscan.service.http_server import HttpServer
+from covidscan.service.http.server import HttpServer
 from serving.contract import MODEL_NAMES
 from tests.model_server_calls import health
 from tests.servers import in_thread, model_server

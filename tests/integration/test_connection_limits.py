@@ -13,7 +13,7 @@ import pytest
 
 from api.http.access.api_keys import create_key
 from api.settings import MEBIBYTE, Settings
-from covidscan.service.connection_slots import RESERVED
+from covidscan.service.http.connection_slots import RESERVED
 from tests.integration.conftest import gateway
 from tests.integration.routes import settings_with
 from tests.integration.test_connections import (

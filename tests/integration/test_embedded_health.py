@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from covidscan.service.embedded_health import HealthTiming, Trouble, wait_for_trouble
+from covidscan.service.model_server.watchdog import HealthTiming, Trouble, wait_for_trouble
 
 pytestmark = pytest.mark.timeout(120)
 

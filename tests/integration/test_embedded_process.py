@@ -12,9 +12,9 @@ import grpc
 import pytest
 
 from api.observability.log_format import LogFormat
-from covidscan.service import embedded_health
-from covidscan.service.embedded_health import HealthTiming
-from covidscan.service.embedded_process import EmbeddedProcess
+from covidscan.service.model_server import watchdog
+from covidscan.service.model_server.embedded_process import EmbeddedProcess
+from covidscan.service.model_server.watchdog import HealthTiming
 from serving.client import ModelServerClient, VersionState
 from serving.errors import ModelServerError
 from serving.precision import Precision
@@ -65,13 +65,13 @@ async def test_an_unreachable_model_server_is_replaced_at_the_same_address(
 ):
     timing = HealthTiming(pause=0.1, deadline=1.0, silence=0)
     checks: list[grpc.StatusCode] = []
-    status = embedded_health._status
+    status = watchdog._status
 
     async def counted(*arguments: Any) -> grpc.StatusCode:
         checks.append(await status(*arguments))
         return checks[-1]
 
-    monkeypatch.setattr(embedded_health, "_status", counted)
+    monkeypatch.setattr(watchdog, "_status", counted)
     async with (
         EmbeddedProcess(tiny_volume, Precision.F32, LogFormat.AUTO, timing) as embedded,
         ModelServerClient(embedded.address) as client,

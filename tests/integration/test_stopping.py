@@ -10,7 +10,7 @@ import pytest
 
 from api.prediction.predictor import Predictor
 from api.settings import Settings
-from covidscan.service.http_server import grace_seconds
+from covidscan.service.http.server import grace_seconds
 from tests.integration.conftest import gateway
 from tests.integration.routes import settings_with
 from tests.integration.test_connections import HEAD, PART, metric, problem_at_the_end

@@ -14,8 +14,8 @@ from imaging.errors import ImageError
 from imaging.plausibility import oddities
 from imaging.preprocess import DecodedImage, decode_image, preprocess
 from serving.contract import CLASS_NAMES
-from serving.files.folder import list_folder
-from serving.files.names import UniqueNames, readable_name
+from system.folder import list_folder
+from system.names import UniqueNames, readable_name
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from serving.files.folder import open_regular
-from serving.files.names import readable_name
+from system.folder import open_regular
+from system.names import readable_name
 from trainer.errors import DatasetError
 
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

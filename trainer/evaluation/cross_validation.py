@@ -23,7 +23,7 @@ from trainer.errors import RunError
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.report import METRICS_FILE, PREDICTIONS_FILE, write_report
-from trainer.run_folder import start_run
+from trainer.run.folder import start_run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from trainer.errors import DatasetError
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.report import write_report
-from trainer.run_folder import start_run
+from trainer.run.folder import start_run
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.files.replacement import replacing
+from system.replacement import replacing
 from trainer.errors import RunError
 
 Epoch = dict[str, float]

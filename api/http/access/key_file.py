@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, parse_records
-from serving.deadlines import DeadlineThreads
-from serving.files.regular_files import read_config_file, unreadable_reason
-from serving.files.replacement import replacing
+from system.deadlines import DeadlineThreads
+from system.regular_files import read_config_file, unreadable_reason
+from system.replacement import replacing
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from api.settings import Settings
 from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_arguments
-from covidscan.service.health_check import DEFAULT_TIMEOUT_SECONDS
-from covidscan.service.http_server import grace_seconds
+from covidscan.health.gateway_check import DEFAULT_TIMEOUT_SECONDS
+from covidscan.service.http.server import grace_seconds
 from serving.contract import MODEL_NAMES
 
 LONG_RUNNING = ("model-server", "api")

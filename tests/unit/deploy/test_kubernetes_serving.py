@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from api.http.access.open_paths import OPEN_PATHS
 from api.settings import Settings
-from covidscan.service.http_server import grace_seconds
+from covidscan.service.http.server import grace_seconds
 from tests.kubernetes.manifests import FOLDER, Manifests, build_command, pod_of
 
 GRPC_RESOLUTION_SECONDS = 30

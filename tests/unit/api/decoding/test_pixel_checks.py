@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from api.decoding.pixel_checks import MIN_SIDE, check_pixels, image_review
-from api.decoding.rejection_reason import RejectionReason
+from api.rejection_reason import RejectionReason
 from imaging.preprocess import preprocess
 from tests.conftest import SHARED_UPLOADS
 from trainer.demo.phantoms import draw_phantom

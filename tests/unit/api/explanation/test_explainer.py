@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from api.explanation.explainer import Explainer, Explanation
-from api.load.caller import Caller
-from api.load.client_activity import ClientActivity
-from api.load.fair_slots import FairSlots
+from api.fair_sharing.caller import Caller
+from api.fair_sharing.client_activity import ClientActivity
+from api.fair_sharing.fair_slots import FairSlots
 from api.observability.metrics import Metrics
 from api.prediction.errors import ModelsLateError, ModelsUnavailableError
 from api.prediction.model_call import ModelCall, failed_answer

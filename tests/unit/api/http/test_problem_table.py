@@ -8,6 +8,7 @@ import pytest
 
 import api
 import imaging
+from api.fair_sharing.errors import OverloadedError
 from api.http.errors import InvalidRequestError, RequestError, TooManyRequestsError
 from api.http.problem_table import (
     ANSWERED,
@@ -17,7 +18,6 @@ from api.http.problem_table import (
     problem_kind,
 )
 from api.http.problems import problem_headers, to_problem
-from api.load.errors import OverloadedError
 from imaging.errors import NoPixelsError
 
 

@@ -10,7 +10,7 @@ import pytest
 from api.observability import audit
 from api.observability.audit import AuditRecord, AuditTrail, AuditUnavailableError
 from api.start_errors import AuditTrailError
-from serving.deadlines import DeadlineThreads
+from system.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by
 from tests.stand_ins import behind
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from api.decoding.rejection_reason import RejectionReason
-from api.decoding.review_reason import ReviewReason
 from api.http.problem_table import PROBLEM_KINDS
 from api.http.problems import INTERNAL_ERROR_KIND
 from api.page.template_helpers import in_words
 from api.page.texts import TEXTS, text
 from api.prediction.results import ModelAnswerStatus
+from api.rejection_reason import RejectionReason
+from api.review_reason import ReviewReason
 from api.schemas.problem import Problem
 from imaging.dicom.description import WindowSource
 from serving.contract import MODEL_NAMES

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.decoding.review_reason import ReviewReason
 from api.prediction.ensemble import agreement, decide, review_reasons, uncertainty, vote
 from api.prediction.results import Interval, ModelAnswerStatus, ModelResult
+from api.review_reason import ReviewReason
 
 PROBABILITY = st.floats(0, 1)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from api.load.client_activity import ClientActivity
+from api.fair_sharing.client_activity import ClientActivity
 from api.prediction.fan_out import IMAGES_TOGETHER, PATIENCE_SECONDS, FanOut
 from api.prediction.results import ModelAnswerStatus, ModelResult
 from serving import tensors

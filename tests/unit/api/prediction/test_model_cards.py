@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.prediction.model_cards import ModelCards
-from serving.deadlines import DeadlineThreads
 from serving.volume.model_card import CARD_PATH, ModelCard
+from system.deadlines import DeadlineThreads
 from tests.service_process import wait_until
 from tests.special_files import SPECIAL_FILES, replace_by
 from tests.stand_ins import Clock

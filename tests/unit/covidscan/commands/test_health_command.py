@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.settings import Settings
+from covidscan.health.gateway_check import GatewayAddress, quick_check
 from covidscan.main import app
-from covidscan.service.health_check import GatewayAddress, quick_check
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_the_quick_check_reports_an_unreadable_certificate_without_the_full_comm
 def test_the_quick_check_imports_no_slow_library():
     """A container runs it every ten seconds, even if it has little CPU."""
     program = (
-        "import sys; from covidscan.service.health_check import quick_check;"
+        "import sys; from covidscan.health.gateway_check import quick_check;"
         "print([name for name in ('pydantic', 'typer', 'grpc', 'numpy') if name in sys.modules])"
     )
     result = subprocess.run(

@@ -21,7 +21,7 @@ BOMB_BYTES = 64 << 20
 CHILD = """
 import resource, sys
 from pathlib import Path
-from covidscan.scoring.open_source import SourceError, open_source
+from covidscan.scoring.opening import SourceError, open_source
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     source = open_source(Path(sys.argv[1]), limit_bytes=int(sys.argv[2]))

@@ -8,7 +8,7 @@ import pytest
 
 from covidscan.scoring.on_ray import _FileElsewhere, _list_elsewhere, _list_here
 from covidscan.scoring.source import SourceError
-from serving.files.folder import LeftOut
+from system.folder import LeftOut
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from covidscan.scoring.open_source import DamagedArchiveError, open_source
-from serving.files.folder import LeftOut
+from covidscan.scoring.opening import DamagedArchiveError, open_source
+from system.folder import LeftOut
 from tests.archives import LIMIT_BYTES, read_all, write_tar, write_zip
 
 HARD, SYMBOLIC = tarfile.LNKTYPE, tarfile.SYMTYPE

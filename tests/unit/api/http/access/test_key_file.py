@@ -12,7 +12,7 @@ import pytest
 from api.http.access import key_file
 from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
 from api.http.access.key_file import FollowedKeyFile, change_key_file, read_key_file
-from serving.deadlines import DeadlineThreads
+from system.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by
 from tests.stand_ins import behind
 

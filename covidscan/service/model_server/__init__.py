@@ -1,0 +1,1 @@
+"""The embedded model server's process, and its watchdog."""

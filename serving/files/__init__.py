@@ -1,1 +1,0 @@
-"""Opens files and folders that others provide."""

@@ -1,0 +1,1 @@
+"""The operating system: files that others provide, hanging calls, freed memory."""
