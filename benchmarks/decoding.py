@@ -17,8 +17,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from imaging.decode import decode_image
 from imaging.formats.reading import IMAGE_FORMATS
-from imaging.preprocess import decode_image
 
 _SIDES: Final = (256, 512, 1024)
 _ROUNDS: Final = 25

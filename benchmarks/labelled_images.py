@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.preprocess import decode_image, preprocess
+from imaging.decode import decode_image
+from imaging.preprocess import preprocess
 from serving.contract import CLASS_NAMES, DEFAULT_OPERATING_POINT, POSITIVE_CLASS_INDEX
 
 CONFUSION = "confusion is COVID found and missed, non-COVID found and missed"

@@ -25,7 +25,8 @@ import numpy as np
 
 from benchmarks.service import gateway
 from benchmarks.speed.process import running
-from imaging.preprocess import decode_image, preprocess
+from imaging.decode import decode_image
+from imaging.preprocess import preprocess
 from serving import volume
 from serving.batching_parameters import EMBEDDED_BATCHING_FILE, read_batching_parameters
 from serving.client import ModelServerClient, encode_images

@@ -31,10 +31,11 @@ from api.prediction.model_call import ModelCall
 from api.prediction.results import ModelAnswerStatus
 from api.rejection_reason import RejectionReason
 from benchmarks.precision import load
+from imaging.decode import decode_image
 from imaging.dicom.description import DicomOptions
 from imaging.dicom.rendering import LUNG
 from imaging.errors import ImageError
-from imaging.preprocess import decode_image, preprocess
+from imaging.preprocess import preprocess
 from serving.client import Prediction
 from serving.contract import (
     DEFAULT_OPERATING_POINT,

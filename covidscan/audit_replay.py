@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from api.observability.audit import AuditedModel, AuditRecord
 from api.prediction.ensemble import POSITIVE_CLASS, decide
 from api.schemas.image import ImageInfo
+from imaging.decode import decode_image
 from imaging.dicom.description import DicomOptions, WindowChoice, WindowSource
 from imaging.errors import ImageError
-from imaging.preprocess import decode_image, preprocess
+from imaging.preprocess import preprocess
 from serving import volume
 from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel

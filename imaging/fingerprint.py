@@ -8,7 +8,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from imaging.preprocess import decode_image, preprocess
+from imaging.decode import decode_image
+from imaging.preprocess import preprocess
 
 _JPEG: Final = base64.b64decode("""
 /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcp

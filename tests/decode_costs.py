@@ -68,9 +68,9 @@ def main(folder: str) -> None:
 
 
 def _measure(data: bytes) -> Cost:
+    from imaging.decode import decode_image
     from imaging.dicom.description import DicomOptions
     from imaging.errors import ImageError
-    from imaging.preprocess import decode_image
 
     before = resource.getrusage(resource.RUSAGE_SELF)
     try:

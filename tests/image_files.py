@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from imaging.preprocess import decode_image
+from imaging.decode import decode_image
 
 HEIGHT, WIDTH = 48, 64
 

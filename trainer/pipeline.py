@@ -17,7 +17,7 @@ from serving.probabilities import soft_vote
 from serving.volume.model_card import ModelCard
 from trainer.dataset.contradictions import find_contradictions, reject_contradictions
 from trainer.dataset.description import describe_dataset
-from trainer.dataset.images import load_images, read_frame
+from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.leakage import LeakageReport, report_leakage
 from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_dataset
 from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
@@ -116,7 +116,7 @@ def train_and_publish(plan: Plan) -> Outcome:
         TrainerError: the dataset, a recipe or the run cannot be used, or a training failed.
         VolumeError: the volume cannot be written.
     """
-    data = load_images(read_frame(plan.dataset_dir))
+    data = load_images(list_dataset(plan.dataset_dir))
     contradictions = find_contradictions(data)
     reject_contradictions(contradictions)
     split = split_dataset(data, plan.split)

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from api.decoding.pixel_checks import check_pixels, image_review
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
+from imaging.decode import decode_image
 from imaging.dicom.description import DicomDescription, DicomOptions
 from imaging.dicom.recognition import is_dicom
-from imaging.preprocess import decode_image, preprocess
+from imaging.preprocess import preprocess
 
 _Level = TypeVar("_Level", np.uint8, np.float32)
 

@@ -11,7 +11,6 @@ The messages between it and its parent process::
 """
 
 import signal
-import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from multiprocessing.connection import Connection
@@ -20,6 +19,7 @@ from typing import Any, Final
 from api.decoding import process_limits
 from imaging.decode_memory import decode_memory_bytes
 from imaging.errors import ImageError
+from system.own_code import places_in_own_code
 
 Job = Callable[[bytes], Any]
 """A function of a file's bytes: a module-level function, or a partial of one."""
@@ -33,8 +33,6 @@ _FILE_COPIES: Final = 2
 
 _STOP_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 """Windows does not have all of them."""
-
-_OWN_CODE: Final = ("api.", "imaging.", "serving.")
 
 
 class Said(IntEnum):
@@ -97,14 +95,4 @@ def _answer(
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
-        return Said.FAILED, f"{type(error).__name__} at {place_of(error)}"
-
-
-def place_of(error: Exception) -> str:
-    """The line of our own code that raised an exception, whose message may quote the file."""
-    places = [
-        f"{name}:{line}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if (name := frame.f_globals.get("__name__", "")).startswith(_OWN_CODE)
-    ]
-    return places[-1]
+        return Said.FAILED, f"{type(error).__name__} at {places_in_own_code(error)[-1]}"

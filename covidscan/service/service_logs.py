@@ -10,8 +10,6 @@ import faulthandler
 import logging
 import os
 import sys
-import traceback
-from types import TracebackType
 from typing import Any, Final
 
 import structlog
@@ -19,9 +17,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from api.observability.log_format import LOGGED_FIELDS, LogFormat
 from covidscan.service.repeated_lines import RepeatedLinesFilter
+from system.own_code import OWN_PACKAGES, places_in_own_code
 
-_OWN: Final = ("api", "covidscan", "imaging", "serving", "trainer")
-_FULLY_LOGGED: Final = (*_OWN, "uvicorn")
+_FULLY_LOGGED: Final = (*OWN_PACKAGES, "uvicorn")
 """Loggers whose lines are logged from INFO on, and with their arguments."""
 
 
@@ -93,15 +91,6 @@ def _log_exceptions_by_location(_: WrappedLogger, __: str, event: EventDict) -> 
         exception = exception[1]
     if isinstance(exception, BaseException):
         event["exception"] = type(exception).__name__
-        event["raised_at"] = _locations(exception.__traceback__)
+        event["raised_at"] = places_in_own_code(exception)
     event.pop("stack_info", None)
     return event
-
-
-def _locations(trace: TracebackType | None) -> list[str]:
-    """Return ``module:line`` for frames of our own code, innermost last."""
-    return [
-        f"{frame.f_globals['__name__']}:{line}"
-        for frame, line in traceback.walk_tb(trace)
-        if frame.f_globals.get("__name__", "").partition(".")[0] in _OWN
-    ]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from imaging.preprocess import decode_image, preprocess
+from imaging.decode import decode_image
+from imaging.preprocess import preprocess
 from serving import volume
 from serving.contract import INPUT_NAME, MODEL_NAMES, OUTPUT_NAME, SIGNATURE_NAME
 from serving.embedded.engine import Engine

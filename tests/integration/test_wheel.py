@@ -18,8 +18,8 @@ NOT_SHIPPED = {"__pycache__"}
 
 PROGRAM = """
 import json, importlib.metadata
-import api.app, covidscan, imaging, serving, trainer
-files = [package.__file__ for package in (api, covidscan, imaging, serving, trainer)]
+import api.app, covidscan, imaging, serving, system, trainer
+files = [package.__file__ for package in (api, covidscan, imaging, serving, system, trainer)]
 print(json.dumps({"version": importlib.metadata.version("covidscan"), "files": files}))
 """
 

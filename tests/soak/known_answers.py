@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from api.prediction.results import ModelAnswerStatus
 from api.schemas.prediction import PredictionAnswer
-from imaging.preprocess import decode_image, preprocess
+from imaging.decode import decode_image
+from imaging.preprocess import preprocess
 from serving import volume
 from serving.contract import (
     INPUT_NAME,

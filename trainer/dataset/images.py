@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imaging.decode import DecodedImage, decode_image
 from imaging.errors import ImageError
 from imaging.plausibility import oddities
-from imaging.preprocess import DecodedImage, decode_image, preprocess
+from imaging.preprocess import preprocess
 from serving.contract import CLASS_NAMES
 from system.folder import list_folder
 from system.names import UniqueNames, readable_name
@@ -58,7 +59,7 @@ class LabelledImages:
         return digest.hexdigest()
 
 
-def read_frame(dataset_dir: Path) -> pd.DataFrame:
+def list_dataset(dataset_dir: Path) -> pd.DataFrame:
     """List the images of a dataset in the layout ``COVID/``, ``non-COVID/``, at any depth.
 
     Returns:
@@ -79,7 +80,7 @@ def read_frame(dataset_dir: Path) -> pd.DataFrame:
 
 
 def load_images(frame: pd.DataFrame) -> LabelledImages:
-    """Read and preprocess every image of a frame of ``read_frame``, exactly as the service does.
+    """Read and preprocess every image of a frame of ``list_dataset``, exactly as the service does.
 
     Files that are not images are logged and left out. Files that look as if they were stored or
     read wrongly are logged and kept.

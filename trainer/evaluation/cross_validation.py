@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
-from trainer.dataset.images import LabelledImages, load_images, read_frame
+from trainer.dataset.images import LabelledImages, list_dataset, load_images
 from trainer.dataset.leakage import Baselines
 from trainer.dataset.lists import read_patients
 from trainer.dataset.name_index import NameIndex
@@ -73,7 +73,7 @@ def cross_validate(request: CrossValidationRequest) -> CrossValidationResult:
             common with another run; or the report cannot be written.
     """
     folds = [_read_fold(directory) for directory in request.runs]
-    data = load_images(read_frame(request.dataset_dir))
+    data = load_images(list_dataset(request.dataset_dir))
     _check_compatible(folds, data)
     predictions = pd.concat([fold.predictions for fold in folds], ignore_index=True)
     tested = _find_tested(data, predictions)

@@ -24,7 +24,7 @@ from serving.probabilities import soft_vote
 from serving.volume.model_card import ModelCard
 from trainer.batched_inference import infer_in_batches
 from trainer.dataset.contradictions import find_contradictions, warn_of_contradictions
-from trainer.dataset.images import LabelledImages, load_images, read_frame
+from trainer.dataset.images import LabelledImages, list_dataset, load_images
 from trainer.dataset.lists import find_listed, read_patients
 from trainer.dataset.training_images import learned_from
 from trainer.errors import DatasetError
@@ -136,7 +136,7 @@ def _load_models(request: EvaluationRequest) -> list[_PublishedModel]:
 
 
 def _load_dataset(request: EvaluationRequest) -> tuple[LabelledImages, NDArray[np.int64] | None]:
-    data = load_images(read_frame(request.dataset_dir))
+    data = load_images(list_dataset(request.dataset_dir))
     groups = read_patients(data, request.groups_file) if request.groups_file else None
     if request.files:
         listed = find_listed(data, request.files)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from covidscan.main import app
 from trainer.dataset.description import describe_dataset
-from trainer.dataset.images import load_images, read_frame
+from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.leakage import report_leakage
 from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.demo.dataset import write_phantoms
@@ -32,7 +32,7 @@ def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished_runs(dataset_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one training run per fold, of models that answer at random."""
     root = tmp_path_factory.mktemp("runs")
-    data = load_images(read_frame(dataset_dir))
+    data = load_images(list_dataset(dataset_dir))
     rng = np.random.default_rng(0)
     for fold in range(FOLDS):
         options = SplitOptions(kind="blocks", fold=fold)
@@ -96,7 +96,7 @@ def test_baselines_are_those_of_all_test_parts(dataset_dir: Path, runs: list[Pat
 
 
 def test_intervals_are_of_patients_where_these_are_known(dataset_dir: Path, runs: list[Path]):
-    files = load_images(read_frame(dataset_dir)).files
+    files = load_images(list_dataset(dataset_dir)).files
     rows = [f"{file},{index // 10}" for index, file in enumerate(files)]
     Path("patients.csv").write_text("\n".join(["file,patient", *rows]))
     assert pool(dataset_dir, runs).exit_code == 0

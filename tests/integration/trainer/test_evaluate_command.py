@@ -14,7 +14,7 @@ from covidscan.main import app
 from serving import volume
 from serving.contract import CLASS_NAMES, MODEL_NAMES
 from serving.volume.model_card import ModelCard
-from trainer.dataset.images import load_images, read_frame
+from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.training_images import write_training_images
 from trainer.demo.dataset import write_phantoms
 
@@ -90,7 +90,7 @@ def test_only_listed_images_are_measured(dataset_dir: Path, models_dir: Path, tm
 
 
 def test_images_that_a_model_learned_from_are_counted(dataset_dir: Path, models_dir: Path):
-    data = load_images(read_frame(dataset_dir))
+    data = load_images(list_dataset(dataset_dir))
     write_training_images(volume.version_dir(models_dir, "vgg16", 1), data)
     assert evaluate(dataset_dir, models_dir).exit_code == 0
     assert metrics()["dataset"]["learned_from"] == {"vgg16 1": 40, "resnet50 1": 0, "xception 1": 0}
@@ -106,7 +106,7 @@ def test_names_and_folders_may_be_odd_and_contradictions_are_reported(
     first, second = sorted((odd / "COVID" / "[hospital]$^$" / "Müller").iterdir())[:2]
     first.rename(first.with_name(os.fsdecode(b"caf\xe9.png")))
     shutil.copy(second, odd / "non-COVID" / "same.png")
-    data = load_images(read_frame(odd))
+    data = load_images(list_dataset(odd))
     rows = [f"{unicodedata.normalize('NFD', file)},{n // 2}" for n, file in enumerate(data.files)]
     (tmp_path / "patients.csv").write_text("file,patient\n" + "\n".join(rows))
     result = evaluate(odd, models_dir, "--model=vgg16", f"--groups={tmp_path / 'patients.csv'}")

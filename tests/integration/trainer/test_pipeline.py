@@ -17,7 +17,7 @@ from serving.embedded.engine import Engine
 from serving.volume.model_card import ModelCard
 from tests.narrow_backbones import NARROW_BACKBONES
 from trainer import architectures
-from trainer.dataset.images import load_images, read_frame
+from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.split import SplitOptions, split_dataset
 from trainer.demo.dataset import write_phantoms
 from trainer.errors import DatasetError, RecipeError, RunError, TrainingError
@@ -139,7 +139,7 @@ def test_the_run_lists_its_split_such_that_it_can_be_split_so_again(
         f"{part}_files": [outcome.run_dir / "split" / f"{part}.txt"]
         for part in ("train", "validation", "test")
     }
-    data = load_images(read_frame(dataset_dir))
+    data = load_images(list_dataset(dataset_dir))
     again = split_dataset(data, SplitOptions(kind="files", **lists))
     first = split_dataset(data, SplitOptions(test_share=0.4))
     for part in ("train", "validation", "test"):

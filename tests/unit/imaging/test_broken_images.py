@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError, ImageError, TooManyPixelsError
 from imaging.formats.chunks import MAX_EXIF_BYTES, MAX_METADATA_PARTS
 from imaging.formats.jpeg import MAX_SCANS
 from imaging.formats.webp import webp_chunks
 from imaging.limits import MAX_SIDE
-from imaging.preprocess import decode_image
 from tests.image_files import (
     GREY,
     NOISE,

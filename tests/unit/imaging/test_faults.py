@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from imaging.decode import DecodedImage, decode_image
 from imaging.dicom.description import DicomOptions, WindowChoice
 from imaging.errors import DamagedImageError, ImageError
 from imaging.plausibility import oddities
-from imaging.preprocess import DecodedImage, decode_image, preprocess
+from imaging.preprocess import preprocess
 from tests.conftest import SHARED_UPLOADS
 
 FAULTS = SHARED_UPLOADS.parent / "faults"

@@ -7,9 +7,9 @@ from itertools import pairwise
 import cv2
 import pytest
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError, TooManyPixelsError
 from imaging.limits import MAX_SIDE
-from imaging.preprocess import decode_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ROWS = zlib.compress(bytes(8 * (1 + 3 * 8)))

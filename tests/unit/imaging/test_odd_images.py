@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError, SeveralImagesError, UnknownImageFormatError
-from imaging.preprocess import decode_image
 from tests.image_files import (
     GREY,
     NOISE,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from imaging.decode import decode_image
 from imaging.errors import ImageError
 from imaging.plausibility import Oddity, oddities
-from imaging.preprocess import decode_image, preprocess
+from imaging.preprocess import preprocess
 from tests.conftest import SHARED_UPLOADS
 from trainer.demo.phantoms import draw_phantom
 

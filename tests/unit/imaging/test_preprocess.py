@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imaging.decode import decode_image
 from imaging.errors import ImageError, TooManyPixelsError, UnknownImageFormatError
-from imaging.preprocess import decode_image, preprocess
+from imaging.preprocess import preprocess
 
 FORMATS = {"png": ".png", "jpeg": ".jpg", "bmp": ".bmp", "tiff": ".tiff", "webp": ".webp"}
 

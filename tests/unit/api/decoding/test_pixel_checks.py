@@ -121,7 +121,7 @@ def test_every_reason_to_reject_an_image_is_listed():
 
 @pytest.mark.skipif(not SHARED_UPLOADS.is_dir(), reason="the real uploads are missing")
 def test_the_pixel_checks_do_not_reject_real_uploads():
-    from imaging.preprocess import decode_image
+    from imaging.decode import decode_image
 
     for file in sorted(SHARED_UPLOADS.iterdir()):
         assert rejection_reasons(decode_image(file.read_bytes()).pixels) == [], file.name

@@ -9,8 +9,8 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError, ImageError
-from imaging.preprocess import decode_image
 from tests.dicom_files import (
     COMPRESSIONS,
     make_data_set,

@@ -5,6 +5,7 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
+from imaging.decode import decode_image
 from imaging.dicom.description import DicomOptions
 from imaging.errors import (
     DamagedImageError,
@@ -12,7 +13,6 @@ from imaging.errors import (
     TooManyPixelsError,
     UnsupportedTransferSyntaxError,
 )
-from imaging.preprocess import decode_image
 from tests.dicom_files import (
     COMPRESSIONS,
     ct_pixels,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pydicom import uid
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError
-from imaging.preprocess import decode_image
 from tests.dicom_files import ct_pixels, make_dicom, make_encapsulated
 from tests.unit.imaging.dicom.encoded_frames import EIGHT_BITS, TWELVE_BITS, encoded
 

@@ -3,7 +3,7 @@
 import pytest
 from pydicom import uid
 
-from imaging.preprocess import decode_image
+from imaging.decode import decode_image
 from tests.dicom_files import make_dicom, make_encapsulated
 from tests.unit.imaging.dicom.encoded_frames import (
     CODESTREAMS,

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import uid
 
+from imaging.decode import decode_image
 from imaging.dicom.description import DicomDescription, Window, WindowSource
 from imaging.errors import (
     DamagedImageError,
@@ -21,7 +22,6 @@ from imaging.errors import (
     UnsupportedPixelsError,
     WrongModalityError,
 )
-from imaging.preprocess import decode_image
 from tests.dicom_files import (
     COMPRESSIONS,
     PATIENT,

@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import uid
 
+from imaging.decode import DecodedImage, decode_image
 from imaging.dicom.description import DicomDescription, DicomOptions, WindowChoice, WindowSource
 from imaging.dicom.reader import read_values
-from imaging.preprocess import DecodedImage, decode_image
 from tests.dicom_files import ct_pixels, item, look_up_table, make_dicom
 
 HU = ct_pixels()

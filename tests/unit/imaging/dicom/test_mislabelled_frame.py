@@ -7,7 +7,7 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from imaging.preprocess import decode_image
+from imaging.decode import decode_image
 from tests.dicom_files import (
     COMPRESSIONS,
     make_data_set,

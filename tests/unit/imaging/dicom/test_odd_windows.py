@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import uid
 
+from imaging.decode import DecodedImage, decode_image
 from imaging.dicom.description import Window, WindowSource
 from imaging.errors import DamagedImageError
-from imaging.preprocess import DecodedImage, decode_image
 from tests.dicom_files import ct_pixels, item, look_up_table, make_dicom
 
 VALUES = np.linspace(0, 4095, 64 * 48).astype(np.uint16).reshape(48, 64)

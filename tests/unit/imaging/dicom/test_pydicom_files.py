@@ -8,8 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 
+from imaging.decode import decode_image
 from imaging.dicom.data_set import read_data_set
-from imaging.dicom.frame import read_frame
+from imaging.dicom.frame import list_dataset
 from imaging.dicom.header import read_header
 from imaging.errors import (
     DamagedImageError,
@@ -18,7 +19,6 @@ from imaging.errors import (
     UnsupportedPixelsError,
     WrongModalityError,
 )
-from imaging.preprocess import decode_image
 
 FOLDER = Path(pydicom.data.__file__).parent / "test_files"
 
@@ -39,7 +39,7 @@ def as_ct(name: str) -> bytes:
 def stored(data: bytes) -> np.ndarray:
     data_set = read_data_set(data)
     header = read_header(data_set)
-    return read_frame(data_set, header, header.frames // 2).values
+    return list_dataset(data_set, header, header.frames // 2).values
 
 
 @pytest.mark.parametrize(

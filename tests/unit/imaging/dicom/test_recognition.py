@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from pydicom import uid
 
+from imaging.decode import decode_image
 from imaging.dicom.recognition import is_dicom
-from imaging.preprocess import decode_image
 from tests.dicom_files import make_dicom
 
 

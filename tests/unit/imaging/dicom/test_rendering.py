@@ -7,8 +7,8 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_windowing
 
+from imaging.decode import DecodedImage, decode_image
 from imaging.dicom.description import DicomOptions, Window, WindowChoice, WindowSource
-from imaging.preprocess import DecodedImage, decode_image
 from tests.dicom_files import ct_pixels, item, look_up_table, make_data_set, make_dicom
 
 LUNG = Window(WindowSource.LUNG, -600, 1500)

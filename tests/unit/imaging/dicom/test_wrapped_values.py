@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import uid
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError
-from imaging.preprocess import decode_image
 from tests.dicom_files import ct_pixels, make_dicom, make_encapsulated
 
 SYNTAXES = [

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imaging.decode import decode_image
 from imaging.errors import DamagedImageError
-from imaging.preprocess import decode_image
 from tests.image_files import exif, saved
 
 NOISE = np.random.default_rng(0).integers(0, 60, (61, 83, 3), np.uint8)

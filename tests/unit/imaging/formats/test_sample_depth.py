@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imaging.preprocess import DecodedImage, decode_image
+from imaging.decode import DecodedImage, decode_image
 from tests.image_files import GREY, RGB, exif, png_chunk, saved, tiff
 
 Encoder = Callable[[NDArray[np.uint16]], bytes]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from imaging.preprocess import decode_image
+from imaging.decode import decode_image
 from serving.contract import CLASS_NAMES
 from trainer.demo.dataset import write_phantoms
 from trainer.demo.drawing import PHANTOM_SIZE
