@@ -67,7 +67,7 @@ class Plan:
     min_sensitivity: float | None = None
     """The required sensitivity of the operating point."""
     min_accuracy: float | None = None
-    """The required accuracy on the test part. Models below it are not published."""
+    """The required accuracy on the test set. Models below it are not published."""
     publish: bool = True
     """Whether to publish models at all. Cross-validation only measures them."""
     force: bool = False

@@ -53,7 +53,8 @@ def model_server(
         ),
     ] = 0,
     model_name: Annotated[
-        str | None, typer.Option("--model_name", help="The one model to serve without a file.")
+        str | None,
+        typer.Option("--model_name", help="Serve only this model; use instead of --config."),
     ] = None,
     model_base_path: Annotated[
         Path | None,
@@ -104,10 +105,10 @@ def model_server(
         ),
     ] = 1.0,
     num_load_threads: Annotated[
-        int, typer.Option("--num_load_threads", min=1, help="Versions loaded at once.")
+        int, typer.Option("--num_load_threads", min=1, help="Versions loaded concurrently.")
     ] = 4,
     max_num_load_retries: Annotated[
-        int, typer.Option("--max_num_load_retries", min=0, help="Attempts after the first.")
+        int, typer.Option("--max_num_load_retries", min=0, help="Retries of a failed load.")
     ] = 1,
     load_retry_interval_micros: Annotated[
         int,

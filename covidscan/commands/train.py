@@ -13,7 +13,7 @@ from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import FAILURE
 from serving.contract import MODEL_NAMES
 from trainer.dataset.split_kind import SplitKind
-from trainer.recipe import DEFAULT_RECIPE, read_recipes
+from trainer.recipe import DEFAULT_RECIPE, NAMED_RECIPES, read_recipes
 
 _SPLIT = "Split"
 
@@ -27,7 +27,11 @@ def train(
         typer.Option(help="Which CNN; repeatable.", show_default="all three"),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="reference, robust, or a TOML file.", rich_help_panel="Recipe")
+        str,
+        typer.Option(
+            help=f"{', '.join(NAMED_RECIPES)}, or the path of a TOML file.",
+            rich_help_panel="Recipe",
+        ),
     ] = DEFAULT_RECIPE,
     weights_dir: Annotated[
         Path | None,
@@ -61,7 +65,7 @@ def train(
     fold: Annotated[
         int,
         typer.Option(
-            min=0, help="Index of the test part, for cross-validation.", rich_help_panel=_SPLIT
+            min=0, help="Index of the test set, for cross-validation.", rich_help_panel=_SPLIT
         ),
     ] = 0,
     groups: Annotated[
@@ -87,7 +91,7 @@ def train(
     min_sensitivity: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Sensitivity of the operating point.", show_default="Youden's"
+            min=0, max=1, help="Lowest sensitivity of the operating point.", show_default="Youden's"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for split and training.")] = 42,
@@ -106,7 +110,7 @@ def train(
     ] = True,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Publish despite the objections of the gate."),
+        typer.Option("--force", help="Publish even if the publication gate objects."),
     ] = False,
     **overrides: Any,  # noqa: ANN401
 ) -> None:

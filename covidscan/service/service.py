@@ -58,17 +58,17 @@ async def run_service(settings: Settings) -> None:
         raise PartMissingError("demo models need: pip install 'covidscan[trainer]'")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
-    _need_temporary_folder()
+    _check_temporary_folder()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
     stop = _Stop()
     on_stop_signal(stop.ask)
-    with stop.ends_the_start():
+    with stop.absorb_cancelled_start():
         await _run_parts(settings, stop)
 
 
-def _need_temporary_folder() -> None:
+def _check_temporary_folder() -> None:
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -149,7 +149,7 @@ class _Stop:
             self._main.cancel()
 
     @contextmanager
-    def ends_the_start(self) -> Iterator[None]:
+    def absorb_cancelled_start(self) -> Iterator[None]:
         """Absorb the cancellation here, once everything that was started has been stopped."""
         try:
             yield

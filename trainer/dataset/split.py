@@ -1,4 +1,4 @@
-"""Splits a dataset into three disjoint parts: training, validation and test.
+"""Splits a dataset into three disjoint sets: training, validation and test.
 
 If slices of one patient are on both sides, a random split measures memory as much as learning.
 ``groups`` keeps patients apart. ``blocks`` approximates it if the patients are unknown but
@@ -36,7 +36,7 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Split:
-    """The three parts. No image is in two of them."""
+    """The three sets. No image is in two of them."""
 
     train: LabelledImages
     validation: LabelledImages
@@ -53,16 +53,16 @@ class SplitOptions:
     seed: int = DEFAULT_SEED
     test_share: float = 0.2
     validation_share: float = 0.1
-    """Share of what is left after the test part."""
+    """Share of what is left after the test set."""
     fold: int = 0
-    """Which part of the dataset is the test part. The test parts of folds 0, 1, … share no image,
-    so the runs of all folds together test as many whole parts as the dataset holds."""
+    """Which part of the dataset is the test set. The test sets of folds 0, 1, … share no image, so
+    the runs of all folds together test as many such sets as fit into the dataset."""
     groups_file: Path | None = None
     """CSV with the columns ``file`` and ``patient``; files such as ``COVID/slice.png``."""
     train_files: Sequence[Path] = field(default_factory=tuple)
     """Text files with one image per line, such as ``COVID/slice.png``."""
     validation_files: Sequence[Path] = field(default_factory=tuple)
-    """Without them, validation is drawn from the training part, by patients if known."""
+    """Without them, validation is drawn from the training set, by patients if known."""
     test_files: Sequence[Path] = field(default_factory=tuple)
 
     def describe(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
     """Split a dataset.
 
     Raises:
-        DatasetError: the options do not fit the dataset, or a part would lack a class.
+        DatasetError: the options do not fit the dataset, or a set would lack a class.
     """
     if options.fold and options.kind not in _FOLDED:
         raise DatasetError(
@@ -92,7 +92,7 @@ def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
     for part, indices in (("training", train), ("validation", validation), ("test", test)):
         if len(np.unique(data.labels[indices])) < len(CLASS_NAMES):
             raise DatasetError(
-                f"the {part} part of this {options.kind} split would not hold images of both"
+                f"the {part} set of this {options.kind} split would not hold images of both"
                 " classes; add images or choose another split or seed"
             )
     if groups is not None:
@@ -111,7 +111,7 @@ def _warn_of_shared_patients(groups: NDArray[np.int64], *parts: Indices) -> None
     shared = int((counts > 1).sum())
     if shared:
         logger.warning(
-            "%d of %d patients are in several parts of the split, so the metrics partly measure"
+            "%d of %d patients are in several sets of the split, so the metrics partly measure"
             " memory; --split groups keeps them apart",
             shared,
             len(patients),
@@ -238,5 +238,5 @@ def _cut_groups(
 def _check_fold(fold: int, folds: int) -> None:
     if fold >= folds:
         raise DatasetError(
-            f"--fold {fold}: with test parts of this size there are only folds 0 to {folds - 1}"
+            f"--fold {fold}: with test sets of this size there are only folds 0 to {folds - 1}"
         )

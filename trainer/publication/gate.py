@@ -46,7 +46,7 @@ def inspect(
     demo: bool,
     min_accuracy: float | None = None,
 ) -> GateReport:
-    """Check a model's answers on its test part against limits and the version it would replace.
+    """Check a model's answers on its test set against limits and the version it would replace.
 
     Args:
         name: name of the servable.

@@ -1,4 +1,4 @@
-"""``covidscan cross-validate``: the test parts of several runs, judged as one."""
+"""``covidscan cross-validate``: the test sets of several runs, judged as one."""
 
 import json
 import shutil
