@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from serving.contract import MODEL_NAMES
-from trainer.dataset.split import SplitOptions
+from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
 from trainer.demo.models import DEFAULT_SEED, MIN_ACCURACY
 from trainer.pipeline import Plan, train_and_publish

@@ -38,7 +38,7 @@ def replay(
 
     The exit code is 1 if any prediction differs, or if none could be repeated.
     """
-    from covidscan.audit_replay import Outcome, Replayer, find_images
+    from covidscan.replay.replayer import Outcome, Replayer, find_images
     from imaging.fingerprint import preprocess_fingerprint
     from serving.embedded.errors import ModelLoadError
 

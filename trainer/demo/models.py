@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from trainer.dataset.split import SplitOptions
+from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
 from trainer.demo.progress import DemoProgress, progress_of_all
 from trainer.pipeline import Outcome, Plan, train_and_publish
