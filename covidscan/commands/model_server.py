@@ -16,6 +16,7 @@ from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_
 from covidscan.command_line.output import fail
 from covidscan.exit_codes import BAD_USE
 from serving.precision import Precision
+from serving.volume import DEFAULT_MODELS_DIR
 
 if TYPE_CHECKING:
     from serving.batching_parameters import BatchingParameters
@@ -221,7 +222,7 @@ def _model_configs(
             )
         return [ModelConfig(name, base_path.resolve())]
     if config is None:
-        return default_model_configs(models_dir or Path("models"))
+        return default_model_configs(models_dir or DEFAULT_MODELS_DIR)
     configs = read_model_configs(config)
     if models_dir is None:
         return configs

@@ -10,14 +10,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from covidscan.command_line.model_name import ModelName
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.options import ModelsDir
 from covidscan.command_line.output import fail, say
 from covidscan.command_line.tables import add_text_row
 from covidscan.exit_codes import BAD_USE
 from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import VolumeError
-from serving.volume import rollback
+from serving.volume import DEFAULT_MODELS_DIR, rollback
 from serving.volume.model_card import ModelCard
 
 app = typer.Typer(no_args_is_help=True, help="List, roll back, remove and prune versions.")

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.options import ModelsDir
 from covidscan.command_line.output import fail, say
 from covidscan.exit_codes import BAD_USE, FAILURE
 from serving.precision import Precision
+from serving.volume import DEFAULT_MODELS_DIR
 
 
 def replay(

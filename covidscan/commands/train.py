@@ -6,12 +6,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from covidscan.command_line.model_name import ModelName
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
+from covidscan.command_line.options import LabelledDataset, ModelsDir
 from covidscan.command_line.output import fail, say
 from covidscan.command_line.recipe_options import with_recipe_options
 from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import FAILURE
 from serving.contract import MODEL_NAMES
+from serving.volume import DEFAULT_MODELS_DIR
 from trainer.dataset.split_options import DEFAULT_SEED, SplitKind, SplitOptions
 from trainer.recipe import DEFAULT_RECIPE, NAMED_RECIPES, read_recipes
 

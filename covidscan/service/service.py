@@ -24,6 +24,8 @@ from covidscan.service.service_logs import (
     silence_native_libraries,
 )
 from covidscan.service.stop_signals import on_stop_signal
+from serving import volume
+from serving.contract import MODEL_NAMES
 from serving.errors import TlsConfigError
 from serving.tls import read_tls_file
 from system.freed_memory import keep_returning_freed_memory
@@ -52,7 +54,7 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file is set, but model_server is not")
     if (
         settings.demo
-        and DemoTraining.missing(settings.models_dir)
+        and volume.missing(settings.models_dir, MODEL_NAMES)
         and importlib.util.find_spec("tensorflow") is None
     ):
         raise PartMissingError("demo models need: pip install 'covidscan[trainer]'")
