@@ -101,7 +101,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Receive a header. Trailers behind a body are dropped: nothing reads or bounds them."""
+        """Receive a header. Trailers after a body are dropped: nothing reads or bounds them."""
         if self._in_head:
             self._head.parse_header(name, value)
             super().on_header(name, value)
