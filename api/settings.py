@@ -21,6 +21,7 @@ from api.observability.log_format import LogFormat
 from imaging.limits import DEFAULT_MAX_PIXELS
 from serving.contract import DEFAULT_OPERATING_POINT, MODEL_NAMES
 from serving.precision import Precision
+from serving.volume import DEFAULT_MODELS_DIR
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -134,7 +135,7 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     model_server_key_file: Path | None = None
     """PEM file with the private key of that certificate."""
 
-    models_dir: Path = Path("models")
+    models_dir: Path = DEFAULT_MODELS_DIR
     """The versioned volume. The gateway only reads model cards from it."""
 
     demo: bool = False

@@ -1,1 +1,1 @@
-"""Benchmarks: the measurements behind decisions about speed."""
+"""Benchmarks: the measurements behind decisions."""

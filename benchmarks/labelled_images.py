@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imaging.decode import decode_image
 from imaging.preprocess import preprocess
-from serving.contract import CLASS_NAMES, DEFAULT_OPERATING_POINT, POSITIVE_CLASS_INDEX
+from serving.contract import CLASS_NAMES, DEFAULT_OPERATING_POINT, POSITIVE_CLASS
 
 CONFUSION = "confusion is COVID found and missed, non-COVID found and missed"
 
@@ -50,5 +50,5 @@ def read_labelled(dataset: Path, listed: Path | None) -> LabelledImages:
         files = [dataset / line for line in listed.read_text().splitlines() if line.strip()]
     return LabelledImages(
         np.stack([preprocess(decode_image(file.read_bytes()).pixels) for file in files]),
-        np.array([file.parent.name == CLASS_NAMES[POSITIVE_CLASS_INDEX] for file in files]),
+        np.array([file.parent.name == POSITIVE_CLASS for file in files]),
     )

@@ -19,7 +19,8 @@ from trainer.dataset.contradictions import find_contradictions, reject_contradic
 from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.leakage import LeakageReport, report_leakage
-from trainer.dataset.split import DEFAULT_SEED, Split, SplitOptions, split_dataset
+from trainer.dataset.split import Split, split_dataset
+from trainer.dataset.split_options import DEFAULT_SEED, SplitOptions
 from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.inference import predict
@@ -67,7 +68,7 @@ class Plan:
     min_sensitivity: float | None = None
     """The required sensitivity of the operating point."""
     min_accuracy: float | None = None
-    """The required accuracy on the test part. Models below it are not published."""
+    """The required accuracy on the test set. Models below it are not published."""
     publish: bool = True
     """Whether to publish models at all. Cross-validation only measures them."""
     force: bool = False
@@ -100,8 +101,8 @@ class _Context:
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """A calibrated CNN and its predictions for the parts that it did not learn from."""
+class _Calibrated:
+    """A calibrated CNN and its predictions for the sets that it did not learn from."""
 
     model: keras.Model
     evaluation: Evaluation
@@ -131,16 +132,16 @@ def train_and_publish(plan: Plan) -> Outcome:
     histories: dict[str, list[Epoch]] = {}
     objections: dict[str, list[str]] = {}
     for name, recipe in plan.recipes.items():
-        judged = _train_and_judge(context, name, recipe)
-        version, against = _publish(context, judged, recipe) if plan.publish else (None, [])
-        if against:
-            objections[name] = against
-        evaluations.append(dataclasses.replace(judged.evaluation, version=version))
-        validations.append(judged.validation)
-        histories[name] = judged.history
+        calibrated = _train_and_calibrate(context, name, recipe)
+        version, reasons = _publish(context, calibrated, recipe) if plan.publish else (None, [])
+        if reasons:
+            objections[name] = reasons
+        evaluations.append(dataclasses.replace(calibrated.evaluation, version=version))
+        validations.append(calibrated.validation)
+        histories[name] = calibrated.history
         if plan.on_progress:
             plan.on_progress(name, 1.0)
-        del judged
+        del calibrated
         # Three models and their optimisers do not fit into a small machine's memory at once.
         keras.backend.clear_session()
     if len(evaluations) > 1:
@@ -190,7 +191,7 @@ def _open_run(plan: Plan, split: Split, dataset: dict[str, Any]) -> Run:
     return run
 
 
-def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
+def _train_and_calibrate(context: _Context, name: str, recipe: Recipe) -> _Calibrated:
     plan, run, split = context.plan, context.run, context.split
     trained = train(
         name,
@@ -220,7 +221,7 @@ def _train_and_judge(context: _Context, name: str, recipe: Recipe) -> _Judged:
         temperature=temperature,
         uncalibrated=uncalibrated,
     )
-    return _Judged(trained.model, evaluation, validation, trained.history)
+    return _Calibrated(trained.model, evaluation, validation, trained.history)
 
 
 def _report_training_progress(plan: Plan, name: str, share: float) -> None:
@@ -228,9 +229,11 @@ def _report_training_progress(plan: Plan, name: str, share: float) -> None:
         plan.on_progress(name, _TRAINING_SHARE * share)
 
 
-def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | None, list[str]]:
+def _publish(
+    context: _Context, calibrated: _Calibrated, recipe: Recipe
+) -> tuple[int | None, list[str]]:
     """Publish a CNN unless the gate objects. Return its version, or the objections."""
-    plan, run, evaluation = context.plan, context.run, judged.evaluation
+    plan, run, evaluation = context.plan, context.run, calibrated.evaluation
     name = evaluation.name
     version = run.published_version(name)
     if version is not None:
@@ -247,7 +250,7 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
         logger.error("%s is not published: %s", name, "; ".join(report.objections))
         return None, report.objections
     scorer = fit_ood_scorer(
-        judged.model,
+        calibrated.model,
         context.split.train,
         context.split.validation,
         max_images=_DEMO_OOD_IMAGES if plan.demo else MAX_IMAGES,
@@ -274,7 +277,7 @@ def _publish(context: _Context, judged: _Judged, recipe: Recipe) -> tuple[int | 
             "compared_with": report.compared_with,
         },
     )
-    version = publish(judged.model, plan.models_dir, card, context.split.train, scorer)
+    version = publish(calibrated.model, plan.models_dir, card, context.split.train, scorer)
     run.note_published(name, version)
     accuracy = evaluation.metrics["accuracy"]
     logger.info("published %s version %d, accuracy %.3f", name, version, accuracy)

@@ -27,8 +27,8 @@ class Recipe(BaseModel):
     )
     initialisation: Literal["keras", "zero-init-residual"] = Field(
         "keras",
-        description="Of layers without pretrained weights: Keras' default, or one with which deep"
-        " networks learn from the first step on (docs/decisions/0006).",
+        description="Initialisation of layers without pretrained weights: Keras' default, or one"
+        " with which deep networks learn from the first step on (docs/decisions/0006).",
     )
     epochs: int = Field(50, ge=1, description="Passes over the training images.")
     batch_size: int = Field(32, ge=2, description="Images per step.")
@@ -105,10 +105,12 @@ class Recipe(BaseModel):
         ge=0,
         le=1,
         description="Paste a patch of another image, and the same share of its label; the share is"
-        " drawn from Beta(a, a), with a per batch at most this.",
+        " drawn from Beta(a, a), where a is drawn for each batch, up to this value.",
     )
     fill: Literal["nearest", "constant", "reflect"] = Field(
-        "nearest", description="What fills moved-in pixels: the edge, black, or a mirror image."
+        "nearest",
+        description="What fills pixels outside the original image: the edge, black, or a mirror"
+        " image.",
     )
     mixed_precision: Literal["auto", "on", "off"] = Field(
         "auto", description="Compute in 16 bits; auto: if the GPU or CPU benefits."

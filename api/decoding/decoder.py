@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import struct
-import sys
 import tempfile
 import threading
 import time
@@ -29,11 +28,10 @@ _T = TypeVar("_T")
 _PRELOADED: Final = ["api.decoding.reading", "imaging.dicom.reader"]
 """Modules that the fork server imports once for all decoders."""
 _CRASHES: Final = frozenset(
-    -getattr(signal, name)
-    for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV")
-    if hasattr(signal, name)
+    -number
+    for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 )
-_TOO_SLOW: Final = -getattr(signal, "SIGXCPU", 0)
+_TOO_SLOW: Final = -signal.SIGXCPU
 _UNKNOWN_END: Final = 255
 """The exit code that ``multiprocessing`` reports if it does not know the real one."""
 _END_SECONDS: Final = 1.0
@@ -73,8 +71,7 @@ class Decoder:
             name="decoder",
         )
         with _start_lock:
-            if sys.platform != "win32":
-                _keep_socket()
+            _keep_socket()
             self._process.start()
         child_end.close()
         # At exit, multiprocessing sends children SIGTERM, which decoders ignore, and waits for
@@ -156,8 +153,6 @@ class Decoder:
         A file is larger than the buffer of the pipe. A message that stops half-way fails at its
         second wait, so the whole message takes at most twice the time that is left.
         """
-        if sys.platform == "win32":
-            return
         left_seconds = max(_MIN_WAIT_SECONDS, deadline - time.monotonic())
         timeout = _TIMEVAL.pack(int(left_seconds), int(left_seconds % 1 * 1_000_000))
         end = socket.socket(fileno=self._pipe.fileno())
@@ -187,8 +182,6 @@ class Decoder:
 
 def _context() -> Any:  # noqa: ANN401 - the two contexts have no common type
     """How processes are started: by a fork server that has only the decoder modules loaded."""
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context

@@ -1,7 +1,7 @@
 """Limits of a decoder process: memory and CPU time per file."""
 
 import os
-import sys
+import resource
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,6 @@ _NICENESS: Final = 5
 
 def prepare_process() -> None:
     """Disable core dumps, which could contain an image, and lower this process's priority."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415 - not on Windows
-
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(_NICENESS)
     try:
@@ -35,10 +31,6 @@ def limit_memory(further_bytes: int) -> None:
 
     Linux counts every private writable mapping. Other systems count less, or nothing.
     """
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415 - not on Windows
-
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[_DATA_PAGES])
     except OSError:
@@ -50,10 +42,6 @@ def limit_memory(further_bytes: int) -> None:
 
 def limit_cpu(further_seconds: int) -> None:
     """Let this process use this much more CPU time; then the kernel ends it (SIGXCPU)."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415 - not on Windows
-
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + further_seconds
@@ -62,6 +50,4 @@ def limit_cpu(further_seconds: int) -> None:
 
 def _within(hard: int, soft: int) -> int:
     """The soft limit, capped at the hard limit with which the service was started."""
-    import resource  # noqa: PLC0415 - not on Windows
-
     return soft if hard == resource.RLIM_INFINITY else min(soft, hard)

@@ -25,7 +25,7 @@ def available_memory_bytes(mount: Path = _MOUNT, own_group: Path = _OWN_GROUP) -
         _read(folder / "memory.limit_in_bytes") for folder in _folders_1("memory", mount, own_group)
     ]
     limits = [int(text) for text in texts if text.isdecimal()]
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+    if "SC_PHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(limits, default=None)
 

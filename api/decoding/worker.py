@@ -10,7 +10,6 @@ The messages between it and its parent process::
                                       | (FAILED, where)
 """
 
-import signal
 from collections.abc import Callable
 from enum import IntEnum
 from multiprocessing.connection import Connection
@@ -20,6 +19,7 @@ from api.decoding import process_limits
 from imaging.decode_memory import decode_memory_bytes
 from imaging.errors import ImageError
 from system.own_code import places_in_own_code
+from system.signals import ignore_stop_signals
 
 Job = Callable[[bytes], Any]
 """A function of a file's bytes: a module-level function, or a partial of one."""
@@ -30,9 +30,6 @@ _HEADER_BYTES: Final = 96 * 1024 * 1024
 """Memory for reading a file's header."""
 _FILE_COPIES: Final = 2
 """Copies of a file in memory while it is received."""
-
-_STOP_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-"""Windows does not have all of them."""
 
 
 class Said(IntEnum):
@@ -56,11 +53,8 @@ def serve_decoder(
         max_pixels: the largest image, width times height.
         max_file_bytes: the largest file.
     """
-    # Only the parent ends this process. Signals that stop a service often reach all its processes:
-    # on Ctrl-C, when a terminal is closed, from a service manager.
-    for name in _STOP_SIGNALS:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # Signals that stop a service often reach all its processes, but only the parent ends this one.
+    ignore_stop_signals()
     process_limits.prepare_process()
     idle_bytes = _HEADER_BYTES + _FILE_COPIES * max_file_bytes + SMALL_BYTES
     process_limits.limit_memory(idle_bytes)

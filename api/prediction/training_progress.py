@@ -1,18 +1,8 @@
 """Progress of demo models that are trained while the gateway runs."""
 
-from dataclasses import dataclass
+from serving.training_progress import TrainingProgress
 
-
-@dataclass(frozen=True)
-class TrainingProgress:
-    """The progress of a training run."""
-
-    share: float
-    """The completed share of all models together, 0 to 1."""
-    remaining_seconds: float
-    """Estimated time until every model is published."""
-    next_model_seconds: float
-    """Estimated time until the next model is published."""
+__all__ = ["ModelTraining", "TrainingProgress"]
 
 
 class ModelTraining:

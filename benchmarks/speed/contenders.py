@@ -14,7 +14,7 @@ import httpx
 
 from benchmarks.speed.images import Upload
 from benchmarks.speed.process import Contender, StartError, last_words, running
-from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.contract import POSITIVE_CLASS
 
 _PEERS: Final = Path(__file__).parents[1] / "peers"
 _START_SECONDS: Final = 180.0
@@ -35,8 +35,7 @@ def _flat(answer: dict[str, Any]) -> Answer:
 def _ours(answer: dict[str, Any]) -> Answer:
     if answer["degraded"]:
         raise KeyError("not all models are ready yet")
-    positive = CLASS_NAMES[POSITIVE_CLASS_INDEX]
-    return {model["name"]: model["probabilities"][positive] for model in answer["models"]}
+    return {model["name"]: model["probabilities"][POSITIVE_CLASS] for model in answer["models"]}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import cv2
 
+from serving.contract import CLASS_NAMES
+
 _JPEG_QUALITY = 90
 
 
@@ -23,11 +25,7 @@ class Upload:
 
 def prepare_uploads(phantoms: Path, directory: Path, *, each: int = 4) -> dict[str, list[Upload]]:
     """Write phantoms of both classes, 256 x 256, as PNG and as JPEG."""
-    chosen = [
-        path
-        for label in ("COVID", "non-COVID")
-        for path in sorted((phantoms / label).iterdir())[:each]
-    ]
+    chosen = [path for label in CLASS_NAMES for path in sorted((phantoms / label).iterdir())[:each]]
     directory.mkdir(parents=True, exist_ok=True)
     uploads: dict[str, list[Upload]] = {"png": [], "jpeg": []}
     for path in chosen:

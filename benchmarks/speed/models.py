@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 from serving.contract import MODEL_NAMES
-from trainer.dataset.split import SplitOptions
+from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
-from trainer.demo.models import DEFAULT_SEED, MIN_ACCURACY
+from trainer.demo.defaults import DEFAULT_SEED
+from trainer.demo.models import MIN_ACCURACY
 from trainer.pipeline import Plan, train_and_publish
 from trainer.recipe import read_recipes
 

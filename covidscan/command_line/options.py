@@ -1,20 +1,19 @@
 """Options that several commands share, each declared once."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from imaging.dicom.description import WindowChoice
-
-DEFAULT_MODELS_DIR: Final = Path("models")
+from serving.volume import DEFAULT_MODELS_DIR
 
 ModelsDir = Annotated[
     Path, typer.Option(envvar="COVIDSCAN_MODELS_DIR", help="The versioned volume.")
 ]
 
 ModelsDirSetting = Annotated[
-    Path | None, typer.Option(help="The versioned volume.", show_default="models")
+    Path | None, typer.Option(help="The versioned volume.", show_default=str(DEFAULT_MODELS_DIR))
 ]
 """For commands that read the gateway's settings, which hold the default."""
 

@@ -40,12 +40,12 @@ def run_trainer() -> Iterator[None]:
     except TrainerError as error:
         fail(str(error), FAILURE)
     except KeyboardInterrupt:
-        say("covidscan: stopped; nothing half-done was published", err=True)
+        say("covidscan: stopped; no unfinished model was published", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
 def print_evaluations(evaluations: "Sequence[Evaluation]") -> None:
-    """Print the metrics of each model on the held-out test part."""
+    """Print the metrics of each model on the held-out test set."""
     from rich.console import Console
     from rich.table import Table
 

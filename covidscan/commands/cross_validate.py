@@ -18,7 +18,7 @@ def cross_validate(
     groups: PatientGroups = None,
     run_dir: ReportDir = None,
 ) -> None:
-    """Cross-validate: report on the test parts of several runs together."""
+    """Cross-validate: report on the test sets of several runs together."""
     with run_trainer():
         from trainer.evaluation import cross_validation
 

@@ -5,20 +5,20 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.options import ModelsDir
 from covidscan.command_line.output import fail
 from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import FAILURE
 from serving import volume
 from serving.contract import MODEL_NAMES
+from serving.volume import DEFAULT_MODELS_DIR
+from trainer.demo.defaults import DEFAULT_SEED, PHANTOMS_DIR
 
 
 def demo(
     models_dir: ModelsDir = DEFAULT_MODELS_DIR,
-    dataset_dir: Annotated[Path, typer.Option(help="Folder for the phantoms.")] = Path(
-        "data/phantoms"
-    ),
-    seed: Annotated[int, typer.Option(min=0, help="Random seed for all steps.")] = 7,
+    dataset_dir: Annotated[Path, typer.Option(help="Folder for the phantoms.")] = PHANTOMS_DIR,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for all steps.")] = DEFAULT_SEED,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Train only models that have no version yet.")
     ] = False,
@@ -28,7 +28,7 @@ def demo(
     Takes a few minutes on two cores. Demo models say nothing about patients, and each of their
     answers says so.
     """
-    names = [name for name in MODEL_NAMES if not (if_missing and volume.versions(models_dir, name))]
+    names = volume.missing(models_dir, MODEL_NAMES) if if_missing else list(MODEL_NAMES)
     if not names:
         typer.echo(f"every model has a version in {models_dir}")
         return

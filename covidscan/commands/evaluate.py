@@ -8,7 +8,6 @@ import typer
 
 from covidscan.command_line.model_name import ModelName
 from covidscan.command_line.options import (
-    DEFAULT_MODELS_DIR,
     LabelledDataset,
     ModelsDir,
     PatientGroups,
@@ -17,6 +16,7 @@ from covidscan.command_line.options import (
 from covidscan.command_line.output import fail, say
 from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import BAD_USE
+from serving.volume import DEFAULT_MODELS_DIR
 
 
 def evaluate(

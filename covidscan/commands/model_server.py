@@ -16,6 +16,7 @@ from covidscan.command_line.channel_arguments import BOUNDED_AGE, parse_channel_
 from covidscan.command_line.output import fail
 from covidscan.exit_codes import BAD_USE
 from serving.precision import Precision
+from serving.volume import DEFAULT_MODELS_DIR
 
 if TYPE_CHECKING:
     from serving.batching_parameters import BatchingParameters
@@ -53,7 +54,8 @@ def model_server(
         ),
     ] = 0,
     model_name: Annotated[
-        str | None, typer.Option("--model_name", help="The one model to serve without a file.")
+        str | None,
+        typer.Option("--model_name", help="Serve only this model; use instead of --config."),
     ] = None,
     model_base_path: Annotated[
         Path | None,
@@ -104,10 +106,10 @@ def model_server(
         ),
     ] = 1.0,
     num_load_threads: Annotated[
-        int, typer.Option("--num_load_threads", min=1, help="Versions loaded at once.")
+        int, typer.Option("--num_load_threads", min=1, help="Versions loaded concurrently.")
     ] = 4,
     max_num_load_retries: Annotated[
-        int, typer.Option("--max_num_load_retries", min=0, help="Attempts after the first.")
+        int, typer.Option("--max_num_load_retries", min=0, help="Retries of a failed load.")
     ] = 1,
     load_retry_interval_micros: Annotated[
         int,
@@ -220,7 +222,7 @@ def _model_configs(
             )
         return [ModelConfig(name, base_path.resolve())]
     if config is None:
-        return default_model_configs(models_dir or Path("models"))
+        return default_model_configs(models_dir or DEFAULT_MODELS_DIR)
     configs = read_model_configs(config)
     if models_dir is None:
         return configs

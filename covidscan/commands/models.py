@@ -10,14 +10,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from covidscan.command_line.model_name import ModelName
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.options import ModelsDir
 from covidscan.command_line.output import fail, say
 from covidscan.command_line.tables import add_text_row
 from covidscan.exit_codes import BAD_USE
 from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import VolumeError
-from serving.volume import rollback
+from serving.volume import DEFAULT_MODELS_DIR, rollback
 from serving.volume.model_card import ModelCard
 
 app = typer.Typer(no_args_is_help=True, help="List, roll back, remove and prune versions.")
@@ -74,7 +74,7 @@ def roll_back(
     """Publish an older version again as a new one. A running server loads it at once."""
     with _report_volume_errors():
         version, original = rollback.roll_back(models_dir, str(model), to)
-    say(f"{model} version {version} is version {original} again")
+    say(f"published {model} version {version}, a copy of version {original}")
 
 
 @app.command("remove")
@@ -82,9 +82,9 @@ def remove(
     model: Annotated[ModelName, typer.Argument(help="Which CNN.")],
     version: Annotated[int, typer.Argument(min=0, help="Which version.")],
     models_dir: ModelsDir = DEFAULT_MODELS_DIR,
-    yes: Annotated[bool, typer.Option("--yes", help="Even if it is the version being served.")] = (
-        False
-    ),
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove it even if it is being served.")
+    ] = False,
 ) -> None:
     """Remove a version. Its number is never used again."""
     published = volume.versions(models_dir, str(model))
@@ -146,7 +146,7 @@ def _print_table(versions: list[dict[str, Any]]) -> None:
     for each in versions:
         kind = {True: "demo", False: "real", None: _UNKNOWN}[each["demo"]]
         if each["rolled_back_to"] is not None:
-            kind += f", {each['rolled_back_to']} again"
+            kind += f", copy of {each['rolled_back_to']}"
         add_text_row(
             table,
             each["model"],

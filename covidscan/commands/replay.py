@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, ModelsDir
+from covidscan.command_line.options import ModelsDir
 from covidscan.command_line.output import fail, say
 from covidscan.exit_codes import BAD_USE, FAILURE
 from serving.precision import Precision
+from serving.volume import DEFAULT_MODELS_DIR
 
 
 def replay(
@@ -38,7 +39,7 @@ def replay(
 
     The exit code is 1 if any prediction differs, or if none could be repeated.
     """
-    from covidscan.audit_replay import Outcome, Replayer, find_images
+    from covidscan.replay.replayer import Outcome, Replayer, find_images
     from imaging.fingerprint import preprocess_fingerprint
     from serving.embedded.errors import ModelLoadError
 

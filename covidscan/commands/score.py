@@ -67,8 +67,8 @@ def score(
 
     Files that are not readable images have a row that states the problem. Hidden and system files,
     devices and links that lead nowhere have no row; they are counted. To continue an interrupted
-    run, start it again with the same options. The exit code is 1 if any file got no answer through
-    no fault of its own, or if the archive is damaged.
+    run, start it again with the same options. The exit code is 1 if any file failed for a
+    reason other than its content, or if the archive is damaged.
     """
     for module in ("pyarrow", *(["ray"] if ray else [])):
         if importlib.util.find_spec(module) is None:

@@ -1,21 +1,23 @@
 """``covidscan train``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from covidscan.command_line.model_name import ModelName
-from covidscan.command_line.options import DEFAULT_MODELS_DIR, LabelledDataset, ModelsDir
+from covidscan.command_line.options import LabelledDataset, ModelsDir
 from covidscan.command_line.output import fail, say
 from covidscan.command_line.recipe_options import with_recipe_options
 from covidscan.command_line.training import print_evaluations, run_trainer
 from covidscan.exit_codes import FAILURE
 from serving.contract import MODEL_NAMES
-from trainer.dataset.split_kind import SplitKind
-from trainer.recipe import DEFAULT_RECIPE, read_recipes
+from serving.volume import DEFAULT_MODELS_DIR
+from trainer.dataset.split_options import DEFAULT_SEED, SplitKind, SplitOptions
+from trainer.recipe import DEFAULT_RECIPE, NAMED_RECIPES, read_recipes
 
 _SPLIT = "Split"
+_DEFAULT_SPLIT: Final = SplitOptions()
 
 
 @with_recipe_options
@@ -27,7 +29,11 @@ def train(
         typer.Option(help="Which CNN; repeatable.", show_default="all three"),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="reference, robust, or a TOML file.", rich_help_panel="Recipe")
+        str,
+        typer.Option(
+            help=f"{', '.join(NAMED_RECIPES)}, or the path of a TOML file.",
+            rich_help_panel="Recipe",
+        ),
     ] = DEFAULT_RECIPE,
     weights_dir: Annotated[
         Path | None,
@@ -42,13 +48,13 @@ def train(
             help="Random, by blocks of file numbers, by patients (--groups), or from file lists.",
             rich_help_panel=_SPLIT,
         ),
-    ] = "random",
+    ] = _DEFAULT_SPLIT.kind,
     test_share: Annotated[
         float,
         typer.Option(
             min=0.01, max=0.9, help="Share of all images for testing.", rich_help_panel=_SPLIT
         ),
-    ] = 0.2,
+    ] = _DEFAULT_SPLIT.test_share,
     validation_share: Annotated[
         float,
         typer.Option(
@@ -57,13 +63,13 @@ def train(
             help="Share of the remaining images for validation.",
             rich_help_panel=_SPLIT,
         ),
-    ] = 0.1,
+    ] = _DEFAULT_SPLIT.validation_share,
     fold: Annotated[
         int,
         typer.Option(
-            min=0, help="Index of the test part, for cross-validation.", rich_help_panel=_SPLIT
+            min=0, help="Index of the test set, for cross-validation.", rich_help_panel=_SPLIT
         ),
-    ] = 0,
+    ] = _DEFAULT_SPLIT.fold,
     groups: Annotated[
         Path | None,
         typer.Option(help="CSV with the columns file and patient.", rich_help_panel=_SPLIT),
@@ -87,10 +93,12 @@ def train(
     min_sensitivity: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Sensitivity of the operating point.", show_default="Youden's"
+            min=0, max=1, help="Lowest sensitivity of the operating point.", show_default="Youden's"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed for split and training.")] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed for split and training.")
+    ] = DEFAULT_SEED,
     run_dir: Annotated[
         Path | None,
         typer.Option(
@@ -106,7 +114,7 @@ def train(
     ] = True,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Publish despite the objections of the gate."),
+        typer.Option("--force", help="Publish even if the publication gate objects."),
     ] = False,
     **overrides: Any,  # noqa: ANN401
 ) -> None:
@@ -117,7 +125,6 @@ def train(
         recipes = read_recipes(recipe, [str(name) for name in model or MODEL_NAMES], overrides)
 
         start_tensorflow()
-        from trainer.dataset.split import SplitOptions
         from trainer.pipeline import Plan, train_and_publish
 
         outcome = train_and_publish(
@@ -152,5 +159,5 @@ def train(
 
 
 def _describe_objections(objections: dict[str, list[str]]) -> str:
-    reasons = [f"{name}: {'; '.join(against)}" for name, against in objections.items()]
+    reasons = [f"{name}: {'; '.join(each)}" for name, each in objections.items()]
     return f"not published (--force overrules) - {'. '.join(reasons)}"

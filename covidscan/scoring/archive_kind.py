@@ -2,12 +2,24 @@
 
 from typing import Final
 
+ZIP_MEMBER: Final = b"PK\x03\x04"
+"""Before each member of a ZIP archive, and so at its beginning."""
+ZIP_END: Final = b"PK\x05\x06"
+"""At the beginning of a ZIP archive without members."""
+ZIP_SPANNED: Final = b"PK\x07\x08"
+"""At the beginning of a ZIP archive that was meant to be split."""
+GZIP: Final = b"\x1f\x8b"
+BZIP2: Final = b"BZh"
+XZ: Final = b"\xfd7zXZ\0"
+LZMA: Final = b"\x5d\0\0"
+"""Of ``.lzma`` files with the usual properties; they have no signature."""
+
 _STARTS: Final = {
-    b"PK\x03\x04": "a ZIP archive",
-    b"PK\x05\x06": "a ZIP archive",
-    b"\x1f\x8b": "a gzip file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ\0": "an xz file",
+    ZIP_MEMBER: "a ZIP archive",
+    ZIP_END: "a ZIP archive",
+    GZIP: "a gzip file",
+    BZIP2: "a bzip2 file",
+    XZ: "an xz file",
     b"\x28\xb5\x2f\xfd": "a Zstandard file",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a RAR archive",

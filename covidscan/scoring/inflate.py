@@ -19,6 +19,18 @@ _PIECE_BYTES: Final = 1 << 16
 _MAX_XZ_BYTES: Final = 288 << 20
 """Memory limit for a decompressor. ``xz -9`` needs 65 MiB, and 7-Zip's best setting 257 MiB."""
 
+_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
+_RAW_DEFLATE_WBITS: Final = -zlib.MAX_WBITS
+"""How zlib's functions are asked for gzip's header, and for none."""
+
+_LZMA_PROPERTIES_BYTES: Final = 5
+"""One for the three parameters lc, lp and pb, and four for the size of the dictionary."""
+_LC_VALUES: Final = 9
+_LP_VALUES: Final = 5
+_PB_VALUES: Final = 5
+"""The first byte is ``(pb * 5 + lp) * 9 + lc``."""
+_MIN_DICTIONARY_BYTES: Final = 4096
+
 INFLATE_ERRORS: Final = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 """The exceptions raised when damaged data is read."""
 
@@ -53,7 +65,7 @@ class Deflate:
     """A Deflate decompressor with the interface of those of ``bz2`` and ``lzma``.
 
     Args:
-        wbits: as in ``zlib``: -15 for raw data, 31 for gzip.
+        wbits: the format of the header, as for ``zlib.decompressobj``.
     """
 
     def __init__(self, wbits: int) -> None:
@@ -85,7 +97,12 @@ class Deflate:
 
 def gzip_decompressor() -> Decompressor:
     """Return a decompressor for one member of a gzip file."""
-    return Deflate(31)
+    return Deflate(_GZIP_WBITS)
+
+
+def raw_deflate_decompressor() -> Decompressor:
+    """Return a decompressor for Deflate data without a header, as in a ZIP archive."""
+    return Deflate(_RAW_DEFLATE_WBITS)
 
 
 def bzip2_decompressor() -> Decompressor:
@@ -108,12 +125,17 @@ def raw_lzma_decompressor(properties: bytes, max_length: int) -> Decompressor:
     Raises:
         ValueError: the properties are invalid.
     """
-    if len(properties) != 5 or properties[0] >= 9 * 5 * 5:  # noqa: PLR2004
+    if (
+        len(properties) != _LZMA_PROPERTIES_BYTES
+        or properties[0] >= _LC_VALUES * _LP_VALUES * _PB_VALUES
+    ):
         raise ValueError("LZMA properties are damaged")
-    rest, lc = divmod(properties[0], 9)
-    pb, lp = divmod(rest, 5)
+    rest, lc = divmod(properties[0], _LC_VALUES)
+    pb, lp = divmod(rest, _LP_VALUES)
     # No match can reach back beyond the beginning.
-    dictionary = min(int.from_bytes(properties[1:], "little"), max(max_length, 4096))
+    dictionary = min(
+        int.from_bytes(properties[1:], "little"), max(max_length, _MIN_DICTIONARY_BYTES)
+    )
     chain = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": dictionary}
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[chain])
 

@@ -1,4 +1,4 @@
-"""Scores a folder on Ray Data, for archives too large for one machine."""
+"""Scores a folder on Ray Data, for folders too large for one machine."""
 
 import os
 from collections import Counter

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from covidscan.scoring.archive_kind import ZIP_END, ZIP_MEMBER, ZIP_SPANNED
 from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.source import DamagedArchiveError, File, Source, SourceError
 from covidscan.scoring.tar_source import TarSource, why_not_tar
@@ -11,7 +12,7 @@ from system.folder import open_regular
 
 __all__ = ["DamagedArchiveError", "File", "Source", "SourceError", "open_source"]
 
-_ZIP_STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_ZIP_STARTS: Final = (ZIP_MEMBER, ZIP_END, ZIP_SPANNED)
 
 
 def open_source(path: Path, *, limit_bytes: int) -> Source:
@@ -24,7 +25,7 @@ def open_source(path: Path, *, limit_bytes: int) -> Source:
         if path.is_dir():
             return FolderSource(path)
         with open_regular(path) as file:
-            start = file.read(4)
+            start = file.read(len(ZIP_MEMBER))
         # Decided by the first bytes: the last member of a tar archive may be a ZIP archive.
         if start in _ZIP_STARTS:
             return ZipSource(path, limit_bytes)

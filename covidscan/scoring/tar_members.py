@@ -11,6 +11,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import IO, Final, cast
 
+from covidscan.scoring.archive_kind import BZIP2, GZIP, LZMA, XZ
 from covidscan.scoring.inflate import (
     Inflated,
     bzip2_decompressor,
@@ -20,10 +21,10 @@ from covidscan.scoring.inflate import (
 from system.folder import open_regular
 
 _DECOMPRESSORS: Final = {
-    b"\x1f\x8b": gzip_decompressor,
-    b"BZh": bzip2_decompressor,
-    b"\xfd7zXZ\0": xz_decompressor,
-    b"\x5d\0\0": xz_decompressor,
+    GZIP: gzip_decompressor,
+    BZIP2: bzip2_decompressor,
+    XZ: xz_decompressor,
+    LZMA: xz_decompressor,
 }
 """Decompressors by the first bytes of a file."""
 

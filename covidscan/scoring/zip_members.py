@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
+from covidscan.scoring.archive_kind import ZIP_MEMBER
 from covidscan.scoring.inflate import (
     INFLATE_ERRORS,
     Decompressor,
-    Deflate,
     Inflated,
     bzip2_decompressor,
+    raw_deflate_decompressor,
     raw_lzma_decompressor,
     xz_decompressor,
 )
@@ -23,10 +24,15 @@ from covidscan.scoring.source import Fault
 from covidscan.scoring.zip_names import stored_name
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
-_LOCAL_SIGNATURE: Final = b"PK\x03\x04"
 _LZMA_HEADER: Final = struct.Struct("<2xH")
 
-_ENCRYPTION_FLAGS: Final = 0x1 | 0x40 | 0x2000
+_ENCRYPTED_FLAG: Final = 0x1
+_STRONG_ENCRYPTION_FLAG: Final = 0x40
+_MASKED_HEADERS_FLAG: Final = 0x2000
+"""Set if the directory is encrypted, too."""
+_ENCRYPTION_FLAGS: Final = _ENCRYPTED_FLAG | _STRONG_ENCRYPTION_FLAG | _MASKED_HEADERS_FLAG
+_UNIX_MODE_SHIFT: Final = 16
+"""The upper half of a member's external attributes is its mode on Unix."""
 _AES: Final = 99
 _XZ: Final = 95
 _UNSUPPORTED_METHODS: Final = {
@@ -63,7 +69,7 @@ class ZipMember:
     @property
     def file_type(self) -> int:
         """The file type as in ``stat``; 0 if the archive does not say."""
-        return stat.S_IFMT(self.info.external_attr >> 16)
+        return stat.S_IFMT(self.info.external_attr >> _UNIX_MODE_SHIFT)
 
 
 def find_overlapping(infos: Sequence[zipfile.ZipInfo]) -> set[int]:
@@ -112,7 +118,7 @@ def _find_data(archive: IO[bytes], info: zipfile.ZipInfo) -> "_Section":
         raise _damaged("it is not where the directory says")
     archive.seek(info.header_offset)
     header = archive.read(_LOCAL_HEADER.size)
-    if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(ZIP_MEMBER):
         raise _damaged("it is not where the directory says")
     _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
     if archive.read(name_length) != stored_name(info):
@@ -139,11 +145,12 @@ def _unpacked(section: "_Section", info: zipfile.ZipInfo, wanted: int) -> "_Sect
         case zipfile.ZIP_STORED:
             return section
         case zipfile.ZIP_DEFLATED:
-            make = _raw_deflate
+            make = raw_deflate_decompressor
         case zipfile.ZIP_BZIP2:
             make = bzip2_decompressor
         case zipfile.ZIP_LZMA:
-            (length,) = _LZMA_HEADER.unpack(section.read(_LZMA_HEADER.size).ljust(4, b"\0"))
+            header = section.read(_LZMA_HEADER.size).ljust(_LZMA_HEADER.size, b"\0")
+            (length,) = _LZMA_HEADER.unpack(header)
             properties = section.read(length)
 
             def make() -> Decompressor:
@@ -157,7 +164,3 @@ def _unpacked(section: "_Section", info: zipfile.ZipInfo, wanted: int) -> "_Sect
                 f"the file is packed with {name}, which is not supported; unpack the archive first",
             )
     return io.BufferedReader(Inflated(section, make))
-
-
-def _raw_deflate() -> Decompressor:
-    return Deflate(-15)

@@ -15,7 +15,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
 from api.observability.log_format import LogFormat
 from covidscan.exit_codes import FAILURE, INTERRUPTED
@@ -23,9 +23,7 @@ from covidscan.service.service_logs import configure_service_logging
 from serving import volume
 from serving.contract import MODEL_NAMES
 from serving.errors import ServingError
-
-if TYPE_CHECKING:
-    from trainer.demo.progress import DemoProgress
+from serving.training_progress import TrainingProgress
 
 # Not __name__, which is __main__ here: of unknown loggers, the arguments are not logged.
 logger = logging.getLogger("covidscan.service.demo_process")
@@ -65,7 +63,7 @@ def reserve_stdout() -> TextIO:
 
 
 def _train(models_dir: Path, dataset_dir: Path, progress: TextIO) -> int:
-    names = [name for name in MODEL_NAMES if not volume.versions(models_dir, name)]
+    names = volume.missing(models_dir, MODEL_NAMES)
     # Checked before TensorFlow is loaded, which may take most of a minute on a busy machine.
     volume.check_writable(models_dir, *names)
     from trainer.native_output import start_tensorflow  # noqa: PLC0415 - it takes seconds
@@ -87,7 +85,7 @@ def _stop_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _write(stream: TextIO, progress: "DemoProgress") -> None:
+def _write(stream: TextIO, progress: TrainingProgress) -> None:
     stream.write(f"{json.dumps(dataclasses.asdict(progress))}\n")
 
 

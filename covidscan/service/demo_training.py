@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import Final, Self
 
 from api.observability.log_format import LogFormat
-from api.prediction.training_progress import ModelTraining, TrainingProgress
+from api.prediction.training_progress import ModelTraining
 from covidscan.exit_codes import INTERRUPTED
 from serving import volume
 from serving.contract import MODEL_NAMES
+from serving.training_progress import TrainingProgress
+from trainer.demo.defaults import PHANTOMS_DIR
 
 logger = logging.getLogger(__name__)
 
-PHANTOMS_DIR: Final = Path("data/phantoms")
 _STOP_SECONDS: Final = 5.0
 _LOGGED_STEP: Final = 0.1
 _AT_THE_START: Final = TrainingProgress(
@@ -43,14 +44,9 @@ class DemoTraining:
         self._process: Process | None = None
         self._following: asyncio.Task[None] | None = None
 
-    @staticmethod
-    def missing(models_dir: Path) -> list[str]:
-        """Return the models that have no version."""
-        return [name for name in MODEL_NAMES if not volume.versions(models_dir, name)]
-
     async def __aenter__(self) -> Self:
         """Start the child process if a model is missing."""
-        missing = self.missing(self._models_dir)
+        missing = volume.missing(self._models_dir, MODEL_NAMES)
         if missing:
             logger.info("training demo models in the background: %s", ", ".join(missing))
             self._training.progress = _AT_THE_START

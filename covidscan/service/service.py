@@ -24,6 +24,8 @@ from covidscan.service.service_logs import (
     silence_native_libraries,
 )
 from covidscan.service.stop_signals import on_stop_signal
+from serving import volume
+from serving.contract import MODEL_NAMES
 from serving.errors import TlsConfigError
 from serving.tls import read_tls_file
 from system.freed_memory import keep_returning_freed_memory
@@ -52,23 +54,23 @@ async def run_service(settings: Settings) -> None:
         raise TlsConfigError("model_server_ca_file is set, but model_server is not")
     if (
         settings.demo
-        and DemoTraining.missing(settings.models_dir)
+        and volume.missing(settings.models_dir, MODEL_NAMES)
         and importlib.util.find_spec("tensorflow") is None
     ):
         raise PartMissingError("demo models need: pip install 'covidscan[trainer]'")
     if settings.tracing and importlib.util.find_spec("opentelemetry.sdk") is None:
         raise PartMissingError("tracing needs: pip install 'covidscan[tracing]'")
-    _need_temporary_folder()
+    _check_temporary_folder()
     silence_native_libraries()
     configure_service_logging(settings.log_format)
     asyncio.get_running_loop().set_exception_handler(log_unhandled)
     stop = _Stop()
     on_stop_signal(stop.ask)
-    with stop.ends_the_start():
+    with stop.absorb_cancelled_start():
         await _run_parts(settings, stop)
 
 
-def _need_temporary_folder() -> None:
+def _check_temporary_folder() -> None:
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -149,7 +151,7 @@ class _Stop:
             self._main.cancel()
 
     @contextmanager
-    def ends_the_start(self) -> Iterator[None]:
+    def absorb_cancelled_start(self) -> Iterator[None]:
         """Absorb the cancellation here, once everything that was started has been stopped."""
         try:
             yield

@@ -1,11 +1,13 @@
 """The versioned volume: ``models/<name>/<version>/``."""
 
 from serving.volume.store import (
+    DEFAULT_MODELS_DIR,
     DEFAULT_VERSIONS_KEPT,
     KERNEL_PATHS,
     check_writable,
     draft,
     is_kernel_path,
+    missing,
     prune,
     remove,
     version_candidates,
@@ -14,11 +16,13 @@ from serving.volume.store import (
 )
 
 __all__ = [
+    "DEFAULT_MODELS_DIR",
     "DEFAULT_VERSIONS_KEPT",
     "KERNEL_PATHS",
     "check_writable",
     "draft",
     "is_kernel_path",
+    "missing",
     "prune",
     "remove",
     "version_candidates",

@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,9 @@ from serving.errors import VolumeError
 from serving.volume.write_errors import writing
 from system.regular_files import read_regular_file
 from system.replacement import replacing
+
+DEFAULT_MODELS_DIR: Final = Path("models")
+"""The volume, if no other is given."""
 
 DEFAULT_VERSIONS_KEPT: Final = 3
 """How many versions are kept for rollback, including the newest."""
@@ -53,6 +56,11 @@ def versions(models_dir: Path, name: str) -> list[int]:
     if not model_dir.is_dir():
         return []
     return sorted(int(child.name) for child in model_dir.iterdir() if is_version_dir(child))
+
+
+def missing(models_dir: Path, names: Iterable[str]) -> list[str]:
+    """The models that have no version."""
+    return [name for name in names if not versions(models_dir, name)]
 
 
 def is_version_dir(path: Path) -> bool:

@@ -4,7 +4,8 @@ from typing import Any
 
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.leakage import LeakageReport
-from trainer.dataset.split import Split, SplitOptions
+from trainer.dataset.split import Split
+from trainer.dataset.split_options import SplitOptions
 
 
 def describe_dataset(

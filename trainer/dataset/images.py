@@ -97,7 +97,9 @@ def load_images(frame: pd.DataFrame) -> LabelledImages:
             labels.append(int(label))
             files.append(names.add(Path(file).relative_to(dataset_dir).as_posix()))
             if reasons := _odd(decoded, images[-1]):
-                logger.warning("looks wrong: %s: %s", readable_name(file), ", ".join(reasons))
+                logger.warning(
+                    "%s may have been read wrongly: %s", readable_name(file), ", ".join(reasons)
+                )
                 odd.append(file)
         except (ImageError, OSError) as error:
             logger.warning("left out %s: %s", readable_name(file), error)

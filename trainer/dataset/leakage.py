@@ -1,6 +1,6 @@
 """Measures how far a split or dataset leaks: baselines that never look at a lung.
 
-If test images have duplicates or neighbours in the training part, a network is rewarded for
+If test images have duplicates or neighbours in the training set, a network is rewarded for
 remembering. So before training, this module finds images that are equal or nearly equal on both
 sides of the split, and measures the accuracy of one nearest neighbour on grey pixels. If one class
 was windowed or exported differently from the other, grey levels give it away. So it also measures
@@ -44,14 +44,14 @@ class Duplicates:
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """What can be scored on a test part without looking at a lung."""
+    """What can be scored on a test set without looking at a lung."""
 
     nearest_neighbour_accuracy: float
-    """Accuracy on the test part of one nearest neighbour from the training part."""
+    """Accuracy on the test set of one nearest neighbour from the training set."""
     histogram_accuracy: float
     """Accuracy of a support vector machine on the histograms of grey levels."""
     majority_accuracy: float
-    """Accuracy of always predicting the majority class of the training part."""
+    """Accuracy of always predicting the majority class of the training set."""
 
     def leaks(self, accuracy: float) -> bool:
         """Return whether a model with this accuracy may owe it to the split."""

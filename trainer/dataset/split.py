@@ -1,4 +1,4 @@
-"""Splits a dataset into three disjoint parts: training, validation and test.
+"""Splits a dataset into three disjoint sets: training, validation and test.
 
 If slices of one patient are on both sides, a random split measures memory as much as learning.
 ``groups`` keeps patients apart. ``blocks`` approximates it if the patients are unknown but
@@ -6,11 +6,10 @@ neighbouring file numbers are neighbouring slices. ``files`` takes a published s
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,11 @@ from serving.contract import CLASS_NAMES
 from trainer.dataset.file_numbers import file_numbers, reject_mixed_schemes
 from trainer.dataset.images import LabelledImages
 from trainer.dataset.lists import find_listed, read_patients
-from trainer.dataset.split_kind import SplitKind
+from trainer.dataset.split_options import FOLDED_KINDS, SplitKind, SplitOptions
 from trainer.errors import DatasetError
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_SEED: Final = 42
-
-_FOLDED: Final = ("blocks", "groups")
 _BLOCKS_PER_CLASS: Final = 10
 _MIN_GROUP_SHARE: Final = Fraction(1, 20)
 
@@ -36,7 +32,7 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Split:
-    """The three parts. No image is in two of them."""
+    """The three sets. No image is in two of them."""
 
     train: LabelledImages
     validation: LabelledImages
@@ -45,54 +41,22 @@ class Split:
     """The patient number of each test image, int64 ``[N]``, if patients are known."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SplitOptions:
-    """How to split."""
-
-    kind: SplitKind = "random"
-    seed: int = DEFAULT_SEED
-    test_share: float = 0.2
-    validation_share: float = 0.1
-    """Share of what is left after the test part."""
-    fold: int = 0
-    """Which part of the dataset is the test part. The test parts of folds 0, 1, … share no image,
-    so the runs of all folds together test as many whole parts as the dataset holds."""
-    groups_file: Path | None = None
-    """CSV with the columns ``file`` and ``patient``; files such as ``COVID/slice.png``."""
-    train_files: Sequence[Path] = field(default_factory=tuple)
-    """Text files with one image per line, such as ``COVID/slice.png``."""
-    validation_files: Sequence[Path] = field(default_factory=tuple)
-    """Without them, validation is drawn from the training part, by patients if known."""
-    test_files: Sequence[Path] = field(default_factory=tuple)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what a model card says about the split."""
-        described: dict[str, Any] = {"kind": self.kind, "seed": self.seed}
-        if self.kind != "files":
-            described["test_share"] = self.test_share
-        if self.kind in _FOLDED:
-            described["fold"] = self.fold
-        if not self.validation_files:
-            described["validation_share"] = self.validation_share
-        return described
-
-
 def split_dataset(data: LabelledImages, options: SplitOptions) -> Split:
     """Split a dataset.
 
     Raises:
-        DatasetError: the options do not fit the dataset, or a part would lack a class.
+        DatasetError: the options do not fit the dataset, or a set would lack a class.
     """
-    if options.fold and options.kind not in _FOLDED:
+    if options.fold and options.kind not in FOLDED_KINDS:
         raise DatasetError(
-            f"--fold works with a split by {' or '.join(_FOLDED)}, not with {options.kind}"
+            f"--fold works with a split by {' or '.join(FOLDED_KINDS)}, not with {options.kind}"
         )
     groups = read_patients(data, options.groups_file) if options.groups_file else None
     train, validation, test = _SPLITTERS[options.kind](data, groups, options)
     for part, indices in (("training", train), ("validation", validation), ("test", test)):
         if len(np.unique(data.labels[indices])) < len(CLASS_NAMES):
             raise DatasetError(
-                f"the {part} part of this {options.kind} split would not hold images of both"
+                f"the {part} set of this {options.kind} split would not hold images of both"
                 " classes; add images or choose another split or seed"
             )
     if groups is not None:
@@ -111,7 +75,7 @@ def _warn_of_shared_patients(groups: NDArray[np.int64], *parts: Indices) -> None
     shared = int((counts > 1).sum())
     if shared:
         logger.warning(
-            "%d of %d patients are in several parts of the split, so the metrics partly measure"
+            "%d of %d patients are in several sets of the split, so the metrics partly measure"
             " memory; --split groups keeps them apart",
             shared,
             len(patients),
@@ -238,5 +202,5 @@ def _cut_groups(
 def _check_fold(fold: int, folds: int) -> None:
     if fold >= folds:
         raise DatasetError(
-            f"--fold {fold}: with test parts of this size there are only folds 0 to {folds - 1}"
+            f"--fold {fold}: with test sets of this size there are only folds 0 to {folds - 1}"
         )

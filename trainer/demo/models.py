@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from trainer.dataset.split import SplitOptions
+from serving.training_progress import TrainingProgress
+from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
-from trainer.demo.progress import DemoProgress, progress_of_all
+from trainer.demo.defaults import DEFAULT_SEED
+from trainer.demo.progress import progress_of_all
 from trainer.pipeline import Outcome, Plan, train_and_publish
 from trainer.recipe import read_recipes
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_SEED: Final = 7
 
 _FASTEST_FIRST: Final = ("resnet50", "xception", "vgg16")
 """So that the service can answer soon."""
@@ -29,7 +29,7 @@ def make_demo(
     names: Sequence[str],
     *,
     seed: int = DEFAULT_SEED,
-    tell: Callable[[DemoProgress], None] | None = None,
+    tell: Callable[[TrainingProgress], None] | None = None,
 ) -> Outcome:
     """Draw the phantoms, train the CNNs on them and publish them as demo models.
 

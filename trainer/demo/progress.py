@@ -3,28 +3,17 @@
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from serving.training_progress import TrainingProgress
 
 _COSTS: Final = {"vgg16": 1.0, "resnet50": 0.87, "xception": 0.95}
 """The training time of each CNN, relative to the others."""
 
 
-@dataclass(frozen=True)
-class DemoProgress:
-    """The progress of training."""
-
-    share: float
-    """Share of all CNNs' work that is done, 0 to 1."""
-    remaining_seconds: float
-    """Estimated time until all are published."""
-    next_model_seconds: float
-    """Estimated time until the CNN in training is published."""
-
-
 def progress_of_all(
     names: Sequence[str],
-    tell: Callable[[DemoProgress], None],
+    tell: Callable[[TrainingProgress], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Callable[[str, float], None]:
     """Combine the progress of single CNNs into that of all.
@@ -47,7 +36,7 @@ def progress_of_all(
         if done > 0:
             seconds_per_cost = (clock() - started) / done
             tell(
-                DemoProgress(
+                TrainingProgress(
                     done / total, seconds_per_cost * (total - done), seconds_per_cost * left_of_it
                 )
             )

@@ -1,6 +1,6 @@
-"""Cross-validation: evaluates the test parts of several runs together.
+"""Cross-validation: evaluates the test sets of several runs together.
 
-A single test part has few patients, and model performance on it depends largely on which ones. If
+A single test set has few patients, and model performance on it depends largely on which ones. If
 each run holds out a different part, every image of the dataset is evaluated once, by models that
 did not learn from it (Stone 1974, J. R. Stat. Soc. B 36(2)).
 """
@@ -65,7 +65,7 @@ class _Fold:
 
 
 def cross_validate(request: CrossValidationRequest) -> CrossValidationResult:
-    """Evaluate the test parts of several runs together and write a report.
+    """Evaluate the test sets of several runs together and write a report.
 
     Raises:
         DatasetError: the dataset or the list of patients cannot be used.

@@ -24,7 +24,7 @@ class Evaluation:
     estimates: dict[str, Estimate]
     """At 0.5, the gateway's default operating point."""
     operating_point: float
-    """Chosen on the validation part."""
+    """Chosen on the validation set."""
     confusion: Confusion
     """At the operating point."""
     at_operating_point: dict[str, float]

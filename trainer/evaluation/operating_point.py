@@ -16,7 +16,7 @@ def choose_operating_point(
     1950). With it, the one with the highest specificity among points of at least that sensitivity.
 
     Args:
-        probabilities: float ``[N, 2]``, of the validation part.
+        probabilities: float ``[N, 2]``, of the validation set.
         labels: int64 ``[N]``, of both classes.
         min_sensitivity: 0 to 1.
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.contract import CLASS_NAMES, NEGATIVE_CLASS, POSITIVE_CLASS
 from trainer.dataset.images import LabelledImages
 from trainer.evaluation.evaluation import Evaluation
 from trainer.evaluation.metrics import CALIBRATION_BINS, is_positive, positive
@@ -19,8 +19,6 @@ from trainer.training.checkpoint import Epoch
 
 _WORST_ERRORS: Final = 16
 _TITLE_CHARACTERS: Final = 40
-_POSITIVE: Final = CLASS_NAMES[POSITIVE_CLASS_INDEX]
-_NEGATIVE: Final = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
 
 def training_curves(name: str, history: Sequence[Epoch]) -> Figure:
@@ -77,7 +75,9 @@ def reliability(evaluations: Sequence[Evaluation]) -> Figure:
         axes.plot(mean, frequency, marker="o", label=f"{each.name}, ECE {error:.3f}")
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
     axes.set(
-        xlabel=f"probability of {_POSITIVE}", ylabel=f"share of {_POSITIVE}", title="Reliability"
+        xlabel=f"probability of {POSITIVE_CLASS}",
+        ylabel=f"share of {POSITIVE_CLASS}",
+        title="Reliability",
     )
     axes.legend(loc="upper left")
     return figure
@@ -104,8 +104,8 @@ def confusion(evaluations: Sequence[Evaluation]) -> Figure:
             vmin=0,
             square=True,
             cbar=False,
-            xticklabels=[_POSITIVE, _NEGATIVE],
-            yticklabels=[_POSITIVE, _NEGATIVE],
+            xticklabels=[POSITIVE_CLASS, NEGATIVE_CLASS],
+            yticklabels=[POSITIVE_CLASS, NEGATIVE_CLASS],
             ax=axes,
         )
         axes.set(
@@ -135,7 +135,7 @@ def worst_errors(evaluation: Evaluation, test: LabelledImages) -> Figure:
         file = "\n".join(textwrap.wrap(test.files[index], _TITLE_CHARACTERS))
         # Dollar signs in a file name do not start a formula.
         axes.set_title(
-            f"{file}\n{name}, P({_POSITIVE}) {score[index]:.2f}", size=6, parse_math=False
+            f"{file}\n{name}, P({POSITIVE_CLASS}) {score[index]:.2f}", size=6, parse_math=False
         )
     return figure
 

@@ -46,7 +46,7 @@ def inspect(
     demo: bool,
     min_accuracy: float | None = None,
 ) -> GateReport:
-    """Check a model's answers on its test part against limits and the version it would replace.
+    """Check a model's answers on its test set against limits and the version it would replace.
 
     Args:
         name: name of the servable.
@@ -67,18 +67,18 @@ def inspect(
     if incumbent is None:
         return GateReport(objections, None)
     unseen = np.flatnonzero(~learned_from(volume.version_dir(models_dir, name, incumbent), test))
-    judges = test.take(unseen)
-    if len(judges) < MIN_COMPARED or len(np.unique(judges.labels)) < len(CLASS_NAMES):
+    unseen_images = test.take(unseen)
+    if len(unseen_images) < MIN_COMPARED or len(np.unique(unseen_images.labels)) < len(CLASS_NAMES):
         return GateReport(objections, None)
-    answers = _ask(models_dir, name, incumbent, judges)
+    answers = _ask(models_dir, name, incumbent, unseen_images)
     if answers is None:
         return GateReport(objections, None)
-    before = measure(answers, judges.labels)["balanced_accuracy"]
-    after = measure(probabilities[unseen], judges.labels)["balanced_accuracy"]
+    before = measure(answers, unseen_images.labels)["balanced_accuracy"]
+    after = measure(probabilities[unseen], unseen_images.labels)["balanced_accuracy"]
     if after < before - MARGIN:
         objections.append(
             f"its balanced accuracy of {after:.1%} is less than the {before:.1%} of version"
-            f" {incumbent}, on {len(judges)} test images"
+            f" {incumbent}, on {len(unseen_images)} test images"
         )
     return GateReport(objections, incumbent)
 

@@ -30,7 +30,7 @@ _MAX_PIPELINED: Final = 8
 _MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
 """Limit for discarding an unwanted body: a client that sends all of it first sees the answer."""
 
-_ON_ITS_WAY_SECONDS: Final = 0.5
+_LATE_REQUEST_SECONDS: Final = 0.5
 """How long an idle connection is kept open when the service stops: a request may have been sent
 before the client could know."""
 
@@ -101,7 +101,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Receive a header. Trailers behind a body are dropped: nothing reads or bounds them."""
+        """Receive a header. Trailers after a body are dropped: nothing reads or bounds them."""
         if self._in_head:
             self._head.parse_header(name, value)
             super().on_header(name, value)
@@ -113,7 +113,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             # Another request follows the body that was awaited.
             raise RejectedError(NOT_HTTP)
         self._stop_waiting()
-        self._check_place()
+        self._check_reserved_slot()
         super().on_headers_complete()
         self.cycle.transport = CycleTransport(  # type: ignore[assignment] # all that a cycle calls
             self.transport, self._reader, self._close_after_body
@@ -137,7 +137,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Answer the current request, or one that is on its way, and close."""
         self._stopping = True
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_ON_ITS_WAY_SECONDS, super().shutdown)
+            self.loop.call_later(_LATE_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()
 
@@ -171,7 +171,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             rejection = cause.rejection if isinstance(cause, RejectedError) else NOT_HTTP
             self._reject(rejection, linger=True)
 
-    def _check_place(self) -> None:
+    def _check_reserved_slot(self) -> None:
         if self.slot is None or not self.slot.health_checks_only:
             return
         if (

@@ -1,9 +1,8 @@
 """Limits the size of a request's head."""
 
-from http import HTTPStatus
 from typing import Final
 
-from covidscan.service.http.rejection import RejectedError, Rejection
+from covidscan.service.http.rejection import head_too_large
 
 PIECE_BYTES: Final = 4 * 1024
 """Heads are parsed in pieces of this size, so at most one piece is read beyond the limit."""
@@ -51,15 +50,9 @@ class HeadSize:
         self.parse(len(name) + len(value) + len(": \r\n"))
         self._headers += 1
         if self._headers > _MAX_HEADERS:
-            raise _too_large(f"{_MAX_HEADERS} headers")
+            raise head_too_large(f"{_MAX_HEADERS} headers")
 
 
 def _check(size_bytes: int) -> None:
     if size_bytes > _MAX_BYTES:
-        raise _too_large(f"{_MAX_BYTES} bytes")
-
-
-def _too_large(limit: str) -> RejectedError:
-    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-    detail = f"the request's head has more than {limit}"
-    return RejectedError(Rejection(status, "too-large", detail))
+        raise head_too_large(f"{_MAX_BYTES} bytes")

@@ -1,10 +1,17 @@
-"""Answers to connections that are rejected before the app could answer a request."""
+"""Answers to connections that are rejected before the app could answer a request.
+
+There is no request yet, so these problems lack ``instance``, ``request_id`` and ``reasons``, which
+all others have. Kinds and titles are those of ``api.http``.
+"""
 
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from api.fair_sharing.errors import OverloadedError
+from api.http.errors import RequestError, SlowBodyError, UploadTooLargeError
+from api.http.problem_table import PROBLEM_KINDS
 from api.http.problems import PROBLEM_MEDIA_TYPE, problem_type
 
 
@@ -14,7 +21,8 @@ class Rejection:
 
     status: HTTPStatus
     kind: str
-    """The type of the problem, as in ``api.http.errors``."""
+    """The last part of the problem's type."""
+    title: str
     detail: str
 
     def answer(self) -> bytes:
@@ -22,7 +30,7 @@ class Rejection:
         body = json.dumps(
             {
                 "type": problem_type(self.kind),
-                "title": self.status.phrase,
+                "title": self.title,
                 "status": self.status.value,
                 "detail": self.detail,
             }
@@ -49,10 +57,33 @@ class RejectedError(Exception):
         self.rejection = rejection
 
 
-NOT_HTTP: Final = Rejection(HTTPStatus.BAD_REQUEST, "bad-request", "Invalid HTTP request received.")
+NOT_HTTP: Final = Rejection(
+    HTTPStatus.BAD_REQUEST,
+    "bad-request",
+    PROBLEM_KINDS[RequestError].title,
+    "the request is not valid HTTP",
+)
 TOO_SLOW: Final = Rejection(
-    HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the request's head arrived too slowly"
+    HTTPStatus.REQUEST_TIMEOUT,
+    SlowBodyError.kind,
+    PROBLEM_KINDS[SlowBodyError].title,
+    "the request's head arrived too slowly",
 )
 TOO_MANY_CONNECTIONS: Final = Rejection(
-    HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too many connections; try again"
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    OverloadedError.kind,
+    PROBLEM_KINDS[OverloadedError].title,
+    "too many connections; try again",
 )
+
+
+def head_too_large(limit: str) -> RejectedError:
+    """Return the error for a head that is larger than a limit, such as ``100 headers``."""
+    return RejectedError(
+        Rejection(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            UploadTooLargeError.kind,
+            PROBLEM_KINDS[UploadTooLargeError].title,
+            f"the request's head has more than {limit}",
+        )
+    )

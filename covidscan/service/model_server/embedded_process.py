@@ -93,7 +93,7 @@ class EmbeddedProcess:
         try:
             await asyncio.wait_for(process.wait(), STOP_SECONDS)
         except TimeoutError:
-            logger.warning("the model server did not stop in time and is killed")
+            logger.warning("killing the model server: it did not stop in time")
             process.kill()
             await process.wait()
 
@@ -136,7 +136,7 @@ class EmbeddedProcess:
             await asyncio.wait((ended, in_trouble), return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 trouble = in_trouble.result()
-                logger.error("the model server %s and is stopped", trouble.value)
+                logger.error("stopping the model server: it %s", trouble.value)
                 if trouble is Trouble.NO_SOCKET:
                     # It can still answer calls on its open connections.
                     await self._end(process)
@@ -158,7 +158,7 @@ class EmbeddedProcess:
             if loop.time() - started > _STABLE_SECONDS:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             logger.error(
-                "the model server ended with code %d and is restarted in %.1f s",
+                "the model server ended with code %d; restarting it in %.1f s",
                 code,
                 backoff_seconds,
             )

@@ -1,4 +1,4 @@
-"""``covidscan cross-validate``: the test parts of several runs, judged as one."""
+"""``covidscan cross-validate``: the test sets of several runs, judged as one."""
 
 import json
 import shutil
@@ -13,7 +13,8 @@ from covidscan.main import app
 from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.leakage import report_leakage
-from trainer.dataset.split import SplitOptions, split_dataset
+from trainer.dataset.split import split_dataset
+from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
 from trainer.evaluation.evaluation import evaluate
 from trainer.evaluation.report import write_report

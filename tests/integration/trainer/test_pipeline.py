@@ -18,7 +18,8 @@ from serving.volume.model_card import ModelCard
 from tests.narrow_backbones import NARROW_BACKBONES
 from trainer import architectures
 from trainer.dataset.images import list_dataset, load_images
-from trainer.dataset.split import SplitOptions, split_dataset
+from trainer.dataset.split import split_dataset
+from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
 from trainer.errors import DatasetError, RecipeError, RunError, TrainingError
 from trainer.pipeline import Outcome, Plan, train_and_publish

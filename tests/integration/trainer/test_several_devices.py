@@ -20,7 +20,7 @@ tf.config.set_logical_device_configuration(cpu, halves)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 from tests.narrow_backbones import use_narrow_backbones
-from trainer.dataset.split import SplitOptions
+from trainer.dataset.split_options import SplitOptions
 from trainer.errors import RecipeError
 from trainer.pipeline import Plan, train_and_publish
 from trainer.recipe import Recipe

@@ -88,7 +88,7 @@ def test_ctrl_c_publishes_nothing_and_resume_goes_on(tmp_path: Path, dataset_dir
     history = tmp_path / "run" / "vgg16" / "checkpoints" / "history.json"
     wait_until(history.exists, timeout_seconds=120)
     training.send_signal(signal.SIGINT)
-    assert last_words(training) == "covidscan: stopped; nothing half-done was published"
+    assert last_words(training) == "covidscan: stopped; no unfinished model was published"
     assert training.returncode == 130
     assert volume.versions(tmp_path / "models", "vgg16") == []
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
 
-from covidscan.audit_replay import find_images
 from covidscan.command_line.tables import add_text_row
 from covidscan.main import app
+from covidscan.replay.replayer import find_images
 
 ODD_NAMES = ["[bold]a.png", "[red]b[x].png", ":warning:.png", os.fsdecode(b"caf\xe9.png")]
 PRINTED_NAMES = [*ODD_NAMES[:3], r"caf\xe9.png"]

@@ -69,11 +69,15 @@ def test_list_reports_a_volume_without_models(tmp_path: Path):
 
 def test_a_rollback_publishes_a_new_version_that_records_the_repeated_one(models_dir: Path):
     result = models(models_dir, "rollback", "vgg16")
-    assert (result.exit_code, result.stdout) == (0, "vgg16 version 3 is version 1 again\n")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "published vgg16 version 3, a copy of version 1\n",
+    )
     assert content(models_dir, "vgg16", 3) == "first"
     card = ModelCard.read(volume.version_dir(models_dir, "vgg16", 3))
     assert (card.rolled_back_to, card.metrics["accuracy"]) == (1, 0.8)
-    assert models(models_dir, "rollback", "vgg16", "--to=3").stdout.endswith("version 1 again\n")
+    repeated = models(models_dir, "rollback", "vgg16", "--to=3").stdout
+    assert repeated == "published vgg16 version 4, a copy of version 1\n"
 
 
 def test_a_version_without_a_card_can_be_rolled_back_to(models_dir: Path):

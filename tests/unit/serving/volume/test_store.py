@@ -72,6 +72,12 @@ def test_versions_are_directories_named_by_integers(tmp_path: Path):
     assert volume.version_dir(tmp_path, "m", 7).name == "007"
 
 
+def test_models_without_a_version_are_missing(tmp_path: Path):
+    (tmp_path / "present" / "1").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    assert volume.missing(tmp_path, ["absent", "present", "empty"]) == ["absent", "empty"]
+
+
 def test_a_missing_model_has_no_versions(tmp_path: Path):
     assert volume.versions(tmp_path, "m") == []
     with pytest.raises(VolumeError, match="model m has no version 1"):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from trainer.dataset.images import LabelledImages
-from trainer.dataset.split import Split, SplitOptions, split_dataset
+from trainer.dataset.split import Split, split_dataset
+from trainer.dataset.split_options import SplitOptions
 
 PER_CLASS = 60
 

@@ -8,7 +8,8 @@ import pytest
 
 from trainer.dataset.file_numbers import file_numbers, reject_mixed_schemes
 from trainer.dataset.images import LabelledImages
-from trainer.dataset.split import SplitOptions, split_dataset
+from trainer.dataset.split import split_dataset
+from trainer.dataset.split_options import SplitOptions
 from trainer.errors import DatasetError
 
 COVID = [f"COVID/Covid ({n}).png" for n in range(1, 41)]

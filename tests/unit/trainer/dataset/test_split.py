@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.trainer.dataset.split_data import DATA, PER_CLASS, make_data, parts, split
-from trainer.dataset.split import SplitOptions
+from trainer.dataset.split_options import SplitOptions
 from trainer.errors import DatasetError
 
 

@@ -55,7 +55,7 @@ def test_patients_in_several_parts_are_counted_in_a_warning(
     )
     shared = len((train & validation) | (train & test) | (validation & test))
     assert (shared == 0) == (kind == "groups") == (not caplog.records)
-    assert kind == "groups" or f"{shared} of 30 patients are in several parts" in caplog.text
+    assert kind == "groups" or f"{shared} of 30 patients are in several sets" in caplog.text
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 0.4, 0.6])

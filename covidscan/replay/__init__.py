@@ -1,0 +1,1 @@
+"""Repeats the predictions that the audit trail records."""
