@@ -65,8 +65,8 @@ def _inflate(packed: memoryview) -> bytes:
             if inflater.eof:
                 return b"".join(parts)
     except zlib.error as error:
-        raise DamagedImageError("the DICOM file is deflated, and corrupt") from error
-    raise DamagedImageError("the DICOM file is deflated, and cut")
+        raise DamagedImageError("the DICOM file is deflated and corrupt") from error
+    raise DamagedImageError("the DICOM file is deflated and truncated")
 
 
 def _read_meta(data: bytes) -> _Meta | None:

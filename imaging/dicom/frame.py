@@ -106,8 +106,8 @@ def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
         frame = _plain(found, header)
     if np.issubdtype(frame.values.dtype, np.signedinteger) and _wraps(frame):
         raise DamagedImageError(
-            "the DICOM file contradicts itself: its header says that its pixels have a sign, but"
-            " they make a picture only without"
+            "the DICOM file contradicts itself: its header says that pixel values are signed, but"
+            " they only form a picture as unsigned values"
         )
     return frame
 

@@ -30,15 +30,15 @@ def _check_structure(data: bytes) -> None:
         if bits <= _PALETTE_BITS:
             palette = 4 * (colours or 1 << bits)
         if coding == _MASKS and bits == _MASK_BITS and data[54:66] != _USUAL_MASKS:
-            # OpenCV does not look at them.
-            raise DamagedImageError("the bmp file's colour masks are not the usual ones")
+            # OpenCV ignores the masks.
+            raise DamagedImageError("the bmp file has unusual colour masks")
     if pixels < _FILE_HEADER_BYTES + header + palette:
-        raise DamagedImageError("the bmp file's pixels would begin within its header or palette")
+        raise DamagedImageError("the bmp file's pixels begin within its header or palette")
 
 
 def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
     if image.info.get("compression") in _RUN_LENGTHS:
-        raise UnknownImageFormatError("a bmp file in run-length encoding is not read")
+        raise UnknownImageFormatError("run-length encoded BMP is not supported")
     return SampleDepth()
 
 

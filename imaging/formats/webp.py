@@ -20,7 +20,7 @@ def webp_chunks(data: bytes) -> Iterator[Chunk]:
     """The chunks of a file.
 
     Raises:
-        DamagedImageError: a chunk ends behind the file.
+        DamagedImageError: a chunk extends past the end of the file.
         struct.error: the file ends within a chunk's head.
     """
     end = min(len(data), struct.unpack_from("<I", data, 4)[0] + _CHUNK_OVERHEAD)
@@ -30,7 +30,7 @@ def webp_chunks(data: bytes) -> Iterator[Chunk]:
         start = at + _CHUNK_OVERHEAD
         at = start + size
         if at > len(data):
-            raise DamagedImageError("a part of the file is cut")
+            raise DamagedImageError("the file is truncated")
         at += size % 2
         yield Chunk(name, start, size)
 
@@ -45,10 +45,9 @@ def _check_structure(data: bytes) -> None:
 
 
 def _check_complete(data: bytes, _header: ImageHeader) -> None:
-    """Decode the pixels of an extended file as the simple file that they could be.
+    """Decode the pixels of an extended file as if it were a simple file.
 
-    The decoder takes what there is of the pixels of an extended file, but all or nothing of a
-    simple one.
+    The decoder accepts incomplete pixels in an extended file, but not in a simple one.
     """
     first, *others = webp_chunks(data)
     if first.name != _EXTENDED:

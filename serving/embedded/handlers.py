@@ -116,7 +116,7 @@ class CallHandlers:
             except Exception:
                 logger.exception("unhandled exception in %s", name)
                 code = grpc.StatusCode.INTERNAL
-                rejection = CallError(code, "the model server failed on this request")
+                rejection = CallError(code, "internal error while handling the request")
             finally:
                 self._end(name, request, response, code, time.perf_counter() - started)
             if response is None:

@@ -68,7 +68,7 @@ class Loader:
                 if attempts_left == 0:
                     raise
                 attempts_left -= 1
-                logger.info("%s is tried again: %s", version_dir, error)
+                logger.info("retrying %s: %s", version_dir, error)
             await asyncio.sleep(self._retry_interval_seconds)
 
     async def look(self, model_dir: Path) -> dict[int, Path]:

@@ -168,7 +168,7 @@ class Servable:
             self._reject(version, error)
         except Exception:
             logger.exception("loading model %s version %d failed", self.config.name, number)
-            self._reject(version, ModelLoadError(Code.INTERNAL, "the model server failed on it"))
+            self._reject(version, ModelLoadError(Code.INTERNAL, "internal error while loading"))
         except asyncio.CancelledError:
             self._set_state(version, ModelVersionStatus.END)
             raise
