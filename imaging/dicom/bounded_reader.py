@@ -11,6 +11,7 @@ from typing import Final
 
 from pydicom.datadict import tag_for_keyword
 
+from imaging.dicom.file_format import ITEM_TAG, META_GROUP
 from imaging.errors import DamagedImageError
 
 MAX_VALUE_BYTES: Final = 4096
@@ -25,10 +26,9 @@ _MAX_META_BYTES: Final = 65_536
 _MAX_CHARACTER_SET_BYTES: Final = 8_192
 """For all character sets together: pydicom looks these up at once, other elements on access."""
 _MAX_VALUES: Final = 16_384
-_META_GROUP: Final = 2
 _HEAD_BYTES: Final = 8
 _LONG_LENGTH_BYTES: Final = 4
-_ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
+_META_GROUP_BYTES: Final = struct.pack("<H", META_GROUP)
 _BIG_ENDIAN_ITEM_TAG: Final = b"\xff\xfe\xe0\x00"
 
 
@@ -40,7 +40,7 @@ def tags_of(*keywords: str) -> frozenset[bytes]:
     )
 
 
-_ITEM_TAGS: Final = frozenset({_ITEM_TAG, _BIG_ENDIAN_ITEM_TAG})
+_ITEM_TAGS: Final = frozenset({ITEM_TAG, _BIG_ENDIAN_ITEM_TAG})
 _CHARACTER_SET_TAGS: Final = tags_of("SpecificCharacterSet")
 
 
@@ -91,7 +91,7 @@ class BoundedReader(io.BytesIO):
             self._tag in self._short and size > MAX_VALUE_BYTES
         ):
             raise DamagedImageError("the DICOM file has an element with too many values")
-        if self._tag[:2] == bytes([_META_GROUP, 0]) and size > _MAX_META_BYTES:
+        if self._tag[:2] == _META_GROUP_BYTES and size > _MAX_META_BYTES:
             raise DamagedImageError("the DICOM file has an element that is too long")
 
 
@@ -103,7 +103,7 @@ def check_sequence(raw: bytes) -> None:
     """
     if len(raw) > MAX_SEQUENCE_BYTES:
         raise DamagedImageError("the DICOM file has a sequence that is too long")
-    items = max(raw.count(_ITEM_TAG), raw.count(_BIG_ENDIAN_ITEM_TAG))
+    items = max(raw.count(ITEM_TAG), raw.count(_BIG_ENDIAN_ITEM_TAG))
     if items > MAX_SEQUENCE_ITEMS:
         raise DamagedImageError("the DICOM file has too many items")
     if raw.count(b"\\") > _MAX_VALUES:

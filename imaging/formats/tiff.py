@@ -39,9 +39,16 @@ MAX_FRACTIONS: Final = 10_000
 
 _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _BIG: Final = frozenset({b"II+\0", b"MM\0+"})
+_DIRECTORY_OFFSET_AT: Final = 4
+"""Directly after byte order and version."""
+_ENTRY_COUNT_BYTES: Final = 2
+# An entry has a tag, a type, a count, and the values or their offset.
 _ENTRY_BYTES: Final = 12
+_TYPE_AND_COUNT: Final = "2xHI"
 _TYPE_BYTES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
+"""The size of a value, by its type."""
 _FRACTIONS: Final = frozenset({5, 10})
+"""The types RATIONAL and SRATIONAL."""
 
 # None, LZW, Deflate under both its numbers, PackBits: lossless, and truncation is detected.
 _COMPRESSIONS: Final = frozenset({1, 5, 8, 32946, 32773})
@@ -61,17 +68,18 @@ def _check_structure(data: bytes) -> None:
     if data[:4] in _BIG:
         raise UnknownImageFormatError("BigTIFF is not supported")
     order = _BYTE_ORDERS[data[:4]]
-    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    (directory,) = struct.unpack_from(f"{order}I", data, _DIRECTORY_OFFSET_AT)
     (entries,) = struct.unpack_from(f"{order}H", data, directory)
-    end = directory + 2 + entries * _ENTRY_BYTES
+    start = directory + _ENTRY_COUNT_BYTES
+    end = start + entries * _ENTRY_BYTES
     (following,) = struct.unpack_from(f"{order}I", data, end)
     if following >= len(data):
         raise DamagedImageError("the tiff file ends before its next page")
     if following != 0:
         raise SeveralImagesError("the tiff file has several pages")
     values = numbers = fractions = 0
-    for at in range(directory + 2, end, _ENTRY_BYTES):
-        kind, count = struct.unpack_from(f"{order}2xHI", data, at)
+    for at in range(start, end, _ENTRY_BYTES):
+        kind, count = struct.unpack_from(f"{order}{_TYPE_AND_COUNT}", data, at)
         size = _TYPE_BYTES[kind] if kind < len(_TYPE_BYTES) else 0
         values += count * size
         numbers += count * (size > 1)
