@@ -14,7 +14,7 @@ from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
 from api.start_errors import AuditTrailError
 from system.deadlines import DeadlineThreads, call_with_deadline
-from system.regular_files import open_regular_file
+from system.regular_files import open_regular_descriptor, open_regular_reader
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class AuditTrail:
         return _ends_with_partial_line(self._path)
 
     def _append(self, line: bytes) -> None:
-        descriptor = open_regular_file(
+        descriptor = open_regular_descriptor(
             self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode=_MODE
         )
         try:
@@ -155,7 +155,7 @@ class AuditTrail:
 
 def _ends_with_partial_line(path: Path) -> bool:
     """Whether a file ends with a partial line, which a full disk may have caused."""
-    with os.fdopen(open_regular_file(path, os.O_RDONLY), "rb") as file:
+    with open_regular_reader(path) as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False
         file.seek(-1, os.SEEK_END)

@@ -61,7 +61,7 @@ class _ModelState:
     @property
     def available(self) -> list[VersionStatus]:
         """The versions that answer predictions, newest first."""
-        return [version for version in self.versions if version.state is VersionState.AVAILABLE]
+        return [version for version in self.versions if version.is_available]
 
     @property
     def readiness(self) -> ModelAnswerStatus:

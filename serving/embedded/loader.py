@@ -28,7 +28,7 @@ class Loader:
 
     Args:
         engine: reads and compiles versions.
-        contract: the required signatures, by model name.
+        expected_signatures: the required signatures, by model name.
         threads: how many versions are loaded concurrently.
         retries: the number of attempts after the first.
         retry_interval_seconds: the pause between two attempts.
@@ -37,14 +37,14 @@ class Loader:
     def __init__(
         self,
         engine: Engine,
-        contract: Mapping[str, ModelSignature],
+        expected_signatures: Mapping[str, ModelSignature],
         *,
         threads: int,
         retries: int,
         retry_interval_seconds: float,
     ) -> None:
         self._engine = engine
-        self._contract = contract
+        self._expected_signatures = expected_signatures
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         # Separate threads, so that a hanging mount delays neither loading nor shutdown.
         self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="look")
@@ -101,8 +101,8 @@ class Loader:
     def _load(self, name: str, version_dir: Path) -> LoadedModel:
         try:
             model = self._engine.load(version_dir)
-            if name in self._contract:
-                admit(model, self._contract[name])
+            if name in self._expected_signatures:
+                admit(model, self._expected_signatures[name])
             return model
         finally:
             return_freed_memory()
