@@ -2,6 +2,7 @@
 
 from serving.volume.store import (
     DEFAULT_VERSIONS_KEPT,
+    EXTRA_ASSETS,
     KERNEL_PATHS,
     check_writable,
     draft,
@@ -15,6 +16,7 @@ from serving.volume.store import (
 
 __all__ = [
     "DEFAULT_VERSIONS_KEPT",
+    "EXTRA_ASSETS",
     "KERNEL_PATHS",
     "check_writable",
     "draft",
