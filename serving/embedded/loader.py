@@ -17,7 +17,7 @@ from system.freed_memory import return_freed_memory
 logger = logging.getLogger(__name__)
 
 _LISTING_THREADS: Final = 32
-_LOOK_SECONDS: Final = 5.0
+_LISTING_SECONDS: Final = 5.0
 """The time limit for listing a folder, which may be on a hanging mount."""
 
 
@@ -47,7 +47,7 @@ class Loader:
         self._expected_signatures = expected_signatures
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         # Separate threads, so that a hanging mount delays neither loading nor shutdown.
-        self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="look")
+        self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="list")
         self._hanging: set[Path] = set()
         """Folders on which a thread hangs; no other thread is used for them."""
         self._retries = retries
@@ -71,7 +71,7 @@ class Loader:
                 logger.info("retrying %s: %s", version_dir, error)
             await asyncio.sleep(self._retry_interval_seconds)
 
-    async def look(self, model_dir: Path) -> dict[int, Path]:
+    async def list_versions(self, model_dir: Path) -> dict[int, Path]:
         """List the versions in a model's directory, by number.
 
         Raises:
@@ -79,15 +79,17 @@ class Loader:
         """
         if model_dir in self._hanging:
             raise VolumeError(f"{model_dir} still does not answer")
-        looking = self._listing_threads.submit(volume.version_candidates, model_dir)
+        listing = self._listing_threads.submit(volume.version_candidates, model_dir)
         try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                return await asyncio.wrap_future(looking)
+            async with asyncio.timeout(_LISTING_SECONDS):
+                return await asyncio.wrap_future(listing)
         except TimeoutError as error:
-            if not looking.cancelled():
+            if not listing.cancelled():
                 self._hanging.add(model_dir)
-                looking.add_done_callback(lambda _: self._hanging.discard(model_dir))
-            raise VolumeError(f"{model_dir} does not answer within {_LOOK_SECONDS:g} s") from error
+                listing.add_done_callback(lambda _: self._hanging.discard(model_dir))
+            raise VolumeError(
+                f"{model_dir} does not answer within {_LISTING_SECONDS:g} s"
+            ) from error
 
     def release(self, model: LoadedModel | None) -> None:
         """Free a model in a thread, because the engine takes up to tens of milliseconds."""

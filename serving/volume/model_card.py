@@ -79,7 +79,7 @@ class ModelCard:
         Raises:
             TypeError: a field has the wrong type.
         """
-        sound = (
+        valid = (
             isinstance(self.name, str)
             and isinstance(self.demo, bool)
             and isinstance(self.created_at, str)
@@ -87,5 +87,5 @@ class ModelCard:
             and all(isinstance(value, int | float) for value in self.metrics.values())
             and isinstance(self.rolled_back_to, int | None)
         )
-        if not sound:
+        if not valid:
             raise TypeError("a field of the model card has the wrong type")
