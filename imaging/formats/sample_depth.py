@@ -39,7 +39,7 @@ def decode_used_bits(data: bytes, header: ImageHeader, *, scaled: bool = False) 
     Args:
         data: the file, complete.
         header: its header.
-        scaled: whether the tag that announces bits speaks, by its standard, of samples that were
+        scaled: whether the tag with the used bits describes, by its standard, samples that were
             scaled to 16 bits.
 
     Raises:
@@ -52,7 +52,7 @@ def decode_used_bits(data: bytes, header: ImageHeader, *, scaled: bool = False) 
 def _decode_narrow(data: bytes, depth: SampleDepth, *, scaled: bool) -> Pixels | None:
     """None if the values fill their range, or cannot be decoded."""
     try:
-        # Never IMREAD_COLOR_RGB: for a TIFF file that gives memory that nothing was written to.
+        # Never IMREAD_COLOR_RGB: for a TIFF file it returns uninitialised memory.
         decoded = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
         )
