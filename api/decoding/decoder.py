@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
 from api.decoding.memory_budget import MemoryBudget
 from api.decoding.worker import Said, serve_decoder
-from imaging.errors import DamagedImageError, TooMuchMemoryError
+from imaging.errors import TooMuchMemoryError, UndecodableImageError
 
 logger = logging.getLogger(__name__)
 
@@ -177,10 +177,10 @@ class Decoder:
         code = self._process.exitcode
         if code == _TOO_SLOW:
             self.end_reason = "cpu-time"
-            return DamagedImageError("the image takes too long to decode")
+            return UndecodableImageError("the image takes too long to decode")
         if code in _CRASHES:
             self.end_reason = "crash"
-            return DamagedImageError("the image's decoder crashed")
+            return UndecodableImageError("the image's decoder crashed")
         self.end_reason = "ended"
         return DecoderEndedError(f"a decoder process ended with {code}")
 

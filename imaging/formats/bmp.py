@@ -5,7 +5,7 @@ from typing import Final
 
 from PIL import Image
 
-from imaging.errors import DamagedImageError, UnknownImageFormatError
+from imaging.errors import DamagedImageError, UndecodableImageError, UnsupportedVariantError
 from imaging.formats.image_format import ImageFormat, SampleDepth
 
 _FILE_HEADER_BYTES: Final = 14
@@ -31,14 +31,14 @@ def _check_structure(data: bytes) -> None:
             palette = 4 * (colours or 1 << bits)
         if coding == _MASKS and bits == _MASK_BITS and data[54:66] != _USUAL_MASKS:
             # OpenCV does not look at them.
-            raise DamagedImageError("the bmp file's colour masks are not the usual ones")
+            raise UndecodableImageError("the bmp file's colour masks are not the usual ones")
     if pixels < _FILE_HEADER_BYTES + header + palette:
         raise DamagedImageError("the bmp file's pixels would begin within its header or palette")
 
 
 def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
     if image.info.get("compression") in _RUN_LENGTHS:
-        raise UnknownImageFormatError("a bmp file in run-length encoding is not read")
+        raise UnsupportedVariantError("a bmp file in run-length encoding is not read")
     return SampleDepth()
 
 

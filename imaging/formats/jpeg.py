@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import simplejpeg
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 from imaging.formats.image_format import (
     PICTURE_BYTES,
     ImageFormat,
@@ -93,7 +93,7 @@ def read_scans(data: bytes) -> JpegScans:
             start = at
             at = start + len(data[start : end.start()].rstrip(b"\xff"))
             spans.append((start, at))
-    raise DamagedImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
+    raise UndecodableImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
 
 
 def _all_coefficients(frame: bytes) -> set[tuple[int, int]]:
@@ -126,7 +126,7 @@ def _decode(data: bytes, header: ImageHeader) -> Pixels:
     except ValueError as error:
         # All that tells this error of simplejpeg from others.
         if "subsampling" in str(error):
-            raise DamagedImageError(
+            raise UndecodableImageError(
                 "the jpeg file is corrupt or has an unsupported subsampling"
             ) from error
         raise DamagedImageError("the jpeg file is truncated or corrupt") from error
