@@ -15,7 +15,7 @@ from api.fair_sharing.client_activity import ClientActivity
 from api.fair_sharing.fair_slots import FairSlots
 from api.prediction.deadline import Deadline
 from api.prediction.ensemble import POSITIVE_CLASS
-from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.fan_out import IMAGES_AT_ONCE, FanOut
 from api.prediction.options import PredictionOptions
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
@@ -35,11 +35,9 @@ VALUES_SIDE: Final = 16
 PICTURE_SIDE: Final = 512
 """The longest side of the picture that is returned with the maps, in pixels."""
 
-_WAITING: Final = 8
+_MAX_WAITING: Final = 8
 IMAGES_ASKED: Final = 1 + MASKS
 """The images that an explanation counts as: the image itself, and once for each mask."""
-_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""The same as for a batch, so that other callers get their turn in between."""
 
 _MASKS: Final = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
 """The same for all images, so that an image always has the same explanation."""
@@ -92,11 +90,11 @@ class Explainer:
         self._preparation = preparation
         self._fan_out = fan_out
         self._settings = settings
-        self._load = FairSlots(
+        self._slots = FairSlots(
             settings.max_explanations,
-            shared=max(1, settings.max_explanations - 1),
+            max_per_busy_client=max(1, settings.max_explanations - 1),
             activity=activity,
-            waiting=_WAITING,
+            max_waiting=_MAX_WAITING,
         )
 
     async def explain(
@@ -122,7 +120,7 @@ class Explainer:
             AuditUnavailableError: the prediction could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
-        async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
+        async with self._slots.hold(caller.client, timeout_seconds=budget_seconds):
             prediction = await self._predictor.predict(filename, data, options, caller)
             started = time.perf_counter()
             deadline = Deadline.after(budget_seconds)
@@ -148,7 +146,8 @@ class Explainer:
         self, image: NDArray[np.float32], client: str, deadline: Deadline
     ) -> list[list[ModelResult]]:
         """The models' results for the image under each mask."""
-        at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        # So that other callers get their turn in between.
+        at_once = asyncio.Semaphore(IMAGES_AT_ONCE)
         hidden = darkened(image, side=DARKEST_OF)
 
         async def ask(mask: NDArray[np.float32]) -> list[ModelResult]:

@@ -24,7 +24,7 @@ from api.http.errors import (
 from api.observability.audit import AuditUnavailableError
 from api.prediction.errors import (
     ModelsInTrainingError,
-    ModelsLateError,
+    ModelsTimeoutError,
     ModelsUnavailableError,
     PredictionError,
     RejectedImageError,
@@ -128,7 +128,7 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     PredictionError: ProblemKind(_UNAVAILABLE, "No prediction"),
     ModelsUnavailableError: ProblemKind(_UNAVAILABLE, "Models unavailable"),
     ModelsInTrainingError: ProblemKind(_UNAVAILABLE, "Models in training"),
-    ModelsLateError: ProblemKind(HTTPStatus.GATEWAY_TIMEOUT, "Models timed out"),
+    ModelsTimeoutError: ProblemKind(HTTPStatus.GATEWAY_TIMEOUT, "Models timed out"),
     OverloadedError: ProblemKind(_UNAVAILABLE, "Overloaded"),
     AuditUnavailableError: ProblemKind(_UNAVAILABLE, "Audit unavailable"),
 }

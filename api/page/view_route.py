@@ -50,10 +50,10 @@ async def _slot_until_sent(services: ServicesDep, caller: CallerDep) -> AsyncIte
     many while others are about gets no more than a part of that time.
     """
     timeout_seconds = services.settings.request_timeout_seconds
-    async with services.views.hold(caller.client, timeout_seconds=timeout_seconds):
+    async with services.view_slots.hold(caller.client, timeout_seconds=timeout_seconds):
         started = time.perf_counter()
         yield
-        if services.views.is_crowded_by(caller.client):
+        if services.view_slots.is_restricted(caller.client):
             taken_seconds = time.perf_counter() - started
             await asyncio.sleep(min(_LONGEST_REST_SECONDS, _REST * taken_seconds))
 

@@ -29,6 +29,10 @@ IMAGES_TOGETHER: Final = 8
 """More images gain nothing on a CPU; a model server on a GPU merges several calls into larger
 batches."""
 
+IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
+"""How many images of one batch, explanation or scorer are in progress at once: while the models
+compute one group, the next is prepared."""
+
 PATIENCE_SECONDS: Final = 1.0
 """A group that takes longer no longer blocks the next one: its replica may be stuck."""
 
@@ -65,7 +69,7 @@ class FanOut:
             # Work that a model has begun cannot be postponed. So while other clients are active, a
             # client has only one image in progress (per replica), and the others wait for at most
             # that one.
-            shared=max(1, groups_at_once // 2),
+            max_per_busy_client=max(1, groups_at_once // 2),
             activity=activity,
         )
 

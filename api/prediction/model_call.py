@@ -9,7 +9,7 @@ from opentelemetry import trace
 
 from api.prediction.ensemble import decide
 from api.prediction.results import ModelAnswerStatus, ModelResult
-from api.prediction.retry import ask_twice
+from api.prediction.retry import with_one_retry
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
@@ -105,7 +105,7 @@ async def call_model(
         links=links,
     ) as span:
         try:
-            prediction = await ask_twice(
+            prediction = await with_one_retry(
                 lambda left_seconds: client.predict(name, images, timeout_seconds=left_seconds),
                 timeout_seconds=timeout_seconds,
             )

@@ -10,7 +10,7 @@ from typing import Final
 from api.prediction.model_call import failure_status
 from api.prediction.model_cards import ModelCards
 from api.prediction.results import ModelAnswerStatus
-from api.prediction.retry import ask_twice
+from api.prediction.retry import with_one_retry
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES
@@ -129,7 +129,7 @@ class ModelStatusReader:
 
     async def _ask(self, name: str) -> _ModelState:
         try:
-            versions = await ask_twice(
+            versions = await with_one_retry(
                 lambda left_seconds: self._client.version_statuses(
                     name, timeout_seconds=left_seconds
                 ),

@@ -13,7 +13,7 @@ from api.prediction.deadline import Deadline
 from api.prediction.ensemble import agreement, review_reasons, uncertainty, vote
 from api.prediction.errors import (
     ModelsInTrainingError,
-    ModelsLateError,
+    ModelsTimeoutError,
     ModelsUnavailableError,
     RejectedImageError,
 )
@@ -23,10 +23,10 @@ from api.prediction.model_cards import ModelCards
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
 from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult, Timing
-from api.prediction.training_progress import ModelTraining
 from api.prediction.tta import varied
 from api.rejection_reason import RejectionReason
 from api.settings import Settings
+from api.training_progress import ModelTraining
 from imaging.fingerprint import preprocess_fingerprint
 
 
@@ -39,7 +39,7 @@ class Predictor:
         cards: the model cards of the versions.
         settings: give deadlines, limits, quorum and operating point.
         metrics: count predictions.
-        load: the slots of images in progress.
+        image_slots: the slots of images in progress.
         audit: records each prediction, if set.
         training: of the models, if they are still being trained.
     """
@@ -52,7 +52,7 @@ class Predictor:
         settings: Settings,
         *,
         metrics: Metrics,
-        load: FairSlots,
+        image_slots: FairSlots,
         audit: AuditTrail | None,
         training: ModelTraining | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class Predictor:
         self._metrics = metrics
         self._audit = audit
         self._version = importlib.metadata.version("covidscan")
-        self._load = load
+        self._image_slots = image_slots
         self._training = training
 
     async def predict(
@@ -108,7 +108,9 @@ class Predictor:
     ) -> PredictionResult:
         started = time.perf_counter()
         deadline = Deadline.after(self._settings.request_timeout_seconds)
-        async with self._load.hold(caller.client, timeout_seconds=deadline.timeout_seconds()):
+        async with self._image_slots.hold(
+            caller.client, timeout_seconds=deadline.timeout_seconds()
+        ):
             image = await self._preparation.prepare(
                 data, options.dicom, client=caller.client, deadline=deadline
             )
@@ -172,7 +174,7 @@ class Predictor:
             statuses: the status of each model, by name.
 
         Raises:
-            ModelsLateError: too few answered, and all of them timed out.
+            ModelsTimeoutError: too few answered, and all of them timed out.
             ModelsInTrainingError: too few answered, and some models are still being trained.
             ModelsUnavailableError: too few answered.
         """
@@ -183,7 +185,7 @@ class Predictor:
             return
         reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
         if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
-            raise ModelsLateError(f"no model answered in time ({reasons}); try again")
+            raise ModelsTimeoutError(f"no model answered in time ({reasons}); try again")
         progress = self._training.progress if self._training else None
         if progress is not None and ModelAnswerStatus.NOT_AVAILABLE in failed.values():
             raise ModelsInTrainingError(progress)

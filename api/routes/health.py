@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
 from api.prediction.results import ModelAnswerStatus
-from api.prediction.training_progress import ModelTraining
 from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
+from api.training_progress import ModelTraining
 
 router = APIRouter(tags=["health"])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.prediction.training_progress import ModelTraining, TrainingProgress
 from api.settings import Settings
+from api.training_progress import ModelTraining, TrainingProgress
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
 from tests.servers import model_server

@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.025
 
 BETWEEN_FAULTS = "between two faults"
 
-REJECTIONS = {503: "models-unavailable", 504: "models-late"}
+REJECTIONS = {503: "models-unavailable", 504: "models-timeout"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from api.fair_sharing.caller import Caller
 from api.fair_sharing.client_activity import ClientActivity
 from api.fair_sharing.fair_slots import FairSlots
 from api.observability.metrics import Metrics
-from api.prediction.errors import ModelsLateError, ModelsUnavailableError
+from api.prediction.errors import ModelsTimeoutError, ModelsUnavailableError
 from api.prediction.model_call import ModelCall, failed_answer
 from api.prediction.model_cards import ModelCards
 from api.prediction.options import PredictionOptions
@@ -89,7 +89,7 @@ async def explain(answers: Answers, **settings: Any) -> Explanation:
         ModelCards(configured.models_dir),
         configured,
         metrics=metrics,
-        load=FairSlots(1, shared=1, activity=activity, waiting=1),
+        image_slots=FairSlots(1, max_per_busy_client=1, activity=activity, max_waiting=1),
         audit=None,
     )
     explainer = Explainer(predictor, preparation, fan_out, configured, activity)
@@ -148,5 +148,5 @@ async def test_timeouts_of_all_models_raise_models_late():
     def answers(name: str, number: int) -> ModelResult:
         return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
 
-    with pytest.raises(ModelsLateError):
+    with pytest.raises(ModelsTimeoutError):
         await explain(answers)
