@@ -19,7 +19,7 @@ from api.prediction.fan_out import IMAGES_AT_ONCE, FanOut
 from api.prediction.options import PredictionOptions
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
-from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult
+from api.prediction.results import ModelResult, ModelStatus, PredictionResult
 from api.settings import Settings
 from imaging.model_input import IMAGE_SIZE
 from serving.contract import ENSEMBLE_NAME
@@ -49,7 +49,7 @@ class ModelMap:
 
     name: str
     version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     values: NDArray[np.float64] | None
     """How much more probable COVID is with a pixel shown than with it hidden, ``[64, 64]``."""
 
@@ -131,8 +131,8 @@ class Explainer:
                 deadline=deadline,
                 longest_side=PICTURE_SIDE,
             )
-            answers = await self._ask(image.tensor, caller.client, deadline)
-        maps = await asyncio.to_thread(_model_maps, prediction.models, answers)
+            results = await self._ask(image.tensor, caller.client, deadline)
+        maps = await asyncio.to_thread(_model_maps, prediction.models, results)
         self._predictor.check_quorum({each.name: each.status for each in maps})
         return Explanation(
             prediction,
@@ -164,32 +164,32 @@ class Explainer:
 
 
 def _model_maps(
-    wholes: Sequence[ModelResult], answers: Sequence[Sequence[ModelResult]]
+    wholes: Sequence[ModelResult], results: Sequence[Sequence[ModelResult]]
 ) -> list[ModelMap]:
     return [
-        _model_map(whole, [of_one_mask[number] for of_one_mask in answers])
+        _model_map(whole, [of_one_mask[number] for of_one_mask in results])
         for number, whole in enumerate(wholes)
     ]
 
 
 def _model_map(whole: ModelResult, parts: Sequence[ModelResult]) -> ModelMap:
-    failed = [answer.status for answer in (whole, *parts) if answer.probabilities is None]
+    failed = [result.status for result in (whole, *parts) if result.probabilities is None]
     if failed:
         return ModelMap(whole.name, whole.version, failed[0], None)
-    if any(answer.version != whole.version for answer in parts):
+    if any(result.version != whole.version for result in parts):
         # The version was replaced meanwhile; results of two versions are not comparable.
-        return ModelMap(whole.name, whole.version, ModelAnswerStatus.NOT_AVAILABLE, None)
-    values = relevance(_MASKS, np.array([_positive(answer) for answer in parts]))
-    return ModelMap(whole.name, whole.version, ModelAnswerStatus.OK, values)
+        return ModelMap(whole.name, whole.version, ModelStatus.NOT_AVAILABLE, None)
+    values = relevance(_MASKS, np.array([_positive(result) for result in parts]))
+    return ModelMap(whole.name, whole.version, ModelStatus.OK, values)
 
 
-def _positive(answer: ModelResult) -> float:
-    if answer.probabilities is None:
+def _positive(result: ModelResult) -> float:
+    if result.probabilities is None:
         raise ValueError("a model that did not answer has no probability")
-    return answer.probabilities[POSITIVE_CLASS]
+    return result.probabilities[POSITIVE_CLASS]
 
 
 def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
     """The mean of the models' maps, because the ensemble's probability is the mean of theirs."""
     given = [each.values for each in maps if each.values is not None]
-    return ModelMap(ENSEMBLE_NAME, None, ModelAnswerStatus.OK, soft_vote(given))
+    return ModelMap(ENSEMBLE_NAME, None, ModelStatus.OK, soft_vote(given))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from api.prediction.results import ClassName, ModelAnswerStatus, PredictionResult
+from api.prediction.results import ClassName, ModelStatus, PredictionResult
 from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
@@ -35,7 +35,7 @@ class AuditedModel(Schema):
 
     name: str
     version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     probabilities: Probabilities | None
 
 
@@ -61,7 +61,7 @@ class AuditRecord(Schema):
     @classmethod
     def of(
         cls,
-        answer: PredictionResult,
+        result: PredictionResult,
         *,
         key_id: str | None,
         covidscan: str,
@@ -72,17 +72,17 @@ class AuditRecord(Schema):
         return cls.model_validate(
             {
                 "time": datetime.now(UTC),
-                "request_id": answer.request_id,
+                "request_id": result.request_id,
                 "key_id": key_id,
                 "covidscan": covidscan,
                 "preprocessing": preprocessing,
-                "image": answer.image,
+                "image": result.image,
                 "operating_point": operating_point,
-                "prediction": answer.prediction,
-                "probabilities": answer.probabilities,
-                "degraded": answer.degraded,
-                "review_reasons": answer.review_reasons,
-                "models": answer.models,
+                "prediction": result.prediction,
+                "probabilities": result.probabilities,
+                "degraded": result.degraded,
+                "review_reasons": result.review_reasons,
+                "models": result.models,
             }
         )
 

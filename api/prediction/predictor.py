@@ -22,7 +22,7 @@ from api.prediction.input_check import check_input
 from api.prediction.model_cards import ModelCards
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
-from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult, Timing
+from api.prediction.results import ModelResult, ModelStatus, PredictionResult, Timing
 from api.prediction.tta import varied
 from api.rejection_reason import RejectionReason
 from api.settings import Settings
@@ -88,20 +88,20 @@ class Predictor:
             OverloadedError: too many images are in progress.
             AuditUnavailableError: the prediction could not be recorded.
         """
-        answer = await self._predict(filename, data, options, caller)
+        result = await self._predict(filename, data, options, caller)
         if self._audit is not None:
             with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
                 await self._audit.write(
                     AuditRecord.of(
-                        answer,
+                        result,
                         key_id=caller.key_id,
                         covidscan=self._version,
                         preprocessing=preprocess_fingerprint(),
                         operating_point=self._settings.operating_point,
                     )
                 )
-        self._metrics.observe_prediction(answer)
-        return answer
+        self._metrics.observe_prediction(result)
+        return result
 
     async def _predict(
         self, filename: str, data: bytes, options: PredictionOptions, caller: Caller
@@ -117,24 +117,24 @@ class Predictor:
             self._reject(image.pixel_reasons, options)
             asked = time.perf_counter()
             timeout_seconds = deadline.timeout_seconds(at_most=self._settings.model_timeout_seconds)
-            answers, *of_variants = await asyncio.gather(
+            results, *of_variants = await asyncio.gather(
                 *(
                     self._fan_out.ask(tensor, client=caller.client, timeout_seconds=timeout_seconds)
                     for tensor in (image.tensor, *varied(image.tensor, options.variants))
                 )
             )
             inference_seconds = time.perf_counter() - asked
-        for model in answers:
+        for model in results:
             self._metrics.observe_model(model)
-        self.check_quorum({model.name: model.status for model in answers})
-        demo = await self._demo(answers)
-        check = check_input(image.pixel_reasons, answers, demo=demo)
+        self.check_quorum({model.name: model.status for model in results})
+        demo = await self._demo(results)
+        check = check_input(image.pixel_reasons, results, demo=demo)
         if check.ood_score is not None:
             self._metrics.observe_ood_score(check.ood_score)
         self._reject(check.reasons, options)
-        verdict = vote(answers, self._settings.operating_point)
-        agreed = agreement(answers, verdict.prediction)
-        uncertain = uncertainty(answers, of_variants)
+        verdict = vote(results, self._settings.operating_point)
+        agreed = agreement(results, verdict.prediction)
+        uncertain = uncertainty(results, of_variants)
         reasons = review_reasons(
             verdict,
             agreed,
@@ -156,9 +156,9 @@ class Predictor:
             uncertainty=uncertain,
             review=bool(reasons),
             review_reasons=reasons,
-            degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
+            degraded=any(result.status is not ModelStatus.OK for result in results),
             demo=demo,
-            models=answers,
+            models=results,
             timing=Timing(
                 decode_seconds=image.decode_seconds,
                 preprocess_seconds=image.preprocess_seconds,
@@ -167,7 +167,7 @@ class Predictor:
             ),
         )
 
-    def check_quorum(self, statuses: Mapping[str, ModelAnswerStatus]) -> None:
+    def check_quorum(self, statuses: Mapping[str, ModelStatus]) -> None:
         """Check that enough models answered.
 
         Args:
@@ -178,16 +178,14 @@ class Predictor:
             ModelsInTrainingError: too few answered, and some models are still being trained.
             ModelsUnavailableError: too few answered.
         """
-        failed = {
-            name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK
-        }
+        failed = {name: status for name, status in statuses.items() if status is not ModelStatus.OK}
         if len(statuses) - len(failed) >= self._settings.quorum:
             return
         reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
-        if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
+        if all(status is ModelStatus.TIMEOUT for status in statuses.values()):
             raise ModelsTimeoutError(f"no model answered in time ({reasons}); try again")
         progress = self._training.progress if self._training else None
-        if progress is not None and ModelAnswerStatus.NOT_AVAILABLE in failed.values():
+        if progress is not None and ModelStatus.NOT_AVAILABLE in failed.values():
             raise ModelsInTrainingError(progress)
         raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
 
@@ -198,12 +196,12 @@ class Predictor:
             self._metrics.observe_rejected_image(reason)
         raise RejectedImageError(reasons)
 
-    async def _demo(self, answers: Sequence[ModelResult]) -> bool | None:
+    async def _demo(self, results: Sequence[ModelResult]) -> bool | None:
         cards = await asyncio.gather(
             *(
-                self._cards.get(answer.name, answer.version)
-                for answer in answers
-                if answer.version is not None
+                self._cards.get(result.name, result.version)
+                for result in results
+                if result.version is not None
             )
         )
         if any(card is not None and card.demo for card in cards):

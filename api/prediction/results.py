@@ -12,8 +12,8 @@ from imaging.dicom.description import DicomDescription
 ClassName = Literal["COVID", "non-COVID"]
 
 
-class ModelAnswerStatus(StrEnum):
-    """The outcome of asking one model."""
+class ModelStatus(StrEnum):
+    """The outcome of asking one model, or whether it is ready to be asked."""
 
     OK = "ok"
     TIMEOUT = "timeout"
@@ -29,7 +29,7 @@ class ModelResult:
 
     name: str
     version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     prediction: ClassName | None
     confidence: float | None
     """The probability of the predicted class."""
@@ -104,7 +104,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """A prediction for one image. Fields as in ``api.schemas.prediction.PredictionAnswer``."""
+    """A prediction for one image; ``api.schemas.prediction`` has the same fields."""
 
     request_id: str
     filename: str

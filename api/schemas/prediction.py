@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.prediction.results import ClassName, ModelAnswerStatus
+from api.prediction.results import ClassName, ModelStatus
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema, Seconds
@@ -50,13 +50,13 @@ class InputCheck(Schema):
     score."""
 
 
-class ModelAnswer(Schema):
+class ModelResult(Schema):
     """The result of one model. Fields that the model did not provide are null."""
 
     name: str
     version: int | None
     """The version that answered."""
-    status: ModelAnswerStatus
+    status: ModelStatus
     """``ok``, or why this model is left out of the ensemble."""
     prediction: ClassName | None
     confidence: Probability | None
@@ -76,7 +76,7 @@ class Timing(Schema):
     decode_seconds: Seconds
     preprocess_seconds: Seconds
     inference_seconds: Seconds
-    """From the first call to the last answer; the models are called concurrently."""
+    """From the first call to the last result; the models are called concurrently."""
     total_seconds: Seconds
 
 
@@ -138,7 +138,7 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
 }
 
 
-class PredictionAnswer(Schema):
+class PredictionResponse(Schema):
     """The response of ``POST /predict``."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PREDICTION_EXAMPLE]})
@@ -167,5 +167,5 @@ class PredictionAnswer(Schema):
     demo: bool | None
     """True if any model that answered was trained on phantoms, so that the prediction says nothing
     about patients. Null if this is unknown because the volume is not mounted at the gateway."""
-    models: list[ModelAnswer]
+    models: list[ModelResult]
     timing: Timing
