@@ -137,7 +137,7 @@ class DecoderProcesses:
         decoder: Decoder | None = getattr(self._own, "decoder", None)
         if decoder is None:
             return
-        decoder.look()
+        decoder.check_ended()
         if decoder.end_reason is None:
             return
         self._own.decoder = None

@@ -14,7 +14,6 @@ from api.fair_sharing.caller import Caller
 from api.fair_sharing.client_activity import ClientActivity
 from api.fair_sharing.fair_slots import FairSlots
 from api.prediction.deadline import Deadline
-from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.fan_out import IMAGES_AT_ONCE, FanOut
 from api.prediction.options import PredictionOptions
 from api.prediction.predictor import Predictor
@@ -22,7 +21,7 @@ from api.prediction.preparation import ImagePreparation
 from api.prediction.results import ModelResult, ModelStatus, PredictionResult
 from api.settings import Settings
 from imaging.model_input import IMAGE_SIZE
-from serving.contract import ENSEMBLE_NAME
+from serving.contract import ENSEMBLE_NAME, POSITIVE_CLASS
 from serving.probabilities import soft_vote
 
 MASKS: Final = 192

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from api.prediction.results import ClassName, ModelStatus, PredictionResult
+from api.prediction.results import ModelStatus, PredictionResult
 from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
 from api.start_errors import AuditTrailError
+from serving.contract import ClassName
+from system.container_user import CHANGE_OWNER
 from system.deadlines import DeadlineThreads, call_with_deadline
 from system.regular_files import open_regular_file
 
@@ -110,7 +112,7 @@ class AuditTrail:
             if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
                 reason += (
                     f"; put {path} on a volume that the user of this process can write to (in the"
-                    " containers: chown -R 10001:10001)"
+                    f" containers: {CHANGE_OWNER})"
                 )
             elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 reason += f"; make room on the file system of {path}"

@@ -14,8 +14,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.results import ModelResult, PredictionResult
+from serving.contract import POSITIVE_CLASS
 
 _LATENCY_BUCKETS_SECONDS: Final = (
     *(0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
@@ -102,7 +102,7 @@ class Metrics:
         )
         self._ood_scores = Histogram(
             "covidscan_ood_score",
-            "Distance of images from the training images; above 1 an image is rejected.",
+            "How different an image is from the training images; above 1 it is rejected.",
             buckets=_OOD_SCORE_BUCKETS,
             registry=self.registry,
         )

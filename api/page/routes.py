@@ -1,4 +1,4 @@
-"""``GET /`` shows the page; ``POST /`` is its form and answers the page with the result."""
+"""``GET /`` shows the page; ``POST /`` handles its form and returns the page with the result."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -34,7 +34,7 @@ class View(BaseModel):
     columns: int
     rows: int
     center: float | None
-    """Of the window that the models see it through; null of a look-up table."""
+    """Centre of the window used for the models; null for a look-up table."""
     width: float | None
     inverted: bool
     hounsfield: bool
@@ -44,10 +44,10 @@ class View(BaseModel):
 
 
 async def _slot_until_sent(services: ServicesDep, caller: CallerDep) -> AsyncIterator[None]:
-    """Hold a slot until the client has read the answer, which is as large as several images.
+    """Hold a slot until the client has read the response, which is as large as several images.
 
-    A view takes the gateway's time alone, and never waits for the models. So a client that asks for
-    many while others are about gets no more than a part of that time.
+    A view uses only the gateway's CPU. While other clients are active, a busy client gets only a
+    share of it.
     """
     timeout_seconds = services.settings.request_timeout_seconds
     async with services.view_slots.hold(caller.client, timeout_seconds=timeout_seconds):
@@ -78,7 +78,7 @@ async def view(
     )
     image = await while_connected(request, viewing)
     rows, columns = image.values.shape
-    told = View(
+    header = View(
         columns=columns,
         rows=rows,
         center=image.center,
@@ -91,5 +91,5 @@ async def view(
     return Response(
         image.values.astype("<f4").tobytes(),
         media_type="application/octet-stream",
-        headers={HEADER: told.model_dump_json()},
+        headers={HEADER: header.model_dump_json()},
     )

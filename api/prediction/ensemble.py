@@ -5,18 +5,14 @@ from dataclasses import dataclass
 
 from api.prediction.results import (
     Agreement,
-    ClassName,
     Interval,
     ModelResult,
     ModelStatus,
     Uncertainty,
 )
 from api.review_reason import ReviewReason
-from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.contract import NEGATIVE_CLASS, POSITIVE_CLASS, ClassName
 from serving.probabilities import soft_vote
-
-POSITIVE_CLASS: ClassName = CLASS_NAMES[POSITIVE_CLASS_INDEX]
-NEGATIVE_CLASS: ClassName = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
 from imaging.dicom.description import DicomDescription
-
-ClassName = Literal["COVID", "non-COVID"]
+from serving.contract import ClassName
 
 
 class ModelStatus(StrEnum):
@@ -35,7 +33,7 @@ class ModelResult:
     """The probability of the predicted class."""
     probabilities: Mapping[ClassName, float] | None
     ood_score: float | None
-    """Above 1 the image is too far from the model's training images."""
+    """Above 1 the image is too different from the model's training images."""
     duration_seconds: float
     """Duration of the call to the model server, which may be shared with other images."""
 

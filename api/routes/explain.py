@@ -21,6 +21,7 @@ from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm
 from api.routes.problem_docs import problem_responses
 from api.schemas.explanation import ExplanationResponse, SaliencyMap
 from api.schemas.prediction import PredictionResponse
+from serving.contract import ENSEMBLE_NAME, ModelName
 
 PATH: Final = "/explain"
 
@@ -42,8 +43,8 @@ router = APIRouter(tags=["prediction"], route_class=FormRoute)
 class ExplainQuery(ImageQuery):
     """The query of ``POST /explain``."""
 
-    map: Literal["ensemble", "vgg16", "resnet50", "xception"] = Field(
-        default="ensemble",
+    map: Literal["ensemble", ModelName] = Field(
+        default=ENSEMBLE_NAME,
         description="The map that is drawn over the image, for `Accept: image/png`.",
     )
 

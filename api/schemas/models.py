@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from api.prediction.results import ClassName, ModelStatus
+from api.prediction.results import ModelStatus
 from api.schemas.common import Probability, Schema
-from serving.contract import CLASS_NAMES
+from serving.contract import CLASS_NAMES, ClassName
 
 
 class VersionInfo(Schema):

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.prediction.results import ClassName, ModelStatus
+from api.prediction.results import ModelStatus
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema, Seconds
 from api.schemas.image import ImageInfo
+from serving.contract import ClassName
 
 
 class Agreement(Schema):
@@ -34,9 +35,9 @@ class Uncertainty(Schema):
     models_spread: Probability
     """The models' highest probability of COVID minus the lowest."""
     interval: Interval | None
-    """The lowest and highest probability when the image is slightly rotated, shifted, zoomed and
-    brightened (``?tta=``). Null if that was not requested, or if no variant was answered by the
-    same models as the image."""
+    """The lowest and highest probability when the image is slightly rotated, shifted, scaled, and
+    made brighter or darker (``?tta=``). Null if that was not requested, or if no variant was
+    answered by the same models as the image."""
 
 
 class InputCheck(Schema):
@@ -45,8 +46,8 @@ class InputCheck(Schema):
     reasons: list[RejectionReason]
     """The reasons to reject it without ``?force=true``; empty if there are none."""
     ood_score: Annotated[float, Field(ge=0)] | None
-    """The out-of-distribution score: the distance from the models' training images, as the mean
-    over the models. Above 1 the image is too far. Null if no model that answered provides a
+    """The out-of-distribution score, as the mean over the models: how different the image is from
+    the training images. Above 1 it is rejected. Null if no model that answered provides a
     score."""
 
 
@@ -63,8 +64,8 @@ class ModelResult(Schema):
     """The probability of the predicted class."""
     probabilities: Probabilities | None
     ood_score: Annotated[float, Field(ge=0)] | None
-    """The out-of-distribution score: the distance from this model's training images. Above 1 the
-    image is too far. Null if the version does not provide it."""
+    """The out-of-distribution score: how different the image is from this model's training images.
+    Above 1 it is too different. Null if the version does not provide it."""
     duration_seconds: Seconds
     """Round trip to the model server, measured at the gateway; the call may be shared with other
     images."""
