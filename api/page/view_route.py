@@ -27,7 +27,7 @@ router = APIRouter(include_in_schema=False, route_class=FormRoute)
 
 
 class View(BaseModel):
-    """What the numbers in the body are."""
+    """The header that describes the values in the body."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class View(BaseModel):
     width: float | None
     inverted: bool
     hounsfield: bool
-    """Whether they are Hounsfield units."""
+    """Whether the values are Hounsfield units."""
     frame: int
     frames: int
 
@@ -66,7 +66,7 @@ async def view(
     caller: CallerDep,
     request: Request,
 ) -> Response:
-    """The image's values, float32, little endian, row by row; what they are is in ``X-View``."""
+    """The image's values, float32, little endian, row by row; ``X-View`` describes them."""
     await services.rate_limits.count_images(caller.key_id, 1)
     data = await read_upload(form.file, services.settings)
     viewing = services.core.preparation.view(
