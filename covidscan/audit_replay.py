@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from api.observability.audit import AuditedModel, AuditRecord
-from api.prediction.ensemble import POSITIVE_CLASS, decide
+from api.prediction.ensemble import decide
 from api.schemas.image import ImageInfo
 from imaging.decode import decode_image
 from imaging.dicom.description import DicomOptions, WindowChoice, WindowSource
 from imaging.errors import ImageError
 from imaging.preprocess import preprocess
 from serving import volume
-from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
+from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
 from serving.precision import Precision

@@ -1,18 +1,23 @@
 """The contract: the models, their classes, and the signature with which they are served."""
 
-from typing import Final
+from typing import Final, Literal
 
-MODEL_NAMES: Final = ("vgg16", "resnet50", "xception")
+ModelName = Literal["vgg16", "resnet50", "xception"]
+MODEL_NAMES: Final[tuple[ModelName, ...]] = ("vgg16", "resnet50", "xception")
 """The servables, in the order of results."""
 
 ENSEMBLE_NAME: Final = "ensemble"
 """What answers and reports call the soft vote of the models."""
 
-CLASS_NAMES: Final = ("COVID", "non-COVID")
+ClassName = Literal["COVID", "non-COVID"]
+CLASS_NAMES: Final[tuple[ClassName, ClassName]] = ("COVID", "non-COVID")
 """The classes in the order of a model's output columns."""
 
 POSITIVE_CLASS_INDEX: Final = 0
 """The column whose probability is compared with the operating point."""
+
+POSITIVE_CLASS: Final = CLASS_NAMES[POSITIVE_CLASS_INDEX]
+NEGATIVE_CLASS: Final = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
 SIGNATURE_NAME: Final = "serving_default"
 INPUT_NAME: Final = "image"

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from pydicom import uid
 
 from imaging.dicom.file_format import MAGIC, META_GROUP, PREAMBLE_BYTES, has_preamble
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 
 MAX_INFLATED_BYTES: Final = 256_000_000
 MAX_RATIO: Final = 100
@@ -62,7 +62,7 @@ def _inflate(packed: memoryview) -> bytes:
             parts.append(inflater.decompress(packed[start : start + _INFLATED_AT_ONCE], left + 1))
             left -= len(parts[-1])
             if left < 0 or inflater.unconsumed_tail:
-                raise DamagedImageError("the DICOM file inflates to far more than an image")
+                raise UndecodableImageError("the DICOM file inflates to far more than an image")
             if inflater.eof:
                 return b"".join(parts)
     except zlib.error as error:

@@ -23,7 +23,7 @@ from imaging.dicom.codestream import (
 )
 from imaging.dicom.file_format import ITEM_TAG
 from imaging.dicom.header import DicomHeader
-from imaging.errors import DamagedImageError, UnsupportedTransferSyntaxError
+from imaging.errors import DamagedImageError, UndecodableImageError, UnsupportedTransferSyntaxError
 
 
 class Plain(StrEnum):
@@ -179,7 +179,7 @@ def _items_end(data: bytes) -> int:
 
 def _item_of(data: bytes, data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
     if data.count(ITEM_TAG) > _MAX_ITEMS:
-        raise DamagedImageError("the DICOM file's pixels are in too many pieces")
+        raise UndecodableImageError("the DICOM file's pixels are in too many pieces")
     offsets = data_set.get("ExtendedOffsetTable"), data_set.get("ExtendedOffsetTableLengths")
     return get_frame(
         data,

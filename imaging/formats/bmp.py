@@ -5,7 +5,7 @@ from typing import Final
 
 from PIL import Image
 
-from imaging.errors import DamagedImageError, UnknownImageFormatError
+from imaging.errors import DamagedImageError, UndecodableImageError, UnsupportedVariantError
 from imaging.formats.image_format import ImageFormat, SampleDepth
 
 # File header and info header, with the offsets of the fields that are read here.
@@ -43,14 +43,14 @@ def _check_structure(data: bytes) -> None:
         usual = data.startswith(_USUAL_MASKS, _MASKS_AT)
         if coding == _MASKS and bits == _MASK_BITS and not usual:
             # OpenCV ignores the masks.
-            raise DamagedImageError("the bmp file has unusual colour masks")
+            raise UndecodableImageError("the bmp file has unusual colour masks")
     if pixels < _FILE_HEADER_BYTES + header + palette:
         raise DamagedImageError("the bmp file's pixels begin within its header or palette")
 
 
 def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
     if image.info.get("compression") in _RUN_LENGTHS:
-        raise UnknownImageFormatError("run-length encoded BMP is not supported")
+        raise UnsupportedVariantError("run-length encoded BMP is not supported")
     return SampleDepth()
 
 

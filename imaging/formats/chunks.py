@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from imaging.errors import DamagedImageError, SeveralImagesError
+from imaging.errors import SeveralImagesError, UndecodableImageError
 
 MAX_METADATA_PARTS: Final = 100
 """The largest number of chunks other than pixels."""
@@ -37,7 +37,7 @@ def checked_metadata(chunks: Iterator[Chunk], pixels: bytes | None = None) -> It
         if chunk.name in _ANIMATION_PARTS:
             raise SeveralImagesError("the file is an animation")
         if others > MAX_METADATA_PARTS:
-            raise DamagedImageError(f"the file has more than {MAX_METADATA_PARTS} parts")
+            raise UndecodableImageError(f"the file has more than {MAX_METADATA_PARTS} parts")
         if chunk.name in _EXIF_PARTS and chunk.size > MAX_EXIF_BYTES:
-            raise DamagedImageError(f"the file has more than {MAX_EXIF_BYTES} bytes of EXIF")
+            raise UndecodableImageError(f"the file has more than {MAX_EXIF_BYTES} bytes of EXIF")
         yield chunk

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import simplejpeg
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 from imaging.formats.image_format import (
     PICTURE_BYTES,
     ImageFormat,
@@ -94,7 +94,7 @@ def read_scans(data: bytes) -> JpegScans:
             start = at
             at = start + len(data[start : end.start()].rstrip(b"\xff"))
             spans.append((start, at))
-    raise DamagedImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
+    raise UndecodableImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
 
 
 def _all_coefficients(frame: bytes) -> set[tuple[int, int]]:
@@ -127,7 +127,7 @@ def _decode(data: bytes, header: ImageHeader) -> Pixels:
     except ValueError as error:
         # simplejpeg's message is the only way to distinguish this error.
         if "subsampling" in str(error):
-            raise DamagedImageError(
+            raise UndecodableImageError(
                 "the jpeg file is corrupt or has an unsupported subsampling"
             ) from error
         raise DamagedImageError("the jpeg file is truncated or corrupt") from error

@@ -11,7 +11,7 @@ from typing import Final
 
 from PIL import Image
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 from imaging.formats.chunks import Chunk, checked_metadata
 from imaging.formats.image_format import (
     BYTE_BITS,
@@ -83,7 +83,7 @@ def _check_complete(data: bytes, header: ImageHeader) -> None:
                 piece = data[start : min(end, start + _INFLATED_AT_ONCE)]
                 left -= len(inflater.decompress(piece))
                 if left < 0:
-                    raise DamagedImageError("the png file holds far more than its pixels")
+                    raise UndecodableImageError("the png file holds far more than its pixels")
 
 
 def _decode(data: bytes, header: ImageHeader) -> Pixels:
@@ -127,7 +127,7 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
             raise DamagedImageError("the file is truncated")
         pixel_chunks += name == _PIXELS
         if pixel_chunks > _MAX_SMALL_PIXEL_CHUNKS + len(data) // _MIN_PIXEL_CHUNK_BYTES:
-            raise DamagedImageError("the png file's pixels are in too many parts")
+            raise UndecodableImageError("the png file's pixels are in too many parts")
         yield Chunk(name, start, size)
 
 
@@ -164,7 +164,9 @@ def _check_unpacked(data: bytes, chunks: list[Chunk]) -> None:
                     break
                 raise DamagedImageError("a text in the png file cannot be decompressed") from error
             if left < 0:
-                raise DamagedImageError("the png file's texts or profile decompress to too much")
+                raise UndecodableImageError(
+                    "the png file's texts or profile decompress to too much"
+                )
 
 
 def _packed(data: bytes, chunk: Chunk) -> bytes:

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
-from imaging.errors import DamagedImageError, UnknownImageFormatError
+from imaging.errors import DamagedImageError, UnknownImageFormatError, UnsupportedVariantError
 from imaging.formats.bmp import BMP
 from imaging.formats.image_format import PILLOW_ERRORS, ImageFormat, ImageHeader
 from imaging.formats.jpeg import JPEG
@@ -41,7 +41,7 @@ def read_header(data: bytes, image_format: ImageFormat) -> ImageHeader:
     """Read size and depth without decoding any pixel.
 
     Raises:
-        UnknownImageFormatError: an unsupported kind of TIFF or BMP.
+        UnsupportedVariantError: an unsupported kind of TIFF or BMP.
         SeveralImagesError: the file holds more than one image.
         DamagedImageError: the header cannot be read, or the file has too many parts.
     """
@@ -60,7 +60,7 @@ def read_header(data: bytes, image_format: ImageFormat) -> ImageHeader:
                 image_format.depth(data, image),
             )
     except UnidentifiedImageError as error:
-        raise UnknownImageFormatError(
+        raise UnsupportedVariantError(
             f"the {image_format.name} file has a damaged header or is of an unsupported kind"
         ) from error
     except PILLOW_ERRORS as error:

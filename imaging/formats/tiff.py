@@ -16,7 +16,12 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from imaging.errors import DamagedImageError, SeveralImagesError, UnknownImageFormatError
+from imaging.errors import (
+    DamagedImageError,
+    SeveralImagesError,
+    UndecodableImageError,
+    UnsupportedVariantError,
+)
 from imaging.formats.image_format import (
     BYTE_BITS,
     DEEP_PICTURE_BYTES,
@@ -66,7 +71,7 @@ def _matches(data: bytes) -> bool:
 
 def _check_structure(data: bytes) -> None:
     if data[:4] in _BIG:
-        raise UnknownImageFormatError("BigTIFF is not supported")
+        raise UnsupportedVariantError("BigTIFF is not supported")
     order = _BYTE_ORDERS[data[:4]]
     (directory,) = struct.unpack_from(f"{order}I", data, _DIRECTORY_OFFSET_AT)
     (entries,) = struct.unpack_from(f"{order}H", data, directory)
@@ -89,7 +94,7 @@ def _check_structure(data: bytes) -> None:
         raise DamagedImageError("the tiff file's directory claims more than the file holds")
     # Pillow makes a Python object of each.
     if numbers > MAX_NUMBERS or fractions > MAX_FRACTIONS:
-        raise DamagedImageError("the tiff file's directory has too many numbers")
+        raise UndecodableImageError("the tiff file's directory has too many numbers")
 
 
 def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
@@ -102,7 +107,7 @@ def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
         or not _UNSIGNED.issuperset(tags.get(SAMPLEFORMAT, (1,)))
         or max(tags.get(TILEWIDTH, 0), tags.get(TILELENGTH, 0)) > _MAX_TILE_SIDE
     ):
-        raise UnknownImageFormatError("this kind of TIFF is not supported")
+        raise UnsupportedVariantError("this kind of TIFF is not supported")
     return SampleDepth(
         max(BYTE_BITS, *map(int, bits)),
         announced_bits=_announced_bits(tags),
@@ -128,7 +133,7 @@ def _check_complete(data: bytes, _header: ImageHeader) -> None:
         image.load()
         # OpenCV would darken them.
         if image.mode == "RGBA" and image.getchannel("A").getextrema()[0] != _OPAQUE:
-            raise UnknownImageFormatError("TIFF with transparent pixels is not supported")
+            raise UnsupportedVariantError("TIFF with transparent pixels is not supported")
 
 
 def _decode(data: bytes, header: ImageHeader) -> Pixels:
