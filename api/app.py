@@ -31,11 +31,11 @@ from api.observability.metrics import Metrics
 from api.observability.middleware import ObservationMiddleware
 from api.page import view_route
 from api.page.routes import PAGE_PATH, mount_page
-from api.prediction.training_progress import ModelTraining
 from api.routes import explain, health, models, predict
 from api.routes import metrics as metrics_route
 from api.routes.docs import mount_docs
 from api.settings import Settings
+from api.training_progress import ModelTraining
 from imaging.fingerprint import preprocess_fingerprint
 
 _SHARED_PART: Final = 8
@@ -64,11 +64,11 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
     metrics = Metrics(version=version, preprocessing=preprocess_fingerprint())
     rate_limits = RateLimits(settings)
     activity = ClientActivity()
-    load = FairSlots(
+    image_slots = FairSlots(
         settings.max_in_progress,
-        shared=max(1, settings.max_in_progress // _SHARED_PART),
+        max_per_busy_client=max(1, settings.max_in_progress // _SHARED_PART),
         activity=activity,
-        waiting=settings.max_waiting,
+        max_waiting=settings.max_waiting,
     )
     audit = AuditTrail(settings.audit_file) if settings.audit_file else None
 
@@ -80,7 +80,7 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
             connection,
             metrics=metrics,
             rate_limits=rate_limits,
-            load=load,
+            image_slots=image_slots,
             activity=activity,
             audit=audit,
             training=training or ModelTraining(),
@@ -118,7 +118,12 @@ def create_app(settings: Settings, training: ModelTraining | None = None) -> Fas
     if settings.metrics:
         app.include_router(metrics_route.router)
     _add_middleware(
-        app, settings, metrics=metrics, rate_limits=rate_limits, load=load, activity=activity
+        app,
+        settings,
+        metrics=metrics,
+        rate_limits=rate_limits,
+        image_slots=image_slots,
+        activity=activity,
     )
     return app
 
@@ -129,7 +134,7 @@ def _add_middleware(
     *,
     metrics: Metrics,
     rate_limits: RateLimits,
-    load: FairSlots,
+    image_slots: FairSlots,
     activity: ClientActivity,
 ) -> None:
     """Add middleware from the innermost, which sees a request last, to the outermost."""
@@ -149,11 +154,11 @@ def _add_middleware(
     )
     app.add_middleware(
         LoadSheddingMiddleware,
-        load=load,
+        image_slots=image_slots,
         # One slot for each possible connection: only the share of a busy client is limited.
-        requests=FairSlots(
+        request_slots=FairSlots(
             settings.max_connections,
-            shared=max(1, settings.max_in_progress // _SHARED_PART),
+            max_per_busy_client=max(1, settings.max_in_progress // _SHARED_PART),
             activity=activity,
         ),
         timeout_seconds=settings.request_timeout_seconds,

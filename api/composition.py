@@ -11,13 +11,13 @@ from api.http.access.rate_limits import RateLimits
 from api.model_server_connection import ModelServerConnection
 from api.observability.audit import AuditTrail
 from api.observability.metrics import Metrics
-from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.fan_out import IMAGES_AT_ONCE, FanOut
 from api.prediction.model_cards import ModelCards
 from api.prediction.model_status import ModelStatusReader
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
-from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
+from api.training_progress import ModelTraining
 from serving.client import ModelServerClient
 
 _VIEWS_AT_ONCE: Final = 8
@@ -41,7 +41,7 @@ class Core:
         connection: ModelServerConnection,
         *,
         metrics: Metrics,
-        load: FairSlots,
+        image_slots: FairSlots,
         activity: ClientActivity,
         audit: AuditTrail | None = None,
         training: ModelTraining | None = None,
@@ -53,7 +53,7 @@ class Core:
             settings: limits, deadlines and folders.
             connection: to the model server.
             metrics: count predictions.
-            load: the slots of images in progress.
+            image_slots: the slots of images in progress.
             activity: of the clients.
             audit: records each prediction, if set.
             training: of the models, if they are still being trained.
@@ -69,7 +69,7 @@ class Core:
             cards,
             settings,
             metrics=metrics,
-            load=load,
+            image_slots=image_slots,
             audit=audit,
             training=training,
         )
@@ -91,9 +91,9 @@ class Services:
     core: Core
     explainer: Explainer
     model_status: ModelStatusReader
-    load: FairSlots
+    image_slots: FairSlots
     """The slots of images in progress."""
-    views: FairSlots
+    view_slots: FairSlots
     """The slots of images that are being sent to viewers."""
     batch_turns: BatchTurns
     training: ModelTraining
@@ -106,7 +106,7 @@ class Services:
         *,
         metrics: Metrics,
         rate_limits: RateLimits,
-        load: FairSlots,
+        image_slots: FairSlots,
         activity: ClientActivity,
         audit: AuditTrail | None,
         training: ModelTraining,
@@ -116,13 +116,13 @@ class Services:
             settings,
             connection,
             metrics=metrics,
-            load=load,
+            image_slots=image_slots,
             activity=activity,
             audit=audit,
             training=training,
         )
-        metrics.watch("images_in_progress", "Images in progress.", lambda: load.in_progress)
-        metrics.watch("images_waiting", "Images that wait for a slot.", lambda: load.waiting)
+        metrics.watch("images_in_progress", "Images in progress.", lambda: image_slots.in_progress)
+        metrics.watch("images_waiting", "Images that wait for a slot.", lambda: image_slots.waiting)
         return cls(
             settings=settings,
             metrics=metrics,
@@ -130,9 +130,8 @@ class Services:
             core=core,
             explainer=Explainer(core.predictor, core.preparation, core.fan_out, settings, activity),
             model_status=ModelStatusReader(core.client, core.cards, settings),
-            load=load,
-            views=FairSlots(_VIEWS_AT_ONCE, shared=1, activity=activity),
-            # While the models compute some images of a batch, others are decoded.
-            batch_turns=BatchTurns(min(2 * IMAGES_TOGETHER, settings.max_in_progress)),
+            image_slots=image_slots,
+            view_slots=FairSlots(_VIEWS_AT_ONCE, max_per_busy_client=1, activity=activity),
+            batch_turns=BatchTurns(min(IMAGES_AT_ONCE, settings.max_in_progress)),
             training=training,
         )

@@ -97,7 +97,8 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     them."""
 
     rate_limit_per_key: Rate | None = None
-    """How many images one key may send, such as ``600/minute`` or ``10/second;5000/hour``."""
+    """How many images the models may be given per key, such as ``600/minute`` or
+    ``10/second;5000/hour``."""
 
     rate_limit_per_address: Rate | None = None
     """How many requests one address may send, in the same notation; health checks do not count."""
@@ -247,7 +248,7 @@ class Settings(IgnoresServiceLinks, BaseSettings):
     @model_validator(mode="after")
     def _check_tls_files(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_certificate_file and tls_key_file go together")
+            raise ValueError("tls_certificate_file and tls_key_file must be set together")
         return self
 
     @property

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from api.decoding.pixel_checks import check_pixels
 from api.prediction.input_check import check_input
 from api.prediction.model_call import ModelCall
-from api.prediction.results import ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.rejection_reason import RejectionReason
 from benchmarks.precision import load
 from imaging.decode import decode_image
@@ -128,8 +128,8 @@ def _reasons(image: Shown, models: dict[str, LoadedModel]) -> list[RejectionReas
     for name, model in models.items():
         outputs = model.infer({INPUT_NAME: tensor[None]})
         answered = Prediction(1, outputs[OUTPUT_NAME], outputs[OOD_OUTPUT_NAME])
-        call = ModelCall(name, ModelAnswerStatus.OK, answered, 0.0)
-        answers.append(call.answer(0, DEFAULT_OPERATING_POINT))
+        call = ModelCall(name, ModelStatus.OK, answered, 0.0)
+        answers.append(call.model_result(0, DEFAULT_OPERATING_POINT))
     return check_input(reasons, answers, demo=False).reasons
 
 

@@ -4,7 +4,9 @@
 
     ImageError
     ├── UnknownImageFormatError      not a supported format
+    │   └── UnsupportedVariantError      a known format, but a variant that is not supported
     ├── DamagedImageError            the format is known, but the content cannot be decoded
+    │   └── UndecodableImageError        perhaps intact, but unusual, slow, or a decoder's crash
     ├── SeveralImagesError           an animation, or several pages
     ├── TooManyPixelsError           rejected by its header, before decoding
     ├── TooMuchMemoryError           decoding would need more memory than the limit
@@ -32,10 +34,18 @@ class UnknownImageFormatError(ImageError):
     kind = "unknown-format"
 
 
+class UnsupportedVariantError(UnknownImageFormatError):
+    """The format is supported, but not this variant of it."""
+
+
 class DamagedImageError(ImageError):
     """The format is known, but the image cannot be decoded completely."""
 
     kind = "damaged-image"
+
+
+class UndecodableImageError(DamagedImageError):
+    """The file may be intact, but decoding it exceeds a limit, takes too long, or crashes."""
 
 
 class SeveralImagesError(ImageError):

@@ -58,12 +58,12 @@ def oddities(tensor: NDArray[np.float32]) -> list[Oddity]:
         Oddity.FEW_GREY_LEVELS: np.count_nonzero(counts) < _MIN_LEVELS,
         Oddity.TOO_DARK: bright < _MIN_BRIGHT,
         Oddity.TOO_BRIGHT: dark > _MAX_DARK,
-        Oddity.NOISE: likeness(grey) < _MIN_LIKENESS,
+        Oddity.NOISE: _likeness(grey) < _MIN_LIKENESS,
     }
     return [oddity for oddity, is_found in found.items() if is_found]
 
 
-def likeness(grey: NDArray[np.float32]) -> float:
+def _likeness(grey: NDArray[np.float32]) -> float:
     """The correlation of each pixel with those to its right and below; 1 for a uniform image."""
     centred = grey - grey.mean()
     power = float((centred * centred).mean())

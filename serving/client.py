@@ -57,6 +57,11 @@ class VersionStatus:
     state: VersionState
     error: str
 
+    @property
+    def is_available(self) -> bool:
+        """Whether the version answers predictions."""
+        return self.state is VersionState.AVAILABLE
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -168,11 +173,18 @@ class ModelServerClient:
             request,
             timeout_seconds=timeout_seconds,
             # A replica that is still starting already lists the model.
-            has_model=lambda answer: any(
-                version.state is VersionState.AVAILABLE for version in _version_statuses(answer)
-            ),
+            has_model=lambda answer: any(each.is_available for each in _version_statuses(answer)),
         )
         return _version_statuses(answer)
+
+    async def has_available_version(self, name: str, *, timeout_seconds: float) -> bool:
+        """Whether the server has a version of a model that answers predictions.
+
+        Raises:
+            ModelServerError: the call failed; the subclass says why.
+        """
+        statuses = await self.version_statuses(name, timeout_seconds=timeout_seconds)
+        return any(each.is_available for each in statuses)
 
 
 def _version_statuses(answer: bytes) -> list[VersionStatus]:

@@ -98,7 +98,7 @@ class ReplicaAddresses:
             raise ModelServerUnavailableError(f"UNAVAILABLE: {self.host} has no address")
         return self._known
 
-    def look_again(self) -> None:
+    def refresh_soon(self) -> None:
         """Look up again soon, because a replica is gone and another may have replaced it."""
         self._wait_seconds = _LOOK_UP_AGAIN_SECONDS
 

@@ -123,7 +123,7 @@ class Replicas:
                 raise
             except ModelServerUnavailableError:
                 self._skip(replica, None)
-                self._addresses.look_again()
+                self._addresses.refresh_soon()
                 # The replica may have received the call, so only the caller may repeat it.
                 if replica.may_be_reachable or not self._usable(model):
                     raise

@@ -76,13 +76,13 @@ def decode(tensor: TensorProto) -> NDArray[Any]:
     dtype = dtype_of(tensor)
     shape = decode_shape(tensor.tensor_shape)
     count = math.prod(shape)
-    announced_bytes = count * dtype.itemsize
-    if announced_bytes > MAX_TENSOR_BYTES:
+    declared_bytes = count * dtype.itemsize
+    if declared_bytes > MAX_TENSOR_BYTES:
         raise TensorError(f"shape {list(shape)} is larger than {MAX_TENSOR_BYTES} bytes")
     if tensor.tensor_content:
-        if len(tensor.tensor_content) != announced_bytes:
+        if len(tensor.tensor_content) != declared_bytes:
             raise TensorError(
-                f"shape {list(shape)} needs {announced_bytes} bytes,"
+                f"shape {list(shape)} needs {declared_bytes} bytes,"
                 f" tensor_content has {len(tensor.tensor_content)}"
             )
         return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)

@@ -24,7 +24,7 @@ def read_channel_credentials(
         TlsConfigError: a file cannot be read, or only one of certificate and key is given.
     """
     if (certificate_file is None) != (key_file is None):
-        raise TlsConfigError("a client's certificate and its key go together")
+        raise TlsConfigError("a client's certificate and key must be set together")
     return grpc.ssl_channel_credentials(
         read_tls_file(ca_file),
         read_tls_file(key_file) if key_file else None,

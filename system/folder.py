@@ -1,7 +1,6 @@
 """Lists all files in a folder, and counts what is left out and why."""
 
 import errno
-import io
 import os
 import stat
 from collections import Counter, deque
@@ -10,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from system.names import is_system_file
-from system.regular_files import open_regular_file
 
 
 class LeftOut(StrEnum):
@@ -112,12 +110,3 @@ class _Walk:
             self.listing.names.append(name)
         else:
             left_out[LeftOut.SPECIAL] += 1
-
-
-def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file for reading if it is a regular file; a pipe or device could block for ever.
-
-    Raises:
-        OSError: it is not a regular file, or cannot be opened.
-    """
-    return os.fdopen(open_regular_file(path, os.O_RDONLY), "rb")

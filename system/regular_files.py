@@ -13,6 +13,7 @@ bytes read is limited. Links to regular files are accepted.
 """
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -55,8 +56,8 @@ class TooManyFilesError(OSError):
         super().__init__(errno.EMLINK, "too many files or folders", str(folder))
 
 
-def open_regular_file(path: Path, flags: int, mode: int = 0o600) -> int:
-    """Open a regular file without blocking; returns its descriptor.
+def open_regular_descriptor(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a regular file with any flags, without blocking; returns its descriptor.
 
     Args:
         path: of the file, or of a link to it.
@@ -82,6 +83,16 @@ def open_regular_file(path: Path, flags: int, mode: int = 0o600) -> int:
     return descriptor
 
 
+def open_regular_reader(path: Path) -> io.BufferedReader:
+    """Open a regular file for reading in binary mode, without blocking.
+
+    Raises:
+        NotRegularFileError: it is not a regular file.
+        OSError: the file cannot be opened.
+    """
+    return os.fdopen(open_regular_descriptor(path, os.O_RDONLY), "rb")
+
+
 def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
     """Read all of a regular file.
 
@@ -90,7 +101,7 @@ def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
         FileTooLargeError: it has more than ``max_bytes``.
         OSError: it cannot be read.
     """
-    descriptor = open_regular_file(path, os.O_RDONLY)
+    descriptor = open_regular_descriptor(path, os.O_RDONLY)
     try:
         if os.fstat(descriptor).st_size > max_bytes:
             raise FileTooLargeError(path, max_bytes)

@@ -15,18 +15,18 @@ _BY_UMASK: Final = 0o666
 def replacing(
     path: Path, *, mode: int | None = None, keep_owner: bool = False
 ) -> Iterator[BinaryIO]:
-    """Write a draft beside a file, and put it in the place of the file once it is on the disk.
+    """Write a draft beside a file; the draft replaces the file once it is on the disk.
 
     The draft has a name of its own, so that two writers do not disturb each other. A file that is
     replaced keeps its mode. If the block raises, the draft is removed.
 
     Args:
         path: the file.
-        mode: of a file that is not there yet; by default as the umask has it.
-        keep_owner: whether a file that is replaced keeps its owner and group, too.
+        mode: of a new file; by default determined by the umask.
+        keep_owner: whether a replaced file keeps its owner and group, too.
 
     Raises:
-        OSError: it cannot be written; a file that was there is unchanged.
+        OSError: it cannot be written; an existing file is unchanged.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode or _BY_UMASK)

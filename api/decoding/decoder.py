@@ -18,8 +18,9 @@ from typing import Any, Final, TypeVar
 
 from api.decoding.errors import DecoderEndedError, DecoderFaultError, DecodeTimeoutError
 from api.decoding.memory_budget import MemoryBudget
-from api.decoding.worker import Said, serve_decoder
-from imaging.errors import DamagedImageError, TooMuchMemoryError
+from api.decoding.worker import Reply, serve_decoder
+from imaging.errors import TooMuchMemoryError, UndecodableImageError
+from system.socket_paths import temporary_folder_for_sockets
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,8 @@ _MIN_WAIT_SECONDS: Final = 0.001
 """A timeout of zero would mean none."""
 _TIMEVAL: Final = struct.Struct("@ll")
 """C's ``struct timeval``: seconds and microseconds."""
-_MAX_PATH_BYTES: Final = 70
-"""The path of a Unix socket may have 107 bytes; the rest is for what multiprocessing appends."""
-_SHORT: Final = "/tmp"  # noqa: S108 - multiprocessing creates a private folder in it
-"""The folder for the socket if the path of the folder for temporary files is longer."""
+_SOCKET_BYTES: Final = 37
+"""More than what multiprocessing appends: a private folder, and the name of its socket."""
 _start_lock = threading.Lock()
 """Decoders are started from several threads, which share the fork server and its socket."""
 
@@ -87,29 +86,31 @@ class Decoder:
         try:
             self._limit_waits(deadline)
             self._pipe.send((job, data))
-            said, *told = self._receive(deadline)
-            if said == Said.NEEDS:
-                said, *told = self._receive_with_memory(*told, deadline=deadline)
+            kind, *payload = self._receive(deadline)
+            if kind == Reply.NEEDS:
+                kind, *payload = self._receive_with_memory(*payload, deadline=deadline)
         except (TimeoutError, BlockingIOError) as error:
             self.end_reason = "timeout"
             raise DecodeTimeoutError from error
         except (EOFError, ConnectionError) as error:
             raise self._exit_error() from error
-        match said:
-            case Said.DONE:
-                result: _T = told[0]
+        match kind:
+            case Reply.DONE:
+                result: _T = payload[0]
                 return result
-            case Said.REJECTED:
-                kind, message = told
-                raise kind(message)
-            case Said.NO_MEMORY:
+            case Reply.REJECTED:
+                error_type, message = payload
+                raise error_type(message)
+            case Reply.NO_MEMORY:
                 raise TooMuchMemoryError("the image takes too much memory to decode")
             case _:
                 # Messages of exceptions are not logged; this is only a type and a line of our code.
-                logger.error("unhandled exception in a decoder process", extra={"reason": told[0]})
-                raise DecoderFaultError(told[0])
+                logger.error(
+                    "unhandled exception in a decoder process", extra={"reason": payload[0]}
+                )
+                raise DecoderFaultError(payload[0])
 
-    def look(self) -> None:
+    def check_ended(self) -> None:
         """Find out whether the process has ended while it was idle."""
         # An idle process sends nothing, so readable data means the end of the pipe.
         if self.end_reason is None and self._pipe.poll():
@@ -172,10 +173,10 @@ class Decoder:
         code = self._process.exitcode
         if code == _TOO_SLOW:
             self.end_reason = "cpu-time"
-            return DamagedImageError("the image takes too long to decode")
+            return UndecodableImageError("the image takes too long to decode")
         if code in _CRASHES:
             self.end_reason = "crash"
-            return DamagedImageError("the image's decoder crashed")
+            return UndecodableImageError("the image's decoder crashed")
         self.end_reason = "ended"
         return DecoderEndedError(f"a decoder process ended with {code}")
 
@@ -207,8 +208,7 @@ def _keep_socket() -> None:
 def _short_temporary_folder() -> Iterator[None]:
     """Use another folder for temporary files if the usual path is too long for a socket."""
     usual = tempfile.gettempdir()
-    if len(os.fsencode(usual)) > _MAX_PATH_BYTES:
-        tempfile.tempdir = _SHORT
+    tempfile.tempdir = temporary_folder_for_sockets(further_bytes=_SOCKET_BYTES)
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
-"""Rejects images whose pixels show that they are not chest scans, before any model is asked.
+"""Checks pixels before any model is asked: is it a chest scan, and was it stored correctly?
 
-Only clear cases are rejected: white arrows and letters look like bones, and a tint looks like old
-film (docs/decisions/0013).
+Images are rejected only in clear cases: white arrows and letters look like bones, and a tint looks
+like old film (docs/decisions/0013).
 """
 
 from typing import Final

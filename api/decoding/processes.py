@@ -84,7 +84,7 @@ class DecoderProcesses:
 
         Returns:
             The job's result, or one of these errors: an ``ImageError`` that the job raised;
-            ``DamagedImageError`` if the decoder crashed on the file or used too much CPU time;
+            ``UndecodableImageError`` if the decoder crashed on the file or used too much CPU time;
             ``TooMuchMemoryError``; a ``DecodingError``.
         """
         future: Future[_T] = Future()
@@ -137,7 +137,7 @@ class DecoderProcesses:
         decoder: Decoder | None = getattr(self._own, "decoder", None)
         if decoder is None:
             return
-        decoder.look()
+        decoder.check_ended()
         if decoder.end_reason is None:
             return
         self._own.decoder = None

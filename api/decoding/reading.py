@@ -64,7 +64,7 @@ class UnwindowedImage:
     values: NDArray[np.float32]
     """``[height, width]``: Hounsfield units for a CT, otherwise the stored values."""
     center: float | None
-    """Of the window that the models see; None for a look-up table."""
+    """Centre of the window used for the models; None for a look-up table."""
     width: float | None
     inverted: bool
     """Whether the lowest value is white."""

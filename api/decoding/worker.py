@@ -32,7 +32,7 @@ _FILE_COPIES: Final = 2
 """Copies of a file in memory while it is received."""
 
 
-class Said(IntEnum):
+class Reply(IntEnum):
     """The kinds of messages that a worker sends."""
 
     NEEDS = 0
@@ -73,20 +73,20 @@ def _answer(
     try:
         needed_bytes = decode_memory_bytes(data, max_pixels=max_pixels)
         if needed_bytes <= SMALL_BYTES:
-            return Said.DONE, job(data)
-        connection.send((Said.NEEDS, needed_bytes))
+            return Reply.DONE, job(data)
+        connection.send((Reply.NEEDS, needed_bytes))
         if connection.recv() is None:
-            return (Said.NO_MEMORY,)
+            return (Reply.NO_MEMORY,)
         process_limits.limit_memory(needed_bytes)
         try:
-            return Said.DONE, job(data)
+            return Reply.DONE, job(data)
         finally:
             process_limits.limit_memory(idle_bytes)
     except ImageError as error:
-        return Said.REJECTED, type(error), str(error)
+        return Reply.REJECTED, type(error), str(error)
     except MemoryError:
-        return (Said.NO_MEMORY,)
+        return (Reply.NO_MEMORY,)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
-        return Said.FAILED, f"{type(error).__name__} at {places_in_own_code(error)[-1]}"
+        return Reply.FAILED, f"{type(error).__name__} at {places_in_own_code(error)[-1]}"

@@ -14,15 +14,14 @@ from api.fair_sharing.caller import Caller
 from api.fair_sharing.client_activity import ClientActivity
 from api.fair_sharing.fair_slots import FairSlots
 from api.prediction.deadline import Deadline
-from api.prediction.ensemble import POSITIVE_CLASS
-from api.prediction.fan_out import IMAGES_TOGETHER, FanOut
+from api.prediction.fan_out import IMAGES_AT_ONCE, FanOut
 from api.prediction.options import PredictionOptions
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
-from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult
+from api.prediction.results import ModelResult, ModelStatus, PredictionResult
 from api.settings import Settings
 from imaging.model_input import IMAGE_SIZE
-from serving.contract import ENSEMBLE_NAME
+from serving.contract import ENSEMBLE_NAME, POSITIVE_CLASS
 from serving.probabilities import soft_vote
 
 MASKS: Final = 192
@@ -35,11 +34,9 @@ VALUES_SIDE: Final = 16
 PICTURE_SIDE: Final = 512
 """The longest side of the picture that is returned with the maps, in pixels."""
 
-_WAITING: Final = 8
+_MAX_WAITING: Final = 8
 IMAGES_ASKED: Final = 1 + MASKS
 """The images that an explanation counts as: the image itself, and once for each mask."""
-_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""The same as for a batch, so that other callers get their turn in between."""
 
 _MASKS: Final = random_masks(IMAGE_SIZE, count=MASKS, cells=CELLS, seed=0)
 """The same for all images, so that an image always has the same explanation."""
@@ -51,7 +48,7 @@ class ModelMap:
 
     name: str
     version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     values: NDArray[np.float64] | None
     """How much more probable COVID is with a pixel shown than with it hidden, ``[64, 64]``."""
 
@@ -92,11 +89,11 @@ class Explainer:
         self._preparation = preparation
         self._fan_out = fan_out
         self._settings = settings
-        self._load = FairSlots(
+        self._slots = FairSlots(
             settings.max_explanations,
-            shared=max(1, settings.max_explanations - 1),
+            max_per_busy_client=max(1, settings.max_explanations - 1),
             activity=activity,
-            waiting=_WAITING,
+            max_waiting=_MAX_WAITING,
         )
 
     async def explain(
@@ -122,7 +119,7 @@ class Explainer:
             AuditUnavailableError: the prediction could not be recorded.
         """
         budget_seconds = self._settings.request_timeout_seconds
-        async with self._load.hold(caller.client, timeout_seconds=budget_seconds):
+        async with self._slots.hold(caller.client, timeout_seconds=budget_seconds):
             prediction = await self._predictor.predict(filename, data, options, caller)
             started = time.perf_counter()
             deadline = Deadline.after(budget_seconds)
@@ -133,8 +130,8 @@ class Explainer:
                 deadline=deadline,
                 longest_side=PICTURE_SIDE,
             )
-            answers = await self._ask(image.tensor, caller.client, deadline)
-        maps = await asyncio.to_thread(_model_maps, prediction.models, answers)
+            results = await self._ask(image.tensor, caller.client, deadline)
+        maps = await asyncio.to_thread(_model_maps, prediction.models, results)
         self._predictor.check_quorum({each.name: each.status for each in maps})
         return Explanation(
             prediction,
@@ -148,7 +145,8 @@ class Explainer:
         self, image: NDArray[np.float32], client: str, deadline: Deadline
     ) -> list[list[ModelResult]]:
         """The models' results for the image under each mask."""
-        at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        # So that other callers get their turn in between.
+        at_once = asyncio.Semaphore(IMAGES_AT_ONCE)
         hidden = darkened(image, side=DARKEST_OF)
 
         async def ask(mask: NDArray[np.float32]) -> list[ModelResult]:
@@ -165,32 +163,32 @@ class Explainer:
 
 
 def _model_maps(
-    wholes: Sequence[ModelResult], answers: Sequence[Sequence[ModelResult]]
+    wholes: Sequence[ModelResult], results: Sequence[Sequence[ModelResult]]
 ) -> list[ModelMap]:
     return [
-        _model_map(whole, [of_one_mask[number] for of_one_mask in answers])
+        _model_map(whole, [of_one_mask[number] for of_one_mask in results])
         for number, whole in enumerate(wholes)
     ]
 
 
 def _model_map(whole: ModelResult, parts: Sequence[ModelResult]) -> ModelMap:
-    failed = [answer.status for answer in (whole, *parts) if answer.probabilities is None]
+    failed = [result.status for result in (whole, *parts) if result.probabilities is None]
     if failed:
         return ModelMap(whole.name, whole.version, failed[0], None)
-    if any(answer.version != whole.version for answer in parts):
+    if any(result.version != whole.version for result in parts):
         # The version was replaced meanwhile; results of two versions are not comparable.
-        return ModelMap(whole.name, whole.version, ModelAnswerStatus.NOT_AVAILABLE, None)
-    values = relevance(_MASKS, np.array([_positive(answer) for answer in parts]))
-    return ModelMap(whole.name, whole.version, ModelAnswerStatus.OK, values)
+        return ModelMap(whole.name, whole.version, ModelStatus.NOT_AVAILABLE, None)
+    values = relevance(_MASKS, np.array([_positive(result) for result in parts]))
+    return ModelMap(whole.name, whole.version, ModelStatus.OK, values)
 
 
-def _positive(answer: ModelResult) -> float:
-    if answer.probabilities is None:
+def _positive(result: ModelResult) -> float:
+    if result.probabilities is None:
         raise ValueError("a model that did not answer has no probability")
-    return answer.probabilities[POSITIVE_CLASS]
+    return result.probabilities[POSITIVE_CLASS]
 
 
 def _ensemble_map(maps: Sequence[ModelMap]) -> ModelMap:
     """The mean of the models' maps, because the ensemble's probability is the mean of theirs."""
     given = [each.values for each in maps if each.values is not None]
-    return ModelMap(ENSEMBLE_NAME, None, ModelAnswerStatus.OK, soft_vote(given))
+    return ModelMap(ENSEMBLE_NAME, None, ModelStatus.OK, soft_vote(given))

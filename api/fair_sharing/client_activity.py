@@ -62,6 +62,8 @@ class ClientActivity:
     def busy_clients(self) -> frozenset[str]:
         """The clients that have been granted more than the least busy active client."""
         now = self._clock()
-        asked_for = {client: each.decayed_grants(now) for client, each in self._clients.items()}
-        least = min(asked_for.values(), default=0.0)
-        return frozenset(client for client, grants in asked_for.items() if grants > least)
+        decayed_grants = {
+            client: each.decayed_grants(now) for client, each in self._clients.items()
+        }
+        least = min(decayed_grants.values(), default=0.0)
+        return frozenset(client for client, grants in decayed_grants.items() if grants > least)

@@ -22,25 +22,25 @@ class FairSlots:
 
     Args:
         slots: the number of slots.
-        shared: how many of them one client may hold while a less busy one is active.
+        max_per_busy_client: how many of them one client may hold while a less busy one is active.
         activity: of the clients, at these and other slots.
-        alone: how many of them one client may ever hold; by default all.
-        waiting: how many callers may wait in total; None means no limit.
+        max_per_client: how many of them one client may ever hold; by default all.
+        max_waiting: how many callers may wait in total; None means no limit.
     """
 
     def __init__(
         self,
         slots: int,
         *,
-        shared: int,
+        max_per_busy_client: int,
         activity: ClientActivity,
-        alone: int | None = None,
-        waiting: int | None = None,
+        max_per_client: int | None = None,
+        max_waiting: int | None = None,
     ) -> None:
         self._slots = slots
-        self._shared = shared
-        self._alone = slots if alone is None else alone
-        self._max_waiting = waiting
+        self._max_per_busy_client = max_per_busy_client
+        self._max_per_client = slots if max_per_client is None else max_per_client
+        self._max_waiting = max_waiting
         self._activity = activity
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
@@ -64,7 +64,7 @@ class FairSlots:
         if not self._free_for(client):
             self._longest_queue_if_full(client)
 
-    def is_crowded_by(self, client: str) -> bool:
+    def is_restricted(self, client: str) -> bool:
         """Whether a client is limited to a share, because a less busy client is active."""
         return client in self._activity.busy_clients()
 
@@ -135,7 +135,7 @@ class FairSlots:
         )
 
     def _limit(self, client: str, busy_clients: Collection[str]) -> int:
-        return self._shared if client in busy_clients else self._alone
+        return self._max_per_busy_client if client in busy_clients else self._max_per_client
 
     def _longest_queue_if_full(self, client: str) -> str | None:
         """The client whose last caller would make room for this client; None if there is room.

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 
 from api.http.header_parameters import parse_parameters
 from api.http.multipart import read_multipart
+from api.http.uploads import MAX_FIELD_BYTES, MAX_FORM_FIELDS
 
 
 class FormRequest(Request):
@@ -19,8 +20,8 @@ class FormRequest(Request):
         self,
         *,
         max_files: float = 1,
-        max_fields: float = 8,
-        max_part_size: int = 1024,
+        max_fields: float = MAX_FORM_FIELDS,
+        max_part_size: int = MAX_FIELD_BYTES,
     ) -> FormData:
         if self._form is None:
             self._form = await self._read_form(max_files, max_fields, max_part_size)

@@ -21,8 +21,8 @@ class LoadSheddingMiddleware:
 
     Args:
         app: the wrapped ASGI application.
-        load: slots of the images in progress.
-        requests: slots of the requests that are being received or answered.
+        image_slots: slots of the images in progress.
+        request_slots: slots of the requests that are being received or answered.
         paths: of the routes that this applies to.
         timeout_seconds: how long a request may wait for a slot.
     """
@@ -31,14 +31,14 @@ class LoadSheddingMiddleware:
         self,
         app: ASGIApp,
         *,
-        load: FairSlots,
-        requests: FairSlots,
+        image_slots: FairSlots,
+        request_slots: FairSlots,
         paths: Collection[str],
         timeout_seconds: float,
     ) -> None:
         self._app = app
-        self._load = load
-        self._requests = requests
+        self._image_slots = image_slots
+        self._request_slots = request_slots
         self._paths = paths
         self._timeout_seconds = timeout_seconds
 
@@ -49,8 +49,8 @@ class LoadSheddingMiddleware:
             return
         client = scope["state"]["client"]
         try:
-            self._load.check(client)
-            await self._requests.acquire_within(client, timeout_seconds=self._timeout_seconds)
+            self._image_slots.check(client)
+            await self._request_slots.acquire_within(client, timeout_seconds=self._timeout_seconds)
         except OverloadedError as error:
             response = problem_response(error, scope)
             length = Headers(scope=scope).get("content-length", "")
@@ -61,4 +61,4 @@ class LoadSheddingMiddleware:
         try:
             await self._app(scope, receive, send)
         finally:
-            self._requests.release(client)
+            self._request_slots.release(client)

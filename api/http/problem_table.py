@@ -24,7 +24,7 @@ from api.http.errors import (
 from api.observability.audit import AuditUnavailableError
 from api.prediction.errors import (
     ModelsInTrainingError,
-    ModelsLateError,
+    ModelsTimeoutError,
     ModelsUnavailableError,
     PredictionError,
     RejectedImageError,
@@ -37,10 +37,12 @@ from imaging.errors import (
     SeveralImagesError,
     TooManyPixelsError,
     TooMuchMemoryError,
+    UndecodableImageError,
     UnknownImageFormatError,
     UnreadableDicomError,
     UnsupportedPixelsError,
     UnsupportedTransferSyntaxError,
+    UnsupportedVariantError,
     WrongModalityError,
 )
 
@@ -83,6 +85,11 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
         "Unknown image format",
         "send a PNG, JPEG, BMP, TIFF or WebP image, or a DICOM file",
     ),
+    UnsupportedVariantError: ProblemKind(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "Unknown image format",
+        "convert the image to a PNG of 8 or 16 bits",
+    ),
     TooManyPixelsError: ProblemKind(_TOO_LARGE, "Too large", "send a smaller image"),
     TooMuchMemoryError: ProblemKind(
         _TOO_LARGE, "Too large", "send a smaller image, or one in another format"
@@ -91,11 +98,14 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     DamagedImageError: ProblemKind(
         _UNPROCESSABLE, "Damaged image", "send the whole, undamaged file"
     ),
+    UndecodableImageError: ProblemKind(
+        _UNPROCESSABLE, "Damaged image", "export the image again, uncompressed or as a PNG"
+    ),
     UnreadableDicomError: ProblemKind(_UNPROCESSABLE, "Damaged image", "send another file"),
     WrongModalityError: ProblemKind(
         _UNPROCESSABLE,
         "Wrong modality",
-        "send a chest CT (CT) or X-ray (CR, DX), or add ?force=true to predict anyway",
+        "send a chest CT (CT) or X-ray (CR, DX, RG), or add ?force=true to predict anyway",
     ),
     NoPixelsError: ProblemKind(
         _UNPROCESSABLE, "No image in the file", "send the file with its pixels"
@@ -118,7 +128,7 @@ PROBLEM_KINDS: Final[Mapping[type[Exception], ProblemKind]] = {
     PredictionError: ProblemKind(_UNAVAILABLE, "No prediction"),
     ModelsUnavailableError: ProblemKind(_UNAVAILABLE, "Models unavailable"),
     ModelsInTrainingError: ProblemKind(_UNAVAILABLE, "Models in training"),
-    ModelsLateError: ProblemKind(HTTPStatus.GATEWAY_TIMEOUT, "Models timed out"),
+    ModelsTimeoutError: ProblemKind(HTTPStatus.GATEWAY_TIMEOUT, "Models timed out"),
     OverloadedError: ProblemKind(_UNAVAILABLE, "Overloaded"),
     AuditUnavailableError: ProblemKind(_UNAVAILABLE, "Audit unavailable"),
 }

@@ -23,6 +23,12 @@ FRAMING_BYTES: Final = 64 * 1024
 
 MAX_FILENAME_CHARACTERS: Final = 255
 
+MAX_FORM_FIELDS: Final = 8
+"""The fields of a form besides its files. The page's form has fewer, and the API reads none."""
+
+MAX_FIELD_BYTES: Final = 1024
+"""The longest value of such a field."""
+
 _MIN_BYTES_PER_SECOND: Final = 16 * 1024
 _CLOSE: Final = {"Connection": "close"}
 """Otherwise the server would go on receiving the rest of the body, only to discard it."""
@@ -37,8 +43,12 @@ class FormLimits(TypedDict, total=False):
 
 
 def form_limits(max_files: int) -> FormLimits:
-    """Limits for a form with files; other fields get little room because no route reads them."""
-    return {"max_files": max_files, "max_fields": 8, "max_part_size": 1024}
+    """Limits for a form with files; other fields get little room: they hold only options."""
+    return {
+        "max_files": max_files,
+        "max_fields": MAX_FORM_FIELDS,
+        "max_part_size": MAX_FIELD_BYTES,
+    }
 
 
 class UploadBudget:

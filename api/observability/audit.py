@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from api.prediction.results import ClassName, ModelAnswerStatus, PredictionResult
+from api.prediction.results import ModelStatus, PredictionResult
 from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema
 from api.schemas.image import ImageInfo
 from api.start_errors import AuditTrailError
+from serving.contract import ClassName
+from system.container_user import CHANGE_OWNER
 from system.deadlines import DeadlineThreads, call_with_deadline
-from system.regular_files import open_regular_file
+from system.regular_files import open_regular_descriptor, open_regular_reader
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class AuditedModel(Schema):
 
     name: str
     version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     probabilities: Probabilities | None
 
 
@@ -61,7 +63,7 @@ class AuditRecord(Schema):
     @classmethod
     def of(
         cls,
-        answer: PredictionResult,
+        result: PredictionResult,
         *,
         key_id: str | None,
         covidscan: str,
@@ -72,17 +74,17 @@ class AuditRecord(Schema):
         return cls.model_validate(
             {
                 "time": datetime.now(UTC),
-                "request_id": answer.request_id,
+                "request_id": result.request_id,
                 "key_id": key_id,
                 "covidscan": covidscan,
                 "preprocessing": preprocessing,
-                "image": answer.image,
+                "image": result.image,
                 "operating_point": operating_point,
-                "prediction": answer.prediction,
-                "probabilities": answer.probabilities,
-                "degraded": answer.degraded,
-                "review_reasons": answer.review_reasons,
-                "models": answer.models,
+                "prediction": result.prediction,
+                "probabilities": result.probabilities,
+                "degraded": result.degraded,
+                "review_reasons": result.review_reasons,
+                "models": result.models,
             }
         )
 
@@ -110,7 +112,7 @@ class AuditTrail:
             if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
                 reason += (
                     f"; put {path} on a volume that the user of this process can write to (in the"
-                    " containers: chown -R 10001:10001)"
+                    f" containers: {CHANGE_OWNER})"
                 )
             elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 reason += f"; make room on the file system of {path}"
@@ -138,7 +140,7 @@ class AuditTrail:
         return _ends_with_partial_line(self._path)
 
     def _append(self, line: bytes) -> None:
-        descriptor = open_regular_file(
+        descriptor = open_regular_descriptor(
             self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode=_MODE
         )
         try:
@@ -155,7 +157,7 @@ class AuditTrail:
 
 def _ends_with_partial_line(path: Path) -> bool:
     """Whether a file ends with a partial line, which a full disk may have caused."""
-    with os.fdopen(open_regular_file(path, os.O_RDONLY), "rb") as file:
+    with open_regular_reader(path) as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False
         file.seek(-1, os.SEEK_END)

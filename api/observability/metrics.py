@@ -14,8 +14,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.results import ModelResult, PredictionResult
+from serving.contract import POSITIVE_CLASS
 
 _LATENCY_BUCKETS_SECONDS: Final = (
     *(0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
@@ -102,7 +102,7 @@ class Metrics:
         )
         self._ood_scores = Histogram(
             "covidscan_ood_score",
-            "Distance of images from the training images; above 1 an image is rejected.",
+            "How different an image is from the training images; above 1 it is rejected.",
             buckets=_OOD_SCORE_BUCKETS,
             registry=self.registry,
         )
@@ -173,26 +173,26 @@ class Metrics:
         """Count a file that is unreadable or does not look like a chest scan."""
         self._rejected_images.labels(reason).inc()
 
-    def observe_model(self, answer: ModelResult) -> None:
+    def observe_model(self, result: ModelResult) -> None:
         """Count the result of one model."""
-        self._model_durations.labels(answer.name).observe(answer.duration_seconds)
-        self._model_answers.labels(answer.name, answer.status).inc()
-        if answer.prediction is not None:
-            self._model_predictions.labels(answer.name, answer.version, answer.prediction).inc()
+        self._model_durations.labels(result.name).observe(result.duration_seconds)
+        self._model_answers.labels(result.name, result.status).inc()
+        if result.prediction is not None:
+            self._model_predictions.labels(result.name, result.version, result.prediction).inc()
 
     def observe_ood_score(self, score: float) -> None:
         """Count an image's out-of-distribution score, whether it is rejected or not."""
         self._ood_scores.observe(score)
 
-    def observe_prediction(self, answer: PredictionResult) -> None:
+    def observe_prediction(self, result: PredictionResult) -> None:
         """Count a prediction of the ensemble; ``observe_model`` counts the models."""
-        timing = answer.timing
+        timing = result.timing
         self._stages.labels("decode").observe(timing.decode_seconds)
         self._stages.labels("preprocess").observe(timing.preprocess_seconds)
         self._stages.labels("inference").observe(timing.inference_seconds)
-        self._predictions.labels(answer.prediction).inc()
-        self._probabilities.observe(answer.probabilities[POSITIVE_CLASS])
-        if answer.degraded:
+        self._predictions.labels(result.prediction).inc()
+        self._probabilities.observe(result.probabilities[POSITIVE_CLASS])
+        if result.degraded:
             self._degraded.inc()
-        for reason in answer.review_reasons:
+        for reason in result.review_reasons:
             self._reviews.labels(reason).inc()

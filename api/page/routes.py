@@ -1,4 +1,4 @@
-"""``GET /`` shows the page; ``POST /`` is its form and answers the page with the result."""
+"""``GET /`` shows the page; ``POST /`` handles its form and returns the page with the result."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ from api.page import view_route
 from api.page.template_helpers import make_templates
 from api.prediction.options import PredictionOptions
 from api.routes.forms import ImageQuery
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 
 # Nothing from elsewhere, nothing inline; blob: is the preview of the image that was chosen.
 _CONTENT_SECURITY_POLICY: Final = (
@@ -76,7 +76,7 @@ async def submit(request: Request, services: ServicesDep, caller: CallerDep) -> 
             headers=problem_headers(error),
             problem=problem,
         )
-    return await _render(request, services, answer=PredictionAnswer.model_validate(result))
+    return await _render(request, services, answer=PredictionResponse.model_validate(result))
 
 
 def _options(form: FormData) -> PredictionOptions:

@@ -1,4 +1,4 @@
-"""How the page shows what the API answers."""
+"""Helpers for the page's templates: how they show the results of the API."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from api import about
 from api.page.texts import TEXTS, text
 from api.schemas.image import DicomInfo
 from api.schemas.problem import Problem
-from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.contract import POSITIVE_CLASS
 
 _FOR_SCRIPTS: Final = (
     "form.",
@@ -22,7 +22,7 @@ _FOR_SCRIPTS: Final = (
     "report.",
     "training.",
 )
-"""How the names of those texts begin that the page's scripts use."""
+"""Key prefixes of the texts that the page's scripts use."""
 
 
 def make_templates() -> Jinja2Templates:
@@ -34,7 +34,7 @@ def make_templates() -> Jinja2Templates:
     templates.env.globals.update(
         title=about.TITLE,
         disclaimer=about.DISCLAIMER,
-        positive_class=CLASS_NAMES[POSITIVE_CLASS_INDEX],
+        positive_class=POSITIVE_CLASS,
         text=text,
         script_texts={key: words for key, words in TEXTS.items() if key.startswith(_FOR_SCRIPTS)},
     )
@@ -48,7 +48,7 @@ def in_words(problem: Problem) -> str:
 
 
 def dicom_label(dicom: DicomInfo) -> str:
-    """What of a DICOM file was looked at, for people, such as ``CT, frame 2 of 3, lung window``."""
+    """Describes for people what was shown of a DICOM file: ``CT, frame 2 of 3, lung window``."""
     parts = [
         dicom.modality,
         *([dicom.view] if dicom.view else []),

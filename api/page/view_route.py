@@ -27,33 +27,33 @@ router = APIRouter(include_in_schema=False, route_class=FormRoute)
 
 
 class View(BaseModel):
-    """What the numbers in the body are."""
+    """The header that describes the values in the body."""
 
     model_config = ConfigDict(frozen=True)
 
     columns: int
     rows: int
     center: float | None
-    """Of the window that the models see it through; null of a look-up table."""
+    """Centre of the window used for the models; null for a look-up table."""
     width: float | None
     inverted: bool
     hounsfield: bool
-    """Whether they are Hounsfield units."""
+    """Whether the values are Hounsfield units."""
     frame: int
     frames: int
 
 
 async def _slot_until_sent(services: ServicesDep, caller: CallerDep) -> AsyncIterator[None]:
-    """Hold a slot until the client has read the answer, which is as large as several images.
+    """Hold a slot until the client has read the response, which is as large as several images.
 
-    A view takes the gateway's time alone, and never waits for the models. So a client that asks for
-    many while others are about gets no more than a part of that time.
+    A view uses only the gateway's CPU. While other clients are active, a busy client gets only a
+    share of it.
     """
     timeout_seconds = services.settings.request_timeout_seconds
-    async with services.views.hold(caller.client, timeout_seconds=timeout_seconds):
+    async with services.view_slots.hold(caller.client, timeout_seconds=timeout_seconds):
         started = time.perf_counter()
         yield
-        if services.views.is_crowded_by(caller.client):
+        if services.view_slots.is_restricted(caller.client):
             taken_seconds = time.perf_counter() - started
             await asyncio.sleep(min(_LONGEST_REST_SECONDS, _REST * taken_seconds))
 
@@ -66,7 +66,7 @@ async def view(
     caller: CallerDep,
     request: Request,
 ) -> Response:
-    """The image's values, float32, little endian, row by row; what they are is in ``X-View``."""
+    """The image's values, float32, little endian, row by row; ``X-View`` describes them."""
     await services.rate_limits.count_images(caller.key_id, 1)
     data = await read_upload(form.file, services.settings)
     viewing = services.core.preparation.view(
@@ -78,7 +78,7 @@ async def view(
     )
     image = await while_connected(request, viewing)
     rows, columns = image.values.shape
-    told = View(
+    header = View(
         columns=columns,
         rows=rows,
         center=image.center,
@@ -91,5 +91,5 @@ async def view(
     return Response(
         image.values.astype("<f4").tobytes(),
         media_type="application/octet-stream",
-        headers={HEADER: told.model_dump_json()},
+        headers={HEADER: header.model_dump_json()},
     )

@@ -5,18 +5,14 @@ from dataclasses import dataclass
 
 from api.prediction.results import (
     Agreement,
-    ClassName,
     Interval,
-    ModelAnswerStatus,
     ModelResult,
+    ModelStatus,
     Uncertainty,
 )
 from api.review_reason import ReviewReason
-from serving.contract import CLASS_NAMES, POSITIVE_CLASS_INDEX
+from serving.contract import NEGATIVE_CLASS, POSITIVE_CLASS, ClassName
 from serving.probabilities import soft_vote
-
-POSITIVE_CLASS: ClassName = CLASS_NAMES[POSITIVE_CLASS_INDEX]
-NEGATIVE_CLASS: ClassName = CLASS_NAMES[1 - POSITIVE_CLASS_INDEX]
 
 
 @dataclass(frozen=True)
@@ -38,43 +34,43 @@ def decide(positive_probability: float, operating_point: float) -> Verdict:
     return Verdict(prediction, probabilities[prediction], probabilities)
 
 
-def vote(answers: Sequence[ModelResult], operating_point: float) -> Verdict:
+def vote(results: Sequence[ModelResult], operating_point: float) -> Verdict:
     """The ensemble's verdict: the mean of the probabilities of the models that answered.
 
     Raises:
         ValueError: no model answered.
     """
-    given = [answer.probabilities for answer in answers if answer.probabilities is not None]
+    given = [result.probabilities for result in results if result.probabilities is not None]
     if not given:
-        raise ValueError("an ensemble needs at least one answer")
+        raise ValueError("an ensemble needs at least one result")
     mean = soft_vote([probabilities[POSITIVE_CLASS] for probabilities in given])
     return decide(mean, operating_point)
 
 
-def agreement(answers: Sequence[ModelResult], prediction: ClassName) -> Agreement:
+def agreement(results: Sequence[ModelResult], prediction: ClassName) -> Agreement:
     """How many models agree with the ensemble's prediction."""
     return Agreement(
-        agreeing=sum(answer.prediction == prediction for answer in answers),
-        answered=sum(answer.status is ModelAnswerStatus.OK for answer in answers),
-        asked=len(answers),
+        agreeing=sum(result.prediction == prediction for result in results),
+        answered=sum(result.status is ModelStatus.OK for result in results),
+        asked=len(results),
     )
 
 
 def uncertainty(
-    answers: Sequence[ModelResult], of_variants: Sequence[Sequence[ModelResult]]
+    results: Sequence[ModelResult], of_variants: Sequence[Sequence[ModelResult]]
 ) -> Uncertainty:
     """How much the models differ, and the ensemble's probability over augmented variants.
 
     Args:
-        answers: the models' results for the image; at least one has probabilities.
+        results: of the models for the image; at least one has probabilities.
         of_variants: the models' results for each variant. A variant that was answered by other
             models or versions is not comparable and is left out.
     """
-    positives = [answer.probabilities[POSITIVE_CLASS] for answer in answers if answer.probabilities]
-    asked = _versions(answers)
+    positives = [result.probabilities[POSITIVE_CLASS] for result in results if result.probabilities]
+    asked = _versions(results)
     ensembles = [
         vote(each, operating_point=0.5).probabilities[POSITIVE_CLASS]
-        for each in (answers, *of_variants)
+        for each in (results, *of_variants)
         if _versions(each) == asked
     ]
     variants = len(ensembles) - 1
@@ -86,8 +82,8 @@ def uncertainty(
     )
 
 
-def _versions(answers: Sequence[ModelResult]) -> dict[str, int | None]:
-    return {answer.name: answer.version for answer in answers if answer.probabilities}
+def _versions(results: Sequence[ModelResult]) -> dict[str, int | None]:
+    return {result.name: result.version for result in results if result.probabilities}
 
 
 def review_reasons(

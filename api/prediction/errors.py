@@ -6,15 +6,15 @@
     ├── RejectedImageError            it does not look like a chest scan
     └── ModelsUnavailableError       too few models answered
         ├── ModelsInTrainingError        some are still being trained
-        └── ModelsLateError              all of them timed out
+        └── ModelsTimeoutError           all of them timed out
 """
 
 import math
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from api.prediction.training_progress import TrainingProgress
 from api.rejection_reason import RejectionReason
+from api.training_progress import TrainingProgress
 from imaging.errors import WrongModalityError
 
 _MAX_RETRY_SECONDS: Final = 60
@@ -68,10 +68,10 @@ class ModelsInTrainingError(ModelsUnavailableError):
         )
 
 
-class ModelsLateError(ModelsUnavailableError):
+class ModelsTimeoutError(ModelsUnavailableError):
     """No model answered within its deadline."""
 
-    kind = "models-late"
+    kind = "models-timeout"
 
 
 def rejection_reasons(error: Exception) -> Sequence[RejectionReason]:

@@ -19,8 +19,8 @@ from opentelemetry import trace
 from api.fair_sharing.client_activity import ClientActivity
 from api.fair_sharing.errors import OverloadedError
 from api.fair_sharing.fair_slots import FairSlots
-from api.prediction.model_call import ModelCall, call_model, failed_answer
-from api.prediction.results import ModelAnswerStatus, ModelResult
+from api.prediction.model_call import ModelCall, call_model, failed_result
+from api.prediction.results import ModelResult, ModelStatus
 from api.settings import Settings
 from serving.client import ModelServerClient, encode_images
 from serving.contract import MODEL_NAMES
@@ -28,6 +28,10 @@ from serving.contract import MODEL_NAMES
 IMAGES_TOGETHER: Final = 8
 """More images gain nothing on a CPU; a model server on a GPU merges several calls into larger
 batches."""
+
+IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
+"""How many images of one batch, explanation or scorer are in progress at once: while the models
+compute one group, the next is prepared."""
 
 PATIENCE_SECONDS: Final = 1.0
 """A group that takes longer no longer blocks the next one: its replica may be stuck."""
@@ -65,7 +69,7 @@ class FanOut:
             # Work that a model has begun cannot be postponed. So while other clients are active, a
             # client has only one image in progress (per replica), and the others wait for at most
             # that one.
-            shared=max(1, groups_at_once // 2),
+            max_per_busy_client=max(1, groups_at_once // 2),
             activity=activity,
         )
 
@@ -101,8 +105,7 @@ class FanOut:
         except OverloadedError:
             waited_seconds = asyncio.get_running_loop().time() - asked
             return [
-                failed_answer(name, ModelAnswerStatus.TIMEOUT, waited_seconds)
-                for name in self._names
+                failed_result(name, ModelStatus.TIMEOUT, waited_seconds) for name in self._names
             ]
 
     async def _ask(
@@ -123,9 +126,9 @@ class FanOut:
             group.leave(member)
         waited_seconds = loop.time() - asked
         return [
-            call.result().answer(member.row, self._operating_point)
+            call.result().model_result(member.row, self._operating_point)
             if (call := group.calls.get(name)) is not None and call.done()
-            else failed_answer(name, ModelAnswerStatus.TIMEOUT, waited_seconds)
+            else failed_result(name, ModelStatus.TIMEOUT, waited_seconds)
             for name in self._names
         ]
 

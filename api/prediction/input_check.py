@@ -7,21 +7,20 @@ from api.rejection_reason import RejectionReason
 
 
 def check_input(
-    pixel_reasons: Sequence[RejectionReason], answers: Sequence[ModelResult], *, demo: bool | None
+    pixel_reasons: Sequence[RejectionReason], results: Sequence[ModelResult], *, demo: bool | None
 ) -> InputCheck:
     """Combine the pixel checks with the out-of-distribution scores of the models.
 
     Args:
         pixel_reasons: the result of ``check_pixels``.
-        answers: the models' results. The mean of their scores is more accurate than any single
-            score.
-        demo: whether a model was trained on phantoms. Every real image is far from those, so the
-            scores then reject nothing.
+        results: of the models. The mean of their scores is more accurate than any single score.
+        demo: whether a model was trained on phantoms. Every real image is different from those,
+            so the scores then reject nothing.
     """
-    scores = [answer.ood_score for answer in answers if answer.ood_score is not None]
+    scores = [result.ood_score for result in results if result.ood_score is not None]
     score = sum(scores) / len(scores) if scores else None
-    too_far = score is not None and score > 1 and not demo
+    too_different = score is not None and score > 1 and not demo
     return InputCheck(
-        reasons=[*pixel_reasons, *([RejectionReason.NOT_CHEST] if too_far else [])],
+        reasons=[*pixel_reasons, *([RejectionReason.NOT_CHEST] if too_different else [])],
         ood_score=score,
     )

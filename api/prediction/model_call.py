@@ -8,8 +8,8 @@ from typing import Final
 from opentelemetry import trace
 
 from api.prediction.ensemble import decide
-from api.prediction.results import ModelAnswerStatus, ModelResult
-from api.prediction.retry import ask_twice
+from api.prediction.results import ModelResult, ModelStatus
+from api.prediction.retry import with_one_retry
 from serving.client import EncodedImages, ModelServerClient, Prediction
 from serving.contract import POSITIVE_CLASS_INDEX
 from serving.errors import (
@@ -21,13 +21,13 @@ from serving.errors import (
     ModelServerUnavailableError,
 )
 
-_FAILURES: Final[dict[type[ModelServerError], ModelAnswerStatus]] = {
-    ModelDeadlineError: ModelAnswerStatus.TIMEOUT,
-    ModelNotFoundError: ModelAnswerStatus.NOT_AVAILABLE,
-    ModelServerUnavailableError: ModelAnswerStatus.UNREACHABLE,
-    ModelServerExhaustedError: ModelAnswerStatus.UNREACHABLE,
-    InvalidAnswerError: ModelAnswerStatus.INVALID_ANSWER,
-    ModelServerError: ModelAnswerStatus.ERROR,
+_FAILURES: Final[dict[type[ModelServerError], ModelStatus]] = {
+    ModelDeadlineError: ModelStatus.TIMEOUT,
+    ModelNotFoundError: ModelStatus.NOT_AVAILABLE,
+    ModelServerUnavailableError: ModelStatus.UNREACHABLE,
+    ModelServerExhaustedError: ModelStatus.UNREACHABLE,
+    InvalidAnswerError: ModelStatus.INVALID_ANSWER,
+    ModelServerError: ModelStatus.ERROR,
 }
 
 _tracer = trace.get_tracer("covidscan")
@@ -38,14 +38,14 @@ class ModelCall:
     """The outcome of a call."""
 
     name: str
-    status: ModelAnswerStatus
+    status: ModelStatus
     prediction: Prediction | None
     duration_seconds: float
 
-    def answer(self, row: int, operating_point: float) -> ModelResult:
+    def model_result(self, row: int, operating_point: float) -> ModelResult:
         """The model's result for one of the images."""
         if self.prediction is None:
-            return failed_answer(self.name, self.status, self.duration_seconds)
+            return failed_result(self.name, self.status, self.duration_seconds)
         positive = float(self.prediction.probabilities[row, POSITIVE_CLASS_INDEX])
         verdict = decide(positive, operating_point)
         ood_scores = self.prediction.ood_scores
@@ -61,7 +61,7 @@ class ModelCall:
         )
 
 
-def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float) -> ModelResult:
+def failed_result(name: str, status: ModelStatus, duration_seconds: float) -> ModelResult:
     """The result of a model that did not answer."""
     return ModelResult(
         name=name,
@@ -75,7 +75,7 @@ def failed_answer(name: str, status: ModelAnswerStatus, duration_seconds: float)
     )
 
 
-def failure_status(error: ModelServerError) -> ModelAnswerStatus:
+def failure_status(error: ModelServerError) -> ModelStatus:
     """The status of a failed call."""
     return _FAILURES[type(error)]
 
@@ -105,7 +105,7 @@ async def call_model(
         links=links,
     ) as span:
         try:
-            prediction = await ask_twice(
+            prediction = await with_one_retry(
                 lambda left_seconds: client.predict(name, images, timeout_seconds=left_seconds),
                 timeout_seconds=timeout_seconds,
             )
@@ -115,4 +115,4 @@ async def call_model(
             span.set_status(trace.StatusCode.ERROR, status)
             return ModelCall(name, status, None, time.perf_counter() - started)
         span.set_attribute("covidscan.version", prediction.version)
-    return ModelCall(name, ModelAnswerStatus.OK, prediction, time.perf_counter() - started)
+    return ModelCall(name, ModelStatus.OK, prediction, time.perf_counter() - started)

@@ -9,8 +9,8 @@ from typing import Final
 
 from api.prediction.model_call import failure_status
 from api.prediction.model_cards import ModelCards
-from api.prediction.results import ModelAnswerStatus
-from api.prediction.retry import ask_twice
+from api.prediction.results import ModelStatus
+from api.prediction.retry import with_one_retry
 from api.settings import Settings
 from serving.client import ModelServerClient, VersionState, VersionStatus
 from serving.contract import MODEL_NAMES
@@ -45,7 +45,7 @@ class ModelDescription:
     name: str
     available: bool
     serving_version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     demo: bool | None
     versions: Sequence[VersionDescription]
 
@@ -55,19 +55,19 @@ class _ModelState:
     """A model's state on the model server."""
 
     name: str
-    status: ModelAnswerStatus
+    status: ModelStatus
     versions: Sequence[VersionStatus]
 
     @property
     def available(self) -> list[VersionStatus]:
         """The versions that answer predictions, newest first."""
-        return [version for version in self.versions if version.state is VersionState.AVAILABLE]
+        return [version for version in self.versions if version.is_available]
 
     @property
-    def readiness(self) -> ModelAnswerStatus:
+    def readiness(self) -> ModelStatus:
         """``OK`` if a version is available."""
-        if self.status is ModelAnswerStatus.OK and not self.available:
-            return ModelAnswerStatus.NOT_AVAILABLE
+        if self.status is ModelStatus.OK and not self.available:
+            return ModelStatus.NOT_AVAILABLE
         return self.status
 
 
@@ -101,7 +101,7 @@ class ModelStatusReader:
         self._fresh_until = float("-inf")
         self._asking: asyncio.Task[Sequence[_ModelState]] | None = None
 
-    async def readiness(self) -> dict[str, ModelAnswerStatus]:
+    async def readiness(self) -> dict[str, ModelStatus]:
         """For each model of the contract: ``OK``, or why no version is available."""
         return {state.name: state.readiness for state in await self._ask_once()}
 
@@ -129,7 +129,7 @@ class ModelStatusReader:
 
     async def _ask(self, name: str) -> _ModelState:
         try:
-            versions = await ask_twice(
+            versions = await with_one_retry(
                 lambda left_seconds: self._client.version_statuses(
                     name, timeout_seconds=left_seconds
                 ),
@@ -137,7 +137,7 @@ class ModelStatusReader:
             )
         except ModelServerError as error:
             return _ModelState(name, failure_status(error), ())
-        return _ModelState(name, ModelAnswerStatus.OK, versions)
+        return _ModelState(name, ModelStatus.OK, versions)
 
     async def _info(self, state: _ModelState) -> ModelDescription:
         versions = await asyncio.gather(

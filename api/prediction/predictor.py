@@ -13,7 +13,7 @@ from api.prediction.deadline import Deadline
 from api.prediction.ensemble import agreement, review_reasons, uncertainty, vote
 from api.prediction.errors import (
     ModelsInTrainingError,
-    ModelsLateError,
+    ModelsTimeoutError,
     ModelsUnavailableError,
     RejectedImageError,
 )
@@ -22,11 +22,11 @@ from api.prediction.input_check import check_input
 from api.prediction.model_cards import ModelCards
 from api.prediction.options import PredictionOptions
 from api.prediction.preparation import ImagePreparation
-from api.prediction.results import ModelAnswerStatus, ModelResult, PredictionResult, Timing
-from api.prediction.training_progress import ModelTraining
+from api.prediction.results import ModelResult, ModelStatus, PredictionResult, Timing
 from api.prediction.tta import varied
 from api.rejection_reason import RejectionReason
 from api.settings import Settings
+from api.training_progress import ModelTraining
 from imaging.fingerprint import preprocess_fingerprint
 
 
@@ -39,7 +39,7 @@ class Predictor:
         cards: the model cards of the versions.
         settings: give deadlines, limits, quorum and operating point.
         metrics: count predictions.
-        load: the slots of images in progress.
+        image_slots: the slots of images in progress.
         audit: records each prediction, if set.
         training: of the models, if they are still being trained.
     """
@@ -52,7 +52,7 @@ class Predictor:
         settings: Settings,
         *,
         metrics: Metrics,
-        load: FairSlots,
+        image_slots: FairSlots,
         audit: AuditTrail | None,
         training: ModelTraining | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class Predictor:
         self._metrics = metrics
         self._audit = audit
         self._version = importlib.metadata.version("covidscan")
-        self._load = load
+        self._image_slots = image_slots
         self._training = training
 
     async def predict(
@@ -88,51 +88,53 @@ class Predictor:
             OverloadedError: too many images are in progress.
             AuditUnavailableError: the prediction could not be recorded.
         """
-        answer = await self._predict(filename, data, options, caller)
+        result = await self._predict(filename, data, options, caller)
         if self._audit is not None:
             with self._metrics.audit_failures.count_exceptions(AuditUnavailableError):
                 await self._audit.write(
                     AuditRecord.of(
-                        answer,
+                        result,
                         key_id=caller.key_id,
                         covidscan=self._version,
                         preprocessing=preprocess_fingerprint(),
                         operating_point=self._settings.operating_point,
                     )
                 )
-        self._metrics.observe_prediction(answer)
-        return answer
+        self._metrics.observe_prediction(result)
+        return result
 
     async def _predict(
         self, filename: str, data: bytes, options: PredictionOptions, caller: Caller
     ) -> PredictionResult:
         started = time.perf_counter()
         deadline = Deadline.after(self._settings.request_timeout_seconds)
-        async with self._load.hold(caller.client, timeout_seconds=deadline.timeout_seconds()):
+        async with self._image_slots.hold(
+            caller.client, timeout_seconds=deadline.timeout_seconds()
+        ):
             image = await self._preparation.prepare(
                 data, options.dicom, client=caller.client, deadline=deadline
             )
             self._reject(image.pixel_reasons, options)
             asked = time.perf_counter()
             timeout_seconds = deadline.timeout_seconds(at_most=self._settings.model_timeout_seconds)
-            answers, *of_variants = await asyncio.gather(
+            results, *of_variants = await asyncio.gather(
                 *(
                     self._fan_out.ask(tensor, client=caller.client, timeout_seconds=timeout_seconds)
                     for tensor in (image.tensor, *varied(image.tensor, options.variants))
                 )
             )
             inference_seconds = time.perf_counter() - asked
-        for model in answers:
+        for model in results:
             self._metrics.observe_model(model)
-        self.check_quorum({model.name: model.status for model in answers})
-        demo = await self._demo(answers)
-        check = check_input(image.pixel_reasons, answers, demo=demo)
+        self.check_quorum({model.name: model.status for model in results})
+        demo = await self._demo(results)
+        check = check_input(image.pixel_reasons, results, demo=demo)
         if check.ood_score is not None:
             self._metrics.observe_ood_score(check.ood_score)
         self._reject(check.reasons, options)
-        verdict = vote(answers, self._settings.operating_point)
-        agreed = agreement(answers, verdict.prediction)
-        uncertain = uncertainty(answers, of_variants)
+        verdict = vote(results, self._settings.operating_point)
+        agreed = agreement(results, verdict.prediction)
+        uncertain = uncertainty(results, of_variants)
         reasons = review_reasons(
             verdict,
             agreed,
@@ -154,9 +156,9 @@ class Predictor:
             uncertainty=uncertain,
             review=bool(reasons),
             review_reasons=reasons,
-            degraded=any(answer.status is not ModelAnswerStatus.OK for answer in answers),
+            degraded=any(result.status is not ModelStatus.OK for result in results),
             demo=demo,
-            models=answers,
+            models=results,
             timing=Timing(
                 decode_seconds=image.decode_seconds,
                 preprocess_seconds=image.preprocess_seconds,
@@ -165,27 +167,25 @@ class Predictor:
             ),
         )
 
-    def check_quorum(self, statuses: Mapping[str, ModelAnswerStatus]) -> None:
+    def check_quorum(self, statuses: Mapping[str, ModelStatus]) -> None:
         """Check that enough models answered.
 
         Args:
             statuses: the status of each model, by name.
 
         Raises:
-            ModelsLateError: too few answered, and all of them timed out.
+            ModelsTimeoutError: too few answered, and all of them timed out.
             ModelsInTrainingError: too few answered, and some models are still being trained.
             ModelsUnavailableError: too few answered.
         """
-        failed = {
-            name: status for name, status in statuses.items() if status is not ModelAnswerStatus.OK
-        }
+        failed = {name: status for name, status in statuses.items() if status is not ModelStatus.OK}
         if len(statuses) - len(failed) >= self._settings.quorum:
             return
         reasons = ", ".join(f"{name}: {status}" for name, status in failed.items())
-        if all(status is ModelAnswerStatus.TIMEOUT for status in statuses.values()):
-            raise ModelsLateError(f"no model answered in time ({reasons}); try again")
+        if all(status is ModelStatus.TIMEOUT for status in statuses.values()):
+            raise ModelsTimeoutError(f"no model answered in time ({reasons}); try again")
         progress = self._training.progress if self._training else None
-        if progress is not None and ModelAnswerStatus.NOT_AVAILABLE in failed.values():
+        if progress is not None and ModelStatus.NOT_AVAILABLE in failed.values():
             raise ModelsInTrainingError(progress)
         raise ModelsUnavailableError(f"too few models answered ({reasons}); try again")
 
@@ -196,12 +196,12 @@ class Predictor:
             self._metrics.observe_rejected_image(reason)
         raise RejectedImageError(reasons)
 
-    async def _demo(self, answers: Sequence[ModelResult]) -> bool | None:
+    async def _demo(self, results: Sequence[ModelResult]) -> bool | None:
         cards = await asyncio.gather(
             *(
-                self._cards.get(answer.name, answer.version)
-                for answer in answers
-                if answer.version is not None
+                self._cards.get(result.name, result.version)
+                for result in results
+                if result.version is not None
             )
         )
         if any(card is not None and card.demo for card in cards):

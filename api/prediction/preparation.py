@@ -87,9 +87,12 @@ class ImagePreparation:
         self._decoders = decoders
         self._max_pixels = max_pixels
         self._metrics = metrics
-        alone = max(1, decoders.count - _SPARE_PROCESSES)
+        max_per_client = max(1, decoders.count - _SPARE_PROCESSES)
         self._slots = FairSlots(
-            decoders.count, alone=alone, shared=max(1, alone - 1), activity=activity
+            decoders.count,
+            max_per_client=max_per_client,
+            max_per_busy_client=max(1, max_per_client - 1),
+            activity=activity,
         )
 
     @classmethod

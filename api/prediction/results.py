@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
 from imaging.dicom.description import DicomDescription
+from serving.contract import ClassName
 
-ClassName = Literal["COVID", "non-COVID"]
 
-
-class ModelAnswerStatus(StrEnum):
-    """The outcome of asking one model."""
+class ModelStatus(StrEnum):
+    """The outcome of asking one model, or whether it is ready to be asked."""
 
     OK = "ok"
     TIMEOUT = "timeout"
@@ -29,13 +27,13 @@ class ModelResult:
 
     name: str
     version: int | None
-    status: ModelAnswerStatus
+    status: ModelStatus
     prediction: ClassName | None
     confidence: float | None
     """The probability of the predicted class."""
     probabilities: Mapping[ClassName, float] | None
     ood_score: float | None
-    """Above 1 the image is too far from the model's training images."""
+    """Above 1 the image is too different from the model's training images."""
     duration_seconds: float
     """Duration of the call to the model server, which may be shared with other images."""
 
@@ -104,7 +102,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """A prediction for one image. Fields as in ``api.schemas.prediction.PredictionAnswer``."""
+    """A prediction for one image; ``api.schemas.prediction`` has the same fields."""
 
     request_id: str
     filename: str

@@ -17,7 +17,7 @@ _PAUSE_SECONDS: Final = (0.02, 0.1)
 """The range of the random pause before the retry, so that callers do not retry all at once."""
 
 
-async def ask_twice(ask: Callable[[float], Awaitable[T]], *, timeout_seconds: float) -> T:
+async def with_one_retry(ask: Callable[[float], Awaitable[T]], *, timeout_seconds: float) -> T:
     """Call, and retry once if the model server is unavailable and time is left.
 
     Args:

@@ -16,9 +16,10 @@ _GAMMA: Final = 0.1
 
 
 def varied(image: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Rotate, shift, zoom and brighten an image slightly, less than training does.
+    """Rotate, shift and scale an image slightly, and make it brighter or darker.
 
-    Images are never mirrored, because the heart is on one side. The variations are always the same.
+    The changes are smaller than in training, and always the same. Images are never mirrored,
+    because the heart is on one side.
 
     Args:
         image: float32 ``[height, width, 3]``, 0 to 1.

@@ -19,8 +19,9 @@ from api.http.uploads import form_limits, read_upload
 from api.prediction.errors import ModelsUnavailableError
 from api.routes.forms import MULTIPART, ONE_IMAGE, ONE_IMAGE_PROBLEMS, ImageForm, ImageQuery
 from api.routes.problem_docs import problem_responses
-from api.schemas.explanation import ExplanationAnswer, SaliencyMap
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.explanation import ExplanationResponse, SaliencyMap
+from api.schemas.prediction import PredictionResponse
+from serving.contract import ENSEMBLE_NAME, ModelName
 
 PATH: Final = "/explain"
 
@@ -42,8 +43,8 @@ router = APIRouter(tags=["prediction"], route_class=FormRoute)
 class ExplainQuery(ImageQuery):
     """The query of ``POST /explain``."""
 
-    map: Literal["ensemble", "vgg16", "resnet50", "xception"] = Field(
-        default="ensemble",
+    map: Literal["ensemble", ModelName] = Field(
+        default=ENSEMBLE_NAME,
         description="The map that is drawn over the image, for `Accept: image/png`.",
     )
 
@@ -53,7 +54,7 @@ class ExplainQuery(ImageQuery):
     summary="Explain the prediction of one image",
     openapi_extra=ONE_IMAGE,
     form_limits=form_limits(max_files=1),
-    response_model=ExplanationAnswer,
+    response_model=ExplanationResponse,
     responses=_RESPONSES,
 )
 async def explain(
@@ -62,7 +63,7 @@ async def explain(
     services: ServicesDep,
     caller: CallerDep,
     request: Request,
-) -> ExplanationAnswer | Response:
+) -> ExplanationResponse | Response:
     """Predict one image and show which parts of it the models react to.
 
     Parts of the image are hidden at random and the models predict again. A part is evidence for
@@ -81,14 +82,14 @@ async def explain(
     request.state.versions = {model.name: model.version for model in models}
     if request.headers.get("accept", "").partition(";")[0].strip() == _PNG:
         return Response(await asyncio.to_thread(_drawn, explanation, query.map), media_type=_PNG)
-    return await asyncio.to_thread(_answer, explanation)
+    return await asyncio.to_thread(_response, explanation)
 
 
-def _answer(explanation: Explanation) -> ExplanationAnswer:
+def _response(explanation: Explanation) -> ExplanationResponse:
     scale = _scale(explanation.maps)
-    return ExplanationAnswer(
-        prediction=PredictionAnswer.model_validate(explanation.prediction),
-        maps=[_map_answer(each, scale, explanation) for each in explanation.maps],
+    return ExplanationResponse(
+        prediction=PredictionResponse.model_validate(explanation.prediction),
+        maps=[_saliency_map(each, scale, explanation) for each in explanation.maps],
         scale=scale,
         picture=_text(png(explanation.picture)),
         images_asked=explanation.images_asked,
@@ -96,7 +97,7 @@ def _answer(explanation: Explanation) -> ExplanationAnswer:
     )
 
 
-def _map_answer(each: ModelMap, scale: float, explanation: Explanation) -> SaliencyMap:
+def _saliency_map(each: ModelMap, scale: float, explanation: Explanation) -> SaliencyMap:
     height, width = explanation.picture.shape[:2]
     return SaliencyMap(
         name=each.name,

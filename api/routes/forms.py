@@ -111,9 +111,9 @@ class PredictQuery(ImageQuery):
         le=32,
         description=(
             "Test-time augmentation: the number of variants of the image, slightly rotated,"
-            " shifted, zoomed and brightened, that are predicted as well. `uncertainty.interval`"
-            " is the range of the ensemble's probability over them. The verdict is still that of"
-            " the image itself. Each variant costs as much as an image."
+            " shifted, scaled, and made brighter or darker, that are predicted as well."
+            " `uncertainty.interval` is the range of the ensemble's probability over them. The"
+            " verdict is still that of the image itself. Each variant costs as much as an image."
         ),
     )
 

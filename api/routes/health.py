@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import ServicesDep
-from api.prediction.results import ModelAnswerStatus
-from api.prediction.training_progress import ModelTraining
+from api.prediction.results import ModelStatus
 from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
 from api.schemas.health import Health, Readiness, Training
+from api.training_progress import ModelTraining
 
 router = APIRouter(tags=["health"])
 
@@ -57,7 +57,7 @@ async def readyz(
     The body has the state of each model. The information is at most one second old.
     """
     models = await services.model_status.readiness()
-    available = sum(status is ModelAnswerStatus.OK for status in models.values())
+    available = sum(status is ModelStatus.OK for status in models.values())
     ready = available >= (len(models) if query.strict else services.settings.quorum)
     if not ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.dependencies import ServicesDep
 from api.routes.problem_docs import ACCESS_PROBLEMS, problem_responses
-from api.schemas.models import ModelInfo, ModelsAnswer
+from api.schemas.models import ModelInfo, ModelsResponse
 from serving.contract import CLASS_NAMES
 
 router = APIRouter(tags=["models"])
@@ -15,9 +15,9 @@ router = APIRouter(tags=["models"])
     summary="State of the models",
     responses=problem_responses(ACCESS_PROBLEMS),
 )
-async def models(services: ServicesDep) -> ModelsAnswer:
+async def models(services: ServicesDep) -> ModelsResponse:
     """The versions of each model: state, demo or not, and metrics on the held-out test set."""
-    return ModelsAnswer(
+    return ModelsResponse(
         classes=list(CLASS_NAMES),
         operating_point=services.settings.operating_point,
         models=[

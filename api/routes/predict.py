@@ -27,8 +27,8 @@ from api.routes.forms import (
     PredictQuery,
 )
 from api.routes.problem_docs import problem_responses
-from api.schemas.batch import BatchAnswer, BatchItem
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.batch import BatchItem, BatchResponse
+from api.schemas.prediction import PredictionResponse
 
 PATH: Final = "/predict"
 BATCH_PATH: Final = "/predict/batch"
@@ -51,7 +51,7 @@ async def predict(
     caller: CallerDep,
     request: Request,
     response: Response,
-) -> PredictionAnswer:
+) -> PredictionResponse:
     """Predict a chest CT slice or X-ray with three CNNs.
 
     One frame of a DICOM file is read, through its window, and none of the patient's data.
@@ -68,7 +68,7 @@ async def predict(
     )
     request.state.versions = {model.name: model.version for model in result.models}
     response.headers["Server-Timing"] = server_timing(result.timing)
-    return PredictionAnswer.model_validate(result)
+    return PredictionResponse.model_validate(result)
 
 
 @router.post(
@@ -82,7 +82,7 @@ async def predict_batch(
     services: ServicesDep,
     caller: CallerDep,
     request: Request,
-) -> BatchAnswer:
+) -> BatchResponse:
     """Predict several images. Each image has its own result or problem in the response."""
     await services.rate_limits.count_images(caller.key_id, len(form.files))
     items = await while_connected(
@@ -90,7 +90,7 @@ async def predict_batch(
         _predict_items(services, form.files, query.options, caller, instance=request.url.path),
     )
     succeeded = sum(item.result is not None for item in items)
-    return BatchAnswer(
+    return BatchResponse(
         request_id=caller.request_id,
         succeeded=succeeded,
         failed=len(items) - succeeded,
@@ -145,5 +145,5 @@ async def _predict_item(
     except ANSWERED as error:
         problem = to_problem(error, instance, caller.request_id)
         return BatchItem(filename=filename, result=None, problem=problem)
-    answer = PredictionAnswer.model_validate(result)
-    return BatchItem(filename=filename, result=answer, problem=None)
+    response = PredictionResponse.model_validate(result)
+    return BatchItem(filename=filename, result=response, problem=None)

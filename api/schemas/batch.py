@@ -1,7 +1,7 @@
 """The response of ``POST /predict/batch``."""
 
 from api.schemas.common import Schema
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 from api.schemas.problem import Problem
 
 
@@ -9,11 +9,11 @@ class BatchItem(Schema):
     """One file of a batch: either a result or a problem; the other is null."""
 
     filename: str
-    result: PredictionAnswer | None
+    result: PredictionResponse | None
     problem: Problem | None
 
 
-class BatchAnswer(Schema):
+class BatchResponse(Schema):
     """The response of ``POST /predict/batch``, with one item per file, in order."""
 
     request_id: str

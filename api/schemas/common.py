@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.prediction.results import ClassName
+from serving.contract import ClassName
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Probabilities = Annotated[

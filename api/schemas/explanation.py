@@ -1,8 +1,8 @@
 """The response of ``POST /explain``."""
 
-from api.prediction.results import ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.schemas.common import Schema, Seconds
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 
 
 class SaliencyMap(Schema):
@@ -12,7 +12,7 @@ class SaliencyMap(Schema):
     """The name of the model, or ``ensemble``."""
     version: int | None
     """The version that answered; null for the ensemble."""
-    status: ModelAnswerStatus
+    status: ModelStatus
     """``ok``, or why this model has no map."""
     values: list[list[float]] | None
     """Row by row from the top: how much more probable COVID is with that part of the image shown
@@ -23,10 +23,10 @@ class SaliencyMap(Schema):
     blue evidence against it."""
 
 
-class ExplanationAnswer(Schema):
+class ExplanationResponse(Schema):
     """The response of ``POST /explain``."""
 
-    prediction: PredictionAnswer
+    prediction: PredictionResponse
     maps: list[SaliencyMap]
     """The ensemble's map, then the map of each model."""
     scale: float

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from api.prediction.results import ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.schemas.common import Probability, Schema
 
 
@@ -29,6 +29,6 @@ class Readiness(Schema):
 
     ready: bool
     """True if enough models are available for ``POST /predict``."""
-    models: dict[str, ModelAnswerStatus]
+    models: dict[str, ModelStatus]
     """The state of each model; ``ok`` if a version is available."""
     training: Training | None

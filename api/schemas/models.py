@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from api.prediction.results import ClassName, ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.schemas.common import Probability, Schema
-from serving.contract import CLASS_NAMES
+from serving.contract import CLASS_NAMES, ClassName
 
 
 class VersionInfo(Schema):
@@ -30,14 +30,14 @@ class ModelInfo(Schema):
     """Whether a version is available for predictions."""
     serving_version: int | None
     """The newest available version."""
-    status: ModelAnswerStatus
+    status: ModelStatus
     """``ok``, or why the model is not available."""
     demo: bool | None
     """Of the serving version."""
     versions: list[VersionInfo]
 
 
-class ModelsAnswer(Schema):
+class ModelsResponse(Schema):
     """The response of ``GET /models``."""
 
     classes: list[ClassName] = Field(examples=[list(CLASS_NAMES)])

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.prediction.results import ClassName, ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
 from api.schemas.common import Probabilities, Probability, Schema, Seconds
 from api.schemas.image import ImageInfo
+from serving.contract import ClassName
 
 
 class Agreement(Schema):
@@ -34,9 +35,9 @@ class Uncertainty(Schema):
     models_spread: Probability
     """The models' highest probability of COVID minus the lowest."""
     interval: Interval | None
-    """The lowest and highest probability when the image is slightly rotated, shifted, zoomed and
-    brightened (``?tta=``). Null if that was not requested, or if no variant was answered by the
-    same models as the image."""
+    """The lowest and highest probability when the image is slightly rotated, shifted, scaled, and
+    made brighter or darker (``?tta=``). Null if that was not requested, or if no variant was
+    answered by the same models as the image."""
 
 
 class InputCheck(Schema):
@@ -45,26 +46,26 @@ class InputCheck(Schema):
     reasons: list[RejectionReason]
     """The reasons to reject it without ``?force=true``; empty if there are none."""
     ood_score: Annotated[float, Field(ge=0)] | None
-    """The out-of-distribution score: the distance from the models' training images, as the mean
-    over the models. Above 1 the image is too far. Null if no model that answered provides a
+    """The out-of-distribution score, as the mean over the models: how different the image is from
+    the training images. Above 1 it is rejected. Null if no model that answered provides a
     score."""
 
 
-class ModelAnswer(Schema):
+class ModelResult(Schema):
     """The result of one model. Fields that the model did not provide are null."""
 
     name: str
     version: int | None
     """The version that answered."""
-    status: ModelAnswerStatus
+    status: ModelStatus
     """``ok``, or why this model is left out of the ensemble."""
     prediction: ClassName | None
     confidence: Probability | None
     """The probability of the predicted class."""
     probabilities: Probabilities | None
     ood_score: Annotated[float, Field(ge=0)] | None
-    """The out-of-distribution score: the distance from this model's training images. Above 1 the
-    image is too far. Null if the version does not provide it."""
+    """The out-of-distribution score: how different the image is from this model's training images.
+    Above 1 it is too different. Null if the version does not provide it."""
     duration_seconds: Seconds
     """Round trip to the model server, measured at the gateway; the call may be shared with other
     images."""
@@ -76,7 +77,7 @@ class Timing(Schema):
     decode_seconds: Seconds
     preprocess_seconds: Seconds
     inference_seconds: Seconds
-    """From the first call to the last answer; the models are called concurrently."""
+    """From the first call to the last result; the models are called concurrently."""
     total_seconds: Seconds
 
 
@@ -138,7 +139,7 @@ PREDICTION_EXAMPLE: dict[str, Any] = {
 }
 
 
-class PredictionAnswer(Schema):
+class PredictionResponse(Schema):
     """The response of ``POST /predict``."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PREDICTION_EXAMPLE]})
@@ -167,5 +168,5 @@ class PredictionAnswer(Schema):
     demo: bool | None
     """True if any model that answered was trained on phantoms, so that the prediction says nothing
     about patients. Null if this is unknown because the volume is not mounted at the gateway."""
-    models: list[ModelAnswer]
+    models: list[ModelResult]
     timing: Timing

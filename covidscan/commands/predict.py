@@ -70,13 +70,13 @@ def predict(
 
 
 def _post(client: "httpx.Client", file: Path, query: dict[str, str]) -> dict[str, Any]:
-    from system.folder import open_regular
     from system.names import readable_name
+    from system.regular_files import open_regular_reader
 
     # Multipart file names must be valid Unicode.
     name = readable_name(file.name)
     try:
-        with open_regular(file) as content:
+        with open_regular_reader(file) as content:
             response = client.post("/predict", files={"file": (name, content)}, params=query)
     except OSError as error:
         return {"title": "Unreadable file", "detail": error.strerror or str(error), "file": name}

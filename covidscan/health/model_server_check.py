@@ -5,7 +5,7 @@ import asyncio
 from api.model_server_connection import ModelServerConnection
 from api.settings import Settings
 from covidscan.health.gateway_check import UnhealthyError
-from serving.client import ModelServerClient, VersionState
+from serving.client import ModelServerClient
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerError
 
@@ -45,9 +45,7 @@ async def check_model_server(settings: Settings, *, strict: bool, timeout_second
 
 async def _state(client: ModelServerClient, name: str, timeout_seconds: float) -> str:
     try:
-        versions = await client.version_statuses(name, timeout_seconds=timeout_seconds)
+        available = await client.has_available_version(name, timeout_seconds=timeout_seconds)
     except ModelServerError as error:
         return str(error)
-    if any(each.state is VersionState.AVAILABLE for each in versions):
-        return "ok"
-    return "without an available version"
+    return "ok" if available else "without an available version"

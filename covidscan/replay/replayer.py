@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from api.observability.audit import AuditedModel, AuditRecord
-from api.prediction.ensemble import POSITIVE_CLASS, decide
+from api.prediction.ensemble import decide
 from api.schemas.image import ImageInfo
 from imaging.decode import decode_image
 from imaging.dicom.description import DicomOptions, WindowChoice, WindowSource
 from imaging.errors import ImageError
 from imaging.preprocess import preprocess
 from serving import volume
-from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS_INDEX
+from serving.contract import INPUT_NAME, OUTPUT_NAME, POSITIVE_CLASS, POSITIVE_CLASS_INDEX
 from serving.embedded.engine import Engine, LoadedModel
 from serving.errors import VolumeError
 from serving.precision import Precision
-from system.folder import list_folder, open_regular
+from system.folder import list_folder
 from system.names import readable_name
+from system.regular_files import open_regular_reader
 
 
 class Outcome(enum.StrEnum):
@@ -68,7 +69,7 @@ def find_images(paths: Iterable[Path]) -> FoundImages:
             files = [path]
         for file in files:
             try:
-                with open_regular(file) as content:
+                with open_regular_reader(file) as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
             except OSError:
                 found.unreadable.append(readable_name(str(file)))

@@ -8,7 +8,7 @@ from covidscan.scoring.folder_source import FolderSource
 from covidscan.scoring.source import DamagedArchiveError, File, Source, SourceError
 from covidscan.scoring.tar_source import TarSource, why_not_tar
 from covidscan.scoring.zip_source import ZipSource, is_zip
-from system.folder import open_regular
+from system.regular_files import open_regular_reader
 
 __all__ = ["DamagedArchiveError", "File", "Source", "SourceError", "open_source"]
 
@@ -24,7 +24,7 @@ def open_source(path: Path, *, limit_bytes: int) -> Source:
     try:
         if path.is_dir():
             return FolderSource(path)
-        with open_regular(path) as file:
+        with open_regular_reader(path) as file:
             start = file.read(len(ZIP_MEMBER))
         # Decided by the first bytes: the last member of a tar archive may be a ZIP archive.
         if start in _ZIP_STARTS:

@@ -4,12 +4,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from api.fair_sharing.errors import OverloadedError
-from api.prediction.ensemble import POSITIVE_CLASS
 from api.prediction.errors import PredictionError, RejectedImageError, rejection_reasons
 from api.prediction.results import PredictionResult
 from covidscan.scoring.source import Fault
 from imaging.errors import ImageError
-from serving.contract import MODEL_NAMES
+from serving.contract import MODEL_NAMES, POSITIVE_CLASS
 
 Row = dict[str, Any]
 

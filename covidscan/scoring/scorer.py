@@ -14,16 +14,13 @@ from api.fair_sharing.fair_slots import FairSlots
 from api.model_server_connection import ModelServerConnection
 from api.observability.metrics import Metrics
 from api.prediction.errors import PredictionError, RejectedImageError
-from api.prediction.fan_out import IMAGES_TOGETHER
+from api.prediction.fan_out import IMAGES_AT_ONCE
 from api.prediction.options import PredictionOptions
 from api.settings import Settings
 from covidscan.scoring.archive_kind import archive_kind
 from covidscan.scoring.rows import Row, answered, failed, not_read, rejected
 from covidscan.scoring.source import UNREADABLE, Fault, File
 from imaging.errors import ImageError, UnknownImageFormatError
-
-_IMAGES_AT_ONCE: Final = 2 * IMAGES_TOGETHER
-"""Per scorer: while some images are being predicted, others are read."""
 
 _CALLER: Final = Caller(request_id="", key_id=None, client="")
 
@@ -60,7 +57,7 @@ class Scorer:
         self._runner.close()
 
     async def _score(self, files: Sequence[File]) -> list[Row]:
-        at_once = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        at_once = asyncio.Semaphore(IMAGES_AT_ONCE)
 
         async def score(file: File) -> Row:
             async with at_once:
@@ -117,7 +114,9 @@ async def _build_core(settings: Settings) -> Core:
         settings,
         ModelServerConnection.of(settings),
         metrics=Metrics(version="", preprocessing=""),
-        load=FairSlots(_IMAGES_AT_ONCE, shared=_IMAGES_AT_ONCE, activity=activity),
+        image_slots=FairSlots(
+            IMAGES_AT_ONCE, max_per_busy_client=IMAGES_AT_ONCE, activity=activity
+        ),
         activity=activity,
         decode_processes=1,
     )

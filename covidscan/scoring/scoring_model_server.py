@@ -9,7 +9,7 @@ from api.model_server_connection import ModelServerConnection
 from api.settings import Settings
 from covidscan.scoring.scoring_run import ScoringError
 from covidscan.service.model_server.embedded_process import EmbeddedProcess
-from serving.client import ModelServerClient, VersionState
+from serving.client import ModelServerClient
 from serving.contract import MODEL_NAMES
 from serving.errors import ModelServerError
 
@@ -53,7 +53,6 @@ async def _wait_until_ready(connection: ModelServerConnection) -> None:
 
 async def _is_ready(client: ModelServerClient, name: str) -> bool:
     try:
-        versions = await client.version_statuses(name, timeout_seconds=_START_SECONDS)
+        return await client.has_available_version(name, timeout_seconds=_START_SECONDS)
     except ModelServerError:
         return False
-    return any(version.state is VersionState.AVAILABLE for version in versions)

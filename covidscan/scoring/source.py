@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from system.folder import LeftOut, open_regular
+from system.folder import LeftOut
+from system.regular_files import open_regular_reader
 
 
 class SourceError(Exception):
@@ -52,7 +53,7 @@ class File:
         """
         if self.path is None:
             return self.data or b""
-        with open_regular(self.path) as file:
+        with open_regular_reader(self.path) as file:
             return file.read(limit_bytes + 1)
 
 

@@ -18,7 +18,7 @@ from covidscan.scoring.inflate import (
     gzip_decompressor,
     xz_decompressor,
 )
-from system.folder import open_regular
+from system.regular_files import open_regular_reader
 
 _DECOMPRESSORS: Final = {
     GZIP: gzip_decompressor,
@@ -81,7 +81,7 @@ def open_tar(path: Path) -> Iterator["TarReader"]:
     Raises:
         TAR_ERRORS: it is not a tar archive, or its first header is damaged.
     """
-    with open_regular(path) as file:
+    with open_regular_reader(path) as file:
         start = file.read(max(map(len, _DECOMPRESSORS)))
         file.seek(0)
         make = next((made for sign, made in _DECOMPRESSORS.items() if start.startswith(sign)), None)

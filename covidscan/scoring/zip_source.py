@@ -11,8 +11,9 @@ from covidscan.scoring.links import folders_above, member_key, resolve_link
 from covidscan.scoring.source import File, SourceError
 from covidscan.scoring.zip_members import MemberError, ZipMember, find_overlapping, read_member
 from covidscan.scoring.zip_names import NameTolerantFile, raw_name
-from system.folder import LeftOut, open_regular
+from system.folder import LeftOut
 from system.names import UniqueNames, is_system_file, readable_name
+from system.regular_files import open_regular_reader
 
 _MAX_LINK_BYTES: Final = 4096
 
@@ -72,7 +73,7 @@ class ZipSource:
         links = [member for member in self._members if member.file_type == stat.S_IFLNK]
         if not links:
             return
-        with open_regular(self._path) as archive:
+        with open_regular_reader(self._path) as archive:
             targets = {link.key: _read_target(archive, link) for link in links}
         members, self._members = self._members, []
         for member in members:
@@ -98,7 +99,7 @@ class ZipSource:
             SourceError: the archive can no longer be read.
         """
         try:
-            with open_regular(self._path) as archive:
+            with open_regular_reader(self._path) as archive:
                 for member in self._members:
                     if member.name not in skip:
                         yield self._unpack(archive, member)
@@ -121,7 +122,7 @@ def _read_target(archive: IO[bytes], link: ZipMember) -> str:
 
 
 def _read_directory(path: Path) -> tuple[list[zipfile.ZipInfo], set[int]]:
-    with open_regular(path) as file:
+    with open_regular_reader(path) as file:
         tolerant = NameTolerantFile(file)
         try:
             with zipfile.ZipFile(tolerant) as archive:

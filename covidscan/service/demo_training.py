@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from api.observability.log_format import LogFormat
-from api.prediction.training_progress import ModelTraining
+from api.training_progress import ModelTraining
 from covidscan.exit_codes import INTERRUPTED
 from serving import volume
 from serving.contract import MODEL_NAMES

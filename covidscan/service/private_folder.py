@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from system.socket_paths import temporary_folder_for_sockets
+
 _PREFIX: Final = "covidscan-"
-_MAX_PATH_BYTES: Final = 80
-"""A Unix socket's path may have 107 bytes; the rest is for the socket's name."""
-_SHORT: Final = "/tmp"  # noqa: S108 - the new folder inside it is created with a random name
-"""Used if the path of the temporary folder is too long."""
+_SOCKET_BYTES: Final = 46
+"""A slash, the prefix, eight random characters, and at most 27 bytes for the socket's name."""
 
 
 class PrivateFolder:
@@ -24,10 +24,8 @@ class PrivateFolder:
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        if len(os.fsencode(self.path)) > _MAX_PATH_BYTES:
-            self.path.rmdir()
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT))
+        parent = temporary_folder_for_sockets(further_bytes=_SOCKET_BYTES)
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self._lock = _lock(self.path)
 
     def restore(self) -> None:

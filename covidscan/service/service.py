@@ -12,9 +12,9 @@ import typer
 import uvicorn
 
 from api.about import DISCLAIMER
-from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
 from api.start_errors import NoTemporaryFolderError
+from api.training_progress import ModelTraining
 from covidscan.service.demo_training import DemoTraining
 from covidscan.service.http.descriptors import fit_connections
 from covidscan.service.model_server.embedded_process import EmbeddedProcess

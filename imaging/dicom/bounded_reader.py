@@ -11,7 +11,8 @@ from typing import Final
 
 from pydicom.datadict import tag_for_keyword
 
-from imaging.errors import DamagedImageError
+from imaging.dicom.file_format import ITEM_TAG, META_GROUP
+from imaging.errors import DamagedImageError, UndecodableImageError
 
 MAX_VALUE_BYTES: Final = 4096
 """For an element with numbers or a word; 256 windows fit."""
@@ -25,10 +26,9 @@ _MAX_META_BYTES: Final = 65_536
 _MAX_CHARACTER_SET_BYTES: Final = 8_192
 """For all character sets together: pydicom looks these up at once, other elements on access."""
 _MAX_VALUES: Final = 16_384
-_META_GROUP: Final = 2
 _HEAD_BYTES: Final = 8
 _LONG_LENGTH_BYTES: Final = 4
-_ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
+_META_GROUP_BYTES: Final = struct.pack("<H", META_GROUP)
 _BIG_ENDIAN_ITEM_TAG: Final = b"\xff\xfe\xe0\x00"
 
 
@@ -40,7 +40,7 @@ def tags_of(*keywords: str) -> frozenset[bytes]:
     )
 
 
-_ITEM_TAGS: Final = frozenset({_ITEM_TAG, _BIG_ENDIAN_ITEM_TAG})
+_ITEM_TAGS: Final = frozenset({ITEM_TAG, _BIG_ENDIAN_ITEM_TAG})
 _CHARACTER_SET_TAGS: Final = tags_of("SpecificCharacterSet")
 
 
@@ -71,14 +71,14 @@ class BoundedReader(io.BytesIO):
             raise DamagedImageError("the DICOM file is deflated in an unknown way")
         self._reads_left -= 1
         if self._reads_left < 0:
-            raise DamagedImageError("the DICOM file has too many elements")
+            raise UndecodableImageError("the DICOM file has too many elements")
         if size == _HEAD_BYTES:
             head = super().read(size)
             self._tag = head[:4]
             if self._tag in _ITEM_TAGS:
                 self._items_left -= 1
                 if self._items_left < 0:
-                    raise DamagedImageError("the DICOM file has too many items")
+                    raise UndecodableImageError("the DICOM file has too many items")
             return head
         if size > _LONG_LENGTH_BYTES:
             self._check_value(size)
@@ -90,9 +90,9 @@ class BoundedReader(io.BytesIO):
         if self._character_set_bytes_left < 0 or (
             self._tag in self._short and size > MAX_VALUE_BYTES
         ):
-            raise DamagedImageError("the DICOM file has an element with too many values")
-        if self._tag[:2] == bytes([_META_GROUP, 0]) and size > _MAX_META_BYTES:
-            raise DamagedImageError("the DICOM file has an element that is too long")
+            raise UndecodableImageError("the DICOM file has an element with too many values")
+        if self._tag[:2] == _META_GROUP_BYTES and size > _MAX_META_BYTES:
+            raise UndecodableImageError("the DICOM file has an element that is too long")
 
 
 def check_sequence(raw: bytes) -> None:
@@ -102,9 +102,9 @@ def check_sequence(raw: bytes) -> None:
         DamagedImageError: the sequence is too long, or has too many items or values.
     """
     if len(raw) > MAX_SEQUENCE_BYTES:
-        raise DamagedImageError("the DICOM file has a sequence that is too long")
-    items = max(raw.count(_ITEM_TAG), raw.count(_BIG_ENDIAN_ITEM_TAG))
+        raise UndecodableImageError("the DICOM file has a sequence that is too long")
+    items = max(raw.count(ITEM_TAG), raw.count(_BIG_ENDIAN_ITEM_TAG))
     if items > MAX_SEQUENCE_ITEMS:
-        raise DamagedImageError("the DICOM file has too many items")
+        raise UndecodableImageError("the DICOM file has too many items")
     if raw.count(b"\\") > _MAX_VALUES:
-        raise DamagedImageError("the DICOM file has an element with too many values")
+        raise UndecodableImageError("the DICOM file has an element with too many values")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 
 _JPEG_START: Final = b"\xff\xd8"
 _JPEG_MARKER: Final = 0xFF
@@ -90,7 +90,7 @@ def _after_fill_bytes(frame: bytes, position: int) -> int:
     while frame.startswith(_FILL_BYTES, end):
         end += 1
         if end - position > _MAX_JPEG_SEGMENTS:
-            raise DamagedImageError("the DICOM file's JPEG has too many fill bytes")
+            raise UndecodableImageError("the DICOM file's JPEG has too many fill bytes")
     return end
 
 
@@ -109,7 +109,7 @@ def read_jpeg2000(frame: bytes) -> Codestream:
         raise DamagedImageError("the DICOM file's JPEG 2000 has empty tiles")
     tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
     if tiles > _MAX_JPEG2000_TILES:
-        raise DamagedImageError("the DICOM file's JPEG 2000 has too many tiles")
+        raise UndecodableImageError("the DICOM file's JPEG 2000 has too many tiles")
     bits, signed = (depth & ~_JPEG2000_SIGNED) + 1, bool(depth & _JPEG2000_SIGNED)
     return Codestream(right - left, bottom - top, samples, bits, signed)
 

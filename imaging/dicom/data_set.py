@@ -12,7 +12,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from imaging.dicom.bounded_reader import BoundedReader, check_sequence, tags_of
 from imaging.dicom.charset_cache import forget_unknown_codecs
 from imaging.dicom.deflated import inflated
-from imaging.errors import DamagedImageError, NoPixelsError
+from imaging.errors import DamagedImageError, NoPixelsError, UndecodableImageError
 
 DATA_SET_ERRORS: Final = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError),
@@ -70,7 +70,7 @@ def read_data_set(data: bytes) -> FileDataset:
         if isinstance(value, bytes) and keyword in _SEQUENCES:
             check_sequence(value)
         elif isinstance(value, bytes) and len(value) > _MAX_TABLE_BYTES:
-            raise DamagedImageError("the DICOM file has an offset table that is too long")
+            raise UndecodableImageError("the DICOM file has an offset table that is too long")
     return data_set
 
 

@@ -9,16 +9,17 @@ from typing import Final, NamedTuple
 
 from pydicom import uid
 
-from imaging.errors import DamagedImageError
+from imaging.dicom.file_format import MAGIC, META_GROUP, PREAMBLE_BYTES, has_preamble
+from imaging.errors import DamagedImageError, UndecodableImageError
 
 MAX_INFLATED_BYTES: Final = 256_000_000
 MAX_RATIO: Final = 100
 """A slice becomes two to five times larger; a blank image a thousand times."""
 _ALLOWED_BYTES: Final = 4_000_000
 
-_PREAMBLE_BYTES: Final = 128
-_MAGIC: Final = b"DICM"
-_META_GROUP: Final = 2
+_ELEMENT_HEAD: Final = struct.Struct("<HH2sH")
+_LONG_LENGTH: Final = struct.Struct("<I")
+_LONGEST_HEAD_BYTES: Final = _ELEMENT_HEAD.size + _LONG_LENGTH.size
 _GROUP_LENGTH: Final = 0
 _TRANSFER_SYNTAX: Final = 0x0010
 _MAX_META_ELEMENTS: Final = 100
@@ -61,34 +62,32 @@ def _inflate(packed: memoryview) -> bytes:
             parts.append(inflater.decompress(packed[start : start + _INFLATED_AT_ONCE], left + 1))
             left -= len(parts[-1])
             if left < 0 or inflater.unconsumed_tail:
-                raise DamagedImageError("the DICOM file inflates to far more than an image")
+                raise UndecodableImageError("the DICOM file inflates to far more than an image")
             if inflater.eof:
                 return b"".join(parts)
     except zlib.error as error:
-        raise DamagedImageError("the DICOM file is deflated, and corrupt") from error
-    raise DamagedImageError("the DICOM file is deflated, and cut")
+        raise DamagedImageError("the DICOM file is deflated and corrupt") from error
+    raise DamagedImageError("the DICOM file is deflated and truncated")
 
 
 def _read_meta(data: bytes) -> _Meta | None:
-    """Parse the file meta information, which is explicit VR, little endian (PS3.10, 7.1)."""
-    position = 0
-    if data[_PREAMBLE_BYTES:][: len(_MAGIC)] == _MAGIC:
-        position = _PREAMBLE_BYTES + len(_MAGIC)
+    """Parse the file meta information; None if it names no transfer syntax."""
+    position = PREAMBLE_BYTES + len(MAGIC) if has_preamble(data) else 0
     stated_end = None
     syntax = None
     for _ in range(_MAX_META_ELEMENTS):
-        if position + 12 > len(data) or position == stated_end:
+        if position + _LONGEST_HEAD_BYTES > len(data) or position == stated_end:
             break
-        group, element, vr, length = struct.unpack_from("<HH2sH", data, position)
-        if group != _META_GROUP:
+        group, element, vr, length = _ELEMENT_HEAD.unpack_from(data, position)
+        if group != META_GROUP:
             break
-        start = position + 8
+        start = position + _ELEMENT_HEAD.size
         if vr in _LONG_LENGTHS:
-            (length,) = struct.unpack_from("<I", data, start)
-            start += 4
+            (length,) = _LONG_LENGTH.unpack_from(data, start)
+            start += _LONG_LENGTH.size
         position = start + length
-        if element == _GROUP_LENGTH and length == struct.calcsize("<I"):
-            stated_end = position + struct.unpack_from("<I", data, start)[0]
+        if element == _GROUP_LENGTH and length == _LONG_LENGTH.size:
+            stated_end = position + _LONG_LENGTH.unpack_from(data, start)[0]
         elif element == _TRANSFER_SYNTAX:
             syntax = (start, position)
     return _Meta(*syntax, position) if syntax else None

@@ -13,7 +13,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from imaging.dicom.bounded_reader import MAX_VALUE_BYTES
-from imaging.errors import DamagedImageError
+from imaging.errors import UndecodableImageError
 
 _BINARY_NUMBERS: Final = frozenset(
     {"US", "SS", "UL", "SL", "FL", "FD", "UV", "SV", "OW", "US or SS"}
@@ -40,7 +40,7 @@ def numbers(data_set: Dataset, keyword: str) -> list[float]:
         return [_number(each) for each in _values(data_set[keyword].value)]
     raw = element.value or b""
     if len(raw) > MAX_VALUE_BYTES:
-        raise DamagedImageError("the DICOM file has an element with too many values")
+        raise UndecodableImageError("the DICOM file has an element with too many values")
     if keyword in _TEXT_NUMBERS and element.VR not in _BINARY_NUMBERS:
         text = raw.decode("latin-1").strip(_BLANK)
         return [_number(each) for each in text.split("\\")] if text else []
@@ -65,7 +65,7 @@ def word(data_set: Dataset, keyword: str) -> str:
         return ""
     element: object = data_set.get_item(keyword)
     if isinstance(element, RawDataElement) and len(element.value or b"") > MAX_VALUE_BYTES:
-        raise DamagedImageError("the DICOM file has an element with too many values")
+        raise UndecodableImageError("the DICOM file has an element with too many values")
     values = [str(each).strip(_BLANK) for each in _values(data_set[keyword].value)]
     return values[0].upper() if values else ""
 

@@ -19,7 +19,7 @@ from imaging.dicom.codestream import (
 from imaging.dicom.header import DicomHeader
 from imaging.dicom.jpeg2000_structure import check_structure
 from imaging.dicom.jpeg_probe import pad_scans
-from imaging.dicom.pixel_data import FrameBytes, Plain, frame_bytes
+from imaging.dicom.pixel_data import MAX_COMPARED_PIXELS, FrameBytes, Plain, frame_bytes
 from imaging.errors import DamagedImageError
 from imaging.formats.jpeg import read_scans
 
@@ -45,7 +45,6 @@ class _Codec:
     """Inserts bytes that change the result if a decoder fills in missing data (decision 9)."""
 
 
-_COMPARED_PIXELS: Final = 1 << 20
 _MIN_CROSSED: Final = 0.001
 """As a share of the pixels; fewer prove nothing."""
 _FAR_APART: Final = 0.875
@@ -106,8 +105,8 @@ def read_frame(data_set: FileDataset, header: DicomHeader, index: int) -> Frame:
         frame = _plain(found, header)
     if np.issubdtype(frame.values.dtype, np.signedinteger) and _wraps(frame):
         raise DamagedImageError(
-            "the DICOM file contradicts itself: its header says that its pixels have a sign, but"
-            " they make a picture only without"
+            "the DICOM file contradicts itself: its header says that pixel values are signed, but"
+            " they only form a picture as unsigned values"
         )
     return frame
 
@@ -178,7 +177,7 @@ def _wraps(frame: Frame) -> bool:
     Padding next to tissue jumps too, but a real picture has enough other neighbours.
     """
     crossed = _differences_across(0, frame.values)
-    if crossed.size < _MIN_CROSSED * min(frame.values.size, _COMPARED_PIXELS):
+    if crossed.size < _MIN_CROSSED * min(frame.values.size, MAX_COMPARED_PIXELS):
         return False
     far = np.count_nonzero(crossed >= _FAR_APART * (1 << frame.bits))
     return bool(far >= _MOSTLY * crossed.size)
@@ -186,7 +185,7 @@ def _wraps(frame: Frame) -> bool:
 
 def _differences_across(level: int, values: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     """Differences of row neighbours across the level; for large frames, in some of the rows."""
-    step = -(-values.size // _COMPARED_PIXELS)
+    step = -(-values.size // MAX_COMPARED_PIXELS)
     rows = values[::step].astype(np.int32)
     left, right = rows[:, :-1], rows[:, 1:]
     return np.asarray(np.abs(left - right)[(left < level) != (right < level)])

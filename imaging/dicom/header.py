@@ -26,7 +26,7 @@ _OTHER_MODALITIES: Final = {
     "XA": "angiography",
     "PX": "a panoramic radiograph",
     "IO": "an intra-oral radiograph",
-    "OT": "other than any modality",
+    "OT": "other",
     "SR": "a structured report",
     "SEG": "a segmentation",
     "PR": "a presentation state",
@@ -129,7 +129,7 @@ def _modality(data_set: Dataset, *, any_modality: bool) -> str:
 def _signed(data_set: Dataset) -> bool:
     representation = number(data_set, "PixelRepresentation", default=0)
     if representation not in {0, 1}:
-        raise DamagedImageError("the DICOM file does not say whether its pixels have a sign")
+        raise DamagedImageError("the DICOM file does not say whether its pixel values are signed")
     return representation == 1
 
 

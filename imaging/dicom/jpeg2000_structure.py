@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 
 _SIZE: Final = 0xFF51
 _CODING: Final = 0xFF52
@@ -103,10 +103,12 @@ def _check_style(style: _Style, tiling: _Tiling, passes: int) -> None:
     needed = tiling.components * (blocks * _BLOCK_BYTES + precincts * _PRECINCT_BYTES)
     pixels = tiling.width * tiling.height
     if needed > _ALLOWED_BYTES + pixels * _MAX_BYTES_PER_PIXEL:
-        raise DamagedImageError("the DICOM file's JPEG 2000 has far too many blocks or precincts")
+        raise UndecodableImageError(
+            "the DICOM file's JPEG 2000 has far too many blocks or precincts"
+        )
     packets = tiling.components * precincts * passes
     if packets * tiling.tiles > _MAX_PACKETS or 2 * packets > _ALLOWED_BYTES:
-        raise DamagedImageError("the DICOM file's JPEG 2000 has far too many layers")
+        raise UndecodableImageError("the DICOM file's JPEG 2000 has far too many layers")
 
 
 def _segments(codestream: bytes) -> Iterator[tuple[int, bytes]]:
@@ -135,7 +137,7 @@ def _segments(codestream: bytes) -> Iterator[tuple[int, bytes]]:
         if length < 2 or (tile_part_end and tile_part_end <= position):  # noqa: PLR2004
             raise DamagedImageError("the DICOM file's JPEG 2000 has a truncated header")
         position += 2 + length
-    raise DamagedImageError("the DICOM file's JPEG 2000 has too many headers")
+    raise UndecodableImageError("the DICOM file's JPEG 2000 has too many headers")
 
 
 def _tiling(segment: bytes) -> _Tiling:

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from imaging.dicom.elements import numbers
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 
 _MAX_BITS: Final = 16
 _VALUES: Final = 1 << _MAX_BITS
@@ -96,7 +96,7 @@ def _entries(item: Dataset) -> bytes | list[int]:
         return b""
     element: object = item.get_item("LUTData")
     if isinstance(element, RawDataElement) and len(element.value or b"") > _MAX_DATA_BYTES:
-        raise DamagedImageError("the DICOM file has a look-up table that is too long")
+        raise UndecodableImageError("the DICOM file has a look-up table that is too long")
     data = item["LUTData"].value
     if data is None or isinstance(data, bytes):
         return data or b""

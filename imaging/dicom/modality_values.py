@@ -13,7 +13,7 @@ from imaging.dicom.header import DicomHeader
 from imaging.dicom.look_up_table import read_table
 from imaging.errors import DamagedImageError
 
-_MAX_VALUE: Final = 1e9
+MAX_MODALITY_VALUE: Final = 1e9
 """Beyond the range of every modality's unit."""
 _SCREEN_BITS: Final = 8
 _CT_UNITS: Final = frozenset(
@@ -49,7 +49,7 @@ class ModalityValues:
 
 def modality_values(
     values: NDArray[np.int64],
-    there: NDArray[np.bool_],
+    present: NDArray[np.bool_],
     data_set: Dataset,
     header: DicomHeader,
     index: int,
@@ -58,7 +58,7 @@ def modality_values(
 
     Args:
         values: every possible stored value.
-        there: which of them occur in the frame, except padding.
+        present: which of them occur in the frame, except padding.
         data_set: the file's.
         header: the file's.
         index: of the frame, starting at 0.
@@ -69,7 +69,7 @@ def modality_values(
     """
     group = functional_group(data_set, index, "PixelValueTransformationSequence")
     rescaled = "RescaleSlope" in group or "RescaleIntercept" in group
-    low, high = _ends(values, there)
+    low, high = value_range(values, present)
     for item in (data_set.get("ModalityLUTSequence") or ())[:1]:
         try:
             table = read_table(item, header.transfer_syntax)
@@ -81,17 +81,17 @@ def modality_values(
             mapped = table.apply(values, low=low, high=high)
             units = word(item, "ModalityLUTType")
             return ModalityValues(
-                mapped, 1, _is_hounsfield(header, units, _ends(mapped, there), intercept=0)
+                mapped, 1, _is_hounsfield(header, units, value_range(mapped, present), intercept=0)
             )
     # A slope of zero would make every image uniform.
     slope = number(group, "RescaleSlope", default=1) or 1.0
     intercept = number(group, "RescaleIntercept", default=0)
     modality: Table = values * slope + intercept
     # NaN fails the comparison and is therefore rejected too.
-    if not (np.abs(modality) <= _MAX_VALUE).all():
+    if not (np.abs(modality) <= MAX_MODALITY_VALUE).all():
         raise DamagedImageError("the DICOM file's slope or intercept is out of range")
     units = word(group, "RescaleType")
-    hounsfield = _is_hounsfield(header, units, _ends(modality, there), intercept=intercept)
+    hounsfield = _is_hounsfield(header, units, value_range(modality, present), intercept=intercept)
     return ModalityValues(modality, abs(slope), hounsfield)
 
 
@@ -110,7 +110,14 @@ def _is_hounsfield(
     return intercept <= _AIR_INTERCEPT or low <= _LUNG_HU
 
 
-def _ends(table: NDArray[np.int64] | Table, there: NDArray[np.bool_]) -> tuple[float, float]:
-    """The lowest and the highest value of the frame; (0, 0) if it is all padding."""
-    seen = table[there]
-    return (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+def value_range(
+    table: NDArray[np.int64] | Table, present: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """The lowest and the highest value that occurs in the frame; (0, 0) if it is all padding.
+
+    Args:
+        table: the value of each possible stored value.
+        present: which of the possible stored values occur in the frame, except padding.
+    """
+    values = table[present]
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)

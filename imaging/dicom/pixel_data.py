@@ -21,8 +21,9 @@ from imaging.dicom.codestream import (
     read_jpeg2000,
     without_boxes,
 )
+from imaging.dicom.file_format import ITEM_TAG
 from imaging.dicom.header import DicomHeader
-from imaging.errors import DamagedImageError, UnsupportedTransferSyntaxError
+from imaging.errors import DamagedImageError, UndecodableImageError, UnsupportedTransferSyntaxError
 
 
 class Plain(StrEnum):
@@ -53,12 +54,12 @@ _COMPRESSED: Final = frozenset(
     }
 )
 
-_ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
 _DELIMITER_TAG: Final = b"\xfe\xff\xdd\xe0"
 _ITEM_HEAD: Final = struct.Struct("<4sI")
 _MAX_ITEMS: Final = 65_536
 
-_COMPARED_PIXELS: Final = 1 << 20
+MAX_COMPARED_PIXELS: Final = 1 << 20
+"""The number of pixels of a large frame that are compared with their neighbours."""
 
 _BYTE: Final = 8
 _RLE_HEAD: Final = struct.Struct("<16I")
@@ -135,8 +136,8 @@ def _is_sheared(data: bytes, header: DicomHeader) -> bool:
     values = np.frombuffer(data, f"u{header.bits_allocated // _BYTE}")
     if header.transfer_syntax == uid.ExplicitVRBigEndian:
         values = values.byteswap()
-    start = max(0, (len(values) - _COMPARED_PIXELS) // 2)
-    part = values[start : start + _COMPARED_PIXELS].astype(np.int32)
+    start = max(0, (len(values) - MAX_COMPARED_PIXELS) // 2)
+    part = values[start : start + MAX_COMPARED_PIXELS].astype(np.int32)
     said, longer = (np.abs(part[n:] - part[:-n]).sum() for n in (header.columns, more))
     return bool(longer < said)
 
@@ -168,7 +169,7 @@ def _items_end(data: bytes) -> int:
         if position + _ITEM_HEAD.size > len(data):
             break
         tag, length = _ITEM_HEAD.unpack_from(data, position)
-        if tag != _ITEM_TAG:
+        if tag != ITEM_TAG:
             break
         position += _ITEM_HEAD.size + length
     rest = data[position:]
@@ -177,8 +178,8 @@ def _items_end(data: bytes) -> int:
 
 
 def _item_of(data: bytes, data_set: FileDataset, header: DicomHeader, index: int) -> bytes:
-    if data.count(_ITEM_TAG) > _MAX_ITEMS:
-        raise DamagedImageError("the DICOM file's pixels are in too many pieces")
+    if data.count(ITEM_TAG) > _MAX_ITEMS:
+        raise UndecodableImageError("the DICOM file's pixels are in too many pieces")
     offsets = data_set.get("ExtendedOffsetTable"), data_set.get("ExtendedOffsetTableLengths")
     return get_frame(
         data,

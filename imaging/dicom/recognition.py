@@ -3,12 +3,11 @@
 import struct
 from typing import Final
 
-_PREAMBLE_BYTES: Final = 128
-_MAGIC: Final = b"DICM"
+from imaging.dicom.file_format import META_GROUP, has_preamble
 
 # The first element of a file without preamble: any element of the file meta information, because
 # some writers omit some of them, or one of the first of a data set.
-_FIRST_ELEMENTS: Final = {0x0002: 0x0102, 0x0008: 0x0060}
+_FIRST_ELEMENTS: Final = {META_GROUP: 0x0102, 0x0008: 0x0060}
 _VALUE_REPRESENTATIONS: Final = frozenset(
     {
         b"UL",
@@ -36,7 +35,7 @@ def is_dicom(data: bytes) -> bool:
     The preamble may contain the header of another format (PS3.10, 7.1); the file is still DICOM.
     """
     start = data[:8]
-    return data[_PREAMBLE_BYTES:][: len(_MAGIC)] == _MAGIC or (
+    return has_preamble(data) or (
         len(start) == struct.calcsize("<HHI") and any(_is_element(start, order) for order in "<>")
     )
 

@@ -6,7 +6,7 @@ table, and then applied to the frame by look-up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,18 +18,19 @@ from imaging.dicom.description import Window, WindowChoice, WindowSource
 from imaging.dicom.elements import numbers
 from imaging.dicom.header import DicomHeader
 from imaging.dicom.look_up_table import read_table
-from imaging.dicom.modality_values import ModalityValues, modality_values
+from imaging.dicom.modality_values import ModalityValues, modality_values, value_range
 from imaging.dicom.window import (
     LUNG,
     bounds,
     distance_to_lung,
     file_windows,
     function_of,
+    is_visible,
     overlaps,
-    shows,
     window_shades,
 )
 from imaging.errors import DamagedImageError
+from imaging.table_look_up import look_up
 
 _MAX_BITS: Final = 16
 _VALUES: Final = 1 << _MAX_BITS
@@ -42,7 +43,6 @@ _MAX_TABLES: Final = 8
 _TABLE: Final = Window(WindowSource.TABLE, None, None)
 
 Table = NDArray[np.float64]
-_Entry = TypeVar("_Entry", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,18 @@ class Rendering:
         # Viewers show padding as black, whatever its value means.
         shades = np.where(self.padded, 0, self.shades)
         table = np.rint(_WHITE * np.clip(shades, 0, 1)).astype(np.uint8)
-        return _look_up(self.codes, table)
+        return look_up(self.codes, table)
 
     def unwindowed(self) -> NDArray[np.float32]:
         """The frame before windowing; padding gets the lowest value of the frame."""
         values = self.values.copy()
-        there = _there(self.codes) & ~self.padded
-        if there.any():
-            values[self.padded] = values[there].min()
-        return _look_up(self.codes, values.astype(np.float32))
+        present = _present_values(self.codes) & ~self.padded
+        if present.any():
+            values[self.padded] = values[present].min()
+        return look_up(self.codes, values.astype(np.float32))
 
 
-class _Shown(NamedTuple):
+class _Windowed(NamedTuple):
     """A window, with the values it applies to and their brightness."""
 
     window: Window
@@ -107,59 +107,61 @@ def render(
     values = _all_values(header)
     codes = _codes(stored, header)
     padded = _is_padding(values, data_set)
-    there = _there(codes) & ~padded
+    present = _present_values(codes) & ~padded
     group = functional_group(data_set, index, "FrameVOILUTSequence")
     # A damaged slope or window may overflow; results are checked against limits, or clipped.
     with np.errstate(over="ignore", invalid="ignore"):
-        modality = modality_values(values, there, data_set, header, index)
-        chooser = _Chooser(group, header, there)
+        modality = modality_values(values, present, data_set, header, index)
+        chooser = _WindowChooser(group, header, present)
         if header.modality == "CT" and not modality.hounsfield:
-            shown = chooser.without_units(modality, values.astype(np.float64))
+            windowed = chooser.without_units(modality, values.astype(np.float64))
         else:
-            shown = chooser.in_units(modality, choice)
-    shades = 1 - shown.shades if header.inverted else shown.shades
-    return Rendering(codes, shown.values, shades, padded, shown.window, modality.hounsfield)
+            windowed = chooser.in_units(modality, choice)
+    shades = 1 - windowed.shades if header.inverted else windowed.shades
+    return Rendering(codes, windowed.values, shades, padded, windowed.window, modality.hounsfield)
 
 
-class _Chooser:
+class _WindowChooser:
     """Chooses the window or look-up table of a frame.
 
     Args:
         group: the data set with the windows and tables.
         header: the file's.
-        there: which of all values occur in the frame.
+        present: which of all values occur in the frame, except padding.
     """
 
-    def __init__(self, group: Dataset, header: DicomHeader, there: NDArray[np.bool_]) -> None:
+    def __init__(self, group: Dataset, header: DicomHeader, present: NDArray[np.bool_]) -> None:
         self._group = group
         self._header = header
-        self._there = there
+        self._present = present
 
-    def in_units(self, modality: ModalityValues, choice: WindowChoice) -> _Shown:
+    def in_units(self, modality: ModalityValues, choice: WindowChoice) -> _Windowed:
         """Choose for a CT in Hounsfield units, or for a radiograph."""
         if modality.hounsfield and choice is WindowChoice.LUNG:
             return self._lung(modality.table)
         windows = file_windows(self._group)
         if modality.hounsfield:
             windows.sort(key=distance_to_lung)
-        shown = self._through_table(modality, windows) or self._through_window(modality, windows)
-        if shown is not None:
-            return shown
+        windowed = self._through_table(modality, windows) or self._through_window(modality, windows)
+        if windowed is not None:
+            return windowed
         return self._lung(modality.table) if modality.hounsfield else self._all_of(modality.table)
 
-    def without_units(self, modality: ModalityValues, stored: Table) -> _Shown:
+    def without_units(self, modality: ModalityValues, stored: Table) -> _Windowed:
         """Choose for a CT that is not in Hounsfield units, where a lung window would be wrong."""
         # The rescaling may be left over from the slice that was captured from a screen.
         for values in (modality, ModalityValues(stored, 1, hounsfield=False)):
-            low, high = self._ends(values.table)
+            low, high = value_range(values.table, self._present)
             windows = [each for each in file_windows(self._group) if overlaps(each, low, high)]
-            shown = self._through_table(values, windows) or self._through_window(values, windows)
-            if shown is not None:
-                return shown
+            windowed = self._through_table(values, windows) or self._through_window(values, windows)
+            if windowed is not None:
+                return windowed
         return self._all_of(stored)
 
-    def _through_table(self, modality: ModalityValues, windows: Sequence[Window]) -> _Shown | None:
-        low, high = self._ends(modality.table)
+    def _through_table(
+        self, modality: ModalityValues, windows: Sequence[Window]
+    ) -> _Windowed | None:
+        low, high = value_range(modality.table, self._present)
         broken: DamagedImageError | None = None
         for item in (self._group.get("VOILUTSequence") or ())[:_MAX_TABLES]:
             try:
@@ -170,40 +172,38 @@ class _Chooser:
             if table is None:
                 continue
             shades = table.shades(np.rint(modality.table), low=np.rint(low), high=np.rint(high))
-            if shows(shades, self._there):
-                return _Shown(_TABLE, modality.table, shades)
+            if is_visible(shades, self._present):
+                return _Windowed(_TABLE, modality.table, shades)
         # A broken table is ignored if there is a usable window or table.
         if broken is not None and not windows:
             raise broken
         return None
 
-    def _through_window(self, modality: ModalityValues, windows: Sequence[Window]) -> _Shown | None:
+    def _through_window(
+        self, modality: ModalityValues, windows: Sequence[Window]
+    ) -> _Windowed | None:
         function = function_of(self._group)
         for window in windows:
             if bounds(window)[1] < min(modality.step, 1):
                 # Narrower than one value: everything would be black or white.
                 continue
             shades = window_shades(modality.table, window, function=function, step=modality.step)
-            if shows(shades, self._there):
-                return _Shown(window, modality.table, shades)
+            if is_visible(shades, self._present):
+                return _Windowed(window, modality.table, shades)
         return None
 
     @staticmethod
-    def _lung(values: Table) -> _Shown:
-        return _Shown(LUNG, values, window_shades(values, LUNG, function="LINEAR"))
+    def _lung(values: Table) -> _Windowed:
+        return _Windowed(LUNG, values, window_shades(values, LUNG, function="LINEAR"))
 
-    def _all_of(self, values: Table) -> _Shown:
+    def _all_of(self, values: Table) -> _Windowed:
         """Use the full range of values; for unsigned 8-bit data, 0 to 255 as on a screen."""
-        low, high = self._ends(values)
+        low, high = value_range(values, self._present)
         if self._header.bits_stored == _BITS_OF_A_SCREEN and not self._header.signed:
             screen = values[: 1 << _BITS_OF_A_SCREEN]
             low, high = float(screen.min()), float(screen.max())
         window = Window(WindowSource.RANGE, (low + high) / 2, high - low)
-        return _Shown(window, values, window_shades(values, window))
-
-    def _ends(self, values: Table) -> tuple[float, float]:
-        seen = values[self._there]
-        return (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+        return _Windowed(window, values, window_shades(values, window))
 
 
 def _all_values(header: DicomHeader) -> NDArray[np.int64]:
@@ -230,18 +230,10 @@ def _is_padding(values: NDArray[np.int64], data_set: Dataset) -> NDArray[np.bool
     return np.asarray((values >= low) & (values <= high))
 
 
-def _there(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
+def _present_values(codes: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Which values occur in the frame."""
     if codes.size > _SMALL_FRAME:
         return np.asarray(cv2.calcHist([codes], [0], None, [_VALUES], [0, _VALUES]).ravel() > 0)
-    there = np.zeros(_VALUES, np.bool_)
-    there[codes.ravel()] = True
-    return there
-
-
-def _look_up(codes: NDArray[np.uint16], table: NDArray[_Entry]) -> NDArray[_Entry]:
-    # Row by row, because NumPy converts each index to eight bytes.
-    found = np.empty(codes.shape, table.dtype)
-    for row, code in zip(found, codes, strict=True):
-        np.take(table, code, out=row)
-    return found
+    present = np.zeros(_VALUES, np.bool_)
+    present[codes.ravel()] = True
+    return present

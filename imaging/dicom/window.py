@@ -8,12 +8,11 @@ from pydicom.dataset import Dataset
 
 from imaging.dicom.description import Window, WindowSource
 from imaging.dicom.elements import numbers, word
+from imaging.dicom.modality_values import MAX_MODALITY_VALUE
 
 LUNG: Final = Window(WindowSource.LUNG, -600.0, 1500.0)
 """In Hounsfield units."""
 
-_MAX_VALUE: Final = 1e9
-"""Beyond the range of every modality's unit."""
 _MAX_WINDOWS: Final = 32
 _NARROW: Final = 100
 """At this width or more, in units, the half unit that LINEAR removes at each end is irrelevant."""
@@ -34,7 +33,7 @@ def file_windows(group: Dataset) -> list[Window]:
         Window(WindowSource.FILE, center, width)
         for center, width in pairs
         # NaN fails the comparison.
-        if abs(center) <= _MAX_VALUE and 0 < width <= _MAX_VALUE
+        if abs(center) <= MAX_MODALITY_VALUE and 0 < width <= MAX_MODALITY_VALUE
     ]
 
 
@@ -68,10 +67,15 @@ def function_of(group: Dataset) -> str:
     return word(group, "VOILUTFunction") or "LINEAR"
 
 
-def shows(shades: Table, there: NDArray[np.bool_]) -> bool:
-    """Whether the frame is visible; a uniform frame always is."""
-    seen = np.clip(shades[there], 0, 1)
-    return np.count_nonzero(there) <= 1 or float(seen.max() - seen.min()) >= _MIN_SPREAD
+def is_visible(shades: Table, present: NDArray[np.bool_]) -> bool:
+    """Whether the frame is visible; a uniform frame always is.
+
+    Args:
+        shades: the brightness of each possible value.
+        present: which of them occur in the frame.
+    """
+    found = np.clip(shades[present], 0, 1)
+    return np.count_nonzero(present) <= 1 or float(found.max() - found.min()) >= _MIN_SPREAD
 
 
 def overlaps(window: Window, low: float, high: float) -> bool:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from imaging.errors import DamagedImageError, SeveralImagesError
+from imaging.errors import SeveralImagesError, UndecodableImageError
 
 MAX_METADATA_PARTS: Final = 100
-"""Chunks of a file beside its pixels."""
+"""The largest number of chunks other than pixels."""
 MAX_EXIF_BYTES: Final = 65_536
-"""The size that EXIF can have in a JPEG file; in PNG and WebP it could have any."""
+"""The largest EXIF that fits into a JPEG file; PNG and WebP set no limit."""
 
 _ANIMATION_PARTS: Final = (b"acTL", b"ANIM", b"ANMF")
 _EXIF_PARTS: Final = (b"eXIf", b"EXIF")
@@ -23,7 +23,7 @@ class Chunk(NamedTuple):
 
 
 def checked_metadata(chunks: Iterator[Chunk], pixels: bytes | None = None) -> Iterator[Chunk]:
-    """The chunks without pixels, each held against the limits.
+    """The chunks without pixels, each checked against the limits.
 
     Raises:
         SeveralImagesError: the file is an animation.
@@ -37,7 +37,7 @@ def checked_metadata(chunks: Iterator[Chunk], pixels: bytes | None = None) -> It
         if chunk.name in _ANIMATION_PARTS:
             raise SeveralImagesError("the file is an animation")
         if others > MAX_METADATA_PARTS:
-            raise DamagedImageError(f"the file has more than {MAX_METADATA_PARTS} parts")
+            raise UndecodableImageError(f"the file has more than {MAX_METADATA_PARTS} parts")
         if chunk.name in _EXIF_PARTS and chunk.size > MAX_EXIF_BYTES:
-            raise DamagedImageError(f"the file has more than {MAX_EXIF_BYTES} bytes of EXIF")
+            raise UndecodableImageError(f"the file has more than {MAX_EXIF_BYTES} bytes of EXIF")
         yield chunk

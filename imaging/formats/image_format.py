@@ -1,4 +1,4 @@
-"""What every image format provides: a header, checks, pixels, and the memory they take."""
+"""What every image format provides: a header, checks, pixels, and the memory for them."""
 
 import struct
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from imaging.errors import DamagedImageError
 BYTE_BITS: Final = 8
 
 PICTURE_BYTES: Final = 7
-"""Memory for each pixel as 8-bit RGB: OpenCV's Python binding holds a picture twice for a moment,
-and a part of a byte is for what lies between."""
+"""Memory for each pixel as 8-bit RGB: OpenCV's Python binding briefly holds a picture twice, and
+the seventh byte covers temporary buffers."""
 DEEP_PICTURE_BYTES: Final = 13
 """The same for 16-bit RGB."""
 PILLOW_BYTES: Final = 4
@@ -30,12 +30,12 @@ PILLOW_ERRORS: Final = (
 
 @dataclass(frozen=True)
 class SampleDepth:
-    """The bits of a sample, as a header announces them."""
+    """The bits of a sample, as the header declares them."""
 
     bits: int = BYTE_BITS
-    """As a decoder unpacks it: 8 or 16."""
+    """After decoding: 8 or 16."""
     announced_bits: int | None = None
-    """How many of them are used, by a tag of the file."""
+    """How many of them are used, according to a tag of the file."""
     white_is_zero: bool = False
 
 
@@ -63,11 +63,11 @@ class Pixels:
     rgb: NDArray[np.uint8]
     """``[height, width, 3]``, after EXIF orientation."""
     bits_used: int | None = None
-    """Of 16-bit samples that fill fewer bits and were scaled to the full range."""
+    """For 16-bit samples that use fewer bits and were scaled to the full range."""
 
 
 def decode_eight_bits(data: bytes, header: ImageHeader) -> Pixels:
-    """Decode to 8 bits with OpenCV; of 16 bits it takes the upper 8.
+    """Decode to 8 bits with OpenCV; of 16-bit samples it keeps the upper 8.
 
     Raises:
         DamagedImageError: OpenCV cannot decode the file.
@@ -104,14 +104,14 @@ class ImageFormat:
     matches: Callable[[bytes], bool]
     """Whether a file begins like one of this format."""
     check_structure: Callable[[bytes], None]
-    """Reject a file of too many parts or of several pictures, before any decoder opens it: decoders
+    """Reject files with too many parts or several pictures, before any decoder opens them: decoders
     spend time on every part, whether it belongs to the picture or not."""
     depth: Callable[[bytes, Image.Image], SampleDepth] = field(default=_eight_bits)
-    """The bits of its samples; rejects kinds of it that would be read ambiguously. The image
+    """The bits of its samples; rejects kinds of files that would be read ambiguously. The image
     is Pillow's, without pixels."""
     check_complete: Callable[[bytes, ImageHeader], None] = field(default=_nothing)
-    """Reject what OpenCV would fill up with grey, or unpack without end."""
+    """Reject files that OpenCV would fill up with grey or decompress without a limit."""
     decode: Callable[[bytes, ImageHeader], Pixels] = field(default=decode_eight_bits)
     memory_bytes: Callable[[bytes, ImageHeader], int] = field(default=_picture_bytes)
-    """The most memory that the checks and the decoding take, in bytes, copies of the file not
-    counted. Measured: ``tests/unit/imaging/test_decode_memory.py``."""
+    """The peak memory of the checks and the decoding, in bytes, without copies of the file.
+    Measured: ``tests/unit/imaging/test_decode_memory.py``."""

@@ -1,7 +1,8 @@
 """JPEG: segments, and scans of entropy-coded blocks (ITU-T T.81).
 
-A decoder fills what a scan lacks with grey and only warns. Here such warnings are errors, and the
-segments must announce every coefficient, as libjpeg does not warn of a last scan that is missing.
+A decoder fills missing parts of a scan with grey and only warns. Here such warnings are errors, and
+the segments must declare every coefficient, because libjpeg does not warn if the last scan is
+missing.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Final
 import numpy as np
 import simplejpeg
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 from imaging.formats.image_format import (
     PICTURE_BYTES,
     ImageFormat,
@@ -23,10 +24,10 @@ from imaging.formats.image_format import (
 
 MAX_SEGMENTS: Final = 1_000
 MAX_SCANS: Final = 24
-"""Each costs a walk over all blocks, be it of a few bytes only. Encoders write ten or so."""
+"""Decoding a scan visits every block, however short the scan. Encoders write about ten."""
 
-# Fill bytes, any number of 0xFF, may stand before a marker (T.81, B.1.1.2). No pattern holds both:
-# a search for that goes back for each byte of a long run.
+# Fill bytes, any number of 0xFF, may precede a marker (T.81, B.1.1.2). Kept as two patterns: a
+# combined one would backtrack over every byte of a long run.
 _FILL: Final = re.compile(rb"\xff+")
 _MARKER: Final = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _START_OF_IMAGE: Final = b"\xff\xd8"
@@ -58,8 +59,8 @@ def read_scans(data: bytes) -> JpegScans:
     """Walk over the segments of a JPEG file up to its end marker.
 
     Raises:
-        DamagedImageError: a segment or the end is missing, the scans together leave a part of the
-            picture out, or there are more segments or scans than ``MAX_SEGMENTS``, ``MAX_SCANS``.
+        DamagedImageError: a segment or the end is missing, the scans together do not cover the
+            picture, or there are more segments or scans than ``MAX_SEGMENTS``, ``MAX_SCANS``.
     """
     spans: list[tuple[int, int]] = []
     missing: set[tuple[int, int]] = set()
@@ -93,7 +94,7 @@ def read_scans(data: bytes) -> JpegScans:
             start = at
             at = start + len(data[start : end.start()].rstrip(b"\xff"))
             spans.append((start, at))
-    raise DamagedImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
+    raise UndecodableImageError(f"the jpeg file has more than {MAX_SEGMENTS} segments")
 
 
 def _all_coefficients(frame: bytes) -> set[tuple[int, int]]:
@@ -103,7 +104,7 @@ def _all_coefficients(frame: bytes) -> set[tuple[int, int]]:
 def _after_scan(
     missing: set[tuple[int, int]], scan: bytes, *, progressive: bool
 ) -> set[tuple[int, int]]:
-    """What is still missing, or not yet there to its last bit, after a scan."""
+    """The coefficients that are still missing or incomplete after a scan."""
     components = scan[1 : 1 + 2 * scan[0] : 2]
     first, last, bits = scan[-3:] if progressive else (0, _COEFFICIENTS - 1, 0)
     touched = {(component, k) for component in components for k in range(first, last + 1)}
@@ -124,9 +125,9 @@ def _decode(data: bytes, header: ImageHeader) -> Pixels:
     try:
         pixels = simplejpeg.decode_jpeg(data, "GRAY" if oriented else "RGB", strict=True)
     except ValueError as error:
-        # All that tells this error of simplejpeg from others.
+        # simplejpeg's message is the only way to distinguish this error.
         if "subsampling" in str(error):
-            raise DamagedImageError(
+            raise UndecodableImageError(
                 "the jpeg file is corrupt or has an unsupported subsampling"
             ) from error
         raise DamagedImageError("the jpeg file is truncated or corrupt") from error
@@ -141,7 +142,7 @@ def _memory_bytes(data: bytes, header: ImageHeader) -> int:
     picture = header.pixels * PICTURE_BYTES
     if len(scans.spans) == 1 and not scans.progressive:
         return picture
-    # A decoder holds the coefficients of all blocks if they come in more than one scan.
+    # A decoder keeps the coefficients of all blocks if there are several scans.
     width, height = (
         -(-side // _MAX_BLOCK_SIDE) * _MAX_BLOCK_SIDE for side in (header.width, header.height)
     )

@@ -1,7 +1,7 @@
 """PNG: chunks with checksums, their pixels deflated (ISO/IEC 15948).
 
-Decoders skip what they cannot read beside the pixels, and unpack texts and profiles without need.
-Here the checksum of every chunk is checked, and what is packed is counted.
+Decoders ignore unreadable chunks other than pixels, and decompress texts and profiles
+unnecessarily. Here every checksum is verified and decompressed sizes are limited.
 """
 
 import struct
@@ -11,7 +11,7 @@ from typing import Final
 
 from PIL import Image
 
-from imaging.errors import DamagedImageError
+from imaging.errors import DamagedImageError, UndecodableImageError
 from imaging.formats.chunks import Chunk, checked_metadata
 from imaging.formats.image_format import (
     BYTE_BITS,
@@ -32,14 +32,14 @@ _HEAD: Final = struct.Struct(">I4s")
 _CHECKSUM: Final = struct.Struct(">I")
 _MAX_SMALL_PIXEL_CHUNKS: Final = 1_000
 _MIN_PIXEL_CHUNK_BYTES: Final = 256
-"""On average, of a file with more pixel chunks than that: encoders write 8,192 and more."""
+"""On average, in a file with more pixel chunks than that; encoders write at least 8,192."""
 
 _MAX_UNPACKED_BYTES: Final = 2_000_000
 """Of all texts and profiles together; the largest profiles in use have 1 MB."""
-# Becomes 4 MB at most.
+# Decompresses to 4 MB at most.
 _UNPACKED_AT_ONCE: Final = 4_096
 _PROFILE: Final = b"iCCP"
-# A keyword or name, a zero, and what comes before the packed bytes.
+# The bytes between the zero after the keyword or name and the compressed bytes.
 _PACKED_AFTER: Final = {b"zTXt": 1, _PROFILE: 1, b"iTXt": 2}
 _PACKED_FLAG_SET: Final = 1
 
@@ -48,7 +48,7 @@ _BITS_AT: Final = 24
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By the colour type."""
 _SLACK_BYTES: Final = 65_536
-# Becomes 16 MB at most.
+# Decompresses to 16 MB at most.
 _INFLATED_AT_ONCE: Final = 16_384
 
 
@@ -70,7 +70,7 @@ def _depth(data: bytes, _image: Image.Image) -> SampleDepth:
 
 
 def _check_complete(data: bytes, header: ImageHeader) -> None:
-    # The decoder would unpack to the end even what no pixel needs: 500 MB from 500 kB.
+    # The decoder would decompress everything, even what no pixel needs: 500 MB from 500 kB.
     bits, colour = data[_BITS_AT : _BITS_AT + 2]
     row_bytes = header.width * min(bits, 16) * _CHANNELS[colour] // 8 + 2
     # Interlaced pixels come in up to twice as many rows, each with its own filter byte.
@@ -83,11 +83,11 @@ def _check_complete(data: bytes, header: ImageHeader) -> None:
                 piece = data[start : min(end, start + _INFLATED_AT_ONCE)]
                 left -= len(inflater.decompress(piece))
                 if left < 0:
-                    raise DamagedImageError("the png file holds far more than its pixels")
+                    raise UndecodableImageError("the png file holds far more than its pixels")
 
 
 def _decode(data: bytes, header: ImageHeader) -> Pixels:
-    # sBIT speaks of samples that were scaled to the full range.
+    # sBIT describes samples that were scaled to the full range.
     return decode_used_bits(data, header, scaled=True)
 
 
@@ -111,7 +111,8 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
     """The chunks up to the last one.
 
     Raises:
-        DamagedImageError: a chunk ends behind the file, or there are far too many small ones.
+        DamagedImageError: a chunk extends past the end of the file, or there are far too many
+            small ones.
         struct.error: the file ends before its last chunk.
     """
     at = len(_SIGNATURE)
@@ -121,17 +122,17 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
         size, name = _HEAD.unpack_from(data, at)
         start = at + _HEAD.size
         at = start + size + _CHECKSUM.size
-        # OpenCV takes memory for a chunk before it looks whether it is there: up to 4 GB.
+        # OpenCV allocates a chunk's memory before it checks whether the file has it: up to 4 GB.
         if at > len(data):
-            raise DamagedImageError("a part of the file is cut")
+            raise DamagedImageError("the file is truncated")
         pixel_chunks += name == _PIXELS
         if pixel_chunks > _MAX_SMALL_PIXEL_CHUNKS + len(data) // _MIN_PIXEL_CHUNK_BYTES:
-            raise DamagedImageError("the png file's pixels are in too many parts")
+            raise UndecodableImageError("the png file's pixels are in too many parts")
         yield Chunk(name, start, size)
 
 
 def _announced_bits(data: bytes) -> int | None:
-    """The significant bits of a sample that a PNG file announces (``sBIT``), where it does."""
+    """The significant bits of a sample (``sBIT``); None if the file does not say."""
     for chunk in _chunks(data):
         if chunk.name == _PIXELS:
             break
@@ -141,7 +142,7 @@ def _announced_bits(data: bytes) -> int | None:
 
 
 def _check_checksum(data: bytes, chunk: Chunk) -> None:
-    """Check the checksum of a chunk beside the pixels; the decoder checks those of pixels."""
+    """Verify the checksum of a chunk; the decoder verifies those of pixel chunks."""
     end = chunk.start + chunk.size
     checksum = zlib.crc32(memoryview(data)[chunk.start - 4 : end])
     if _CHECKSUM.unpack_from(data, end)[0] != checksum:
@@ -149,7 +150,7 @@ def _check_checksum(data: bytes, chunk: Chunk) -> None:
 
 
 def _check_unpacked(data: bytes, chunks: list[Chunk]) -> None:
-    """Reject texts and profiles that unpack to more than anybody writes."""
+    """Reject texts and profiles that decompress to more than any program writes."""
     left = _MAX_UNPACKED_BYTES
     for chunk in chunks:
         packed = _packed(data, chunk)
@@ -159,15 +160,17 @@ def _check_unpacked(data: bytes, chunks: list[Chunk]) -> None:
                 left -= len(inflater.decompress(packed[start : start + _UNPACKED_AT_ONCE]))
             except zlib.error as error:
                 if chunk.name == _PROFILE:
-                    # Decoders do without it.
+                    # Decoders ignore a broken profile.
                     break
-                raise DamagedImageError("a text in the png file cannot be unpacked") from error
+                raise DamagedImageError("a text in the png file cannot be decompressed") from error
             if left < 0:
-                raise DamagedImageError("the png file's texts or profile unpack to too much")
+                raise UndecodableImageError(
+                    "the png file's texts or profile decompress to too much"
+                )
 
 
 def _packed(data: bytes, chunk: Chunk) -> bytes:
-    """A chunk's packed bytes; none of a chunk that is not packed."""
+    """A chunk's compressed bytes; empty if it is not compressed."""
     head = _PACKED_AFTER.get(chunk.name)
     if head is None:
         return b""
@@ -177,5 +180,5 @@ def _packed(data: bytes, chunk: Chunk) -> bytes:
         return rest[head:]
     if rest[:1] != bytes([_PACKED_FLAG_SET]):
         return b""
-    # Language and translated keyword, each with its zero.
+    # After language and translated keyword, each ended by a zero.
     return rest[head:].split(b"\0", 2)[-1]

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
-from imaging.errors import DamagedImageError, UnknownImageFormatError
+from imaging.errors import DamagedImageError, UnknownImageFormatError, UnsupportedVariantError
 from imaging.formats.bmp import BMP
 from imaging.formats.image_format import PILLOW_ERRORS, ImageFormat, ImageHeader
 from imaging.formats.jpeg import JPEG
@@ -19,7 +19,7 @@ _FORMATS: Final = (PNG, JPEG, BMP, TIFF, WEBP)
 IMAGE_FORMATS: Final = tuple(each.name for each in _FORMATS)
 """The names of the formats that are read, which are recognised by content, never by file name."""
 
-# Pillow would warn of large images; here the caller holds the size against a limit of its own.
+# Pillow would warn of large images; here the caller checks the size against its own limit.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -32,21 +32,23 @@ def recognise(data: bytes) -> ImageFormat:
     for each in _FORMATS:
         if each.matches(data):
             return each
-    raise _unknown()
+    raise UnknownImageFormatError(
+        f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
+    )
 
 
 def read_header(data: bytes, image_format: ImageFormat) -> ImageHeader:
     """Read size and depth without decoding any pixel.
 
     Raises:
-        UnknownImageFormatError: a kind of TIFF or BMP that is not read.
+        UnsupportedVariantError: an unsupported kind of TIFF or BMP.
         SeveralImagesError: the file holds more than one image.
         DamagedImageError: the header cannot be read, or the file has too many parts.
     """
     try:
         image_format.check_structure(data)
     except (IndexError, ValueError, struct.error) as error:
-        raise DamagedImageError("a part of the file is cut") from error
+        raise DamagedImageError("the file is truncated") from error
     try:
         with Image.open(io.BytesIO(data), formats=[image_format.name.upper()]) as image:
             channels = 3 if image.mode == "P" else len(image.getbands())
@@ -58,12 +60,8 @@ def read_header(data: bytes, image_format: ImageFormat) -> ImageHeader:
                 image_format.depth(data, image),
             )
     except UnidentifiedImageError as error:
-        raise _unknown() from error
+        raise UnsupportedVariantError(
+            f"the {image_format.name} file has a damaged header or is of an unsupported kind"
+        ) from error
     except PILLOW_ERRORS as error:
         raise DamagedImageError("the image's header cannot be read") from error
-
-
-def _unknown() -> UnknownImageFormatError:
-    return UnknownImageFormatError(
-        f"the content is not one of the supported formats: {', '.join(IMAGE_FORMATS)}"
-    )

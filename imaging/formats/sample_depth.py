@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.formats.image_format import ImageHeader, Pixels, SampleDepth, decode_eight_bits
+from imaging.table_look_up import look_up
 
 _BITS: Final = 16
 _BYTE: Final = 8
@@ -38,7 +39,7 @@ def decode_used_bits(data: bytes, header: ImageHeader, *, scaled: bool = False) 
     Args:
         data: the file, complete.
         header: its header.
-        scaled: whether the tag that announces bits speaks, by its standard, of samples that were
+        scaled: whether the tag with the used bits describes, by its standard, samples that were
             scaled to 16 bits.
 
     Raises:
@@ -51,7 +52,7 @@ def decode_used_bits(data: bytes, header: ImageHeader, *, scaled: bool = False) 
 def _decode_narrow(data: bytes, depth: SampleDepth, *, scaled: bool) -> Pixels | None:
     """None if the values fill their range, or cannot be decoded."""
     try:
-        # Never IMREAD_COLOR_RGB: for a TIFF file that gives memory that nothing was written to.
+        # Never IMREAD_COLOR_RGB: for a TIFF file it returns uninitialised memory.
         decoded = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
         )
@@ -66,7 +67,7 @@ def _decode_narrow(data: bytes, depth: SampleDepth, *, scaled: bool) -> Pixels |
     table, bits = found
     if depth.white_is_zero:
         table = np.uint8(_WHITE) - table
-    bgr = _look_up(deep, table)
+    bgr = look_up(deep, table)
     return Pixels(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), bits)
 
 
@@ -132,11 +133,3 @@ def _stretched(values: NDArray[np.integer[Any]], low: int, high: int) -> NDArray
     shades = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
     stretched: NDArray[np.uint8] = np.rint(_WHITE * shades).astype(np.uint8)
     return stretched
-
-
-def _look_up(deep: NDArray[np.uint16], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    # Row by row, because NumPy converts each index to eight bytes.
-    found = np.empty(deep.shape, np.uint8)
-    for row, values in zip(found, deep, strict=True):
-        np.take(table, values, out=row)
-    return found

@@ -16,7 +16,12 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from imaging.errors import DamagedImageError, SeveralImagesError, UnknownImageFormatError
+from imaging.errors import (
+    DamagedImageError,
+    SeveralImagesError,
+    UndecodableImageError,
+    UnsupportedVariantError,
+)
 from imaging.formats.image_format import (
     BYTE_BITS,
     DEEP_PICTURE_BYTES,
@@ -39,11 +44,18 @@ MAX_FRACTIONS: Final = 10_000
 
 _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _BIG: Final = frozenset({b"II+\0", b"MM\0+"})
+_DIRECTORY_OFFSET_AT: Final = 4
+"""Directly after byte order and version."""
+_ENTRY_COUNT_BYTES: Final = 2
+# An entry has a tag, a type, a count, and the values or their offset.
 _ENTRY_BYTES: Final = 12
+_TYPE_AND_COUNT: Final = "2xHI"
 _TYPE_BYTES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
+"""The size of a value, by its type."""
 _FRACTIONS: Final = frozenset({5, 10})
+"""The types RATIONAL and SRATIONAL."""
 
-# None, LZW, Deflate under both its numbers, PackBits: lossless, and a cut can be noticed.
+# None, LZW, Deflate under both its numbers, PackBits: lossless, and truncation is detected.
 _COMPRESSIONS: Final = frozenset({1, 5, 8, 32946, 32773})
 # Grey both ways, RGB, palette, CMYK.
 _PHOTOMETRICS: Final = frozenset({0, 1, 2, 3, 5})
@@ -59,29 +71,30 @@ def _matches(data: bytes) -> bool:
 
 def _check_structure(data: bytes) -> None:
     if data[:4] in _BIG:
-        raise UnknownImageFormatError("a BigTIFF file is not read")
+        raise UnsupportedVariantError("BigTIFF is not supported")
     order = _BYTE_ORDERS[data[:4]]
-    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    (directory,) = struct.unpack_from(f"{order}I", data, _DIRECTORY_OFFSET_AT)
     (entries,) = struct.unpack_from(f"{order}H", data, directory)
-    end = directory + 2 + entries * _ENTRY_BYTES
+    start = directory + _ENTRY_COUNT_BYTES
+    end = start + entries * _ENTRY_BYTES
     (following,) = struct.unpack_from(f"{order}I", data, end)
     if following >= len(data):
-        raise DamagedImageError("the tiff file is cut before its next page")
+        raise DamagedImageError("the tiff file ends before its next page")
     if following != 0:
         raise SeveralImagesError("the tiff file has several pages")
     values = numbers = fractions = 0
-    for at in range(directory + 2, end, _ENTRY_BYTES):
-        kind, count = struct.unpack_from(f"{order}2xHI", data, at)
+    for at in range(start, end, _ENTRY_BYTES):
+        kind, count = struct.unpack_from(f"{order}{_TYPE_AND_COUNT}", data, at)
         size = _TYPE_BYTES[kind] if kind < len(_TYPE_BYTES) else 0
         values += count * size
         numbers += count * (size > 1)
         fractions += count * (kind in _FRACTIONS)
-    # Entries that share their bytes would be copied once for each.
+    # Bytes that several entries share would be copied for each entry.
     if values > len(data):
         raise DamagedImageError("the tiff file's directory claims more than the file holds")
     # Pillow makes a Python object of each.
     if numbers > MAX_NUMBERS or fractions > MAX_FRACTIONS:
-        raise DamagedImageError("the tiff file's directory has too many numbers")
+        raise UndecodableImageError("the tiff file's directory has too many numbers")
 
 
 def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
@@ -94,7 +107,7 @@ def _depth(_data: bytes, image: Image.Image) -> SampleDepth:
         or not _UNSIGNED.issuperset(tags.get(SAMPLEFORMAT, (1,)))
         or max(tags.get(TILEWIDTH, 0), tags.get(TILELENGTH, 0)) > _MAX_TILE_SIDE
     ):
-        raise UnknownImageFormatError("a tiff file of this kind is not read")
+        raise UnsupportedVariantError("this kind of TIFF is not supported")
     return SampleDepth(
         max(BYTE_BITS, *map(int, bits)),
         announced_bits=_announced_bits(tags),
@@ -111,7 +124,7 @@ def _tags(image: Image.Image) -> ImageFileDirectory_v2:
 def _announced_bits(tags: ImageFileDirectory_v2) -> int | None:
     tag = tags.get(MAXSAMPLEVALUE) or tags.get(SMAXSAMPLEVALUE)
     highest = tag[0] if isinstance(tag, tuple) else tag
-    # Some write how many values there are, 4096 of 12 bits.
+    # Some programs write the number of values instead: 4096 for 12 bits.
     return (int(highest) - 1).bit_length() if highest else None
 
 
@@ -120,7 +133,7 @@ def _check_complete(data: bytes, _header: ImageHeader) -> None:
         image.load()
         # OpenCV would darken them.
         if image.mode == "RGBA" and image.getchannel("A").getextrema()[0] != _OPAQUE:
-            raise UnknownImageFormatError("a tiff file with transparent pixels is not read")
+            raise UnsupportedVariantError("TIFF with transparent pixels is not supported")
 
 
 def _decode(data: bytes, header: ImageHeader) -> Pixels:
@@ -129,7 +142,7 @@ def _decode(data: bytes, header: ImageHeader) -> Pixels:
 
 def _memory_bytes(_data: bytes, header: ImageHeader) -> int:
     bits = header.depth.bits
-    # A strip or a tile may be as large as the picture, and is held packed and unpacked.
+    # A strip or tile may be as large as the picture, and is held compressed and decompressed.
     sample_bytes = max(1, bits // BYTE_BITS) * header.channels
     picture = DEEP_PICTURE_BYTES if bits > BYTE_BITS else PICTURE_BYTES
     return header.pixels * (picture + PILLOW_BYTES + sample_bytes)

@@ -13,24 +13,27 @@ from imaging.formats.image_format import PICTURE_BYTES, PILLOW_BYTES, ImageForma
 
 _EXTENDED: Final = b"VP8X"
 _PIXELS: Final = frozenset({b"VP8 ", b"VP8L"})
-_CHUNK_OVERHEAD: Final = 8
+_CHUNK_HEAD: Final = struct.Struct("<4sI")
+# A file is one RIFF chunk, whose content begins with "WEBP".
+_FILE_HEAD: Final = struct.Struct("<4sI4s")
 
 
 def webp_chunks(data: bytes) -> Iterator[Chunk]:
     """The chunks of a file.
 
     Raises:
-        DamagedImageError: a chunk ends behind the file.
+        DamagedImageError: a chunk extends past the end of the file.
         struct.error: the file ends within a chunk's head.
     """
-    end = min(len(data), struct.unpack_from("<I", data, 4)[0] + _CHUNK_OVERHEAD)
-    at = 12
+    _, file_size, _ = _FILE_HEAD.unpack_from(data)
+    end = min(len(data), file_size + _CHUNK_HEAD.size)
+    at = _FILE_HEAD.size
     while at < end:
-        name, size = struct.unpack_from("<4sI", data, at)
-        start = at + _CHUNK_OVERHEAD
+        name, size = _CHUNK_HEAD.unpack_from(data, at)
+        start = at + _CHUNK_HEAD.size
         at = start + size
         if at > len(data):
-            raise DamagedImageError("a part of the file is cut")
+            raise DamagedImageError("the file is truncated")
         at += size % 2
         yield Chunk(name, start, size)
 
@@ -45,10 +48,9 @@ def _check_structure(data: bytes) -> None:
 
 
 def _check_complete(data: bytes, _header: ImageHeader) -> None:
-    """Decode the pixels of an extended file as the simple file that they could be.
+    """Decode the pixels of an extended file as if it were a simple file.
 
-    The decoder takes what there is of the pixels of an extended file, but all or nothing of a
-    simple one.
+    The decoder accepts incomplete pixels in an extended file, but not in a simple one.
     """
     first, *others = webp_chunks(data)
     if first.name != _EXTENDED:
@@ -56,10 +58,9 @@ def _check_complete(data: bytes, _header: ImageHeader) -> None:
     for chunk in others:
         if chunk.name in _PIXELS:
             content = memoryview(data)[chunk.start : chunk.start + chunk.size + chunk.size % 2]
-            head = struct.pack(
-                "<4sI4s4sI", b"RIFF", len(content) + 12, b"WEBP", chunk.name, chunk.size
-            )
-            simple = b"".join([head, content])
+            size = len(b"WEBP") + _CHUNK_HEAD.size + len(content)
+            head = _FILE_HEAD.pack(b"RIFF", size, b"WEBP")
+            simple = b"".join([head, _CHUNK_HEAD.pack(chunk.name, chunk.size), content])
             if cv2.imdecode(np.frombuffer(simple, np.uint8), cv2.IMREAD_COLOR) is None:
                 raise DamagedImageError("the webp file is truncated or corrupt")
 

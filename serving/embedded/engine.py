@@ -167,7 +167,7 @@ class Engine:
 def _tensor_signature(port: openvino.ConstOutput) -> TensorSignature:
     element_type = port.get_element_type()
     if element_type not in _NUMPY_DTYPES:
-        raise _unservable(f"tensors of type {element_type} are not served")
+        raise _unservable(f"tensors of type {element_type} are not supported")
     shape = port.get_partial_shape()
     if shape.rank.is_dynamic:
         raise _unservable(f"the rank of {port.get_any_name()} is unknown")

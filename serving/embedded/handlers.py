@@ -59,38 +59,37 @@ class CallHandlers:
 
     def prediction_service(self, service: PredictionService) -> grpc.GenericRpcHandler:
         """The methods of PredictionService."""
-        return grpc.method_handlers_generic_handler(
+        return _generic_handler(
             protocol.PREDICTION_SERVICE,
-            {
-                "Predict": self._handler("Predict", service.predict, PredictRequest),
-                "GetModelMetadata": self._handler(
-                    "GetModelMetadata", service.get_model_metadata, GetModelMetadataRequest
-                ),
-            },
+            self._method(protocol.PREDICT, service.predict, PredictRequest),
+            self._method(
+                protocol.GET_MODEL_METADATA, service.get_model_metadata, GetModelMetadataRequest
+            ),
         )
 
     def model_service(self, service: ModelService) -> grpc.GenericRpcHandler:
         """The methods of ModelService."""
-        return grpc.method_handlers_generic_handler(
+        return _generic_handler(
             protocol.MODEL_SERVICE,
-            {
-                "GetModelStatus": self._handler(
-                    "GetModelStatus", service.get_model_status, GetModelStatusRequest
-                ),
-                "HandleReloadConfigRequest": self._handler(
-                    "HandleReloadConfigRequest",
-                    service.handle_reload_config_request,
-                    ReloadConfigRequest,
-                ),
-            },
+            self._method(
+                protocol.GET_MODEL_STATUS, service.get_model_status, GetModelStatusRequest
+            ),
+            self._method(
+                protocol.HANDLE_RELOAD_CONFIG_REQUEST,
+                service.handle_reload_config_request,
+                ReloadConfigRequest,
+            ),
         )
 
-    def _handler(
+    def _method(
         self,
-        name: str,
+        path: str,
         method: Callable[[_Request], Awaitable[Message]],
         request_type: type[_Request],
-    ) -> "_MethodHandler":
+    ) -> "tuple[str, _MethodHandler]":
+        """The name of a method in its service, and its handler."""
+        name = path.rpartition("/")[2]
+
         async def handle(message: bytes, context: "_Context") -> Message:
             try:
                 request = request_type.FromString(message)
@@ -116,14 +115,14 @@ class CallHandlers:
             except Exception:
                 logger.exception("unhandled exception in %s", name)
                 code = grpc.StatusCode.INTERNAL
-                rejection = CallError(code, "the model server failed on this request")
+                rejection = CallError(code, "internal error while handling the request")
             finally:
                 self._end(name, request, response, code, time.perf_counter() - started)
             if response is None:
-                await context.abort(code, _cut(rejection.message if rejection else ""))
+                await context.abort(code, _truncated(rejection.message if rejection else ""))
             return response
 
-        return grpc.unary_unary_rpc_method_handler(
+        return name, grpc.unary_unary_rpc_method_handler(
             handle,
             response_serializer=lambda response: response.SerializeToString(),
         )
@@ -153,7 +152,13 @@ class CallHandlers:
         self._metrics.observe_request(method, model, version, code.name, seconds)
 
 
-def _cut(message: str) -> str:
+def _generic_handler(
+    service: str, *methods: "tuple[str, _MethodHandler]"
+) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(service, dict(methods))
+
+
+def _truncated(message: str) -> str:
     if len(message) <= _MESSAGE_LIMIT:
         return message
     return message[:_MESSAGE_LIMIT] + "...TRUNCATED"

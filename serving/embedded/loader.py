@@ -17,7 +17,7 @@ from system.freed_memory import return_freed_memory
 logger = logging.getLogger(__name__)
 
 _LISTING_THREADS: Final = 32
-_LOOK_SECONDS: Final = 5.0
+_LISTING_SECONDS: Final = 5.0
 """The time limit for listing a folder, which may be on a hanging mount."""
 
 
@@ -28,7 +28,7 @@ class Loader:
 
     Args:
         engine: reads and compiles versions.
-        contract: the required signatures, by model name.
+        expected_signatures: the required signatures, by model name.
         threads: how many versions are loaded concurrently.
         retries: the number of attempts after the first.
         retry_interval_seconds: the pause between two attempts.
@@ -37,17 +37,17 @@ class Loader:
     def __init__(
         self,
         engine: Engine,
-        contract: Mapping[str, ModelSignature],
+        expected_signatures: Mapping[str, ModelSignature],
         *,
         threads: int,
         retries: int,
         retry_interval_seconds: float,
     ) -> None:
         self._engine = engine
-        self._contract = contract
+        self._expected_signatures = expected_signatures
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         # Separate threads, so that a hanging mount delays neither loading nor shutdown.
-        self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="look")
+        self._listing_threads = ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="list")
         self._hanging: set[Path] = set()
         """Folders on which a thread hangs; no other thread is used for them."""
         self._retries = retries
@@ -68,10 +68,10 @@ class Loader:
                 if attempts_left == 0:
                     raise
                 attempts_left -= 1
-                logger.info("%s is tried again: %s", version_dir, error)
+                logger.info("retrying %s: %s", version_dir, error)
             await asyncio.sleep(self._retry_interval_seconds)
 
-    async def look(self, model_dir: Path) -> dict[int, Path]:
+    async def list_versions(self, model_dir: Path) -> dict[int, Path]:
         """List the versions in a model's directory, by number.
 
         Raises:
@@ -79,15 +79,17 @@ class Loader:
         """
         if model_dir in self._hanging:
             raise VolumeError(f"{model_dir} still does not answer")
-        looking = self._listing_threads.submit(volume.version_candidates, model_dir)
+        listing = self._listing_threads.submit(volume.version_candidates, model_dir)
         try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                return await asyncio.wrap_future(looking)
+            async with asyncio.timeout(_LISTING_SECONDS):
+                return await asyncio.wrap_future(listing)
         except TimeoutError as error:
-            if not looking.cancelled():
+            if not listing.cancelled():
                 self._hanging.add(model_dir)
-                looking.add_done_callback(lambda _: self._hanging.discard(model_dir))
-            raise VolumeError(f"{model_dir} does not answer within {_LOOK_SECONDS:g} s") from error
+                listing.add_done_callback(lambda _: self._hanging.discard(model_dir))
+            raise VolumeError(
+                f"{model_dir} does not answer within {_LISTING_SECONDS:g} s"
+            ) from error
 
     def release(self, model: LoadedModel | None) -> None:
         """Free a model in a thread, because the engine takes up to tens of milliseconds."""
@@ -101,8 +103,8 @@ class Loader:
     def _load(self, name: str, version_dir: Path) -> LoadedModel:
         try:
             model = self._engine.load(version_dir)
-            if name in self._contract:
-                admit(model, self._contract[name])
+            if name in self._expected_signatures:
+                admit(model, self._expected_signatures[name])
             return model
         finally:
             return_freed_memory()

@@ -24,7 +24,7 @@ class ModelSignature:
     """The outputs whose rows are probabilities that sum to one."""
 
 
-CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
+EXPECTED_SIGNATURES: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
     MODEL_NAMES,
     ModelSignature(
         inputs=[
@@ -36,7 +36,7 @@ CONTRACT: Final[Mapping[str, ModelSignature]] = dict.fromkeys(
         distributions=[OUTPUT_NAME],
     ),
 )
-"""The signatures of the three CNNs, by model name."""
+"""The signatures that the contract requires of the three CNNs, by model name."""
 
 
 def admit(model: LoadedModel, expected: ModelSignature) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from serving import volume
 from serving.embedded.errors import ModelLoadError
 from serving.protos.model_metadata_pb2 import SignatureDefMap
 from serving.protos.model_status_pb2 import Code
@@ -13,8 +14,6 @@ from system.regular_files import check_regular_files, read_regular_file
 
 GRAPH_FILE: Final = "saved_model.pb"
 SERVING_TAGS: Final = ["serve"]
-_NOT_READ: Final = frozenset({"assets.extra"})
-"""Model cards and warm-up records; not part of the model, as for TensorFlow Serving."""
 _MAX_GRAPH_BYTES: Final = 2**31 - 1
 """The largest possible protobuf message."""
 
@@ -29,7 +28,7 @@ def read_signatures(version_dir: Path) -> SignatureDefMap:
     graph_file = version_dir / GRAPH_FILE
     try:
         # The engine opens files itself, and a FIFO would block it for ever.
-        check_regular_files(version_dir, ignoring=_NOT_READ)
+        check_regular_files(version_dir, ignoring={volume.EXTRA_ASSETS})
         saved_model = SavedModel.FromString(
             read_regular_file(graph_file, max_bytes=_MAX_GRAPH_BYTES)
         )

@@ -97,13 +97,13 @@ class Servable:
         # One poll at a time, so that an older listing cannot undo the effect of a newer one.
         async with self._polling:
             try:
-                self._follow(await self._loader.look(self.config.base_path))
+                self._follow(await self._loader.list_versions(self.config.base_path))
             except VolumeError as error:
                 self._warn_once(str(error))
             except Exception:
                 # Whatever the error is, the next poll may succeed. Raising it would stop the
                 # polling.
-                logger.exception("the versions of model %s cannot be followed", self.config.name)
+                logger.exception("polling the versions of model %s failed", self.config.name)
             else:
                 self._warn_once("")
 
@@ -123,14 +123,14 @@ class Servable:
                 self._unload(version)
 
     def _follow(self, on_disk: Mapping[int, Path]) -> None:
-        sound = {n: path for n, path in sorted(on_disk.items()) if (n, path) not in self._rejected}
-        wanted = self.config.version_policy.select(list(sound))
+        usable = {n: path for n, path in sorted(on_disk.items()) if (n, path) not in self._rejected}
+        wanted = self.config.version_policy.select(list(usable))
         for number in wanted:
-            if self._is_new(number, sound[number]):
-                self._begin_to_load(number, sound[number])
+            if self._is_new(number, usable[number]):
+                self._begin_to_load(number, usable[number])
         # If no selected version is available, because they are loading or broken, the current
         # versions stay.
-        broken = len(sound) < len(on_disk)
+        broken = len(usable) < len(on_disk)
         if any(self.find(number) for number in wanted) or not (wanted or broken):
             for version in self.versions:
                 if version.available and version.number not in wanted:
@@ -168,7 +168,7 @@ class Servable:
             self._reject(version, error)
         except Exception:
             logger.exception("loading model %s version %d failed", self.config.name, number)
-            self._reject(version, ModelLoadError(Code.INTERNAL, "the model server failed on it"))
+            self._reject(version, ModelLoadError(Code.INTERNAL, "internal error while loading"))
         except asyncio.CancelledError:
             self._set_state(version, ModelVersionStatus.END)
             raise
@@ -198,10 +198,10 @@ class Servable:
         self._set_state(version, ModelVersionStatus.END)
         logger.info("model %s version %d was unloaded", self.config.name, version.number)
 
-    def _warn_once(self, complaint: str) -> None:
-        if complaint != self._last_warning and complaint:
-            logger.warning("model %s: %s", self.config.name, complaint)
-        self._last_warning = complaint
+    def _warn_once(self, warning: str) -> None:
+        if warning != self._last_warning and warning:
+            logger.warning("model %s: %s", self.config.name, warning)
+        self._last_warning = warning
 
     def _set_state(self, version: ServableVersion, state: "ModelVersionStatus.State") -> None:
         version.state = state

@@ -16,7 +16,7 @@ from serving.embedded.handlers import CallHandlers
 from serving.embedded.health import HealthService
 from serving.embedded.loader import Loader
 from serving.embedded.metrics import Metrics
-from serving.embedded.model_check import CONTRACT, ModelSignature
+from serving.embedded.model_check import EXPECTED_SIGNATURES, ModelSignature
 from serving.embedded.model_service import ModelService
 from serving.embedded.options import ModelServerOptions
 from serving.embedded.prediction_service import PredictionService
@@ -47,13 +47,13 @@ class EmbeddedModelServer:
 
         async with EmbeddedModelServer(configs, "127.0.0.1:0") as server:
             print(server.address)
-            await server.wait()
+            await stopped.wait()
 
     Args:
         configs: the models and their directories.
         address: ``host:port`` (port 0 selects a free one) or ``unix:/path``.
         options: everything else.
-        contract: the required signatures, by model name.
+        expected_signatures: the required signatures, by model name.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class EmbeddedModelServer:
         address: str,
         options: ModelServerOptions | None = None,
         *,
-        contract: Mapping[str, ModelSignature] = CONTRACT,
+        expected_signatures: Mapping[str, ModelSignature] = EXPECTED_SIGNATURES,
     ) -> None:
         self.address = address
         self.metrics = Metrics()
@@ -71,7 +71,7 @@ class EmbeddedModelServer:
         self._repository = ModelRepository(
             Loader(
                 Engine(self._options.precision, streams=self._options.runs_at_once),
-                contract,
+                expected_signatures,
                 threads=self._options.load_threads,
                 retries=self._options.load_retries,
                 retry_interval_seconds=self._options.load_retry_interval_seconds,
@@ -140,10 +140,6 @@ class EmbeddedModelServer:
             CallError: the configuration is rejected, or one of its models has only broken versions.
         """
         await self._repository.reload(configs)
-
-    async def wait(self) -> None:
-        """Wait until the server is stopped."""
-        await self._server.wait_for_termination()
 
     def _add_services(self) -> None:
         predictions = PredictionService(

@@ -3,6 +3,7 @@
 from serving.volume.store import (
     DEFAULT_MODELS_DIR,
     DEFAULT_VERSIONS_KEPT,
+    EXTRA_ASSETS,
     KERNEL_PATHS,
     check_writable,
     draft,
@@ -18,6 +19,7 @@ from serving.volume.store import (
 __all__ = [
     "DEFAULT_MODELS_DIR",
     "DEFAULT_VERSIONS_KEPT",
+    "EXTRA_ASSETS",
     "KERNEL_PATHS",
     "check_writable",
     "draft",

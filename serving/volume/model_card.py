@@ -8,10 +8,11 @@ from typing import Any, Final, Self
 
 from serving.contract import DEFAULT_OPERATING_POINT
 from serving.errors import VolumeError
+from serving.volume.store import EXTRA_ASSETS
 from system.regular_files import MAX_CONFIG_BYTES, read_regular_file
 
-CARD_PATH: Final = Path("assets.extra") / "model_card.json"
-"""The path of the card inside a version; TensorFlow Serving ignores ``assets.extra``."""
+CARD_PATH: Final = Path(EXTRA_ASSETS) / "model_card.json"
+"""The path of the card inside a version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class ModelCard:
         Raises:
             TypeError: a field has the wrong type.
         """
-        sound = (
+        valid = (
             isinstance(self.name, str)
             and isinstance(self.demo, bool)
             and isinstance(self.created_at, str)
@@ -86,5 +87,5 @@ class ModelCard:
             and all(isinstance(value, int | float) for value in self.metrics.values())
             and isinstance(self.rolled_back_to, int | None)
         )
-        if not sound:
+        if not valid:
             raise TypeError("a field of the model card has the wrong type")

@@ -90,7 +90,7 @@ class ModelConfig:
             )
         if volume.is_kernel_path(config.base_path):
             raise ModelConfigError(
-                f"Model {config.name}: models do not lie in {', '.join(volume.KERNEL_PATHS)};"
+                f"Model {config.name}: models cannot be in {', '.join(volume.KERNEL_PATHS)};"
                 f" got base_path()={config.base_path}"
             )
         if not config.model_platform:

@@ -25,6 +25,10 @@ DEFAULT_MODELS_DIR: Final = Path("models")
 DEFAULT_VERSIONS_KEPT: Final = 3
 """How many versions are kept for rollback, including the newest."""
 
+EXTRA_ASSETS: Final = "assets.extra"
+"""The folder of a version for files that are not part of the SavedModel: the model card, the
+digests of the training images, and TensorFlow Serving's warm-up records."""
+
 _LARGEST_VERSION: Final = 2**63 - 1
 """A version is an int64 in the protocol."""
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from serving.errors import VolumeError
+from system.container_user import CHANGE_OWNER, CONTAINER_USER
 
-_CHANGE_OWNER: Final = (
-    "give it to the user of this process, in the containers 10001:"
-    " chown -R 10001:10001 on the folder or the volume"
+_GIVE_TO_USER: Final = (
+    f"give it to the user of this process, in the containers {CONTAINER_USER}:"
+    f" {CHANGE_OWNER} on the folder or the volume"
 )
 _REMEDIES: Final = {
-    errno.EACCES: _CHANGE_OWNER,
-    errno.EPERM: _CHANGE_OWNER,
+    errno.EACCES: _GIVE_TO_USER,
+    errno.EPERM: _GIVE_TO_USER,
     errno.EROFS: "mount it for writing; among the containers only the trainer writes to it",
     errno.ENOSPC: "make room, or remove old versions with `covidscan models prune`",
     errno.EDQUOT: "make room, or remove old versions with `covidscan models prune`",

@@ -72,4 +72,4 @@ def _reach(before: Sequence[State], model: ServedModel, log: pytest.LogCaptureFi
 
 def _was_tried(version_dir: str, log: pytest.LogCaptureFixture) -> bool:
     """Whether the server has tried to load a broken version, which is LOADING before that, too."""
-    return any(m.startswith(f"{version_dir} is tried again") for m in log.messages)
+    return any(m.startswith(f"retrying {version_dir}: ") for m in log.messages)

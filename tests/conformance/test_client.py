@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from serving import protocol, tensors
-from serving.client import ModelServerClient, Prediction, VersionState, encode_images
+from serving.client import ModelServerClient, Prediction, encode_images
 from serving.contract import CLASS_NAMES, INPUT_NAME, OUTPUT_NAME, SIGNATURE_NAME
 from serving.errors import (
     ModelDeadlineError,
@@ -60,7 +60,7 @@ def available_versions(address: str, name: str) -> list[int]:
         found = ask(address, lambda c: c.version_statuses(name, timeout_seconds=10))
     except ModelNotFoundError:
         return []
-    return [status.version for status in found if status.state is VersionState.AVAILABLE]
+    return [status.version for status in found if status.is_available]
 
 
 def predict(address: str, name: str, images: np.ndarray = IMAGES) -> Prediction:
@@ -145,6 +145,11 @@ class TestOneModel:
     def test_a_batch_of_32_is_answered(self, address: str, name: str):
         images = np.repeat(IMAGES[:1], 32, axis=0)
         assert len(predict(address, name, images).probabilities) == 32
+
+
+def test_every_model_has_an_available_version(address: str):
+    for name in MODELS:
+        assert ask(address, lambda c, name=name: c.has_available_version(name, timeout_seconds=10))
 
 
 def test_an_unknown_model_raises_model_not_found(address: str):

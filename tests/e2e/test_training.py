@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.prediction.training_progress import ModelTraining, TrainingProgress
 from api.settings import Settings
+from api.training_progress import ModelTraining, TrainingProgress
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
 from tests.servers import model_server
@@ -76,5 +76,5 @@ def test_an_upload_before_any_model_is_ready_reports_the_training(page: Page, ph
 @pytest.mark.parametrize("context_options", [{"java_script_enabled": False}], ids=["no-javascript"])
 def test_the_page_has_a_link_to_reload_it_without_javascript(page: Page):
     page.goto("/")
-    page.click("text=Look again")
+    page.click("text=Refresh")
     expect(page.locator("#training")).to_contain_text("25 % done")

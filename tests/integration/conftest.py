@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2
 from api.app import create_app
 from api.http.access.api_keys import create_key
 from api.http.access.key_file import change_key_file
-from api.prediction.training_progress import ModelTraining
 from api.settings import Settings
+from api.training_progress import ModelTraining
 from covidscan.service.http.server import HttpServer
 from serving.contract import MODEL_NAMES
 from tests.model_server_calls import health

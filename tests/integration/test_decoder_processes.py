@@ -23,7 +23,7 @@ from api.decoding.memory_budget import MemoryBudget
 from api.decoding.processes import DecoderProcesses
 from api.decoding.worker import SMALL_BYTES
 from imaging.decode_memory import decode_memory_bytes
-from imaging.errors import DamagedImageError, TooMuchMemoryError
+from imaging.errors import DamagedImageError, TooMuchMemoryError, UndecodableImageError
 from imaging.limits import DEFAULT_MAX_PIXELS
 from tests import decoder_jobs
 from tests.image_files import saved
@@ -94,9 +94,9 @@ def test_an_unexpected_error_is_reported_with_its_type_and_line_but_not_its_mess
 @pytest.mark.parametrize(
     ("job", "error", "reason"),
     [
-        (decoder_jobs.crash, DamagedImageError, "crash"),
+        (decoder_jobs.crash, UndecodableImageError, "crash"),
         (decoder_jobs.be_killed, DecoderEndedError, "ended"),
-        (decoder_jobs.spin, DamagedImageError, "cpu-time"),
+        (decoder_jobs.spin, UndecodableImageError, "cpu-time"),
     ],
 )
 def test_a_decoder_that_crashes_or_is_killed_is_replaced(

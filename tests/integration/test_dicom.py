@@ -61,7 +61,7 @@ def test_the_window_of_a_batch_applies_to_all_its_files(tiny_service: httpx.Clie
 @pytest.mark.parametrize(
     ("data", "kind", "fix"),
     [
-        (make_dicom(Modality="MR"), "wrong-modality", "send a chest CT (CT) or X-ray (CR, DX)"),
+        (make_dicom(Modality="MR"), "wrong-modality", "send a chest CT (CT) or X-ray (CR, DX, RG)"),
         (make_dicom(PixelData=None), "no-pixels", "send the file with its pixels"),
         (
             make_encapsulated(b"\0\0", like=ct_pixels(), syntax=uid.MPEG4HP41),

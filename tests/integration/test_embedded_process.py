@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from api.observability.log_format import LogFormat
 from covidscan.service.model_server import watchdog
 from covidscan.service.model_server.embedded_process import EmbeddedProcess
 from covidscan.service.model_server.watchdog import HealthTiming
-from serving.client import ModelServerClient, VersionState
+from serving.client import ModelServerClient
 from serving.errors import ModelServerError
 from serving.precision import Precision
 
@@ -92,10 +93,7 @@ async def test_an_unreachable_model_server_is_replaced_at_the_same_address(
 
 async def until_available(client: ModelServerClient) -> None:
     while True:
-        try:
-            statuses = await client.version_statuses("vgg16", timeout_seconds=1)
-        except ModelServerError:
-            statuses = []
-        if any(status.state is VersionState.AVAILABLE for status in statuses):
-            return
+        with suppress(ModelServerError):
+            if await client.has_available_version("vgg16", timeout_seconds=1):
+                return
         await asyncio.sleep(0.05)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from api.schemas.explanation import ExplanationAnswer
+from api.schemas.explanation import ExplanationResponse
 from api.settings import Settings
 from tests.dicom_files import make_dicom
 from tests.integration.conftest import gateway
@@ -68,7 +68,7 @@ def post(client: httpx.Client, data: bytes, accept: str = "*/*", **query: object
 def test_each_map_highlights_the_corner_that_its_model_uses(service: httpx.Client, noise: bytes):
     response = post(service, noise)
     assert response.status_code == 200, response.text
-    answer = ExplanationAnswer.model_validate_json(response.text)
+    answer = ExplanationResponse.model_validate_json(response.text)
     maps = {each.name: np.array(each.values) for each in answer.maps}
     assert list(maps) == ["ensemble", *CORNERS]
     for name, (row, column) in CORNERS.items():

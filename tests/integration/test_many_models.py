@@ -67,8 +67,8 @@ async def test_only_the_most_recent_removed_models_are_remembered(
 @pytest.mark.parametrize(
     ("base_path", "count", "reason"),
     [
-        ("/proc/self/fd", 1, "models do not lie in /proc"),
-        ("//dev/fd", 1, "models do not lie in /proc"),
+        ("/proc/self/fd", 1, "models cannot be in /proc"),
+        ("//dev/fd", 1, "models cannot be in /proc"),
         ("models", 1, "to have an absolute path or URI"),
         ("/nosuch", MAX_MODELS + 1, f"more than the {MAX_MODELS} that can be served"),
     ],

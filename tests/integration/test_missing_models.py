@@ -63,5 +63,5 @@ def test_a_request_is_answered_504_if_all_models_exceed_their_timeout(
             # The error of a model that is not loaded yet may arrive within the timeout.
             wait_until(lambda: client.get("/readyz?strict=true").status_code == 200)
             response = post_file(client, phantom_png)
-    assert_problem(response, 504, "models-late")
+    assert_problem(response, 504, "models-timeout")
     assert int(response.headers["retry-after"]) > 0

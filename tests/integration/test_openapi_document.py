@@ -4,7 +4,7 @@ import json
 
 import httpx
 
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 
 
 def test_the_openapi_document_has_examples_and_lists_every_problem(tiny_service: httpx.Client):
@@ -19,7 +19,7 @@ def test_the_openapi_document_has_examples_and_lists_every_problem(tiny_service:
         schema = predict["responses"][status]["content"]["application/problem+json"]["schema"]
         assert schema == {"$ref": "#/components/schemas/Problem"}
     schemas = document["components"]["schemas"]
-    for name in ("PredictionAnswer", "Problem"):
+    for name in ("PredictionResponse", "Problem"):
         assert schemas[name]["examples"], name
-    PredictionAnswer.model_validate(schemas["PredictionAnswer"]["examples"][0])
+    PredictionResponse.model_validate(schemas["PredictionResponse"]["examples"][0])
     assert "HTTPValidationError" not in json.dumps(document)

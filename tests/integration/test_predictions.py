@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 from api.settings import Settings
 from serving.contract import MODEL_NAMES
 from serving.volume.model_card import ModelCard
@@ -24,7 +24,7 @@ def test_a_prediction_has_the_answers_of_three_models_and_the_ensemble(
 ):
     response = post_file(tiny_service, phantom_png)
     assert response.status_code == 200, response.text
-    answer = PredictionAnswer.model_validate_json(response.text)
+    answer = PredictionResponse.model_validate_json(response.text)
     assert [model.name for model in answer.models] == list(MODEL_NAMES)
     assert [model.version for model in answer.models] == [1, 1, 1]
     assert answer.filename == "slice.png"

@@ -21,7 +21,7 @@ import pytest
 import serving.client
 import serving.replica_addresses
 from api.prediction.model_call import ModelCall, call_model
-from api.prediction.results import ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.settings import Settings
 from serving import protocol, tensors
 from serving.client import ModelServerClient, encode_images
@@ -184,7 +184,7 @@ async def test_a_missing_model_is_requested_once_per_prediction(tiny_volume: Pat
     ):
         await until_answered(client, "resnet50")
         for number in range(1, 6):
-            assert (await call(client)).status is ModelAnswerStatus.NOT_AVAILABLE
+            assert (await call(client)).status is ModelStatus.NOT_AVAILABLE
             assert answered(server, "NOT_FOUND") == number
         (tiny_volume / ".vgg16").rename(tiny_volume / "vgg16")
         await until_answered(client, "vgg16")
@@ -192,7 +192,7 @@ async def test_a_missing_model_is_requested_once_per_prediction(tiny_volume: Pat
 
 async def until_answered(client: ModelServerClient, name: str) -> None:
     async with asyncio.timeout(20):
-        while (await call(client, name)).status is not ModelAnswerStatus.OK:  # noqa: ASYNC110
+        while (await call(client, name)).status is not ModelStatus.OK:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

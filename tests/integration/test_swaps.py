@@ -71,7 +71,7 @@ async def ask_until_stopped(address: str, load: Load, stop: threading.Event) -> 
 
 async def newest(client: ModelServerClient) -> int:
     statuses = await client.version_statuses("vgg16", timeout_seconds=10)
-    return max(s.version for s in statuses if s.state is VersionState.AVAILABLE)
+    return max(s.version for s in statuses if s.is_available)
 
 
 def states(address: str) -> dict[int, tuple[VersionState, str]]:

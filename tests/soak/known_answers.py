@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from api.prediction.results import ModelAnswerStatus
-from api.schemas.prediction import PredictionAnswer
+from api.prediction.results import ModelStatus
+from api.schemas.prediction import PredictionResponse
 from imaging.decode import decode_image
 from imaging.preprocess import preprocess
 from serving import volume
@@ -42,13 +42,13 @@ class KnownNetworks:
     probabilities: dict[str, np.ndarray]
     """The probabilities of COVID by model, each an array of network by image."""
 
-    def check(self, answer: PredictionAnswer, image: int) -> None:
+    def check(self, answer: PredictionResponse, image: int) -> None:
         """Check every number of an answer against its image and the versions that it names."""
         assert answer.image.sha256 == hashlib.sha256(self.images[image]).hexdigest()
         assert [model.name for model in answer.models] == list(MODEL_NAMES)
         expected = []
         for model in answer.models:
-            if model.status is not ModelAnswerStatus.OK:
+            if model.status is not ModelStatus.OK:
                 assert (model.version, model.probabilities) == (None, None)
                 continue
             assert model.version is not None

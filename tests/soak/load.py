@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 from api.schemas.problem import Problem
 from serving.contract import MODEL_NAMES
 from tests.soak.known_answers import IMAGES, KnownNetworks
@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.025
 
 BETWEEN_FAULTS = "between two faults"
 
-REJECTIONS = {503: "models-unavailable", 504: "models-late"}
+REJECTIONS = {503: "models-unavailable", 504: "models-timeout"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _check(response: httpx.Response, load: Load, image: int, newest: dict[str, i
         problem = Problem.model_validate_json(response.text)
         assert problem.type == f"urn:covidscan:problem:{REJECTIONS[response.status_code]}"
         return 0
-    answer = PredictionAnswer.model_validate_json(response.text)
+    answer = PredictionResponse.model_validate_json(response.text)
     load.known.check(answer, image)
     versions = {model.name: model.version for model in answer.models if model.version is not None}
     for name, version in versions.items():

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 from api.schemas.problem import Problem
 from tests.conftest import SHARED_DICOM, SHARED_UPLOADS, fill_volume
 from tests.dicom_files import COMPRESSIONS, ct_pixels, make_dicom
@@ -89,7 +89,7 @@ def status_of_valid_response(client: httpx.Client, data: bytes, label: str) -> i
     # These files are not chest scans; with force they are not rejected for that.
     response = client.post("/predict", params={"force": "true"}, files={"file": ("a", data)})
     if response.status_code == 200:
-        PredictionAnswer.model_validate_json(response.text)
+        PredictionResponse.model_validate_json(response.text)
     else:
         assert response.status_code in (413, 415, 422), f"{label}: {response.text}"
         assert response.headers["content-type"] == "application/problem+json", label

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.schemas.prediction import PredictionAnswer
+from api.schemas.prediction import PredictionResponse
 from tests.processes import is_alive, model_server_of
 from tests.service_process import running_service, wait_until
 from tests.soak.metrics import metric
@@ -56,7 +56,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_rejects_new_ones(
         assert not is_alive(model_server)
     for response in responses:
         assert response.status_code == 200, response.text
-        assert not PredictionAnswer.model_validate_json(response.text).degraded
+        assert not PredictionResponse.model_validate_json(response.text).degraded
     prove(f"SIGTERM with {CLIENTS} requests in flight: {CLIENTS} answered 200, exit code 0")
 
 

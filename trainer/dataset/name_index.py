@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from system.folder import open_regular
 from system.names import readable_name
+from system.regular_files import open_regular_reader
 from trainer.errors import DatasetError
 
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -56,7 +56,7 @@ def read_text(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is not text.
     """
-    with open_regular(path) as file:
+    with open_regular_reader(path) as file:
         data = file.read()
     if data.startswith(_UTF_16_MARKS):
         text = data.decode("utf-16")

@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from serving import volume
 from trainer.dataset.images import LabelledImages
 
-TRAINING_IMAGES_PATH: Final = Path("assets.extra") / "training_images.txt"
+TRAINING_IMAGES_PATH: Final = Path(volume.EXTRA_ASSETS) / "training_images.txt"
 """Inside a version: the digests of its training images, one per line."""
 
 

@@ -21,7 +21,7 @@ from trainer.native_output import quiet_native_output
 from trainer.ood.score import OodScorer, with_ood_score
 from trainer.publication.folding import fold_batch_normalisation
 
-WARM_UP_PATH: Final = Path("assets.extra") / "tf_serving_warmup_requests"
+WARM_UP_PATH: Final = Path(volume.EXTRA_ASSETS) / "tf_serving_warmup_requests"
 WARM_UP_BATCH_SIZES: Final = (1, 8)
 
 _TOLERANCE: Final = 1e-4

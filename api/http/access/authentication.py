@@ -9,7 +9,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 
 from api.http.access.api_keys import ApiKeyRecord, find_record, parse_records
-from api.http.access.key_file import FollowedKeyFile
+from api.http.access.key_file import ReloadingKeyFile
 from api.http.errors import AuthenticationError, CrossSiteError
 from api.settings import Settings
 
@@ -42,7 +42,7 @@ class Authenticator:
         self._records: Sequence[ApiKeyRecord] = (
             parse_records(given.get_secret_value()) if given else ()
         )
-        self._file = FollowedKeyFile(settings.api_keys_file) if settings.api_keys_file else None
+        self._file = ReloadingKeyFile(settings.api_keys_file) if settings.api_keys_file else None
 
     async def authenticate(self, method: str, headers: Headers) -> ApiKeyRecord:
         """Return the record of the key that a request carries.

@@ -70,7 +70,7 @@ def _replace(path: Path, records: Sequence[ApiKeyRecord]) -> None:
 _FileVersion = tuple[int, int, int] | None
 
 
-class FollowedKeyFile:
+class ReloadingKeyFile:
     """The records of a file that may change while the gateway runs.
 
     While the file cannot be read in time, none of its keys is accepted: one of them might just have

@@ -45,7 +45,7 @@ class RateLimits:
                     raise await self._rejection(limit, "key", key_id)
 
     async def count_images(self, key_id: str | None, images: int) -> None:
-        """Count the images sent with a key; without a key nothing is counted.
+        """Count images given to the models for a key; without a key nothing is counted.
 
         Raises:
             TooManyRequestsError: the images would exceed a limit.

@@ -1,4 +1,4 @@
-// Answers as files.
+// Saves results as CSV and JSON files.
 
 const MODELS = ["vgg16", "resnet50", "xception"];
 
@@ -44,7 +44,7 @@ function row({ name, at, answer, problem }) {
 
 function cell(value) {
   const written = String(value ?? "");
-  // A spreadsheet would take a file's name that begins like this for a formula.
+  // A spreadsheet would interpret a file name that begins like this as a formula.
   const harmless = /^[=+\-@\t\r]/.test(written) ? `'${written}` : written;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

@@ -1,4 +1,4 @@
-// Asks for saliency maps of the image that is shown, and lays them over it.
+// Requests saliency maps of the shown image, and overlays them.
 
 import { problemInWords, text } from "./texts.js";
 
@@ -53,7 +53,7 @@ function showMap(map) {
   byId("map-summary").textContent = summary(map.values);
 }
 
-// What the colours show, for those who do not see them.
+// Describes the colours in words, for people who cannot see them.
 function summary(values) {
   const cells = values.flatMap((row, y) => row.map((value, x) => ({ value, x, y })));
   const strongest = cells.reduce((best, cell) => (cell.value > best.value ? cell : best));

@@ -1,4 +1,4 @@
-// Answers, kept in the browser's storage of this tab: they survive a reload and end with the tab.
+// Results, kept in the tab's session storage: they survive a reload and end with the tab.
 
 const KEY = "covidscan.answers";
 const MOST = 200;

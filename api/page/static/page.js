@@ -1,5 +1,5 @@
 // The form works without this script. With it several images can be chosen or dropped; each is sent
-// in the background, and the part of the answered page that holds the result is shown here.
+// in the background, and the part of the returned page that holds the result is shown here.
 
 import { Queue } from "./queue.js";
 import { showResult } from "./result.js";

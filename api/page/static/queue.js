@@ -1,6 +1,5 @@
-// The images of this browser session: those that wait, those that are being asked about, and what
-// came out. A few are sent at a time. Answers are kept in the tab's own storage, images only while
-// the page is open.
+// The images of this browser session: waiting, in progress, and done. A few are sent at a time.
+// Results are kept in the tab's session storage, images only while the page is open.
 
 import { saveCsv, saveJson } from "./downloads.js";
 import { keep, kept } from "./history.js";
@@ -17,7 +16,7 @@ export class Queue {
   #shown = null;
   #working = 0;
 
-  // `show` is called with the item that is to be seen, or with null.
+  // `show` is called with the item to show, or with null.
   constructor(url, show) {
     this.#url = url;
     this.#show = show;
@@ -28,7 +27,7 @@ export class Queue {
     this.#render();
   }
 
-  // Ask about files; the first of them that is answered is shown.
+  // Send files; the first of them is shown.
   add(files) {
     const items = files.map((file) => ({ name: file.name, file, options: {}, state: "waiting" }));
     this.#items.push(...items);
@@ -37,9 +36,9 @@ export class Queue {
     this.#work();
   }
 
-  // Ask about an item again, otherwise.
+  // Send an item again, with other options.
   again(item, options) {
-    // Already asked: a second click.
+    // Already sent: a second click.
     if (item.state !== "done") return;
     Object.assign(item, { options: { ...item.options, ...options }, state: "waiting" });
     this.#shown = item;

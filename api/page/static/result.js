@@ -1,4 +1,4 @@
-// Shows what came out of one image, with all that can be done with it.
+// Shows the result of one image, and the actions for it.
 
 import { saveJson } from "./downloads.js";
 import { offerExplanation } from "./explanation.js";

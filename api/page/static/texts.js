@@ -1,4 +1,4 @@
-// What the page says: the same texts that the service fills its templates with.
+// The page's texts, the same as in the service's templates.
 
 const texts = JSON.parse(document.getElementById("texts").textContent);
 

@@ -1,4 +1,4 @@
-// While demo models are being trained: how far they are, and which of them are ready.
+// Shows the progress of the demo training, and which models are ready.
 
 import { text } from "./texts.js";
 
@@ -23,7 +23,7 @@ async function showProgress() {
   document.getElementById("training-share").value = training.share;
 }
 
-// The whole part anew, as the service renders it.
+// Replaces the whole section with a newly rendered one.
 async function showModels() {
   const page = await fetch(location.pathname).then((response) => response.text());
   const fresh = new DOMParser().parseFromString(page, "text/html").getElementById("result");
@@ -34,7 +34,7 @@ async function showModels() {
 export function followTraining() {
   if (!document.getElementById("training")) return;
   const timer = setInterval(async () => {
-    // The service may be down for a moment; the next look tells.
+    // The service may be down for a moment; the next poll tries again.
     await showProgress().catch(() => {});
     if (!document.getElementById("training")) clearInterval(timer);
   }, POLL_MILLISECONDS);

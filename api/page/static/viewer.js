@@ -1,5 +1,5 @@
 // Shows an image through any window, at any size. The service reads the file, whatever its format,
-// and gives the values that a window is laid over.
+// and returns the values before windowing.
 
 import { problemInWords, text } from "./texts.js";
 
@@ -8,7 +8,7 @@ const byId = (id) => document.getElementById(id);
 const CT_PRESETS = { lung: [-600, 1500], mediastinum: [40, 400], bone: [400, 1800] };
 const ZOOM_STEP = 1.5;
 const MAX_ZOOM = 8;
-// Values to a pixel that the mouse is dragged, as a share of the range.
+// How much a drag by one pixel changes level and width, as a share of the range.
 const DRAG_SHARE = 1 / 512;
 
 export async function openViewer(item, predictFrame) {
@@ -55,7 +55,7 @@ function start(view, values) {
     const low = level - width / 2;
     const scale = 255 / width;
     for (let index = 0; index < values.length; index += 1) {
-      // The array clamps to 0 to 255 by itself.
+      // The array clamps to 0 to 255.
       const grey = (values[index] - low) * scale;
       const shown = view.inverted ? 255 - grey : grey;
       pixels.data[4 * index] = shown;
@@ -103,7 +103,7 @@ function start(view, values) {
   byId("zoom-out").addEventListener("click", () => setZoom(zoom / ZOOM_STEP));
   byId("zoom-reset").addEventListener("click", () => setZoom(1));
   byId("stage").addEventListener("pointermove", (event) => {
-    // A finger scrolls the page, and has the sliders.
+    // On touch screens a drag scrolls the page; the sliders set the window.
     if (event.pointerType !== "mouse" || !(event.buttons & 1)) return;
     const each = (range.high - range.low) * DRAG_SHARE;
     choose(level + event.movementY * each, width + event.movementX * each);

@@ -106,7 +106,7 @@ def test_a_dump_of_the_settings_contains_no_api_keys(record: str):
 
 
 def test_a_certificate_without_its_key_is_rejected(tmp_path: Path):
-    with pytest.raises(ValidationError, match="go together"):
+    with pytest.raises(ValidationError, match="must be set together"):
         Settings(_env_file=None, tls_certificate_file=tmp_path / "certificate.pem")
 
 

@@ -13,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from system.container_user import CONTAINER_USER
+
 DOCKERFILES = {"api": "Dockerfile.api", "trainer": "Dockerfile.trainer"}
 
 LOCKS: dict[str, list[str]] = {
@@ -86,6 +88,7 @@ def test_the_image_runs_as_the_user_that_owns_the_volume(
     final_stage = dockerfile.rpartition("\nFROM ")[2]
     (user,) = re.findall(r"^USER (.+)$", final_stage, re.MULTILINE)
     assert user == services[service]["user"] == services["model-server"]["user"]
+    assert user == f"{CONTAINER_USER}:{CONTAINER_USER}"
     assert f"useradd --uid {user.partition(':')[0]} " in dockerfile
     assert "install --directory --owner covidscan --group covidscan /models" in dockerfile
 

@@ -58,7 +58,7 @@ def test_pixels_in_many_chunks_that_decompress_to_far_more_are_rejected():
 def test_a_chunk_that_ends_beyond_the_file_is_rejected(name: bytes):
     """OpenCV would allocate up to 4 GB for it."""
     file = SIGNATURE + ihdr(8, 8) + struct.pack(">I", 2**32 - 1) + name + ROWS
-    with pytest.raises(DamagedImageError, match="cut"):
+    with pytest.raises(DamagedImageError, match="the file is truncated"):
         decode_image(file)
 
 
@@ -74,7 +74,7 @@ def test_a_text_or_profile_that_decompresses_to_megabytes_is_rejected(name: byte
 @pytest.mark.usefixtures("_opencv_unavailable")
 def test_texts_that_together_decompress_to_megabytes_are_rejected():
     text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))
-    with pytest.raises(DamagedImageError, match="unpack to too much"):
+    with pytest.raises(DamagedImageError, match="decompress to too much"):
         decode_image(png(*[text] * 3))
 
 

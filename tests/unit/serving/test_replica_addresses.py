@@ -71,7 +71,7 @@ async def test_a_name_is_looked_up_a_second_after_a_replica_is_lost():
     addresses = ReplicaAddresses("name:1", resolve=resolver.resolve, clock=clock)
     await settled(addresses)
     resolver.addresses = ("b",)
-    addresses.look_again()
+    addresses.refresh_soon()
     assert await settled(addresses) == ("a",)
     clock.now = 1
     assert await settled(addresses) == ("b",)

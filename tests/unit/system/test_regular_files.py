@@ -11,7 +11,8 @@ from system.regular_files import (
     NotRegularFileError,
     TooManyFilesError,
     check_regular_files,
-    open_regular_file,
+    open_regular_descriptor,
+    open_regular_reader,
     read_config_file,
     read_regular_file,
 )
@@ -33,9 +34,11 @@ def test_a_special_file_is_rejected_at_once(path: Path, kind: str):
         read_regular_file(path, max_bytes=1)
     with pytest.raises(NotRegularFileError):
         read_config_file(path)
+    with pytest.raises(NotRegularFileError):
+        open_regular_reader(path)
     for flags in (os.O_RDONLY, os.O_WRONLY | os.O_APPEND | os.O_CREAT):
         with pytest.raises(NotRegularFileError):
-            open_regular_file(path, flags)
+            open_regular_descriptor(path, flags)
     if kind != "folder":
         with pytest.raises(NotRegularFileError, match=r"not a regular file: .*file"):
             check_regular_files(path.parent)
@@ -57,6 +60,8 @@ def test_a_link_to_a_regular_file_is_accepted(path: Path):
     path.write_bytes(b"content")
     path.with_name("link").symlink_to(path)
     assert read_config_file(path.with_name("link")) == b"content"
+    with open_regular_reader(path.with_name("link")) as file:
+        assert file.read() == b"content"
     check_regular_files(path.parent)
 
 
@@ -79,8 +84,8 @@ def test_a_sparse_file_of_a_terabyte_is_rejected(path: Path):
 
 def test_a_missing_file_is_created_only_with_o_creat(path: Path):
     with pytest.raises(FileNotFoundError):
-        open_regular_file(path, os.O_WRONLY)
-    os.close(open_regular_file(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        open_regular_descriptor(path, os.O_WRONLY)
+    os.close(open_regular_descriptor(path, os.O_WRONLY | os.O_CREAT, 0o600))
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -15,13 +15,13 @@ from api.fair_sharing.caller import Caller
 from api.fair_sharing.client_activity import ClientActivity
 from api.fair_sharing.fair_slots import FairSlots
 from api.observability.metrics import Metrics
-from api.prediction.errors import ModelsLateError, ModelsUnavailableError
-from api.prediction.model_call import ModelCall, failed_answer
+from api.prediction.errors import ModelsTimeoutError, ModelsUnavailableError
+from api.prediction.model_call import ModelCall, failed_result
 from api.prediction.model_cards import ModelCards
 from api.prediction.options import PredictionOptions
 from api.prediction.predictor import Predictor
 from api.prediction.preparation import ImagePreparation
-from api.prediction.results import ModelAnswerStatus, ModelResult
+from api.prediction.results import ModelResult, ModelStatus
 from api.settings import Settings
 from serving.client import Prediction
 from serving.contract import MODEL_NAMES
@@ -72,8 +72,8 @@ class FanOut:
 
 def answer(name: str, positive: float, version: int = 1) -> ModelResult:
     probabilities = np.array([[positive, 1 - positive]], np.float32)
-    call = ModelCall(name, ModelAnswerStatus.OK, Prediction(version, probabilities), 0.01)
-    return call.answer(0, 0.5)
+    call = ModelCall(name, ModelStatus.OK, Prediction(version, probabilities), 0.01)
+    return call.model_result(0, 0.5)
 
 
 async def explain(answers: Answers, **settings: Any) -> Explanation:
@@ -89,7 +89,7 @@ async def explain(answers: Answers, **settings: Any) -> Explanation:
         ModelCards(configured.models_dir),
         configured,
         metrics=metrics,
-        load=FairSlots(1, shared=1, activity=activity, waiting=1),
+        image_slots=FairSlots(1, max_per_busy_client=1, activity=activity, max_waiting=1),
         audit=None,
     )
     explainer = Explainer(predictor, preparation, fan_out, configured, activity)
@@ -103,7 +103,7 @@ async def test_the_map_of_the_ensemble_is_the_mean_of_the_models_maps():
     found = await explain(lambda name, number: answer(name, 0.4 + len(name) * (number % 7) / 100))
     ensemble, *models = found.maps
     assert [each.name for each in found.maps] == ["ensemble", *MODEL_NAMES]
-    assert {each.status for each in found.maps} == {ModelAnswerStatus.OK}
+    assert {each.status for each in found.maps} == {ModelStatus.OK}
     values = [each.values for each in models if each.values is not None]
     assert ensemble.values is not None
     assert ensemble.values.shape == (64, 64)
@@ -116,11 +116,11 @@ async def test_the_map_of_the_ensemble_is_the_mean_of_the_models_maps():
 async def test_a_model_that_fails_once_has_no_map():
     def answers(name: str, number: int) -> ModelResult:
         if (name, number) == ("resnet50", 40):
-            return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0)
+            return failed_result(name, ModelStatus.TIMEOUT, 1.0)
         return answer(name, 0.8)
 
     ensemble, vgg16, resnet50, xception = (await explain(answers)).maps
-    assert (resnet50.status, resnet50.values) == (ModelAnswerStatus.TIMEOUT, None)
+    assert (resnet50.status, resnet50.values) == (ModelStatus.TIMEOUT, None)
     assert vgg16.values is not None
     assert xception.values is not None
     assert ensemble.values == pytest.approx((vgg16.values + xception.values) / 2)
@@ -131,13 +131,13 @@ async def test_a_model_that_is_replaced_during_the_explanation_has_no_map():
         return answer(name, 0.8, version=2 if name == "vgg16" and number > 60 else 1)
 
     vgg16 = (await explain(answers)).maps[1]
-    assert (vgg16.status, vgg16.values) == (ModelAnswerStatus.NOT_AVAILABLE, None)
+    assert (vgg16.status, vgg16.values) == (ModelStatus.NOT_AVAILABLE, None)
 
 
 async def test_fewer_maps_than_the_quorum_raise_models_unavailable():
     def answers(name: str, number: int) -> ModelResult:
         if name != "vgg16" and number == 3:
-            return failed_answer(name, ModelAnswerStatus.UNREACHABLE, 0.1)
+            return failed_result(name, ModelStatus.UNREACHABLE, 0.1)
         return answer(name, 0.8)
 
     with pytest.raises(ModelsUnavailableError, match="resnet50: unreachable"):
@@ -146,7 +146,7 @@ async def test_fewer_maps_than_the_quorum_raise_models_unavailable():
 
 async def test_timeouts_of_all_models_raise_models_late():
     def answers(name: str, number: int) -> ModelResult:
-        return failed_answer(name, ModelAnswerStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
+        return failed_result(name, ModelStatus.TIMEOUT, 1.0) if number else answer(name, 0.8)
 
-    with pytest.raises(ModelsLateError):
+    with pytest.raises(ModelsTimeoutError):
         await explain(answers)

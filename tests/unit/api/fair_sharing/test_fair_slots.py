@@ -31,14 +31,14 @@ async def request_slots(slots: FairSlots, *clients: str) -> list[asyncio.Task[No
 
 
 async def test_a_single_client_may_hold_all_slots():
-    slots = FairSlots(4, shared=1, activity=ClientActivity())
+    slots = FairSlots(4, max_per_busy_client=1, activity=ClientActivity())
     tasks = await request_slots(slots, *["busy"] * 6)
     assert [task.done() for task in tasks] == [True] * 4 + [False] * 2
     assert (slots.in_progress, slots.waiting) == (4, 2)
 
 
 async def test_a_single_client_can_be_limited_to_fewer_than_all_slots():
-    slots = FairSlots(3, alone=2, shared=1, activity=ClientActivity())
+    slots = FairSlots(3, max_per_client=2, max_per_busy_client=1, activity=ClientActivity())
     busy = await request_slots(slots, *["busy"] * 3)
     assert [task.done() for task in busy] == [True, True, False]
     (newcomer,) = await request_slots(slots, "newcomer")
@@ -46,7 +46,7 @@ async def test_a_single_client_can_be_limited_to_fewer_than_all_slots():
 
 
 async def test_a_new_client_gets_the_next_slot_before_the_queue_of_a_busy_client():
-    slots = FairSlots(2, shared=2, activity=ClientActivity())
+    slots = FairSlots(2, max_per_busy_client=2, activity=ClientActivity())
     await request_slots(slots, *["busy"] * 20)
     (other,) = await request_slots(slots, "other")
     assert not other.done()
@@ -57,7 +57,7 @@ async def test_a_new_client_gets_the_next_slot_before_the_queue_of_a_busy_client
 
 async def test_a_client_leaves_slots_free_while_another_client_is_active():
     clock = Clock()
-    slots = FairSlots(4, shared=3, activity=ClientActivity(clock))
+    slots = FairSlots(4, max_per_busy_client=3, activity=ClientActivity(clock))
     await request_slots(slots, "other")
     slots.release("other")
     busy = await request_slots(slots, *["busy"] * 5)
@@ -73,7 +73,7 @@ async def test_a_client_leaves_slots_free_while_another_client_is_active():
 
 async def test_the_client_with_fewer_slots_is_not_limited_to_its_share():
     clock = Clock()
-    slots = FairSlots(8, shared=2, activity=ClientActivity(clock))
+    slots = FairSlots(8, max_per_busy_client=2, activity=ClientActivity(clock))
     await request_slots(slots, "other")
     busy = await request_slots(slots, *["busy"] * 4)
     assert sum(task.done() for task in busy) == 2
@@ -86,17 +86,17 @@ async def test_the_client_with_fewer_slots_is_not_limited_to_its_share():
 
 async def test_activity_on_other_slots_counts():
     activity = ClientActivity(Clock())
-    models = FairSlots(8, shared=8, activity=activity)
-    variants = FairSlots(8, shared=1, activity=activity)
+    models = FairSlots(8, max_per_busy_client=8, activity=activity)
+    variants = FairSlots(8, max_per_busy_client=1, activity=activity)
     await request_slots(models, "other")
     busy = await request_slots(variants, *["busy"] * 3)
     assert sum(task.done() for task in busy) == 2, "limited only once it has more grants"
-    assert variants.is_crowded_by("busy")
-    assert not variants.is_crowded_by("other")
+    assert variants.is_restricted("busy")
+    assert not variants.is_restricted("other")
 
 
 async def test_clients_that_want_more_slots_than_there_are_get_equal_shares():
-    slots = FairSlots(3, shared=3, activity=ClientActivity())
+    slots = FairSlots(3, max_per_busy_client=3, activity=ClientActivity())
     got: list[str] = []
 
     async def work(client: str) -> None:
@@ -113,7 +113,7 @@ async def test_clients_that_want_more_slots_than_there_are_get_equal_shares():
 
 
 async def test_a_full_queue_rejects_the_client_with_the_most_waiting_requests():
-    slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=3)
+    slots = FairSlots(1, max_per_busy_client=1, activity=ClientActivity(), max_waiting=3)
     busy = await request_slots(slots, *["busy"] * 4)
     with pytest.raises(OverloadedError):
         slots.check("busy")
@@ -133,7 +133,7 @@ async def test_a_full_queue_rejects_the_client_with_the_most_waiting_requests():
 
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_cancelled_request_frees_its_slot_or_its_position_in_the_queue(*, waits: bool):
-    slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
+    slots = FairSlots(1, max_per_busy_client=1, activity=ClientActivity(), max_waiting=1)
     first, second = await request_slots(slots, "a", "b")
     assert first.done()
     if waits:
@@ -152,7 +152,7 @@ async def test_a_cancelled_request_frees_its_slot_or_its_position_in_the_queue(*
 
 
 async def test_a_slot_that_is_freed_during_a_cancellation_goes_to_the_next_request():
-    slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=2)
+    slots = FairSlots(1, max_per_busy_client=1, activity=ClientActivity(), max_waiting=2)
     _, second, third = await request_slots(slots, "a", "b", "c")
     second.cancel()
     slots.release("a")
@@ -162,7 +162,7 @@ async def test_a_slot_that_is_freed_during_a_cancellation_goes_to_the_next_reque
 
 
 async def test_a_request_that_waits_too_long_is_rejected_and_leaves_the_queue():
-    slots = FairSlots(1, shared=1, activity=ClientActivity(), waiting=1)
+    slots = FairSlots(1, max_per_busy_client=1, activity=ClientActivity(), max_waiting=1)
     await request_slots(slots, "a")
     for _ in range(3):
         with pytest.raises(OverloadedError):

@@ -2,8 +2,10 @@
 
 import importlib
 import pkgutil
+import struct
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 import api
@@ -18,7 +20,9 @@ from api.http.problem_table import (
     problem_kind,
 )
 from api.http.problems import problem_headers, to_problem
-from imaging.errors import NoPixelsError
+from imaging.decode import decode_image
+from imaging.errors import ImageError, NoPixelsError, UndecodableImageError
+from tests.image_files import GREY, RGB, bmp, png, png_chunk, png_rows, tiff
 
 
 def load_all_modules() -> None:
@@ -46,6 +50,36 @@ def test_a_subclass_without_a_row_is_answered_like_its_base():
         pass
 
     assert problem_kind(NewError("x")) == PROBLEM_KINDS[NoPixelsError]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"II+\0" + bytes(60), 415),
+        (tiff(GREY.astype(np.float32).tobytes(), {258: 32, 339: 3}), 415),
+        (bmp(b"\0\1", 8, compression=1, between=bytes(1024)), 415),
+        (bmp(bytes(RGB.size * 2), 32, compression=3, between=struct.pack("<III", 1, 2, 4)), 422),
+        (png(png_rows(GREY), before=101 * png_chunk(b"tEXt", b"a\0b")), 422),
+    ],
+    ids=["BigTIFF", "floating-point TIFF", "run-length BMP", "BMP masks", "PNG with many parts"],
+)
+def test_the_sender_of_an_intact_but_unsupported_file_is_advised_to_convert_it(
+    data: bytes, status: int
+):
+    with pytest.raises(ImageError) as caught:
+        decode_image(data)
+    problem = to_problem(caught.value, "/predict", "1")
+    assert problem.status == status
+    assert "PNG" in problem.detail
+    assert "undamaged" not in problem.detail
+    assert "TIFF" not in problem.detail.rpartition("; ")[2]
+
+
+def test_the_sender_of_a_file_that_decodes_too_slowly_is_advised_to_export_it_again():
+    error = UndecodableImageError("the image takes too long to decode")
+    assert to_problem(error, "/predict", "1").detail == (
+        "the image takes too long to decode; export the image again, uncompressed or as a PNG"
+    )
 
 
 def test_any_other_exception_is_an_internal_error_without_its_message():

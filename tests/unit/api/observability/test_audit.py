@@ -49,7 +49,7 @@ def test_an_audit_file_that_cannot_be_opened_stops_the_start_with_a_remedy(
     def fail(*_: object, mode: int) -> int:
         raise OSError(reason, os.strerror(reason), mode)
 
-    monkeypatch.setattr(audit, "open_regular_file", fail)
+    monkeypatch.setattr(audit, "open_regular_descriptor", fail)
     with pytest.raises(AuditTrailError, match=remedy):
         AuditTrail(path)
 
@@ -84,7 +84,9 @@ async def test_a_hanging_mount_fails_the_write_and_blocks_only_one_daemon_thread
     trail = AuditTrail(path)
     trail._threads = DeadlineThreads("audit", threads=1, seconds=0.05)
     gate = threading.Event()
-    monkeypatch.setattr(audit, "open_regular_file", behind(gate, audit.open_regular_file))
+    monkeypatch.setattr(
+        audit, "open_regular_descriptor", behind(gate, audit.open_regular_descriptor)
+    )
     try:
         for _ in range(3):
             with pytest.raises(AuditUnavailableError):
@@ -99,7 +101,9 @@ def test_the_gateway_does_not_start_when_the_audit_mount_hangs(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     gate = threading.Event()
-    monkeypatch.setattr(audit, "open_regular_file", behind(gate, audit.open_regular_file))
+    monkeypatch.setattr(
+        audit, "open_regular_descriptor", behind(gate, audit.open_regular_descriptor)
+    )
     monkeypatch.setattr(audit, "_PATIENCE_SECONDS", 0.05)
     try:
         with pytest.raises(AuditTrailError, match="no answer within"):

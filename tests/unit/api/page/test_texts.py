@@ -9,7 +9,7 @@ from api.http.problem_table import PROBLEM_KINDS
 from api.http.problems import INTERNAL_ERROR_KIND
 from api.page.template_helpers import in_words
 from api.page.texts import TEXTS, text
-from api.prediction.results import ModelAnswerStatus
+from api.prediction.results import ModelStatus
 from api.rejection_reason import RejectionReason
 from api.review_reason import ReviewReason
 from api.schemas.problem import Problem
@@ -24,7 +24,7 @@ def test_every_problem_reason_and_status_has_a_text():
         *(f"problem.{kind}" for kind in kinds),
         *(f"rejection.{reason}" for reason in RejectionReason),
         *(f"review.{reason}" for reason in ReviewReason),
-        *(f"status.{status}" for status in ModelAnswerStatus),
+        *(f"status.{status}" for status in ModelStatus),
         *(f"window.{source}" for source in WindowSource),
         *(f"model.{name}" for name in MODEL_NAMES),
     }

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.prediction.ensemble import agreement, decide, review_reasons, uncertainty, vote
-from api.prediction.results import Interval, ModelAnswerStatus, ModelResult
+from api.prediction.results import Interval, ModelResult, ModelStatus
 from api.review_reason import ReviewReason
 
 PROBABILITY = st.floats(0, 1)
@@ -18,7 +18,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelResult:
         return ModelResult(
             name="m",
             version=None,
-            status=ModelAnswerStatus.TIMEOUT,
+            status=ModelStatus.TIMEOUT,
             prediction=None,
             confidence=None,
             probabilities=None,
@@ -29,7 +29,7 @@ def answer(positive: float | None, operating_point: float = 0.5) -> ModelResult:
     return ModelResult(
         name="m",
         version=1,
-        status=ModelAnswerStatus.OK,
+        status=ModelStatus.OK,
         prediction=verdict.prediction,
         confidence=verdict.confidence,
         probabilities=verdict.probabilities,

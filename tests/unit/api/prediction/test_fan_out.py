@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from api.fair_sharing.client_activity import ClientActivity
 from api.prediction.fan_out import IMAGES_TOGETHER, PATIENCE_SECONDS, FanOut
-from api.prediction.results import ModelAnswerStatus, ModelResult
+from api.prediction.results import ModelResult, ModelStatus
 from serving import tensors
 from serving.client import EncodedImages, Prediction
 from serving.contract import INPUT_NAME
@@ -116,7 +116,7 @@ async def test_waiting_images_share_a_call_and_each_gets_its_own_answer(
     for value, answers in zip(values, await asyncio.gather(*tasks), strict=True):
         assert [answer.name for answer in answers] == list(NAMES)
         for answer in answers:
-            assert (answer.status, answer.version) == (ModelAnswerStatus.OK, 3)
+            assert (answer.status, answer.version) == (ModelStatus.OK, 3)
             assert answer.probabilities is not None
             assert answer.probabilities["COVID"] == pytest.approx(value)
     waited = values[GROUPS_AT_ONCE:]
@@ -129,8 +129,8 @@ async def test_a_late_model_is_reported_as_timed_out_at_the_deadline(
     client.gates["vgg16"].set()
     (task,) = await start_asking(models, 0.7, seconds=0.1)
     vgg16, resnet50 = await task
-    assert vgg16.status is ModelAnswerStatus.OK
-    assert (resnet50.status, resnet50.probabilities) == (ModelAnswerStatus.TIMEOUT, None)
+    assert vgg16.status is ModelStatus.OK
+    assert (resnet50.status, resnet50.probabilities) == (ModelStatus.TIMEOUT, None)
     assert resnet50.duration_seconds == pytest.approx(0.1)
     assert client.cancelled == ["resnet50"], "its call is cancelled"
 
@@ -139,9 +139,9 @@ async def test_images_that_share_a_call_have_their_own_deadlines(models: FanOut,
     await start_asking(models, *hundredths(GROUPS_AT_ONCE))
     (short,) = await start_asking(models, 0.5, seconds=0.05)
     (long,) = await start_asking(models, 0.6)
-    assert {answer.status for answer in await short} == {ModelAnswerStatus.TIMEOUT}
+    assert {answer.status for answer in await short} == {ModelStatus.TIMEOUT}
     client.open()
-    assert {answer.status for answer in await long} == {ModelAnswerStatus.OK}
+    assert {answer.status for answer in await long} == {ModelStatus.OK}
     assert client.groups()[-1] == [0.6], "an image past its deadline is not sent"
 
 
@@ -158,7 +158,7 @@ async def test_a_cancelled_request_cancels_its_calls_unless_other_images_share_t
     await settle()
     assert client.cancelled == list(NAMES)
     client.open()
-    assert (await shared[1])[0].status is ModelAnswerStatus.OK
+    assert (await shared[1])[0].status is ModelStatus.OK
     await asyncio.gather(*others)
 
 
@@ -186,7 +186,7 @@ async def test_a_failed_call_fails_every_image_that_shares_it(
     monkeypatch.setattr(client, "predict", fail)
     client.open()
     for answers in await asyncio.gather(*shared):
-        assert [answer.status for answer in answers] == [ModelAnswerStatus.NOT_AVAILABLE] * 2
+        assert [answer.status for answer in answers] == [ModelStatus.NOT_AVAILABLE] * 2
     await asyncio.gather(*first)
 
 

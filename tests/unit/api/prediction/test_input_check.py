@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from api.prediction.ensemble import decide
 from api.prediction.input_check import check_input
-from api.prediction.results import ModelAnswerStatus, ModelResult
+from api.prediction.results import ModelResult, ModelStatus
 from api.rejection_reason import RejectionReason
 
 
@@ -15,7 +15,7 @@ def answer(score: float | None) -> ModelResult:
     return ModelResult(
         name="m",
         version=1,
-        status=ModelAnswerStatus.OK,
+        status=ModelStatus.OK,
         prediction=verdict.prediction,
         confidence=verdict.confidence,
         probabilities=verdict.probabilities,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from api.prediction.model_call import call_model
-from api.prediction.results import ModelAnswerStatus, ModelResult
+from api.prediction.results import ModelResult, ModelStatus
 from serving.client import EncodedImages, Prediction
 from serving.errors import (
     InvalidAnswerError,
@@ -53,36 +53,34 @@ async def ask(client: Client, *, timeout_seconds: float = 5) -> ModelResult:
         timeout_seconds=timeout_seconds,
         links=[],
     )
-    return call.answer(0, operating_point=0.5)
+    return call.model_result(0, operating_point=0.5)
 
 
 async def test_a_call_to_an_unavailable_model_server_is_retried_within_the_remaining_time():
     client = Client(ModelServerUnavailableError)
     answer = await ask(client)
-    assert (answer.status, answer.version) == (ModelAnswerStatus.OK, 7)
+    assert (answer.status, answer.version) == (ModelStatus.OK, 7)
     first, second = client.timeouts
     assert 0 < second < first
 
 
 async def test_there_is_no_third_attempt():
     client = Client(*[ModelServerUnavailableError] * 5)
-    assert (await ask(client)).status is ModelAnswerStatus.UNREACHABLE
+    assert (await ask(client)).status is ModelStatus.UNREACHABLE
     assert len(client.timeouts) == 2
 
 
 @pytest.mark.parametrize(
     ("failure", "status"),
     [
-        (ModelServerExhaustedError, ModelAnswerStatus.UNREACHABLE),
-        (ModelDeadlineError, ModelAnswerStatus.TIMEOUT),
-        (ModelNotFoundError, ModelAnswerStatus.NOT_AVAILABLE),
-        (InvalidAnswerError, ModelAnswerStatus.INVALID_ANSWER),
-        (ModelServerError, ModelAnswerStatus.ERROR),
+        (ModelServerExhaustedError, ModelStatus.UNREACHABLE),
+        (ModelDeadlineError, ModelStatus.TIMEOUT),
+        (ModelNotFoundError, ModelStatus.NOT_AVAILABLE),
+        (InvalidAnswerError, ModelStatus.INVALID_ANSWER),
+        (ModelServerError, ModelStatus.ERROR),
     ],
 )
-async def test_other_failures_are_not_retried(
-    failure: type[ModelServerError], status: ModelAnswerStatus
-):
+async def test_other_failures_are_not_retried(failure: type[ModelServerError], status: ModelStatus):
     client = Client(failure)
     answer = await ask(client)
     assert (answer.status, answer.probabilities) == (status, None)
@@ -91,6 +89,6 @@ async def test_other_failures_are_not_retried(
 
 async def test_there_is_no_retry_without_time_left():
     client = Client(ModelServerUnavailableError)
-    assert (await ask(client, timeout_seconds=0.01)).status is ModelAnswerStatus.UNREACHABLE
+    assert (await ask(client, timeout_seconds=0.01)).status is ModelStatus.UNREACHABLE
     assert asyncio.get_running_loop().time() == 0, "it fails at once"
     assert len(client.timeouts) == 1

@@ -57,6 +57,7 @@ def test_an_unknown_view_position_is_omitted_from_the_description():
     [
         ("MR", "MR, magnetic resonance"),
         ("US", "US, ultrasound"),
+        ("OT", "OT, other$"),
         ("SR", "SR, a structured report"),
         ("RTSTRUCT", "RTSTRUCT, a radiotherapy structure set"),
         ("ERIKA", "an unsupported modality"),
@@ -91,7 +92,7 @@ def test_spelling_variants_of_monochrome1_are_accepted(photometric: str):
 
 @pytest.mark.parametrize("representation", [2, 31, 65_535])
 def test_a_pixel_representation_other_than_0_or_1_is_rejected(representation: int):
-    with pytest.raises(DamagedImageError, match="a sign"):
+    with pytest.raises(DamagedImageError, match="are signed"):
         decode_image(make_dicom(PixelRepresentation=representation))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from imaging.decode import decode_image
 from imaging.dicom.data_set import read_data_set
-from imaging.dicom.frame import list_dataset
+from imaging.dicom.frame import read_frame
 from imaging.dicom.header import read_header
 from imaging.errors import (
     DamagedImageError,
@@ -39,7 +39,7 @@ def as_ct(name: str) -> bytes:
 def stored(data: bytes) -> np.ndarray:
     data_set = read_data_set(data)
     header = read_header(data_set)
-    return list_dataset(data_set, header, header.frames // 2).values
+    return read_frame(data_set, header, header.frames // 2).values
 
 
 @pytest.mark.parametrize(

@@ -46,18 +46,18 @@ async def test_a_hanging_folder_blocks_one_thread_and_no_other_model(
     monkeypatch.setattr(volume, "version_candidates", candidates)
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(loader_module, "_LOOK_SECONDS", 0.05)
+            patched.setattr(loader_module, "_LISTING_SECONDS", 0.05)
             with pytest.raises(VolumeError, match="does not answer within"):
-                await loader.look(hung)
+                await loader.list_versions(hung)
         for _ in range(3):
             with pytest.raises(VolumeError, match="still does not answer"):
-                await loader.look(hung)
+                await loader.list_versions(hung)
         assert listed == [hung], "no further thread is blocked"
-        assert await loader.look(tmp_path / "good") == {1: tmp_path / "good" / "1"}
+        assert await loader.list_versions(tmp_path / "good") == {1: tmp_path / "good" / "1"}
         gate.set()
         async with asyncio.timeout(30):
             while loader._hanging:  # noqa: ASYNC110 - the thread signals nothing when it returns
                 await asyncio.sleep(0.01)
-        assert await loader.look(hung) == {1: hung / "1"}
+        assert await loader.list_versions(hung) == {1: hung / "1"}
     finally:
         gate.set()

@@ -8,12 +8,12 @@ import pytest
 from serving.contract import MODEL_NAMES
 from serving.embedded.engine import TensorSignature
 from serving.embedded.errors import ModelLoadError
-from serving.embedded.model_check import CONTRACT, admit
+from serving.embedded.model_check import EXPECTED_SIGNATURES, admit
 from serving.protos.model_status_pb2 import Code
 
 IMAGE = TensorSignature("image", np.dtype(np.float32), (-1, 64, 64, 3))
 PROBABILITIES = TensorSignature("probabilities", np.dtype(np.float32), (-1, 2))
-EXPECTED = CONTRACT["vgg16"]
+EXPECTED = EXPECTED_SIGNATURES["vgg16"]
 
 
 class Model:
@@ -35,7 +35,7 @@ def rejection_message(model: Model) -> str:
 
 
 def test_the_contract_has_a_signature_for_every_model():
-    assert set(CONTRACT) == set(MODEL_NAMES)
+    assert set(EXPECTED_SIGNATURES) == set(MODEL_NAMES)
 
 
 def test_a_model_that_fits_is_admitted_even_with_further_outputs():

@@ -29,7 +29,7 @@ class GatedLoader:
         self.requested: list[Path] = []
         self.fault: Exception | None = None
 
-    async def look(self, model_dir: Path) -> dict[int, Path]:
+    async def list_versions(self, model_dir: Path) -> dict[int, Path]:
         if self.fault:
             raise self.fault
         return volume.version_candidates(model_dir)

@@ -118,7 +118,7 @@ def test_an_invalid_configuration_is_rejected_with_the_reason(
     ],
 )
 def test_a_base_path_in_a_kernel_file_system_is_rejected(path: str):
-    with pytest.raises(ModelConfigError, match="models do not lie in /proc, /sys, /dev"):
+    with pytest.raises(ModelConfigError, match="models cannot be in /proc, /sys, /dev"):
         parse_model_configs(config(ENTRY.replace("/models/m", path)))
 
 

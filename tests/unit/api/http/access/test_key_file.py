@@ -11,7 +11,7 @@ import pytest
 
 from api.http.access import key_file
 from api.http.access.api_keys import ApiKeyRecord, ApiKeysError, create_key
-from api.http.access.key_file import FollowedKeyFile, change_key_file, read_key_file
+from api.http.access.key_file import ReloadingKeyFile, change_key_file, read_key_file
 from system.deadlines import DeadlineThreads
 from tests.special_files import SPECIAL_FILES, replace_by
 from tests.stand_ins import behind
@@ -23,7 +23,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "keys"
 
 
-async def records_of(followed: FollowedKeyFile) -> list[ApiKeyRecord]:
+async def records_of(followed: ReloadingKeyFile) -> list[ApiKeyRecord]:
     return list(await followed.records())
 
 
@@ -45,7 +45,7 @@ def test_a_change_keeps_the_file_mode_that_an_administrator_set(path: Path):
 async def test_a_changed_key_file_is_reread(path: Path):
     first, second = create_key("a")[1], create_key("b")[1]
     change_key_file(path, lambda _: [first])
-    followed = FollowedKeyFile(path)
+    followed = ReloadingKeyFile(path)
     assert await records_of(followed) == [first]
     change_key_file(path, lambda _: [first, second])
     assert await records_of(followed) == [first, second]
@@ -57,7 +57,7 @@ async def test_a_changed_key_file_is_reread(path: Path):
 async def test_while_the_key_file_cannot_be_read_no_key_is_accepted(path: Path, damage: str):
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
-    followed = FollowedKeyFile(path)
+    followed = ReloadingKeyFile(path)
     if damage == "missing":
         path.unlink()
     else:
@@ -72,7 +72,7 @@ def test_the_gateway_does_not_start_if_the_key_file_cannot_be_read(path: Path, c
     if content is not None:
         path.write_text(content)
     with pytest.raises(ApiKeysError):
-        FollowedKeyFile(path)
+        ReloadingKeyFile(path)
 
 
 async def test_a_key_file_that_was_briefly_unreadable_is_read_again(
@@ -81,7 +81,7 @@ async def test_a_key_file_that_was_briefly_unreadable_is_read_again(
     """The file itself need not change: its folder was missing, or no descriptor was free."""
     first, second = create_key("a")[1], create_key("b")[1]
     change_key_file(path, lambda _: [first])
-    followed = FollowedKeyFile(path)
+    followed = ReloadingKeyFile(path)
     change_key_file(path, lambda records: [*records, second])
     with monkeypatch.context() as failing:
         failing.setattr(key_file, "read_key_file", _no_descriptor)
@@ -98,11 +98,11 @@ def _no_descriptor(_: Path) -> None:
 async def test_a_special_file_contains_no_keys_and_does_not_block(path: Path, kind: str):
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
-    followed = FollowedKeyFile(path)
+    followed = ReloadingKeyFile(path)
     replace_by(kind, path)
     assert await records_of(followed) == []
     with pytest.raises(ApiKeysError, match=r"cannot be read: (not a regular file|Is a directory)"):
-        FollowedKeyFile(path)
+        ReloadingKeyFile(path)
     with pytest.raises(ApiKeysError):
         change_key_file(path, lambda _: [record])
 
@@ -113,7 +113,7 @@ async def test_while_the_mount_hangs_no_key_is_accepted_and_the_event_loop_is_no
 ):
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
-    followed = FollowedKeyFile(path)
+    followed = ReloadingKeyFile(path)
     gate, entered = threading.Event(), threading.Event()
     read = behind(gate, key_file.read_key_file)
 
@@ -142,7 +142,7 @@ async def test_concurrent_requests_share_one_read_and_survive_a_cancelled_reques
 ):
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
-    followed = FollowedKeyFile(path)
+    followed = ReloadingKeyFile(path)
     monkeypatch.setattr(key_file, "_LOOK_SECONDS", 1000)
     reads: list[Path] = []
     read = key_file.read_key_file
