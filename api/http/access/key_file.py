@@ -17,7 +17,7 @@ from system.replacement import replacing
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 1.0
+_CHECK_SECONDS: Final = 1.0
 _READ_SECONDS: Final = 2.0
 _PRIVATE: Final = 0o600
 
@@ -95,15 +95,15 @@ class ReloadingKeyFile:
 
     async def records(self) -> Sequence[ApiKeyRecord]:
         """The records in the file, at most one second old."""
-        if self._checking is None and time.monotonic() - self._checked_at >= _LOOK_SECONDS:
-            self._checking = asyncio.create_task(self._follow(), name="read API keys")
+        if self._checking is None and time.monotonic() - self._checked_at >= _CHECK_SECONDS:
+            self._checking = asyncio.create_task(self._reload(), name="read API keys")
         if self._checking is not None:
             # Shielded, because other requests may wait for the same read when this one is
             # cancelled.
             await asyncio.shield(self._checking)
         return self._records
 
-    async def _follow(self) -> None:
+    async def _reload(self) -> None:
         checked_at = time.monotonic()
         try:
             changed = await self._threads.call(partial(_read_if_changed, self._path, self._version))

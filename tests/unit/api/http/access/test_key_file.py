@@ -19,7 +19,7 @@ from tests.stand_ins import behind
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(key_file, "_CHECK_SECONDS", 0)
     return tmp_path / "keys"
 
 
@@ -143,7 +143,7 @@ async def test_concurrent_requests_share_one_read_and_survive_a_cancelled_reques
     record = create_key("a")[1]
     change_key_file(path, lambda _: [record])
     followed = ReloadingKeyFile(path)
-    monkeypatch.setattr(key_file, "_LOOK_SECONDS", 1000)
+    monkeypatch.setattr(key_file, "_CHECK_SECONDS", 1000)
     reads: list[Path] = []
     read = key_file.read_key_file
 
