@@ -2,8 +2,6 @@
 
 from serving.training_progress import TrainingProgress
 
-__all__ = ["ModelTraining", "TrainingProgress"]
-
 
 class ModelTraining:
     """The state of a training run; the code that trains sets both fields."""

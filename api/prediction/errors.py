@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from api.rejection_reason import RejectionReason
-from api.training_progress import TrainingProgress
 from imaging.errors import WrongModalityError
+from serving.training_progress import TrainingProgress
 
 _MAX_RETRY_SECONDS: Final = 60
 

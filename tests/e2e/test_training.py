@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from api.settings import Settings
-from api.training_progress import ModelTraining, TrainingProgress
+from api.training_progress import ModelTraining
+from serving.training_progress import TrainingProgress
 from tests.conftest import fill_volume
 from tests.integration.conftest import gateway
 from tests.servers import model_server

@@ -29,6 +29,8 @@ from trainer.training.progress import ProgressBar
 logger = logging.getLogger(__name__)
 
 _VALIDATION_BATCH_SIZE: Final = 32
+_WARM_UP_FACTOR: Final = 20
+"""The warm-up starts at this fraction of the learning rate."""
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
@@ -58,7 +60,7 @@ def train(
 
     Args:
         name: one of ``serving.contract.MODEL_NAMES``.
-        split: the training part to learn from, and the validation part to select the epoch.
+        split: the training set to learn from, and the validation set to select the epoch.
         recipe: how to train.
         seed: the random seed of initialisation, order, augmentation and dropout.
         checkpoints: where to save the state after each epoch, or only the best weights.
@@ -152,7 +154,9 @@ def _learning_rate(
     steps = recipe.epochs * steps_per_epoch
     warmup_steps = math.ceil(recipe.warmup_share * steps)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=recipe.learning_rate / 20 if warmup_steps else recipe.learning_rate,
+        initial_learning_rate=recipe.learning_rate / _WARM_UP_FACTOR
+        if warmup_steps
+        else recipe.learning_rate,
         warmup_target=recipe.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
         decay_steps=max(1, steps - warmup_steps),
