@@ -29,6 +29,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the tests marked soak at length")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep parallel workers busy.
+
+    One worker trains the demo models for ``test_demo.py`` while others run what does not need them.
+    The unit tests come last, because no worker then waits long for another.
+    """
+    users = {item.path for item in items if "demo_dir" in getattr(item, "fixturenames", ())}
+
+    def turn(item: pytest.Item) -> int:
+        if item.path.name == "test_demo.py":
+            return 0
+        if "unit" in item.path.parts:
+            return 3
+        return 2 if item.path in users else 1
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, each in an event loop of its own."""

@@ -3,8 +3,7 @@
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,6 @@ from trainer.dataset.description import describe_dataset
 from trainer.dataset.images import list_dataset, load_images
 from trainer.dataset.leakage import LeakageReport, report_leakage
 from trainer.dataset.split import Split, split_dataset
-from trainer.dataset.split_options import DEFAULT_SEED, SplitOptions
 from trainer.evaluation.calibration import bake_temperature, fit_temperature, scale
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.evaluation.inference import predict
@@ -28,6 +26,7 @@ from trainer.evaluation.metrics import Probabilities
 from trainer.evaluation.operating_point import choose_operating_point
 from trainer.evaluation.report import write_report
 from trainer.ood.score import MAX_IMAGES, fit_ood_scorer
+from trainer.plan import Plan
 from trainer.publication.export import describe_environment, publish
 from trainer.publication.gate import inspect
 from trainer.recipe import Recipe
@@ -42,41 +41,6 @@ _TRAINING_SHARE: Final = 0.75
 """Share of a CNN's total work. The rest is evaluation and publication."""
 _DEMO_OOD_IMAGES: Final = 32
 """The gateway rejects nothing by the OOD score of demo models, so a rough one is enough."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What to train, on what, and when to publish it."""
-
-    dataset_dir: Path
-    """Images in the layout ``COVID/``, ``non-COVID/``."""
-    models_dir: Path
-    """The versioned volume."""
-    recipes: Mapping[str, Recipe]
-    """The recipe of each CNN to train."""
-    split: SplitOptions = field(default_factory=SplitOptions)
-    seed: int = DEFAULT_SEED
-    """The random seed of training."""
-    weights_dir: Path | None = None
-    """Folder of the ImageNet weights. Without it, they are downloaded."""
-    run_dir: Path | None = None
-    """Folder for checkpoints, artefacts and report. Without it, a new folder under ``runs/``."""
-    resume: bool = False
-    keep_run: bool = True
-    """Whether to write checkpoints, artefacts and the report. Without them, a run cannot be
-    resumed, and only its published versions remain."""
-    min_sensitivity: float | None = None
-    """The required sensitivity of the operating point."""
-    min_accuracy: float | None = None
-    """The required accuracy on the test set. Models below it are not published."""
-    publish: bool = True
-    """Whether to publish models at all. Cross-validation only measures them."""
-    force: bool = False
-    """Publish despite objections."""
-    demo: bool = False
-    """Whether the images are phantoms."""
-    on_progress: Callable[[str, float], None] | None = None
-    """Called with a CNN's name and the share of its work that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)

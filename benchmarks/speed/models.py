@@ -12,7 +12,8 @@ from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
 from trainer.demo.defaults import DEFAULT_SEED
 from trainer.demo.models import MIN_ACCURACY
-from trainer.pipeline import Plan, train_and_publish
+from trainer.pipeline import train_and_publish
+from trainer.plan import Plan
 from trainer.recipe import read_recipes
 
 

@@ -125,7 +125,8 @@ def train(
         recipes = read_recipes(recipe, [str(name) for name in model or MODEL_NAMES], overrides)
 
         start_tensorflow()
-        from trainer.pipeline import Plan, train_and_publish
+        from trainer.pipeline import train_and_publish
+        from trainer.plan import Plan
 
         outcome = train_and_publish(
             Plan(

@@ -113,7 +113,7 @@ def test_a_damaged_image_gets_an_error_with_advice(page: Page, covid_phantom: Pa
     damaged.write_bytes(covid_phantom.read_bytes()[:5000])
     upload(page, damaged)
     expect(page.locator("#problem")).to_contain_text("Damaged image")
-    expect(page.locator("#problem")).to_contain_text("Export it again from where it came from.")
+    expect(page.locator("#problem")).to_contain_text("Export it again, uncompressed or as PNG.")
 
 
 def test_the_page_can_be_used_with_the_keyboard_only(page: Page, covid_phantom: Path):

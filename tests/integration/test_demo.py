@@ -27,7 +27,7 @@ def service(demo_models_dir: Path) -> Iterator[httpx.Client]:
             yield client
 
 
-def test_before_the_first_model_is_ready_an_upload_is_told_so(first_minutes: dict[str, Any]):
+def test_an_upload_before_the_first_model_gets_503_with_the_progress(first_minutes: dict[str, Any]):
     problem = first_minutes["first_upload"]
     assert (problem["status"], problem["type"]) == (503, "urn:covidscan:problem:models-in-training")
     assert "% done" in problem["detail"]
@@ -38,14 +38,14 @@ def test_before_the_first_model_is_ready_an_upload_is_told_so(first_minutes: dic
     assert 'id="training"' in first_minutes["page"]
 
 
-def test_the_first_model_answers_while_the_others_are_trained(first_minutes: dict[str, Any]):
+def test_the_first_model_answers_during_training(first_minutes: dict[str, Any]):
     answer = first_minutes["first_answer"]
     assert answer["degraded"]
     assert answer["agreement"]["answered"] < len(MODEL_NAMES)
     assert answer["prediction"] == "COVID"
 
 
-def test_progress_only_grows_and_ends_with_every_model(first_minutes: dict[str, Any]):
+def test_progress_never_decreases_and_ends_with_all_models_ready(first_minutes: dict[str, Any]):
     shares = first_minutes["shares"]
     assert shares == sorted(shares)
     assert len(set(shares)) > 10
@@ -57,21 +57,21 @@ def test_progress_only_grows_and_ends_with_every_model(first_minutes: dict[str, 
     assert first_minutes["exit_code"] == 0
 
 
-def test_nothing_but_events_is_logged_meanwhile(demo_dir: Path):
+def test_only_structured_log_lines_are_written_during_training(demo_dir: Path):
     """TensorFlow greets with some 16 lines."""
     for line in (demo_dir / "log").read_text().splitlines():
         assert json.loads(line)["level"] in {"info", "warning"}, line
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_each_model_is_right_on_95_percent_of_held_out_phantoms(demo_models_dir: Path, name: str):
+def test_each_model_has_95_percent_accuracy_on_held_out_phantoms(demo_models_dir: Path, name: str):
     card = ModelCard.read(volume.version_dir(demo_models_dir, name, 1))
     assert card.metrics["accuracy"] >= 0.95
     assert card.dataset["split"]["test"] >= 100
     assert card.demo
 
 
-def test_served_models_know_phantoms_that_nobody_has_seen(service: httpx.Client, tmp_path: Path):
+def test_served_models_classify_new_phantoms(service: httpx.Client, tmp_path: Path):
     write_phantoms(tmp_path, seed=20_201, per_class=30)
     right: dict[str, list[bool]] = {name: [] for name in (*MODEL_NAMES, "ensemble")}
     for class_name in CLASS_NAMES:
@@ -88,9 +88,7 @@ def test_served_models_know_phantoms_that_nobody_has_seen(service: httpx.Client,
     assert min(shares.values()) >= 0.9, shares
 
 
-def test_every_answer_says_that_the_models_are_demo_models(
-    service: httpx.Client, phantom_png: bytes
-):
+def test_answers_and_page_mark_the_models_as_demo_models(service: httpx.Client, phantom_png: bytes):
     answer = service.post("/predict", files={"file": ("x.png", phantom_png)}).json()
     assert answer["demo"] is True
     assert all(model["demo"] is True for model in service.get("/models").json()["models"])

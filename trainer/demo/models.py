@@ -11,7 +11,8 @@ from trainer.dataset.split_options import SplitOptions
 from trainer.demo.dataset import write_phantoms
 from trainer.demo.defaults import DEFAULT_SEED
 from trainer.demo.progress import progress_of_all
-from trainer.pipeline import Outcome, Plan, train_and_publish
+from trainer.pipeline import Outcome, train_and_publish
+from trainer.plan import Plan
 from trainer.recipe import read_recipes
 
 logger = logging.getLogger(__name__)

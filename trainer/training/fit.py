@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _VALIDATION_BATCH_SIZE: Final = 32
 _WARM_UP_FACTOR: Final = 20
-"""The warm-up starts at this fraction of the learning rate."""
+"""The warm-up starts at the learning rate divided by this."""
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 

@@ -1,4 +1,4 @@
-"""``covidscan cross-validate``: the test sets of several runs, judged as one."""
+"""``covidscan cross-validate`` evaluates the test sets of several runs together."""
 
 import json
 import shutil
@@ -68,7 +68,7 @@ def pool(dataset_dir: Path, runs: list[Path], *options: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-def test_every_image_of_the_dataset_is_judged_once(dataset_dir: Path, runs: list[Path]):
+def test_every_image_of_the_dataset_is_evaluated_once(dataset_dir: Path, runs: list[Path]):
     result = pool(dataset_dir, runs)
     assert result.exit_code == 0, result.output
     metrics = json.loads(Path("pooled/metrics.json").read_text())
@@ -83,7 +83,7 @@ def test_every_image_of_the_dataset_is_judged_once(dataset_dir: Path, runs: list
     assert [fold["split"]["fold"] for fold in metrics["dataset"]["runs"]] == list(range(FOLDS))
 
 
-def test_baselines_are_those_of_all_test_parts(dataset_dir: Path, runs: list[Path]):
+def test_baselines_are_averaged_over_all_test_sets(dataset_dir: Path, runs: list[Path]):
     assert pool(dataset_dir, runs).exit_code == 0
     metrics = json.loads(Path("pooled/metrics.json").read_text())
     folds = [json.loads((run / "metrics.json").read_text())["dataset"]["leakage"] for run in runs]
@@ -96,7 +96,7 @@ def test_baselines_are_those_of_all_test_parts(dataset_dir: Path, runs: list[Pat
     )
 
 
-def test_intervals_are_of_patients_where_these_are_known(dataset_dir: Path, runs: list[Path]):
+def test_known_patients_change_the_intervals(dataset_dir: Path, runs: list[Path]):
     files = load_images(list_dataset(dataset_dir)).files
     rows = [f"{file},{index // 10}" for index, file in enumerate(files)]
     Path("patients.csv").write_text("\n".join(["file,patient", *rows]))
@@ -112,13 +112,13 @@ def test_intervals_are_of_patients_where_these_are_known(dataset_dir: Path, runs
     assert (one["low"], one["high"]) != (other["low"], other["high"])
 
 
-def test_an_image_that_two_runs_tested_is_named(dataset_dir: Path, runs: list[Path]):
+def test_an_image_in_two_test_sets_is_named(dataset_dir: Path, runs: list[Path]):
     result = pool(dataset_dir, [runs[0], runs[0]])
     assert result.exit_code == 2
     assert "was tested in two of the runs; give each a different --fold" in result.stderr
 
 
-def test_runs_of_other_models_do_not_belong_together(dataset_dir: Path, runs: list[Path]):
+def test_runs_of_different_models_are_rejected(dataset_dir: Path, runs: list[Path]):
     path = runs[1] / "predictions.csv"
     path.write_text(path.read_text().replace("vgg16", "xception", 1))
     result = pool(dataset_dir, runs)
@@ -140,7 +140,7 @@ def test_a_folder_without_a_finished_run_is_named(dataset_dir: Path, runs: list[
     assert "fold-2 holds no finished run" in result.stderr
 
 
-def test_a_report_of_published_models_is_no_fold(dataset_dir: Path, runs: list[Path]):
+def test_a_report_of_published_models_is_not_a_fold(dataset_dir: Path, runs: list[Path]):
     path = runs[3] / "metrics.json"
     metrics = json.loads(path.read_text())
     del metrics["dataset"]["leakage"]

@@ -1,4 +1,4 @@
-"""``covidscan evaluate``: what is measured is what is served."""
+"""``covidscan evaluate`` measures published versions as they are served."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def metrics() -> dict:
     return json.loads(Path("run/metrics.json").read_text())
 
 
-def test_every_published_model_and_the_ensemble_are_measured(dataset_dir: Path, models_dir: Path):
+def test_every_published_model_and_the_ensemble_are_evaluated(dataset_dir: Path, models_dir: Path):
     result = evaluate(dataset_dir, models_dir)
     assert result.exit_code == 0, result.output
     measured = metrics()
@@ -67,7 +67,7 @@ def test_every_published_model_and_the_ensemble_are_measured(dataset_dir: Path, 
     assert Path("run/report.html").is_file()
 
 
-def test_the_answers_are_those_of_the_newest_version(dataset_dir: Path, models_dir: Path):
+def test_the_newest_version_is_evaluated(dataset_dir: Path, models_dir: Path):
     for name in MODEL_NAMES:
         (models_dir / name / "1").rename(models_dir / name / "7")
     assert evaluate(dataset_dir, models_dir, "--model=xception").exit_code == 0
@@ -76,7 +76,7 @@ def test_the_answers_are_those_of_the_newest_version(dataset_dir: Path, models_d
     }
 
 
-def test_only_listed_images_are_measured(dataset_dir: Path, models_dir: Path, tmp_path: Path):
+def test_only_listed_images_are_evaluated(dataset_dir: Path, models_dir: Path, tmp_path: Path):
     names = [
         f"{folder.name}/{file.name}"
         for folder in sorted(dataset_dir.iterdir())
@@ -89,7 +89,7 @@ def test_only_listed_images_are_measured(dataset_dir: Path, models_dir: Path, tm
     assert confusion["true_positives"] == confusion["false_positives"] == 3
 
 
-def test_images_that_a_model_learned_from_are_counted(dataset_dir: Path, models_dir: Path):
+def test_training_images_of_a_model_are_counted(dataset_dir: Path, models_dir: Path):
     data = load_images(list_dataset(dataset_dir))
     write_training_images(volume.version_dir(models_dir, "vgg16", 1), data)
     assert evaluate(dataset_dir, models_dir).exit_code == 0
@@ -97,7 +97,7 @@ def test_images_that_a_model_learned_from_are_counted(dataset_dir: Path, models_
     assert "vgg16 1 learned from 40 of these images" in Path("run/report.html").read_text()
 
 
-def test_names_and_folders_may_be_odd_and_contradictions_are_reported(
+def test_unusual_file_names_are_read_and_contradictions_are_reported(
     dataset_dir: Path, models_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     odd = tmp_path / "odd"
@@ -120,20 +120,20 @@ def test_names_and_folders_may_be_odd_and_contradictions_are_reported(
     assert f"<code>{pair[0]}</code>" in Path("run/report.html").read_text(encoding="utf-8")
 
 
-def test_a_volume_without_models_is_an_error_of_one_line(dataset_dir: Path, tmp_path: Path):
+def test_a_volume_without_models_is_reported_in_one_line(dataset_dir: Path, tmp_path: Path):
     result = evaluate(dataset_dir, tmp_path / "empty")
     assert result.exit_code == 2
     assert "holds no models; train them first" in result.stderr
 
 
-def test_a_model_that_is_not_there_is_named(dataset_dir: Path, models_dir: Path):
+def test_a_missing_model_is_named(dataset_dir: Path, models_dir: Path):
     (models_dir / "vgg16" / "1").rename(models_dir / "elsewhere")
     result = evaluate(dataset_dir, models_dir, "--model=vgg16")
     assert result.exit_code == 2
     assert "holds no version of vgg16" in result.stderr
 
 
-def test_a_damaged_version_is_an_error_of_one_line(dataset_dir: Path, models_dir: Path):
+def test_a_damaged_version_is_reported_in_one_line(dataset_dir: Path, models_dir: Path):
     (models_dir / "vgg16" / "1" / "saved_model.pb").write_bytes(b"damaged")
     result = evaluate(dataset_dir, models_dir)
     assert result.exit_code == 2

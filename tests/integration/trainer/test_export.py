@@ -1,4 +1,4 @@
-"""An export holds each weight once, and answers everywhere as the model itself does."""
+"""An export holds each weight once and gives the same answers in every runtime."""
 
 import contextlib
 import resource
@@ -88,7 +88,7 @@ def published(
     return Published(model, volume.version_dir(models_dir, model.name, 1), scorer)
 
 
-def test_the_embedded_engine_answers_as_keras_does(published: Published):
+def test_the_embedded_engine_gives_the_same_probabilities_as_keras(published: Published):
     model, version_dir, _ = published
     loaded = Engine().load(version_dir)
     answers = loaded.infer({INPUT_NAME: IMAGES})[OUTPUT_NAME]
@@ -102,7 +102,7 @@ def test_the_embedded_engine_answers_as_keras_does(published: Published):
     assert {s.dtype for s in loaded.outputs} == {np.dtype(np.float32)}
 
 
-def test_the_embedded_engine_measures_the_distance_as_keras_does(
+def test_the_embedded_engine_gives_the_same_ood_score_as_keras(
     published: Published,
 ):
     model, version_dir, scorer = published
@@ -112,7 +112,7 @@ def test_the_embedded_engine_measures_the_distance_as_keras_does(
     np.testing.assert_allclose(measured, np.asarray(known(far)[OOD_OUTPUT_NAME]), atol=2e-3)
 
 
-def test_tensorflow_answers_as_keras_does_under_the_one_signature(
+def test_tensorflow_gives_the_same_probabilities_under_the_only_signature(
     published: Published,
 ):
     model, version_dir, _ = published
@@ -149,7 +149,7 @@ def test_each_weight_is_on_disk_once_and_none_in_the_graph(published: Published)
     assert weights == pytest.approx(model.count_params(), rel=0.01)
 
 
-def test_the_warm_up_requests_are_ones_that_tensorflow_serving_can_replay(
+def test_tensorflow_serving_can_replay_the_warm_up_requests(
     published: Published,
 ):
     model, version_dir, _ = published
@@ -164,7 +164,7 @@ def test_the_warm_up_requests_are_ones_that_tensorflow_serving_can_replay(
     assert shapes == [(1, 64, 64, 3), (8, 64, 64, 3)]
 
 
-def test_the_card_and_what_was_learned_from_lie_in_the_version(
+def test_the_version_has_its_model_card_and_the_digests_of_its_training_images(
     published: Published,
 ):
     model, version_dir, _ = published
@@ -173,7 +173,7 @@ def test_the_card_and_what_was_learned_from_lie_in_the_version(
     assert set((version_dir / TRAINING_IMAGES_PATH).read_text().split()) == set(LEARNED.digests())
 
 
-def test_a_full_disk_publishes_nothing_and_is_one_line(published: Published, tmp_path: Path):
+def test_a_full_disk_is_reported_and_publishes_nothing(published: Published, tmp_path: Path):
     model, _, scorer = published
     card = ModelCard(name=model.name, demo=True, created_at="2026-11-24", metrics={})
     with (
@@ -184,7 +184,7 @@ def test_a_full_disk_publishes_nothing_and_is_one_line(published: Published, tmp
     assert [path.name for path in (tmp_path / model.name).iterdir()] == []
 
 
-def test_an_export_that_answers_differently_is_rejected(published: Published):
+def test_an_export_with_different_probabilities_is_rejected(published: Published):
     model, version_dir, _ = published
     other = keras.models.clone_model(model)
     other.set_weights(model.get_weights())

@@ -1,4 +1,4 @@
-"""Several devices share each batch; two halves of a CPU stand in for two GPUs."""
+"""Several devices share each batch. Two logical CPUs replace two GPUs."""
 
 import os
 import subprocess
@@ -22,7 +22,8 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 from tests.narrow_backbones import use_narrow_backbones
 from trainer.dataset.split_options import SplitOptions
 from trainer.errors import RecipeError
-from trainer.pipeline import Plan, train_and_publish
+from trainer.pipeline import train_and_publish
+from trainer.plan import Plan
 from trainer.recipe import Recipe
 from trainer.training import hardware
 
@@ -52,7 +53,7 @@ train(batch_size=8)
 """
 
 
-def test_they_train_a_model_together(tmp_path: Path, repository: Path):
+def test_two_devices_train_a_model_together(tmp_path: Path, repository: Path):
     write_phantoms(tmp_path / "dataset", seed=0, per_class=24)
     training = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],

@@ -1,4 +1,4 @@
-"""``covidscan train`` as its user meets it: what stops it says in one line what to do."""
+"""``covidscan train`` reports every problem in one line that says what to do."""
 
 import os
 import signal
@@ -59,9 +59,7 @@ def last_words(process: subprocess.Popen[str]) -> str:
     return errors.strip().splitlines()[-1]
 
 
-def test_weights_that_cannot_be_downloaded_are_an_error_that_says_what_to_do(
-    tmp_path: Path, dataset_dir: Path
-):
+def test_a_failed_download_of_weights_is_reported_with_advice(tmp_path: Path, dataset_dir: Path):
     nowhere = "http://127.0.0.1:9"
     training = start_training(
         dataset_dir, tmp_path, https_proxy=nowhere, KERAS_HOME=str(tmp_path / "keras")
@@ -83,7 +81,7 @@ def _ctrl_c_is_heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
-def test_ctrl_c_publishes_nothing_and_resume_goes_on(tmp_path: Path, dataset_dir: Path):
+def test_ctrl_c_publishes_nothing_and_resume_continues(tmp_path: Path, dataset_dir: Path):
     training = start_training(dataset_dir, tmp_path, *QUICK)
     history = tmp_path / "run" / "vgg16" / "checkpoints" / "history.json"
     wait_until(history.exists, timeout_seconds=120)
