@@ -7,35 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.prediction.ensemble import agreement, decide, review_reasons, uncertainty, vote
-from api.prediction.results import Interval, ModelResult, ModelStatus
+from api.prediction.results import Interval, ModelResult
 from api.review_reason import ReviewReason
+from tests.unit.api.prediction.model_results import late_result, result_of
 
 PROBABILITY = st.floats(0, 1)
 
 
 def answer(positive: float | None, operating_point: float = 0.5) -> ModelResult:
-    if positive is None:
-        return ModelResult(
-            name="m",
-            version=None,
-            status=ModelStatus.TIMEOUT,
-            prediction=None,
-            confidence=None,
-            probabilities=None,
-            ood_score=None,
-            duration_seconds=1.0,
-        )
-    verdict = decide(positive, operating_point)
-    return ModelResult(
-        name="m",
-        version=1,
-        status=ModelStatus.OK,
-        prediction=verdict.prediction,
-        confidence=verdict.confidence,
-        probabilities=verdict.probabilities,
-        ood_score=None,
-        duration_seconds=0.1,
-    )
+    return late_result() if positive is None else result_of(positive, operating_point)
 
 
 @given(PROBABILITY, st.floats(0.01, 0.99))

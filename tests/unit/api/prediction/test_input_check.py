@@ -4,24 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.prediction.ensemble import decide
 from api.prediction.input_check import check_input
-from api.prediction.results import ModelResult, ModelStatus
+from api.prediction.results import ModelResult
 from api.rejection_reason import RejectionReason
+from tests.unit.api.prediction.model_results import result_of
 
 
 def answer(score: float | None) -> ModelResult:
-    verdict = decide(0.9, 0.5)
-    return ModelResult(
-        name="m",
-        version=1,
-        status=ModelStatus.OK,
-        prediction=verdict.prediction,
-        confidence=verdict.confidence,
-        probabilities=verdict.probabilities,
-        ood_score=score,
-        duration_seconds=0.1,
-    )
+    return result_of(0.9, ood_score=score)
 
 
 @given(st.lists(st.none() | st.floats(0, 3), min_size=1, max_size=4))
