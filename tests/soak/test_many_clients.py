@@ -141,6 +141,8 @@ async def test_slow_clients_are_disconnected_and_do_not_affect_others(
         log=tiny_volume.with_name("log"),
         header_timeout_seconds=SLOW_SECONDS,
         body_timeout_seconds=SLOW_SECONDS,
+        # All clients have one address; its limit is not what is tested here.
+        max_connections_per_address=2 * slow_clients,
     )
     upload = form(phantom_png)
     request_head = head(len(upload))
